@@ -1,0 +1,56 @@
+# The commands of the README. A fresh machine needs only Python >= 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SERVE_STAMP := $(VENV)/.serve.installed
+DEV_STAMP := $(VENV)/.dev.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+serve: $(SERVE_STAMP) ## the service on 127.0.0.1:8000 with the shipped model
+	$(BIN)/python -m app
+
+install: $(DEV_STAMP) ## everything that training, tests and checks need, into .venv
+
+test: $(DEV_STAMP) ## the whole test suite, training included
+	$(BIN)/python -m pytest
+
+check: $(DEV_STAMP) ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV_STAMP) ## lay the code out and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(DEV_STAMP) ## resolve pyproject.toml anew into requirements/*.txt
+	$(LOCK) -o requirements/serve.txt
+	$(LOCK) --extra training -c requirements/serve.txt -o requirements/train.txt
+	$(LOCK) --extra training --extra dev -c requirements/train.txt -o requirements/dev.txt
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	--python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python >= 3.11 is needed; this is $$($(PYTHON) --version). Name another: make PYTHON=python3.13 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(SERVE_STAMP): requirements/serve.txt | $(BIN)/python
+	@test -e $(DEV_STAMP) || echo "installing the service's requirements into $(VENV) …"
+	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt | $(BIN)/python
+	@echo "installing the requirements of service, training and tests into $(VENV) …"
+	@$(PIP) install --require-hashes -r $<
+	@touch $@ $(SERVE_STAMP)

@@ -1,0 +1,1 @@
+"""From the bytes of an image to its text: nothing here knows of HTTP."""

@@ -1,0 +1,100 @@
+"""`configs.yaml`: what a model folder says about its network besides the ONNX graph."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+CONFIGS_FILE = "configs.yaml"
+MAX_BYTES = 1_000_000
+
+
+class ConfigsError(Exception):
+    """`configs.yaml` is missing or wrong; the message says what and what would be right."""
+
+
+class Calibration(BaseModel):
+    """How the network's probabilities become confidences.
+
+    `temperature` divides the logits (Guo et al., "On Calibration of Modern Neural Networks", 2017);
+    above 1 it makes the model less sure.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+
+
+class ModelConfigs(BaseModel):
+    """The keys of `configs.yaml`: those that `mltu` writes, then ours.
+
+    Only `vocab`, `height` and `width` are needed; what is not given, the ONNX graph's input and
+    output say. `model_path` is the path on the machine that trained the model and is ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_path: str | None = None
+    vocab: Annotated[str, Field(min_length=1)]
+    height: Annotated[int, Field(gt=0)]
+    width: Annotated[int, Field(gt=0)]
+    max_text_length: Annotated[int, Field(gt=0)] | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    train_epochs: int | None = None
+    train_workers: int | None = None
+
+    blank_index: Annotated[int, Field(ge=0)] | None = None
+    channels: Literal[1, 3] | None = None
+    time_axis: Literal["width"] | None = None
+    """"width": output step t sees column t of the image, so that characters have places. None: no places."""
+    calibration: Calibration = Calibration()
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> "ModelConfigs":
+        if len(set(self.vocab)) != len(self.vocab):
+            raise ValueError("vocab names a character twice")
+        if self.blank_index is not None and self.blank_index > len(self.vocab):
+            raise ValueError(f"blank_index must be from 0 to {len(self.vocab)}, the vocabulary's size")
+        return self
+
+
+def read_configs(folder: Path) -> ModelConfigs:
+    """Read `configs.yaml` of a model folder.
+
+    Raises:
+        ConfigsError: the file is missing, too large, not YAML, or a key is missing, unknown or wrong.
+    """
+    path = folder / CONFIGS_FILE
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigsError(f"{CONFIGS_FILE} is over {MAX_BYTES:,} bytes")
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigsError(f"{CONFIGS_FILE} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigsError(f"{CONFIGS_FILE} is not a YAML file in UTF-8") from error
+    if not isinstance(values, dict):
+        raise ConfigsError(f"{CONFIGS_FILE} must hold keys and values such as 'width: 200'")
+    try:
+        return ModelConfigs.model_validate(values)
+    except ValidationError as error:
+        raise ConfigsError(f"{CONFIGS_FILE}: " + "; ".join(map(_explain, error.errors()))) from error
+
+
+def write_configs(configs: ModelConfigs, folder: Path) -> None:
+    """Write `configs.yaml` so that `read_configs` and `mltu` read it."""
+    text = yaml.safe_dump(configs.model_dump(exclude_none=True), allow_unicode=True, sort_keys=False)
+    (folder / CONFIGS_FILE).write_text(text, encoding="utf-8")
+
+
+def _explain(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; known are {', '.join(ModelConfigs.model_fields)}"
+    if error["type"] == "missing":
+        return f"the key {key!r} is missing"
+    if key == "vocab" and error["type"] == "string_type":
+        return "vocab must be text; put digits in quotes"
+    return f"{key}: {error['msg']}" if key else str(error["msg"])

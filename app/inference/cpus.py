@@ -1,0 +1,31 @@
+"""How many processors this process may really use."""
+
+import math
+import os
+from pathlib import Path
+
+CGROUP_V2_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
+
+
+def available_cpus() -> int:
+    """The processors of this process's affinity, at most the container's CPU quota (rounded up); at least 1.
+
+    ONNX Runtime counts the host's cores instead, and then starts threads that a quota throttles.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def _cgroup_quota() -> float | None:
+    """CPU time a second of the control group (version 2, else 1), None without a limit."""
+    try:
+        if CGROUP_V2_QUOTA.exists():
+            limit, period = CGROUP_V2_QUOTA.read_text().split()
+            return None if limit == "max" else int(limit) / int(period)
+        limit_us = int((CGROUP_V1 / "cpu.cfs_quota_us").read_text())
+        period_us = int((CGROUP_V1 / "cpu.cfs_period_us").read_text())
+        return None if limit_us <= 0 else limit_us / period_us
+    except (OSError, ValueError):
+        return None

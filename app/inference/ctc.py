@@ -1,0 +1,147 @@
+"""Connectionist temporal classification (Graves et al., ICML 2006): from probabilities to text.
+
+The one place that knows vocabulary, blank and decoding, for training and serving alike.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class LabelError(ValueError):
+    """A label has a character that the vocabulary lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One character of a decoded text and the run of output steps that it came from."""
+
+    character: str
+    confidence: float
+    """The character's highest probability in its run, 0…1."""
+    first_step: int
+    last_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A text and how sure it is."""
+
+    text: str
+    confidence: float
+    """The probability of the whole text: the sum over all its alignments, 0…1."""
+    spans: tuple[Span, ...]
+
+
+class CtcCodec:
+    """Turns labels into class numbers and a network's probabilities into text.
+
+    A network over a vocabulary of V characters has V + 1 outputs a step; one of them, `blank_index`, is
+    the blank, and the others are the characters in the vocabulary's order. `mltu` puts the blank last.
+    """
+
+    def __init__(self, vocab: str, blank_index: int | None = None) -> None:
+        self.vocab = vocab
+        self.blank_index = len(vocab) if blank_index is None else blank_index
+        self.classes = len(vocab) + 1
+        self._characters = [*vocab[: self.blank_index], "", *vocab[self.blank_index :]]
+        self._indices = {character: index for index, character in enumerate(self._characters) if character}
+
+    def encode(self, label: str) -> list[int]:
+        """The class numbers of a label.
+
+        Raises:
+            LabelError: a character is not in the vocabulary.
+        """
+        unknown = sorted(set(label) - self._indices.keys())
+        if unknown:
+            raise LabelError(f"the label {label!r} has {''.join(unknown)!r}, which the vocabulary lacks")
+        return [self._indices[character] for character in label]
+
+    def steps_needed(self, label: str) -> int:
+        """The least number of output steps that can spell a label: a blank must part equal neighbours."""
+        return len(label) + sum(a == b for a, b in itertools.pairwise(label))
+
+    def decode(self, probabilities: NDArray[np.floating], temperature: float = 1.0) -> list[Decoded]:
+        """Greedy decoding: the likeliest class of each step, repeats merged, blanks removed.
+
+        Args:
+            probabilities: (images, steps, classes), each step's summing to 1.
+            temperature: divides the logits before confidences are computed; it does not change the text.
+        """
+        probabilities = _with_temperature(probabilities.astype(np.float64), temperature)
+        paths = probabilities.argmax(axis=2)
+        spans = [self._spans(path, image) for path, image in zip(paths, probabilities, strict=True)]
+        texts = ["".join(span.character for span in image) for image in spans]
+        confidences = self.text_probabilities(probabilities, texts)
+        return [
+            Decoded(text, float(confidence), image)
+            for text, confidence, image in zip(texts, confidences, spans, strict=True)
+        ]
+
+    def text_probabilities(
+        self, probabilities: NDArray[np.floating], texts: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """The probability of one text an image, summed over all alignments (the paper's forward variables).
+
+        Computed without logarithms: a prefix of a path is never less likely than the path, so what
+        underflows to 0 could not have been seen in the sum.
+
+        Args:
+            probabilities: (images, steps, classes).
+            texts: a text of the vocabulary for each image.
+
+        Returns:
+            float64 (images,), 0…1; 0 where the text needs more steps than there are.
+
+        Raises:
+            LabelError: a text has a character that the vocabulary lacks.
+        """
+        if not texts:
+            return np.empty(0)
+        labels = [self.encode(text) for text in texts]
+        states = 2 * max(map(len, labels)) + 1
+        extended = np.full((len(texts), states), self.blank_index)
+        for row, label in zip(extended, labels, strict=True):
+            row[1 : 2 * len(label) : 2] = label
+        emitted = np.take_along_axis(probabilities.astype(np.float64), extended[:, np.newaxis, :], axis=2)
+        skips = np.zeros((len(texts), states))
+        skips[:, 2:] = (extended[:, 2:] != self.blank_index) & (extended[:, 2:] != extended[:, :-2])
+
+        # Two zero columns before the states stand for "no state to come from".
+        forward = np.zeros((len(texts), states + 2))
+        forward[:, 2:4] = emitted[:, 0, :2]
+        for step in range(1, emitted.shape[1]):
+            forward[:, 2:] += forward[:, 1:-1] + skips * forward[:, :-2]
+            forward[:, 2:] *= emitted[:, step]
+        rows = np.arange(len(texts))
+        lengths = np.array([len(label) for label in labels])
+        ends = forward[rows, 2 * lengths + 2]
+        ends += np.where(lengths > 0, forward[rows, 2 * lengths + 1], 0.0)
+        return np.minimum(ends, 1.0)
+
+    def _spans(self, path: NDArray[np.intp], probabilities: NDArray[np.float64]) -> tuple[Span, ...]:
+        """The runs of equal classes along a path of (steps,) that are not blank."""
+        starts = np.flatnonzero(np.diff(path, prepend=-1))
+        ends = np.append(starts[1:], len(path))
+        return tuple(
+            Span(
+                self._characters[path[start]],
+                float(probabilities[start:end, path[start]].max()),
+                int(start),
+                int(end) - 1,
+            )
+            for start, end in zip(starts, ends, strict=True)
+            if path[start] != self.blank_index
+        )
+
+
+def _with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    if temperature == 1.0:
+        return probabilities
+    # Powers of probabilities, normed, are the softmax of the logits over the temperature.
+    powers = probabilities ** (1.0 / temperature)
+    return np.asarray(powers / powers.sum(axis=2, keepdims=True))

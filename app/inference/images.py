@@ -1,0 +1,174 @@
+"""From the bytes of an upload to checked pixels, and from pixels to what a network takes."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+Pixels = NDArray[np.uint8]
+"""An upright image, grey (height, width) or blue, green, red (height, width, 3), 0…255."""
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+ACCEPTED = "PNG, JPEG or WebP, one still picture"
+EXIF_ORIENTATION = 0x0112
+
+
+class ImageError(Exception):
+    """The bytes are not an image that can be read; the message says why, for the sender."""
+
+
+class UnsupportedImageError(ImageError):
+    """Neither PNG, JPEG nor WebP, or more than one frame."""
+
+
+class ImageTooLargeError(ImageError):
+    """More pixels than are accepted."""
+
+
+class DamagedImageError(ImageError):
+    """The right format, but its pixels cannot be decoded."""
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What is accepted, checked on the header before any pixel is decoded."""
+
+    max_pixels: int = 4_000_000
+    max_side: int = 8192
+
+
+def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
+    """Decode a PNG, JPEG or WebP; turn it upright by its EXIF orientation; lay transparency on white.
+
+    16 bits a channel become 8. Grey stays grey. The format is told by the content.
+
+    Raises:
+        UnsupportedImageError: another format, or an animation.
+        ImageTooLargeError: over the limits.
+        DamagedImageError: the pixels cannot be decoded.
+    """
+    header = _read_header(data, limits)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+        raise DamagedImageError(f"The {header.format} image is damaged: its pixels cannot be decoded.")
+    pixels = _with_grey_transparency(pixels, header)
+    return _upright(_on_white(_to_8_bits(pixels)), header.orientation)
+
+
+def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> Pixels:
+    """Resize an image to a network's input and give it the input's channels.
+
+    Returns:
+        uint8 (height, width, channels); three channels are blue, green, red as `mltu` has them.
+    """
+    if channels == 1 and pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    elif channels == 3 and pixels.ndim == 2:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    if pixels.shape[:2] != (height, width):
+        shrinks = pixels.shape[0] > height and pixels.shape[1] > width
+        pixels = cv2.resize(
+            pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+    return pixels.reshape(height, width, channels)
+
+
+@dataclass(frozen=True)
+class _Header:
+    format: str
+    width: int
+    height: int
+    orientation: int
+    transparent_grey: int | None
+
+
+def _read_header(data: bytes, limits: ImageLimits) -> _Header:
+    if not data:
+        raise UnsupportedImageError(f"The upload is empty; send {ACCEPTED}.")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, limits)
+            if getattr(image, "n_frames", 1) > 1:
+                raise UnsupportedImageError(f"The image is an animation; send {ACCEPTED}.")
+            return _Header(
+                format=image.format or "",
+                width=image.width,
+                height=image.height,
+                orientation=image.getexif().get(EXIF_ORIENTATION, 1),
+                transparent_grey=_transparent_grey(image),
+            )
+    except UnidentifiedImageError as error:
+        raise UnsupportedImageError(
+            f"The upload is not an image that is read here; send {ACCEPTED}."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageTooLargeError(_too_large(limits)) from error
+    except ImageError:
+        raise
+    except Exception as error:
+        # Pillow's parsers raise many kinds (SyntaxError, struct.error, ValueError …) on damaged headers.
+        raise DamagedImageError("The image is damaged: its header cannot be read.") from error
+
+
+def _check_size(image: Image.Image, limits: ImageLimits) -> None:
+    too_wide = max(image.size) > limits.max_side
+    if too_wide or image.width * image.height > limits.max_pixels:
+        raise ImageTooLargeError(f"The image is {image.width}×{image.height} pixels; {_too_large(limits)}")
+
+
+def _too_large(limits: ImageLimits) -> str:
+    return f"at most {limits.max_pixels:,} pixels and {limits.max_side} a side are read."
+
+
+def _transparent_grey(image: Image.Image) -> int | None:
+    """The grey value that a PNG's tRNS chunk makes transparent: OpenCV drops it for grey images."""
+    value: Any = image.info.get("transparency")
+    return value if image.mode in {"1", "L", "I;16"} and isinstance(value, int) else None
+
+
+def _with_grey_transparency(pixels: NDArray[Any], header: _Header) -> NDArray[Any]:
+    if header.transparent_grey is None or pixels.ndim != 2:
+        return pixels
+    opaque = np.iinfo(pixels.dtype).max
+    alpha = np.where(pixels == header.transparent_grey, 0, opaque).astype(pixels.dtype)
+    return np.dstack([pixels, pixels, pixels, alpha])
+
+
+def _to_8_bits(pixels: NDArray[Any]) -> Pixels:
+    if pixels.dtype == np.uint16:
+        return cv2.convertScaleAbs(pixels, alpha=1 / 257)
+    return pixels
+
+
+def _on_white(pixels: Pixels) -> Pixels:
+    """Lay an image with an alpha channel on white.
+
+    Where that leaves nothing to see (white ink on a transparent ground), the opacity itself is the picture.
+    """
+    if pixels.ndim == 2 or pixels.shape[2] == 3:
+        return pixels
+    alpha = pixels[..., 3]
+    lowest_alpha, highest_alpha, _, _ = cv2.minMaxLoc(alpha)
+    if lowest_alpha == 255:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR)
+    opacity = alpha[..., np.newaxis].astype(np.uint16)
+    laid = ((pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+    visible_contrast = int(laid.max()) - int(laid.min())
+    if visible_contrast < 16 and highest_alpha - lowest_alpha > visible_contrast:
+        return cv2.bitwise_not(alpha)
+    return laid
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Apply an EXIF orientation (CIPA DC-008, tag 0x0112); 1 and unknown values leave the image as it is."""
+    if orientation in {5, 6, 7, 8}:
+        pixels = cv2.transpose(pixels)
+    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+    return cv2.flip(pixels, flips[orientation]) if orientation in flips else pixels

@@ -1,0 +1,216 @@
+"""ONNX networks: the session, and the network that reads text."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from app.inference.boxes import Box, character_boxes
+from app.inference.configs import ConfigsError, read_configs
+from app.inference.ctc import CtcCodec, Decoded
+from app.inference.images import Pixels, fit_to_input
+
+MODEL_FILE = "model.onnx"
+PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+
+
+class ModelError(Exception):
+    """A model folder cannot be used; the message says why, without paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """One character that was read."""
+
+    character: str
+    confidence: float
+    box: Box | None
+    """None where the network's output steps do not follow the image's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The text of an image; confidences are probabilities, 0…1."""
+
+    text: str
+    confidence: float
+    characters: tuple[Character, ...]
+
+
+class OnnxInferenceModel:
+    """An ONNX graph with one input and one output, ready to run.
+
+    Runs on CUDA where ONNX Runtime has it, else on the CPU. Safe to call from several threads.
+
+    Attributes:
+        session: the ONNX Runtime session.
+        providers: the execution providers in use.
+        input_name, input_shape, input_dtype: the input; a shape's free axes are names or None.
+        output_name, output_shape: the output.
+        sha256: the checksum of `model.onnx`, hexadecimal.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX model, or has other inputs and outputs.
+    """
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        try:
+            graph = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+        self.sha256 = hashlib.sha256(graph).hexdigest()
+        self.session = _open_session(graph, threads)
+        self.providers: list[str] = self.session.get_providers()
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(
+                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed"
+            )
+        if inputs[0].type not in DTYPES:
+            raise ModelError(f"{path.name} takes {inputs[0].type}; {' or '.join(DTYPES)} is needed")
+        self.input_name: str = inputs[0].name
+        self.input_shape: list[int | str | None] = inputs[0].shape
+        self.input_dtype = DTYPES[inputs[0].type]
+        self.output_name: str = outputs[0].name
+        self.output_shape: list[int | str | None] = outputs[0].shape
+
+    def run(self, batch: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph on a batch of the input's shape and type."""
+        outputs = self.session.run([self.output_name], {self.input_name: batch})
+        return np.asarray(outputs[0])
+
+
+class ImageToTextModel(OnnxInferenceModel):
+    """The network of a model folder (`model.onnx`, `configs.yaml`) that reads the text of images.
+
+    Also reads folders that `mltu` wrote. What configs.yaml does not say, the graph says: the input's
+    layout, channels and type, and the blank is last.
+
+    Attributes:
+        configs: the content of `configs.yaml`.
+        codec: the vocabulary and the decoding.
+        width, height, channels: the input's size; pixels go in as raw 0…255.
+        steps: the output steps an image.
+
+    Raises:
+        ModelError: anything is missing, broken, or does not fit together.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        try:
+            self.configs = read_configs(folder)
+        except ConfigsError as error:
+            raise ModelError(str(error)) from error
+        super().__init__(folder / MODEL_FILE, threads=threads)
+        self.codec = CtcCodec(self.configs.vocab, self.configs.blank_index)
+        self.width, self.height = self.configs.width, self.configs.height
+        self.channels_first, self.channels = self._layout()
+        self.steps = self._warm_up()
+
+    def predict(self, images: Sequence[Pixels]) -> list[Reading]:
+        """Read images of any size, in one run of the network.
+
+        Args:
+            images: upright pixels as `decode_image` returns them.
+        """
+        if not images:
+            return []
+        decoded = self.codec.decode(self.probabilities(images), self.configs.calibration.temperature)
+        return [self._reading(text, image) for text, image in zip(decoded, images, strict=True)]
+
+    def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
+        """The network's output for images of any size: (images, steps, classes), not calibrated."""
+        return self.run(self.prepare(images))
+
+    def prepare(self, images: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """The network's input for images of any size: resized, in the input's channels, layout and type."""
+        return self._to_batch(
+            [
+                fit_to_input(image, width=self.width, height=self.height, channels=self.channels)
+                for image in images
+            ]
+        )
+
+    def _reading(self, decoded: Decoded, image: Pixels) -> Reading:
+        boxes: Sequence[Box | None] = [None] * len(decoded.spans)
+        if self.configs.time_axis == "width":
+            height, width = image.shape[:2]
+            boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
+        characters = (
+            Character(span.character, span.confidence, box)
+            for span, box in zip(decoded.spans, boxes, strict=True)
+        )
+        return Reading(decoded.text, decoded.confidence, tuple(characters))
+
+    def _to_batch(self, fitted: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
+        batch = np.stack(fitted)
+        if self.channels_first:
+            batch = batch.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(batch, dtype=self.input_dtype)
+
+    def _layout(self) -> tuple[bool, int]:
+        """Whether the channels come before the rows, and how many there are."""
+        shape = self.input_shape
+        if len(shape) != 4:
+            raise ModelError(
+                f"{MODEL_FILE} takes {len(shape)} axes; images, height, width and channels are needed"
+            )
+        for channels_first, (rows, columns, depth) in (
+            (False, shape[1:]),
+            (True, (shape[2], shape[3], shape[1])),
+        ):
+            channels = self.configs.channels or depth
+            fits = _fits(rows, self.height) and _fits(columns, self.width) and _fits(depth, channels)
+            if fits and channels in {1, 3}:
+                return channels_first, int(channels)
+        wanted = f"{self.width}×{self.height}" + (
+            f" with {self.configs.channels} channels" if self.configs.channels else ""
+        )
+        raise ModelError(f"configs.yaml says {wanted}, but {MODEL_FILE} takes {_shape_in_words(shape)}")
+
+    def _warm_up(self) -> int:
+        """Run blank images, so that the first request is as fast as the next, and check what comes out."""
+        blank = np.full((self.height, self.width, self.channels), 255, np.uint8)
+        try:
+            output = self.run(self._to_batch([blank, blank]))
+            self.run(self._to_batch([blank]))
+        except Exception as error:
+            # ONNX Runtime raises a kind of its own for each fault and promises none.
+            raise ModelError(f"{MODEL_FILE} fails on a batch of {self.width}×{self.height} images") from error
+        if output.ndim != 3 or output.shape[0] != 2 or output.shape[2] != self.codec.classes:
+            raise ModelError(
+                f"the vocabulary has {len(self.codec.vocab)} characters, so {MODEL_FILE} must put out "
+                f"{self.codec.classes} classes a step (one is the blank), but puts out {list(output.shape)}"
+            )
+        if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
+            raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
+        return int(output.shape[1])
+
+
+def _open_session(graph: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait take the processor from other requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    available = ort.get_available_providers()
+    providers = [name for name in PREFERRED_PROVIDERS if name in available]
+    try:
+        return ort.InferenceSession(graph, options, providers=providers)
+    except Exception as error:
+        # ONNX Runtime raises a kind of its own for each fault and promises none.
+        raise ModelError(f"{MODEL_FILE} is not an ONNX model that ONNX Runtime can load") from error
+
+
+def _fits(axis: int | str | None, size: int | str | None) -> bool:
+    return axis == size or not isinstance(axis, int)
+
+
+def _shape_in_words(shape: Sequence[int | str | None]) -> str:
+    return "×".join(str(axis) if isinstance(axis, int) else "any" for axis in shape)

@@ -1,0 +1,100 @@
+"""Random changes to training images, so that a network learns the text and not the pixels."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""(height, width, channels), 0…255."""
+
+
+def augment(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
+    """Change an image at random: geometry, stroke width, light, noise, lines.
+
+    Args:
+        image: uint8 (height, width, channels); it is not modified.
+        rng: the source of randomness; the same state gives the same image.
+        strength: from 0 (the image as it is) to 1.
+
+    Returns:
+        A new image of the same shape and dtype.
+    """
+    if strength <= 0:
+        return image.copy()
+    changed = image
+    for probability, change in _CHANGES:
+        if rng.random() < probability * strength:
+            changed = change(changed, rng, strength).reshape(image.shape)
+    return changed.copy() if changed is image else changed
+
+
+def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
+    """Rotate by ±5°, shear, scale and shift about the middle."""
+    height, width = image.shape[:2]
+    angle = np.deg2rad(rng.uniform(-5, 5) * strength)
+    shear = rng.uniform(-0.15, 0.15) * strength
+    scale_x, scale_y = 1 + rng.uniform(-0.12, 0.12, 2) * strength
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear = np.array([[scale_x, shear], [0, scale_y]]) @ rotation
+    middle = np.array([width / 2, height / 2])
+    shift = rng.uniform(-1, 1, 2) * (0.05 * width, 0.08 * height) * strength
+    matrix = np.column_stack([linear, middle - linear @ middle + shift])
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _elastic(image: Image, rng: np.random.Generator, strength: float) -> Image:
+    """Warp smoothly (Simard et al., ICDAR 2003), with one random offset for every dozen pixels or so."""
+    height, width = image.shape[:2]
+    grid = (max(2, height // 12), max(2, width // 20))
+    offsets = rng.normal(0, 0.04 * height * strength, (2, *grid)).astype(np.float32)
+    dx, dy = (cv2.resize(offset, (width, height), interpolation=cv2.INTER_CUBIC) for offset in offsets)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    return cv2.remap(image, columns + dx, rows + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _stroke_width(image: Image, rng: np.random.Generator, _: float) -> Image:
+    """Thin or thicken the strokes by two pixels, or blur them."""
+    kind = rng.random()
+    if kind < 0.375:
+        return cv2.erode(image, np.ones((2, 2), np.uint8))
+    if kind < 0.75:
+        return cv2.dilate(image, np.ones((2, 2), np.uint8))
+    return cv2.GaussianBlur(image, (3, 3), 0)
+
+
+def _light(image: Image, rng: np.random.Generator, strength: float) -> Image:
+    """Change contrast by ±30 % and brightness by ±40."""
+    contrast = 1 + rng.uniform(-0.3, 0.3) * strength
+    brightness = rng.uniform(-40, 40) * strength
+    return _clipped((image.astype(np.float32) - 128) * contrast + 128 + brightness)
+
+
+def _noise(image: Image, rng: np.random.Generator, strength: float) -> Image:
+    """Add Gaussian noise of up to 12 grey levels."""
+    return _clipped(image + rng.normal(0, rng.uniform(0, 12) * strength, image.shape))
+
+
+def _lines(image: Image, rng: np.random.Generator, _: float) -> Image:
+    """Draw one or two thin dark lines across."""
+    height, width = image.shape[:2]
+    drawn = image.copy()
+    for _line in range(rng.integers(1, 3)):
+        start, end = rng.integers(0, (width, height), (2, 2)).tolist()
+        cv2.line(drawn, start, end, [int(rng.integers(0, 120))] * image.shape[2], 1)
+    return drawn
+
+
+def _clipped(values: NDArray[np.floating]) -> Image:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+_CHANGES: tuple[tuple[float, Callable[[Image, np.random.Generator, float], Image]], ...] = (
+    (0.9, _affine),
+    (0.5, _elastic),
+    (0.4, _stroke_width),
+    (0.7, _light),
+    (0.3, _noise),
+    (0.3, _lines),
+)

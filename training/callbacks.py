@@ -1,0 +1,182 @@
+"""What happens after every epoch. Their order in `fit` matters: each adds to what the next sees."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.ctc import CtcCodec
+from training.augment import augment
+from training.checkpoints import load_variables, read_state, save_variables
+from training.files import write_atomically
+from training.metrics import character_error_rate, word_error_rate
+
+EVALUATION_BATCH = 64
+RAMP_STEP = 0.2
+LEARNED_LOSS = 0.2  # CTC loss a character under which the network has left the all-blank plateau
+
+Logs = dict[str, float]
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises for a quarter of the training and falls for the rest, on cosines.
+
+    Smith and Topin, "Super-Convergence", 2018.
+    """
+
+    def __init__(self, peak: float, total_steps: int) -> None:
+        self.peak = peak
+        self.total_steps = total_steps
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step."""
+        progress = keras.ops.cast(step, "float32") / self.total_steps
+        rising = 0.04 + 0.96 * (1 - keras.ops.cos(math.pi * progress / 0.25)) / 2
+        falling = (1 + keras.ops.cos(math.pi * keras.ops.minimum((progress - 0.25) / 0.75, 1.0))) / 2
+        return self.peak * keras.ops.where(progress < 0.25, rising, keras.ops.maximum(falling, 1e-4))
+
+    def get_config(self) -> dict[str, Any]:
+        """What is needed to build it again."""
+        return {"peak": self.peak, "total_steps": self.total_steps}
+
+
+class TrainingBatches:
+    """The training images, shuffled and augmented anew every epoch.
+
+    What an epoch holds depends on seed and epoch alone, so that a resumed run sees what an uninterrupted
+    one would have seen.
+
+    Attributes:
+        epoch: the epoch that the next iteration serves.
+        strength: of the augmentation, 0…1.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int, seed: int
+    ) -> None:
+        self._images, self._labels = images, labels
+        self._batch_size, self._seed = batch_size, seed
+        self.epoch = 0
+        self.strength = 0.0
+
+    def __call__(self) -> Any:
+        """Yield the batches of one epoch: images uint8 (batch, height, width, channels) and padded labels."""
+        rng = np.random.default_rng([self._seed, self.epoch])
+        order = rng.permutation(len(self._images))
+        for start in range(0, len(order), self._batch_size):
+            chosen = order[start : start + self._batch_size]
+            images = np.stack([augment(self._images[index], rng, self.strength) for index in chosen])
+            yield images, self._labels[chosen]
+
+
+class ValidationRates(keras.callbacks.Callback):
+    """Adds `val_cer` and `val_wer` of the greedily decoded validation images to the epoch's logs."""
+
+    def __init__(self, images: NDArray[np.uint8], labels: list[str], codec: CtcCodec) -> None:
+        super().__init__()
+        self._images, self._labels, self._codec = images, labels, codec
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Read all validation images."""
+        logits = self.model.predict(self._images, batch_size=EVALUATION_BATCH, verbose=0)
+        texts = [
+            decoded.text
+            for decoded in self._codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
+        ]
+        logs["val_cer"] = character_error_rate(self._labels, texts)
+        logs["val_wer"] = word_error_rate(self._labels, texts)
+
+
+class AugmentationRamp(keras.callbacks.Callback):
+    """Raises the augmentation step by step once the network reads at all.
+
+    Augmented from the start, small networks stay on CTC's plateau, where everything is blank.
+    """
+
+    def __init__(self, batches: TrainingBatches, label_length: float) -> None:
+        super().__init__()
+        self._batches = batches
+        self._threshold = LEARNED_LOSS * label_length
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Set what the next epoch is augmented with."""
+        self._batches.epoch = epoch + 1
+        logs["augmentation"] = self._batches.strength
+        if logs["loss"] < self._threshold:
+            self._batches.strength = min(1.0, self._batches.strength + RAMP_STEP)
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch: the fewest wrong words, then characters, then the lowest loss.
+
+    Stops the training when nothing was better for `patience` epochs.
+    """
+
+    def __init__(self, path: Path, patience: int) -> None:
+        super().__init__()
+        self._path, self._patience = path, patience
+        self.best: list[float] = [math.inf] * 3
+        self.best_epoch = -1
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save the weights if they are the best so far."""
+        score = [float(logs[key]) for key in ("val_wer", "val_cer", "val_loss")]
+        if score < self.best:
+            self.best, self.best_epoch = score, epoch
+            save_variables(self._path, self.model.variables)
+        elif epoch - self.best_epoch >= self._patience:
+            self.model.stop_training = True
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes after every epoch all that a resumed run needs, and `history.csv` for people."""
+
+    def __init__(
+        self, path: Path, history_csv: Path, batches: TrainingBatches, best: BestWeights, plateau: Any | None
+    ) -> None:
+        super().__init__()
+        self._path, self._history_csv = path, history_csv
+        self._batches, self._best, self._plateau = batches, best, plateau
+        self._plateau_state: dict[str, float] | None = None
+        self.history: list[Logs] = []
+
+    def restore(self, model: keras.Model) -> int:
+        """Set model, optimiser and callbacks to where the last complete epoch left them.
+
+        Returns:
+            The epoch to go on with.
+        """
+        load_variables(self._path, [*model.variables, *model.optimizer.variables])
+        state = read_state(self._path)
+        self.history = state["history"]
+        self._batches.epoch = len(self.history)
+        self._batches.strength = state["strength"]
+        self._best.best, self._best.best_epoch = state["best"], state["best_epoch"]
+        self._plateau_state = state["plateau"]
+        return len(self.history)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Keras's own callback forgets its state when training begins: give it back."""
+        if self._plateau is not None and self._plateau_state is not None:
+            vars(self._plateau).update(self._plateau_state)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write checkpoint and history."""
+        self.history.append({"epoch": epoch + 1} | {key: float(value) for key, value in logs.items()})
+        state = {
+            "history": self.history,
+            "strength": self._batches.strength,
+            "best": self._best.best,
+            "best_epoch": self._best.best_epoch,
+            "plateau": self._plateau
+            and {key: getattr(self._plateau, key) for key in ("best", "wait", "cooldown_counter")},
+        }
+        save_variables(self._path, [*self.model.variables, *self.model.optimizer.variables], state)
+        with write_atomically(self._history_csv) as file:
+            writer = csv.DictWriter(file, self.history[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.history)

@@ -1,0 +1,155 @@
+"""Trains a network: the model, the loss, the loop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from app.inference.ctc import CtcCodec
+from training.architectures import get_architecture
+from training.callbacks import (
+    EVALUATION_BATCH,
+    AugmentationRamp,
+    BestWeights,
+    Checkpoint,
+    Logs,
+    OneCycle,
+    TrainingBatches,
+    ValidationRates,
+)
+from training.checkpoints import load_variables
+from training.config import TrainingConfig
+from training.dataset import Sample, encode_labels, load_images
+from training.run import RunFolder
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A network with its best weights, and how it came to them.
+
+    Attributes:
+        model: puts out logits.
+        history: one entry an epoch: loss, val_loss, val_cer, val_wer, learning_rate …
+        best_epoch: the epoch of the weights, from 1.
+        interrupted: whether Ctrl-C ended the training.
+    """
+
+    model: keras.Model
+    history: list[Logs]
+    best_epoch: int
+    interrupted: bool
+
+
+class CtcLoss(keras.losses.Loss):
+    """The CTC loss of logits (batch, steps, classes) for labels (batch, length) padded with the blank."""
+
+    def __init__(self, blank_index: int) -> None:
+        super().__init__(name="ctc")
+        self.blank_index = blank_index
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each image: minus the logarithm of its label's probability."""
+        label_lengths = keras.ops.sum(keras.ops.cast(y_true != self.blank_index, "int32"), axis=1)
+        steps = keras.ops.full_like(label_lengths, y_pred.shape[1])
+        return keras.ops.ctc_loss(y_true, y_pred, label_lengths, steps, mask_index=self.blank_index)
+
+
+def build_network(config: TrainingConfig, classes: int) -> keras.Model:
+    """An untrained network that puts out logits (batch, steps, classes)."""
+    keras.utils.set_random_seed(config.seed)
+    return get_architecture(config.architecture).build(
+        (config.height, config.width, config.channels), classes
+    )
+
+
+def fit(
+    config: TrainingConfig,
+    run: RunFolder,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    codec: CtcCodec,
+    on_epoch: Callable[[Logs], None],
+) -> FitResult:
+    """Train a network, going on where the run's checkpoint is, if it has one.
+
+    Args:
+        config: how.
+        run: where checkpoints, logs and the best weights go.
+        train: is augmented.
+        validation: is not; chooses the best epoch.
+        codec: vocabulary and blank.
+        on_epoch: is called with the logs of every epoch.
+
+    Raises:
+        KeyboardInterrupt: the training was interrupted before the first epoch was done.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.backend.clear_session()
+    batches = _training_batches(config, train, codec)
+    validation_images = _images(config, validation)
+    model = build_network(config, codec.classes)
+    steps = config.steps_per_epoch(len(train))
+    model.compile(_optimizer(config, steps), CtcLoss(codec.blank_index), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+
+    plateau = keras.callbacks.ReduceLROnPlateau("val_cer", factor=0.9, patience=20, min_delta=1e-10)
+    best = BestWeights(run.best_weights, config.patience)
+    checkpoint = Checkpoint(
+        run.checkpoint, run.history_csv, batches, best, plateau if config.schedule == "plateau" else None
+    )
+    first_epoch = checkpoint.restore(model) if run.checkpoint.exists() else 0
+    label_length = float(np.mean([len(sample.label) for sample in train]))
+    callbacks = [
+        ValidationRates(validation_images, [sample.label for sample in validation], codec),
+        AugmentationRamp(batches, label_length),
+        best,
+        *([plateau] if config.schedule == "plateau" else []),
+        keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
+        checkpoint,
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: on_epoch(checkpoint.history[-1])),
+    ]
+    interrupted = False
+    if first_epoch < config.epochs:
+        try:
+            model.fit(
+                _dataset(batches, steps, validation_images.shape[1:]),
+                epochs=config.epochs,
+                initial_epoch=first_epoch,
+                validation_data=(validation_images, encode_labels(validation, codec)),
+                validation_batch_size=EVALUATION_BATCH,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            if not checkpoint.history:
+                raise
+            interrupted = True
+    load_variables(run.best_weights, model.variables)
+    return FitResult(model, checkpoint.history, best.best_epoch + 1, interrupted)
+
+
+def _training_batches(config: TrainingConfig, train: Sequence[Sample], codec: CtcCodec) -> TrainingBatches:
+    return TrainingBatches(
+        _images(config, train), encode_labels(train, codec), config.batch_size, config.seed
+    )
+
+
+def _images(config: TrainingConfig, samples: Sequence[Sample]) -> Any:
+    return load_images(samples, width=config.width, height=config.height, channels=config.channels)
+
+
+def _dataset(batches: TrainingBatches, steps: int, shape: tuple[int, ...]) -> Any:
+    signature = (tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None, None), tf.int32))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+
+
+def _optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.Optimizer:
+    rate: Any = config.learning_rate
+    if config.schedule == "one-cycle":
+        rate = OneCycle(config.learning_rate, steps_per_epoch * config.epochs)
+    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)

@@ -1,0 +1,68 @@
+"""What people see while they wait: lines that also make sense in a file, and bars on a terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+Logs = dict[str, float]
+
+
+class TrainingProgress:
+    """A line an epoch, below them a bar with the time left where the output is a terminal."""
+
+    def __init__(self, console: Console, bar: Progress, task: TaskID) -> None:
+        self._console, self._bar, self._task = console, bar, task
+
+    def on_epoch(self, logs: Logs) -> None:
+        """Show an epoch: loss, validation loss, CER and WER."""
+        self._console.print(
+            f"epoch {logs['epoch']:>3.0f}  loss {logs['loss']:8.4f}  val loss {logs['val_loss']:8.4f}  "
+            f"CER {logs['val_cer']:7.2%}  WER {logs['val_wer']:7.2%}"
+        )
+        self._bar.update(self._task, completed=int(logs["epoch"]))
+
+
+@contextmanager
+def training_progress(console: Console, epochs: int, done: int) -> Iterator[TrainingProgress]:
+    """Show a training of so many epochs, of which some are done already."""
+    columns = (
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("epochs", total=epochs, completed=done)
+        yield TrainingProgress(console, bar, task)
+
+
+@contextmanager
+def counting_progress(console: Console, total: int) -> Iterator[Progress]:
+    """A bar over so many images; advance its only task, number 0."""
+    columns = (TextColumn("images"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        bar.add_task("images", total=total)
+        yield bar
+
+
+@contextmanager
+def download_progress(console: Console) -> Iterator[Progress]:
+    """A bar in bytes with speed and time left; its only task is number 0."""
+    columns = (DownloadColumn(), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        bar.add_task("download", total=None)
+        yield bar

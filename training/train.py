@@ -1,0 +1,195 @@
+"""A training from the data to the model folder."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from app.inference.configs import ModelConfigs
+from app.inference.cpus import available_cpus
+from app.inference.ctc import CtcCodec
+from app.inference.model import MODEL_FILE, ImageToTextModel
+from app.inference.store import METRICS_FILE
+from training.architectures import get_architecture
+from training.callbacks import Logs
+from training.card import CURVES, write_card
+from training.checkpoints import load_variables, read_state
+from training.dataset import Sample, data_checksum, read_image, read_samples, write_csv
+from training.evaluate import evaluate
+from training.export import VERSIONED, export_folder
+from training.fit import FitResult, build_network, fit
+from training.plots import plot_learning_curves
+from training.run import RunError, RunFolder, RunState
+
+CARD_FILE = "MODEL_CARD.md"
+EXPORT_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training came to; `metrics` is the content of metrics.json."""
+
+    metrics: dict[str, Any]
+    interrupted: bool
+
+
+def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> None:
+    """Make the folder of a new run.
+
+    Raises:
+        RunError: there is one already.
+    """
+    if run.state_file.exists():
+        raise RunError(
+            f"{run.path} holds a run already: continue it with --resume, or name another with --run-dir."
+        )
+    run.path.mkdir(parents=True, exist_ok=True)
+    write_csv(train, run.train_csv)
+    write_csv(validation, run.val_csv)
+    run.write_state(state)
+
+
+def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResult:
+    """Train a run to its end, from its start or from its checkpoint, and write the model folder.
+
+    Raises:
+        KeyboardInterrupt: interrupted before the first epoch was done; nothing was written.
+        RunError: the images changed since the run was started.
+        ExportError: the exported model does not do what the network does; nothing was written.
+    """
+    state = run.read_state()
+    train, validation = _samples(run, state)
+    codec = CtcCodec(state.vocab)
+    started = time.monotonic()
+    try:
+        result = fit(state.config, run, train, validation, codec, on_epoch)
+    finally:
+        state = state.model_copy(update={"seconds": state.seconds + time.monotonic() - started})
+        run.write_state(state)
+    metrics = _export(run, state, result, train, validation)
+    run.write_state(state.model_copy(update={"finished": not result.interrupted, "exported": True}))
+    return TrainResult(metrics, result.interrupted)
+
+
+def export_run(run: RunFolder, destination: Path) -> dict[str, Any]:
+    """Write a model folder from the best weights of a run, finished or not.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        RunError: the run has no weights yet, or its images changed.
+        ExportError: the exported model does not do what the network does; nothing was written.
+        FileExistsError: the destination exists.
+    """
+    state = run.read_state().model_copy(update={"output": str(destination), "exported": False})
+    if not run.checkpoint.exists():
+        raise RunError(f"{run.path} has no weights yet: not one epoch is done.")
+    train, validation = _samples(run, state)
+    network = build_network(state.config, CtcCodec(state.vocab).classes)
+    load_variables(run.best_weights, network.variables)
+    progress = read_state(run.checkpoint)
+    result = FitResult(network, progress["history"], progress["best_epoch"] + 1, not state.finished)
+    return _export(run, state, result, train, validation)
+
+
+def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample]]:
+    train, validation = read_samples(run.train_csv), read_samples(run.val_csv)
+    if data_checksum([*train, *validation]) != state.data_sha256:
+        raise RunError(f"The images or labels of {state.data} have changed since the run was started.")
+    return train, validation
+
+
+def _export(
+    run: RunFolder, state: RunState, result: FitResult, train: Sequence[Sample], validation: Sequence[Sample]
+) -> dict[str, Any]:
+    destination = Path(state.output)
+    metrics: dict[str, Any] = {}
+
+    def add_files(folder: Path) -> None:
+        metrics.update(_metrics(state, result, train, validation, folder, destination))
+        (folder / METRICS_FILE).write_text(
+            json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
+        plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
+        for file in (run.train_csv, run.val_csv, run.history_csv):
+            shutil.copyfile(file, folder / file.name)
+
+    export_folder(
+        result.model,
+        _configs(state, train, validation),
+        {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
+        [read_image(sample.path) for sample in validation[:EXPORT_IMAGES]],
+        destination,
+        replace=state.exported,
+        add_files=add_files,
+    )
+    return metrics
+
+
+def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> ModelConfigs:
+    config = state.config
+    return ModelConfigs(
+        model_path=MODEL_FILE,
+        vocab=state.vocab,
+        height=config.height,
+        width=config.width,
+        max_text_length=max(len(sample.label) for sample in [*train, *validation]),
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        train_epochs=config.epochs,
+        blank_index=len(state.vocab),
+        channels=config.channels,
+        time_axis=get_architecture(config.architecture).time_axis,
+    )
+
+
+def _metrics(
+    state: RunState,
+    result: FitResult,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    folder: Path,
+    destination: Path,
+) -> dict[str, Any]:
+    model = ImageToTextModel(folder)
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {
+            "name": destination.absolute().parent.name,
+            "version": destination.name,
+            "architecture": state.config.architecture,
+            "weights": result.model.count_params(),
+            "bytes": (folder / MODEL_FILE).stat().st_size,
+            "sha256": model.sha256,
+            "vocab": state.vocab,
+            "width": model.width,
+            "height": model.height,
+            "channels": model.channels,
+            "steps": model.steps,
+        },
+        "data": {
+            "source": state.data,
+            "images": len(train) + len(validation),
+            "train": len(train),
+            "validation": len(validation),
+            "sha256": state.data_sha256,
+        },
+        "training": {
+            "command": state.command,
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch,
+            "seconds": round(state.seconds, 1),
+            "cpus": available_cpus(),
+            "interrupted": result.interrupted,
+            "config": state.config.model_dump(),
+        },
+        "validation": evaluate(folder, validation).as_json(),
+        "versions": {package: version(package) for package in VERSIONED},
+    }
