@@ -35,16 +35,10 @@ err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 Data = Annotated[
     Path,
-    typer.Option(
-        help="A folder of images named by their labels, or a CSV file of path,label.", show_default=False
-    ),
+    typer.Option(help="A folder of images named by their labels, or a CSV file of path,label.", show_default=False),
 ]
-Images = Annotated[
-    Path | None, typer.Option(help="Where the images of a CSV file lie now, if they were moved.")
-]
-ArchitectureName = Annotated[
-    str | None, typer.Option(help="The network: conv_ctc (default) or resnet_blstm.")
-]
+Images = Annotated[Path | None, typer.Option(help="Where the images of a CSV file lie now, if they were moved.")]
+ArchitectureName = Annotated[str | None, typer.Option(help="The network: conv_ctc (default) or resnet_blstm.")]
 Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 200]")]
 Height = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 50]")]
 
@@ -88,9 +82,7 @@ def download(
                 url=url or DEFAULT_URL,
                 sha256=sha256,
                 timeout=timeout,
-                on_progress=lambda received, total: bar.update(
-                    bar.task_ids[0], completed=received, total=total
-                ),
+                on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
             )
     except DownloadError as error:
         fail(error)
@@ -130,9 +122,7 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="At most so many.  [default: by the number of images]")
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images a step.  [default: the architecture's]")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.  [default: the architecture's]")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest of the schedule.  [default: the architecture's]")
     ] = None,
@@ -143,9 +133,7 @@ def train(
     validation_fraction: Annotated[
         float | None, typer.Option(help="The part that is not trained on.  [default: 0.1]")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of split, weights and augmentation.  [default: 0]")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of split, weights and augmentation.  [default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="For checkpoints and logs.  [default: runs/NAME/YYYYMMDDHHMM]")
@@ -281,9 +269,7 @@ def _check_data(samples: list[Sample], config: Any) -> None:
     out.print(f"images      {report.images}")
     out.print(f"characters  {len(report.vocabulary)}: {escape(report.vocabulary)}")
     out.print(f"lengths     {lengths}")
-    out.print(
-        f"sizes       {sizes}" + (f" and {len(report.sizes) - 5} more" if len(report.sizes) > 5 else "")
-    )
+    out.print(f"sizes       {sizes}" + (f" and {len(report.sizes) - 5} more" if len(report.sizes) > 5 else ""))
     for warning in report.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}")
     for error in report.errors:
@@ -319,9 +305,7 @@ def _places(output: Path | None, run_dir: Path | None, name: str, resume: bool) 
     return output or MODEL_STORE / name / version, run_dir or RUNS / name / version
 
 
-def _start(
-    samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path
-) -> None:
+def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path) -> None:
     """Check the data and make the folder of a new run."""
     from training.run import RunError, RunFolder, RunState
     from training.train import start_run
@@ -330,9 +314,7 @@ def _start(
         fail(f"{output} exists already; name another --output.")
     fraction = options["validation_fraction"]
     try:
-        train_part, validation = split_samples(
-            samples, 0.1 if fraction is None else fraction, options["seed"] or 0
-        )
+        train_part, validation = split_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
     except DataError as error:
         fail(error)
     config = _config(len(train_part), **options)
@@ -366,7 +348,8 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
         _check_same(state.config, options)
         done = run.epochs_done()
         out.print(
-            f"training {state.config.architecture} for {state.config.epochs} epochs, {done} of them done; logs in {run_dir}"
+            f"training {state.config.architecture} for {state.config.epochs} epochs, {done} of them done; "
+            f"logs in {run_dir}"
         )
         with training_progress(out, state.config.epochs, done) as progress:
             result = run_training(run, progress.on_epoch)
@@ -385,9 +368,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
 def _check_same(config: Any, options: dict[str, Any]) -> None:
     for key, value in options.items():
         if value is not None and value != getattr(config, key):
-            fail(
-                f"--{key.replace('_', '-')} {value}: the run was started with {getattr(config, key)}; leave it out."
-            )
+            fail(f"--{key.replace('_', '-')} {value}: the run was started with {getattr(config, key)}; leave it out.")
 
 
 def _print_evaluation(result: dict[str, Any]) -> None:

@@ -55,9 +55,7 @@ class TrainingBatches:
         strength: of the augmentation, 0…1.
     """
 
-    def __init__(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int, seed: int
-    ) -> None:
+    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int, seed: int) -> None:
         self._images, self._labels = images, labels
         self._batch_size, self._seed = batch_size, seed
         self.epoch = 0
@@ -83,10 +81,7 @@ class ValidationRates(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Read all validation images."""
         logits = self.model.predict(self._images, batch_size=EVALUATION_BATCH, verbose=0)
-        texts = [
-            decoded.text
-            for decoded in self._codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
-        ]
+        texts = [decoded.text for decoded in self._codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))]
         logs["val_cer"] = character_error_rate(self._labels, texts)
         logs["val_wer"] = word_error_rate(self._labels, texts)
 

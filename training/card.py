@@ -13,9 +13,7 @@ def write_card(metrics: dict[str, Any]) -> str:
     """
     data, training, validation, model = (metrics[key] for key in ("data", "training", "validation", "model"))
     interrupted = (
-        "\nThe training was interrupted by hand; these are its best weights.\n"
-        if training["interrupted"]
-        else ""
+        "\nThe training was interrupted by hand; these are its best weights.\n" if training["interrupted"] else ""
     )
     return f"""# Model card: {model["name"]} {model["version"]}
 
@@ -44,8 +42,9 @@ SHA-256 of images and labels: `{data["sha256"]}`.
 
     {training["command"]}
 
-{training["epochs"]} epochs in {training["seconds"] / 60:.1f} minutes on {training["cpus"]} processors; the weights are those of epoch
-{training["best_epoch"]}, which read the most validation words right (then characters; then the lowest loss).
+{training["epochs"]} epochs in {training["seconds"] / 60:.1f} minutes on {training["cpus"]} processors; the weights are
+those of epoch {training["best_epoch"]}, which read the most validation words right (then characters; then the lowest
+loss).
 {interrupted}
 {_table(training["config"])}
 
@@ -57,8 +56,8 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 
 - It reads the kind of image that it was trained on. Other fonts, sizes, colours or characters need a training of
   their own. It always answers with some text, also where there is none; the confidence is then usually low.
-- {data["validation"]} validation images say little about rare errors: with none of them wrong, the true share of wrong words may
-  still be up to {3 / data["validation"]:.1%} (the "rule of three", 95 % confidence).
+- {data["validation"]} validation images say little about rare errors: with none of them wrong, the true share of wrong
+  words may still be up to {3 / data["validation"]:.1%} (the "rule of three", 95 % confidence).
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
 """
@@ -67,9 +66,7 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 def _wrong_words(wrong: list[dict[str, Any]]) -> str:
     if not wrong:
         return ""
-    rows = "\n".join(
-        f"| `{line['label']}` | `{line['prediction']}` | {line['confidence']:.3f} |" for line in wrong
-    )
+    rows = "\n".join(f"| `{line['label']}` | `{line['prediction']}` | {line['confidence']:.3f} |" for line in wrong)
     return f"\nRead wrong:\n\n| label | read | confidence |\n|---|---|---|\n{rows}\n"
 
 

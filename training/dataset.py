@@ -51,9 +51,7 @@ def read_samples(source: Path, images: Path | None = None) -> list[Sample]:
     else:
         raise DataError(f"{source} is neither a folder nor a CSV file.")
     if not samples:
-        raise DataError(
-            f"{source} holds no images: put PNG, JPEG or WebP files there, named by their labels."
-        )
+        raise DataError(f"{source} holds no images: put PNG, JPEG or WebP files there, named by their labels.")
     return samples
 
 
@@ -125,9 +123,7 @@ def encode_labels(samples: Sequence[Sample], codec: CtcCodec) -> NDArray[np.int3
 
 def data_checksum(samples: Sequence[Sample]) -> str:
     """SHA-256 over every image's bytes and label, whatever the files' names and places; hexadecimal."""
-    lines = sorted(
-        f"{hashlib.sha256(sample.path.read_bytes()).hexdigest()} {sample.label}" for sample in samples
-    )
+    lines = sorted(f"{hashlib.sha256(sample.path.read_bytes()).hexdigest()} {sample.label}" for sample in samples)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -295,9 +295,7 @@ def _install(archive: Path, target: Path, url: str, sha256: str | None) -> int:
             marker = {"url": url, "sha256": digest, "images": len(images)}
             (folder / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
         elif wrong := _difference(images):
-            raise DownloadError(
-                f"The archive at {url} should hold the tutorial's images but does not: {wrong}."
-            )
+            raise DownloadError(f"The archive at {url} should hold the tutorial's images but does not: {wrong}.")
         if target.exists():
             target.rmdir()  # fails, as it should, if someone has filled it meanwhile
         folder.rename(target)
@@ -334,9 +332,7 @@ def _wanted(entries: list[zipfile.ZipInfo]) -> dict[PurePosixPath, zipfile.ZipIn
             files[path] = entry
     images = {path: entry for path, entry in files.items() if _is_image(path)}
     if not images:
-        raise DownloadError(
-            f"The archive has no image; it should have some ({' '.join(sorted(IMAGE_SUFFIXES))})."
-        )
+        raise DownloadError(f"The archive has no image; it should have some ({' '.join(sorted(IMAGE_SUFFIXES))}).")
     labels = {path for path in files if path.suffix.lower() in LABEL_SUFFIXES and not _is_hidden(path)}
     wanted = images | {path: files[path] for path in labels}
     # A table beside the folder names its images by it, so then the folder stays.
@@ -369,6 +365,4 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         fault = f"is compressed by method {entry.compress_type}"
     else:
         return
-    raise DownloadError(
-        f"The archive's {entry.filename!r} {fault}; it should be a plain file, stored or deflated."
-    )
+    raise DownloadError(f"The archive's {entry.filename!r} {fault}; it should be a plain file, stored or deflated.")

@@ -112,9 +112,7 @@ def draw_folder(
     """
     if not (alphabet.isascii() and alphabet.isalnum() and len(set(alphabet.lower())) == len(alphabet)):
         # Some file systems take b.png and B.png for the same file.
-        raise ValueError(
-            f"the alphabet must be ASCII letters and digits, each once and in one case: {alphabet!r}"
-        )
+        raise ValueError(f"the alphabet must be ASCII letters and digits, each once and in one case: {alphabet!r}")
     if count < 1 or length < 1:
         raise ValueError(f"count and length must be at least 1, not {count} and {length}")
     if count > len(alphabet) ** length:
@@ -174,9 +172,7 @@ def _letter(character: str, size: float, *, mono: bool, stroke: float, stretch: 
     ).astype(np.float32)
 
 
-def _set_letters(
-    tiles: list[Coverage], shape: tuple[int, int], left: float, baseline: float, gap: int
-) -> Coverage:
+def _set_letters(tiles: list[Coverage], shape: tuple[int, int], left: float, baseline: float, gap: int) -> Coverage:
     """Puts letter tiles side by side; raises ValueError where they run out of the image."""
     ends = np.cumsum([round(left)] + [tile.shape[1] + gap for tile in tiles])
     if ends[-1] - gap > shape[1]:

@@ -74,9 +74,7 @@ class Evaluation:
                 for line in self.lines
                 if not line.right
             ],
-            "confusions": [
-                {"label": wanted, "read": got, "count": count} for wanted, got, count in self.confusions
-            ],
+            "confusions": [{"label": wanted, "read": got, "count": count} for wanted, got, count in self.confusions],
             "seconds": round(self.seconds, 3),
         }
 
@@ -84,9 +82,7 @@ class Evaluation:
         return [line.label for line in self.lines], [line.prediction for line in self.lines]
 
 
-def evaluate(
-    folder: Path, samples: Sequence[Sample], on_line: Callable[[Line], None] | None = None
-) -> Evaluation:
+def evaluate(folder: Path, samples: Sequence[Sample], on_line: Callable[[Line], None] | None = None) -> Evaluation:
     """Read every image with the model of a folder.
 
     Args:

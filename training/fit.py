@@ -60,9 +60,7 @@ class CtcLoss(keras.losses.Loss):
 def build_network(config: TrainingConfig, classes: int) -> keras.Model:
     """An untrained network that puts out logits (batch, steps, classes)."""
     keras.utils.set_random_seed(config.seed)
-    return get_architecture(config.architecture).build(
-        (config.height, config.width, config.channels), classes
-    )
+    return get_architecture(config.architecture).build((config.height, config.width, config.channels), classes)
 
 
 def fit(
@@ -133,9 +131,7 @@ def fit(
 
 
 def _training_batches(config: TrainingConfig, train: Sequence[Sample], codec: CtcCodec) -> TrainingBatches:
-    return TrainingBatches(
-        _images(config, train), encode_labels(train, codec), config.batch_size, config.seed
-    )
+    return TrainingBatches(_images(config, train), encode_labels(train, codec), config.batch_size, config.seed)
 
 
 def _images(config: TrainingConfig, samples: Sequence[Sample]) -> Any:

@@ -37,6 +37,5 @@ def confusions(labels: Sequence[str], predictions: Sequence[str]) -> list[tuple[
             got = "" if edit.tag == "delete" else prediction[edit.dest_pos]
             counts[wanted, got] += 1
     return [
-        (wanted, got, count)
-        for (wanted, got), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        (wanted, got, count) for (wanted, got), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]

@@ -22,18 +22,12 @@ def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -
     figure = Figure(figsize=(10, 3.8), dpi=100, layout="constrained")
     losses, rates = figure.subplots(1, 2)
 
-    losses.plot(
-        epochs, [line["loss"] for line in history], color=TRAIN, label="training (augmented, dropout)"
-    )
+    losses.plot(epochs, [line["loss"] for line in history], color=TRAIN, label="training (augmented, dropout)")
     losses.plot(epochs, [line["val_loss"] for line in history], color=VALIDATION, label="validation")
     losses.set(title="CTC loss", xlabel="epoch", yscale="log")
 
-    rates.plot(
-        epochs, [100 * line["val_wer"] for line in history], color=VALIDATION, label="words wrong (WER)"
-    )
-    rates.plot(
-        epochs, [100 * line["val_cer"] for line in history], color=TRAIN, label="characters wrong (CER)"
-    )
+    rates.plot(epochs, [100 * line["val_wer"] for line in history], color=VALIDATION, label="words wrong (WER)")
+    rates.plot(epochs, [100 * line["val_cer"] for line in history], color=TRAIN, label="characters wrong (CER)")
     # Linear below 1 %, so that the end of a good training can be told from nothing wrong at all.
     rates.set_yscale("symlog", linthresh=1)
     rates.set_yticks([0, 1, 10, 100], labels=["0", "1", "10", "100"])

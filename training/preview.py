@@ -27,10 +27,7 @@ def draw_preview(samples: Sequence[Sample], config: TrainingConfig, path: Path) 
     rows = [[image, *(augment(image, rng) for _ in range(COLUMNS - 1))] for image in images]
     bordered = [
         np.hstack(
-            [
-                cv2.copyMakeBorder(image, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-                for image in row
-            ]
+            [cv2.copyMakeBorder(image, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)) for image in row]
         )
         for row in rows
     ]

@@ -45,9 +45,7 @@ def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validati
         RunError: there is one already.
     """
     if run.state_file.exists():
-        raise RunError(
-            f"{run.path} holds a run already: continue it with --resume, or name another with --run-dir."
-        )
+        raise RunError(f"{run.path} holds a run already: continue it with --resume, or name another with --run-dir.")
     run.path.mkdir(parents=True, exist_ok=True)
     write_csv(train, run.train_csv)
     write_csv(validation, run.val_csv)
@@ -113,9 +111,7 @@ def _export(
 
     def add_files(folder: Path) -> None:
         metrics.update(_metrics(state, result, train, validation, folder, destination))
-        (folder / METRICS_FILE).write_text(
-            json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
         plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
         for file in (run.train_csv, run.val_csv, run.history_csv):

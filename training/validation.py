@@ -78,9 +78,7 @@ def _check_images(samples: Sequence[Sample], report: DataReport) -> None:
             report.errors.append(f"{sample.path}: cannot be read: {error.strerror}")
         else:
             sizes[pixels.shape[1], pixels.shape[0]] += 1
-            same_pixels[hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()].append(
-                sample
-            )
+            same_pixels[hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()].append(sample)
     report.sizes = dict(sizes.most_common())
     for group in same_pixels.values():
         _check_duplicates(group, report)

@@ -82,9 +82,7 @@ class CtcCodec:
             for text, confidence, image in zip(texts, confidences, spans, strict=True)
         ]
 
-    def text_probabilities(
-        self, probabilities: NDArray[np.floating], texts: Sequence[str]
-    ) -> NDArray[np.float64]:
+    def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of one text an image, summed over all alignments (the paper's forward variables).
 
         Computed without logarithms: a prefix of a path is never less likely than the path, so what

@@ -12,6 +12,9 @@ from PIL import Image, UnidentifiedImageError
 Pixels = NDArray[np.uint8]
 """An upright image, grey (height, width) or blue, green, red (height, width, 3), 0…255."""
 
+# Otherwise the first WebP or unknown file would wait for all of Pillow's formats to load.
+Image.init()
+
 FORMATS = ("PNG", "JPEG", "WEBP")
 ACCEPTED = "PNG, JPEG or WebP, one still picture"
 EXIF_ORIENTATION = 0x0112
@@ -74,9 +77,7 @@ def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> P
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     if pixels.shape[:2] != (height, width):
         shrinks = pixels.shape[0] > height and pixels.shape[1] > width
-        pixels = cv2.resize(
-            pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return pixels.reshape(height, width, channels)
 
 
@@ -105,9 +106,7 @@ def _read_header(data: bytes, limits: ImageLimits) -> _Header:
                 transparent_grey=_transparent_grey(image),
             )
     except UnidentifiedImageError as error:
-        raise UnsupportedImageError(
-            f"The upload is not an image that is read here; send {ACCEPTED}."
-        ) from error
+        raise UnsupportedImageError(f"The upload is not an image that is read here; send {ACCEPTED}.") from error
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError(_too_large(limits)) from error
     except ImageError:

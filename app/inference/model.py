@@ -68,9 +68,7 @@ class OnnxInferenceModel:
         self.providers: list[str] = self.session.get_providers()
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelError(
-                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed"
-            )
+            raise ModelError(f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed")
         if inputs[0].type not in DTYPES:
             raise ModelError(f"{path.name} takes {inputs[0].type}; {' or '.join(DTYPES)} is needed")
         self.input_name: str = inputs[0].name
@@ -130,10 +128,7 @@ class ImageToTextModel(OnnxInferenceModel):
     def prepare(self, images: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
         """The network's input for images of any size: resized, in the input's channels, layout and type."""
         return self._to_batch(
-            [
-                fit_to_input(image, width=self.width, height=self.height, channels=self.channels)
-                for image in images
-            ]
+            [fit_to_input(image, width=self.width, height=self.height, channels=self.channels) for image in images]
         )
 
     def _reading(self, decoded: Decoded, image: Pixels) -> Reading:
@@ -142,8 +137,7 @@ class ImageToTextModel(OnnxInferenceModel):
             height, width = image.shape[:2]
             boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
         characters = (
-            Character(span.character, span.confidence, box)
-            for span, box in zip(decoded.spans, boxes, strict=True)
+            Character(span.character, span.confidence, box) for span, box in zip(decoded.spans, boxes, strict=True)
         )
         return Reading(decoded.text, decoded.confidence, tuple(characters))
 
@@ -157,9 +151,7 @@ class ImageToTextModel(OnnxInferenceModel):
         """Whether the channels come before the rows, and how many there are."""
         shape = self.input_shape
         if len(shape) != 4:
-            raise ModelError(
-                f"{MODEL_FILE} takes {len(shape)} axes; images, height, width and channels are needed"
-            )
+            raise ModelError(f"{MODEL_FILE} takes {len(shape)} axes; images, height, width and channels are needed")
         for channels_first, (rows, columns, depth) in (
             (False, shape[1:]),
             (True, (shape[2], shape[3], shape[1])),

@@ -51,9 +51,7 @@ class ModelStore:
         self.broken: list[BrokenModel] = []
         for name, version, path in _version_folders(folder):
             try:
-                stored = StoredModel(
-                    name, version, ImageToTextModel(path, threads=threads), _read_metrics(path)
-                )
+                stored = StoredModel(name, version, ImageToTextModel(path, threads=threads), _read_metrics(path))
             except ModelError as error:
                 self.broken.append(BrokenModel(name, version, str(error)))
             else:

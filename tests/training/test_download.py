@@ -174,9 +174,7 @@ def test_default_with_other_images_names_them(default_site: Site, folder: Path) 
     del others["xx6dy.png"]
     default_site.body = packed(others)
 
-    with pytest.raises(
-        DownloadError, match=r"1 missing: xx6dy\.png; 1 extra: extra\.png; 1 different: 2b827\.png"
-    ):
+    with pytest.raises(DownloadError, match=r"1 missing: xx6dy\.png; 1 extra: extra\.png; 1 different: 2b827\.png"):
         download(folder, url=default_site.url)
 
     assert nothing_left(folder)
@@ -369,9 +367,7 @@ def test_partial_of_another_address_is_not_continued(site: Site, folder: Path) -
         {},
     ],
 )
-def test_wrong_piece_is_refused_and_the_next_run_starts_anew(
-    site: Site, folder: Path, headers: dict[str, str]
-) -> None:
+def test_wrong_piece_is_refused_and_the_next_run_starts_anew(site: Site, folder: Path, headers: dict[str, str]) -> None:
     site.answers = [site.broken_after(1000), send(206, GOOD[1000:], headers)]
 
     with pytest.raises(DownloadError, match="go on from byte 1000, but the server sent another piece"):
@@ -639,9 +635,7 @@ def test_name_that_is_both_file_and_folder_is_refused(site: Site, folder: Path) 
 
 
 def test_archive_without_images_is_refused(site: Site, folder: Path) -> None:
-    refused(
-        site, folder, packed({"labels.csv": b"", "inner.zip": GOOD, "__MACOSX/a.png": b""}), "has no image"
-    )
+    refused(site, folder, packed({"labels.csv": b"", "inner.zip": GOOD, "__MACOSX/a.png": b""}), "has no image")
 
 
 @pytest.mark.parametrize("honest", [True, False])

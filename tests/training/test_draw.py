@@ -135,9 +135,7 @@ def test_folder_holds_distinct_labels_of_the_alphabet(tmp_path: Path) -> None:
 
 
 def test_folder_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    first, again, other = (
-        draw_folder(tmp_path / name, 5, seed=seed) for name, seed in [("a", 3), ("b", 3), ("c", 4)]
-    )
+    first, again, other = (draw_folder(tmp_path / name, 5, seed=seed) for name, seed in [("a", 3), ("b", 3), ("c", 4)])
     assert [path.name for path in first] == [path.name for path in again]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     assert [path.name for path in first] != [path.name for path in other]

@@ -43,9 +43,7 @@ def _residual_block(x: keras.KerasTensor, filters: int, strides: int, skip_conv:
     x = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_uniform")(x)
     x = layers.BatchNormalization()(x)
     if skip_conv:
-        shortcut = layers.Conv2D(
-            filters, 1, strides=strides, padding="same", kernel_initializer="he_uniform"
-        )(shortcut)
+        shortcut = layers.Conv2D(filters, 1, strides=strides, padding="same", kernel_initializer="he_uniform")(shortcut)
     x = layers.LeakyReLU(0.1)(layers.Add()([x, shortcut]))
     return layers.Dropout(DROPOUT)(x)
 

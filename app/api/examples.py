@@ -1,0 +1,93 @@
+"""What `/docs` shows and sends: an image that our own code drew, and what the shipped model reads in it."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from app.api.uploads import JSON, MULTIPART
+
+EXAMPLE_IMAGE = Path(__file__).with_name("example.png").read_bytes()
+
+_BINARY = {"type": "string", "format": "binary"}
+
+IMAGE_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        JSON: {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    "image": {
+                        "type": "string",
+                        "contentEncoding": "base64",
+                        "description": "The image file in Base64.",
+                    }
+                },
+            },
+            "example": {"image": base64.b64encode(EXAMPLE_IMAGE).decode()},
+        },
+        MULTIPART: {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": _BINARY | {"description": "The image file."}},
+            }
+        },
+        "image/png": {"schema": _BINARY},
+        "image/jpeg": {"schema": _BINARY},
+        "image/webp": {"schema": _BINARY},
+    },
+}
+
+BATCH_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        MULTIPART: {
+            "schema": {
+                "type": "object",
+                "required": ["files"],
+                "properties": {"files": {"type": "array", "items": _BINARY, "minItems": 1}},
+            }
+        }
+    },
+}
+
+_TEXT: dict[str, Any] = {
+    "text": "ef2ec",
+    "confidence": 0.998,
+    "characters": [],
+}
+_MODEL = {"name": "captcha", "version": "202611231200"}
+_REQUEST_ID = "0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"
+
+
+def _ok(example: dict[str, Any], description: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": description, "content": {JSON: {"example": example}}}}
+
+
+PREDICTION_RESPONSE = _ok(
+    _TEXT | {"model": _MODEL, "request_id": _REQUEST_ID},
+    "The text and how sure it is, character by character.",
+)
+BATCH_RESPONSE = _ok(
+    {
+        "results": [
+            _TEXT,
+            {
+                "problem": {
+                    "type": "about:blank",
+                    "title": "Unsupported Media Type",
+                    "status": 415,
+                    "detail": "The upload is not an image that is read here; "
+                    "send PNG, JPEG or WebP, one still picture.",
+                    "instance": "/predict/batch",
+                    "request_id": _REQUEST_ID,
+                }
+            },
+        ],
+        "model": _MODEL,
+        "request_id": _REQUEST_ID,
+    },
+    "A result for each image, in the order sent.",
+)

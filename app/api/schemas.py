@@ -1,0 +1,148 @@
+"""What the service answers with."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.problems import Problem
+from app.inference.model import Reading
+from app.inference.store import BrokenModel, StoredModel
+
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class _FromAttributes(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class BoxSchema(_FromAttributes):
+    """A rectangle in pixels of the uploaded image, upright; right and bottom are one past the last pixel."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class CharacterSchema(_FromAttributes):
+    """One character that was read."""
+
+    character: str
+    confidence: Annotated[Confidence, Field(description="The probability of this character.")]
+    box: Annotated[BoxSchema | None, Field(description="Null where the network cannot tell places.")]
+
+
+class Text(_FromAttributes):
+    """The text of an image."""
+
+    text: str
+    confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
+    characters: list[CharacterSchema]
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """The schema of a reading."""
+        return cls.model_validate(reading)
+
+
+class ModelReference(BaseModel):
+    """The model that read."""
+
+    name: str
+    version: str
+
+
+class Prediction(Text):
+    """The text of the uploaded image."""
+
+    model: ModelReference
+    request_id: Annotated[str, Field(description="Also in the X-Request-ID header and in the log.")]
+
+
+class FailedImage(BaseModel):
+    """Why an image of a batch could not be read."""
+
+    problem: Problem
+
+
+class BatchPrediction(BaseModel):
+    """The texts of the uploaded images, in the order sent; one that cannot be read has a problem in its place."""
+
+    results: list[Text | FailedImage]
+    model: ModelReference
+    request_id: str
+
+
+class InputSize(_FromAttributes):
+    """What the network takes; uploads of other sizes are resized to it."""
+
+    width: int
+    height: int
+    channels: int
+
+
+class Metrics(BaseModel):
+    """How the model read its validation images, from its card; rates are fractions."""
+
+    images: int
+    words_right: int
+    cer: float
+    wer: float
+
+
+class ModelVersion(BaseModel):
+    """A version of a model that is loaded."""
+
+    version: str
+    vocabulary: str
+    input: InputSize
+    metrics: Metrics | None
+    created: datetime | None
+    sha256: Annotated[str, Field(description="Of model.onnx.")]
+
+    @classmethod
+    def of(cls, stored: StoredModel) -> Self:
+        """The schema of a loaded model."""
+        return cls(
+            version=stored.version,
+            vocabulary=stored.model.configs.vocab,
+            input=InputSize.model_validate(stored.model),
+            metrics=stored.metrics.get("validation"),
+            created=stored.metrics.get("created"),
+            sha256=stored.model.sha256,
+        )
+
+
+class Model(BaseModel):
+    """A model and its loaded versions, newest first."""
+
+    name: str
+    default: Annotated[bool, Field(description="Whether it reads where a request names no model.")]
+    versions: list[ModelVersion]
+
+
+class BrokenModelSchema(_FromAttributes):
+    """A folder of the model store that could not be loaded."""
+
+    name: str
+    version: str
+    reason: str
+
+    @classmethod
+    def of(cls, broken: BrokenModel) -> Self:
+        """The schema of a broken model."""
+        return cls.model_validate(broken)
+
+
+class ModelList(BaseModel):
+    """The models that are loaded, and the folders that could not be."""
+
+    models: list[Model]
+    broken: list[BrokenModelSchema]
+
+
+class Health(BaseModel):
+    """The state of the service."""
+
+    status: str
