@@ -128,7 +128,7 @@ def train(
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop after so many epochs without gain.  [default: half of all]"),
+        typer.Option(min=1, help="Stop early after so many epochs without a better CER.  [default: never]"),
     ] = None,
     validation_fraction: Annotated[
         float | None, typer.Option(help="The part that is not trained on.  [default: 0.1]")

@@ -2,6 +2,8 @@
 
 import csv
 import math
+from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from training.metrics import character_error_rate, word_error_rate
 EVALUATION_BATCH = 64
 RAMP_STEP = 0.2
 LEARNED_LOSS = 0.2  # CTC loss a character under which the network has left the all-blank plateau
+
+COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter")
 
 Logs = dict[str, float]
 
@@ -106,37 +110,36 @@ class AugmentationRamp(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch: the fewest wrong words, then characters, then the lowest loss.
+    """Keeps the weights of the best epoch: the fewest wrong words, then characters; of equals the latest.
 
-    Stops the training when nothing was better for `patience` epochs.
+    The latest, because few validation images tell little between good epochs, and weights still improve as
+    the learning rate falls.
     """
 
-    def __init__(self, path: Path, patience: int) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path, self._patience = path, patience
-        self.best: list[float] = [math.inf] * 3
+        self._path = path
+        self.best: list[float] = [math.inf] * 2
         self.best_epoch = -1
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Save the weights if they are the best so far."""
-        score = [float(logs[key]) for key in ("val_wer", "val_cer", "val_loss")]
-        if score < self.best:
+        """Save the weights if none were better."""
+        score = [float(logs["val_wer"]), float(logs["val_cer"])]
+        if score <= self.best:
             self.best, self.best_epoch = score, epoch
             save_variables(self._path, self.model.variables)
-        elif epoch - self.best_epoch >= self._patience:
-            self.model.stop_training = True
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Writes after every epoch all that a resumed run needs, and `history.csv` for people."""
 
     def __init__(
-        self, path: Path, history_csv: Path, batches: TrainingBatches, best: BestWeights, plateau: Any | None
+        self, path: Path, history_csv: Path, batches: TrainingBatches, best: BestWeights, stateful: Sequence[Any]
     ) -> None:
         super().__init__()
         self._path, self._history_csv = path, history_csv
-        self._batches, self._best, self._plateau = batches, best, plateau
-        self._plateau_state: dict[str, float] | None = None
+        self._batches, self._best, self._stateful = batches, best, stateful
+        self._states: list[dict[str, Any]] = []
         self.history: list[Logs] = []
 
     def restore(self, model: keras.Model) -> int:
@@ -151,27 +154,32 @@ class Checkpoint(keras.callbacks.Callback):
         self._batches.epoch = len(self.history)
         self._batches.strength = state["strength"]
         self._best.best, self._best.best_epoch = state["best"], state["best_epoch"]
-        self._plateau_state = state["plateau"]
+        self._states = state["callbacks"]
         return len(self.history)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Keras's own callback forgets its state when training begins: give it back."""
-        if self._plateau is not None and self._plateau_state is not None:
-            vars(self._plateau).update(self._plateau_state)
+        """Keras's own callbacks forget their state when training begins: give it back."""
+        for callback, state in zip(self._stateful, self._states, strict=False):
+            vars(callback).update(state)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write checkpoint and history."""
-        self.history.append({"epoch": epoch + 1} | {key: float(value) for key, value in logs.items()})
+        line = {"epoch": epoch + 1, **logs, "learning_rate": self.model.optimizer.learning_rate}
+        self.history.append({key: float(value) for key, value in line.items()})
         state = {
             "history": self.history,
             "strength": self._batches.strength,
             "best": self._best.best,
             "best_epoch": self._best.best_epoch,
-            "plateau": self._plateau
-            and {key: getattr(self._plateau, key) for key in ("best", "wait", "cooldown_counter")},
+            "callbacks": [_counters(callback) for callback in self._stateful],
         }
         save_variables(self._path, [*self.model.variables, *self.model.optimizer.variables], state)
         with write_atomically(self._history_csv) as file:
             writer = csv.DictWriter(file, self.history[0].keys(), lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.history)
+
+
+def _counters(callback: Any) -> dict[str, float]:
+    """How long Keras's `EarlyStopping` or `ReduceLROnPlateau` has been waiting, and for better than what."""
+    return {key: float(vars(callback)[key]) for key in COUNTERS if isinstance(vars(callback).get(key), Real)}

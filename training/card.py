@@ -43,8 +43,8 @@ SHA-256 of images and labels: `{data["sha256"]}`.
     {training["command"]}
 
 {training["epochs"]} epochs in {training["seconds"] / 60:.1f} minutes on {training["cpus"]} processors; the weights are
-those of epoch {training["best_epoch"]}, which read the most validation words right (then characters; then the lowest
-loss).
+those of epoch {training["best_epoch"]}, which read the most validation words right (then characters; of equals the
+latest).
 {interrupted}
 {_table(training["config"])}
 

@@ -26,7 +26,8 @@ class TrainingConfig(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["one-cycle", "plateau"]
-    patience: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)] | None
+    """Epochs without a better CER after which the training stops early; None: never."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0)]
 
@@ -63,5 +64,6 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     values = defaults | given
     steps_per_epoch = math.ceil(images / max(1, values["batch_size"]))
     values.setdefault("epochs", min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(DEFAULT_STEPS / steps_per_epoch))))
-    values.setdefault("patience", max(50, values["epochs"] // 2))
+    # One cycle ends by itself, and its last epochs are its best.
+    values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

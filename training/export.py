@@ -39,7 +39,7 @@ def export_folder(
     destination: Path,
     *,
     replace: bool,
-    add_files: Callable[[Path], None],
+    add_files: Callable[[Path], object],
 ) -> None:
     """Write a model folder: whole, or not at all.
 

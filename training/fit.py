@@ -93,18 +93,16 @@ def fit(
     model.compile(_optimizer(config, steps), CtcLoss(codec.blank_index), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 
-    plateau = keras.callbacks.ReduceLROnPlateau("val_cer", factor=0.9, patience=20, min_delta=1e-10)
-    best = BestWeights(run.best_weights, config.patience)
-    checkpoint = Checkpoint(
-        run.checkpoint, run.history_csv, batches, best, plateau if config.schedule == "plateau" else None
-    )
+    best = BestWeights(run.best_weights)
+    stopping = _early_stopping(config)
+    checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, stopping)
     first_epoch = checkpoint.restore(model) if run.checkpoint.exists() else 0
     label_length = float(np.mean([len(sample.label) for sample in train]))
     callbacks = [
         ValidationRates(validation_images, [sample.label for sample in validation], codec),
         AugmentationRamp(batches, label_length),
         best,
-        *([plateau] if config.schedule == "plateau" else []),
+        *stopping,
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
         checkpoint,
         keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: on_epoch(checkpoint.history[-1])),
@@ -128,6 +126,17 @@ def fit(
             interrupted = True
     load_variables(run.best_weights, model.variables)
     return FitResult(model, checkpoint.history, best.best_epoch + 1, interrupted)
+
+
+def _early_stopping(config: TrainingConfig) -> list[keras.callbacks.Callback]:
+    callbacks = []
+    if config.schedule == "plateau":
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau("val_cer", mode="min", factor=0.9, patience=20, min_delta=1e-10)
+        )
+    if config.patience is not None:
+        callbacks.append(keras.callbacks.EarlyStopping("val_cer", mode="min", patience=config.patience))
+    return callbacks
 
 
 def _training_batches(config: TrainingConfig, train: Sequence[Sample], codec: CtcCodec) -> TrainingBatches:

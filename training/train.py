@@ -57,10 +57,12 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
 
     Raises:
         KeyboardInterrupt: interrupted before the first epoch was done; nothing was written.
-        RunError: the images changed since the run was started.
+        RunError: the run is finished, or its images changed since it was started.
         ExportError: the exported model does not do what the network does; nothing was written.
     """
     state = run.read_state()
+    if state.finished:
+        raise RunError(f"{run.path} is finished: there is nothing to resume.")
     train, validation = _samples(run, state)
     codec = CtcCodec(state.vocab)
     started = time.monotonic()

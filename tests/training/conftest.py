@@ -1,0 +1,67 @@
+"""Drawn images, and one small training that the tests of its results share."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from training.config import TrainingConfig, resolve_config
+from training.dataset import data_checksum, read_samples, split_samples, vocabulary_of
+from training.draw import draw_folder, draw_plain
+from training.run import RunFolder, RunState
+from training.train import run_training, start_run
+
+DIGITS = "0123456789"
+
+
+@pytest.fixture(scope="session")
+def drawn_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 300 clean images of four digits each."""
+    folder = tmp_path_factory.mktemp("drawn") / "digits"
+    draw_folder(folder, 300, seed=1, alphabet=DIGITS, length=4, draw=draw_plain)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
+    """A function that makes the folder of a run over the drawn digits, ready to be trained."""
+
+    def prepare(folder: Path, *, images: int = 300, **options: object) -> RunFolder:
+        samples = read_samples(drawn_digits)[:images]
+        train, validation = split_samples(samples, 0.1, seed=0)
+        config: TrainingConfig = resolve_config(len(train), options)
+        run = RunFolder(folder / "run")
+        state = RunState(
+            command="python -m training train",
+            data=str(drawn_digits),
+            data_sha256=data_checksum(samples),
+            output=str(folder / "store" / "digits" / "1"),
+            vocab=vocabulary_of(samples),
+            config=config,
+        )
+        start_run(run, state, train, validation)
+        return run
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def trained_run(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run of twelve epochs; its output reads the drawn digits."""
+    run = prepare_run(tmp_path_factory.mktemp("trained"), epochs=14)
+    run_training(run, on_epoch=lambda _: None)
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_model(trained_run: RunFolder) -> Path:
+    """The model folder of the finished run."""
+    return Path(trained_run.read_state().output)
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder that is the current one."""
+    with contextlib.chdir(tmp_path):
+        yield tmp_path
