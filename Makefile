@@ -18,7 +18,7 @@ serve: $(SERVE_STAMP) ## the service on 127.0.0.1:8000 with the shipped model
 install: $(DEV_STAMP) ## everything that training, tests and checks need, into .venv
 
 test: $(DEV_STAMP) ## the whole test suite, training included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: $(DEV_STAMP) ## lint, format and types
 	$(BIN)/ruff check .

@@ -1,0 +1,50 @@
+# The service with the models of model_store:
+#   docker build --tag captcha-reader . && docker run --rm --publish 127.0.0.1:8000:8000 captcha-reader
+
+FROM python:3.13-slim AS base
+
+
+FROM base AS build
+
+# The base's pip fills the environment, which so needs none of its own. There is no compiler, hence wheels only.
+COPY requirements/serve.txt /tmp/
+RUN python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir \
+        --only-binary :all: --require-hashes --requirement /tmp/serve.txt
+
+WORKDIR /srv
+COPY model_store model_store
+COPY app app
+# Bytecode is made now since the service may not write; what it may read does not depend on the checkout's umask.
+RUN python -m compileall -q app && chmod -R a+rX,go-w .
+
+
+FROM base
+
+LABEL org.opencontainers.image.title="Captcha reader" \
+      org.opencontainers.image.description="Reads short text in small images over HTTP" \
+      org.opencontainers.image.licenses="MIT"
+
+# ONNX Runtime would report models and their use to its maker.
+ENV PATH=/opt/venv/bin:$PATH \
+    ORT_DISABLE_TELEMETRY=1 \
+    OCR_HOST=0.0.0.0
+WORKDIR /srv
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /srv /srv
+
+# The base has no bytecode of the standard library: it is made here for what the service and its health check import.
+RUN ["python", "-c", "import app.__main__, app.main, http.client"]
+
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+
+# Not urllib, which would go through a proxy if the environment names one.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-I", "-c", "\
+import http.client, os, sys; \
+server = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('OCR_PORT') or 8000), timeout=4); \
+server.request('GET', '/readyz'); \
+sys.exit(server.getresponse().status != 200)"]
+
+CMD ["python", "-m", "app"]

@@ -1,0 +1,77 @@
+"""The model card and its pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.card import write_card
+from training.plots import plot_learning_curves
+
+
+def some_metrics(**validation: Any) -> dict[str, Any]:
+    return {
+        "created": "2026-11-23T12:00:00+00:00",
+        "model": {
+            "name": "captcha",
+            "version": "1",
+            "architecture": "conv_ctc",
+            "weights": 102_852,
+            "bytes": 413_583,
+            "vocab": "ab",
+            "width": 200,
+            "height": 50,
+            "channels": 1,
+            "steps": 25,
+        },
+        "data": {"source": "images", "images": 100, "train": 90, "validation": 10, "sha256": "0" * 64},
+        "training": {
+            "command": "python -m training train --data images",
+            "epochs": 151,
+            "best_epoch": 150,
+            "seconds": 90.0,
+            "cpus": 2,
+            "interrupted": False,
+            "config": {"seed": 7, "batch_size": 8},
+        },
+        "validation": {"images": 10, "words_right": 10, "cer": 0.0, "wer": 0.0, "wrong": []} | validation,
+        "versions": {"keras": "3.15.1"},
+    }
+
+
+def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
+    card = write_card(some_metrics())
+    for text in (
+        "# Model card: captcha 1",
+        "**10 of 10**",
+        "102,852 weights, 414 kB",
+        "    python -m training train --data images",
+        "151 epochs in 1.5 minutes on 2 processors",
+        "| batch size | 8 |",
+        "30.0%",
+        "(learning_curves.png)",
+        "keras 3.15.1",
+        "own captchas",
+    ):
+        assert text in card
+    assert "Read wrong" not in card
+
+
+def test_the_card_shows_every_word_that_was_read_wrong() -> None:
+    wrong = [{"label": "abab", "prediction": "abbb", "confidence": 0.4321}]
+    card = write_card(some_metrics(words_right=9, cer=0.025, wer=0.1, wrong=wrong))
+    assert "| `abab` | `abbb` | 0.432 |" in card
+    assert "| character error rate (CER) | 2.50% |" in card
+
+
+def test_the_learning_curves_are_a_picture_with_something_in_it(tmp_path: Path) -> None:
+    history = [
+        {"epoch": epoch, "loss": 60 / epoch, "val_loss": 50 / epoch, "val_cer": 1 / epoch, "val_wer": 1 / epoch}
+        for epoch in range(1, 20)
+    ]
+    plot_learning_curves(history, 18, tmp_path / "curves.png")
+    image = cv2.imread(str(tmp_path / "curves.png"))
+    assert image is not None
+    assert image.shape == (380, 1000, 3)
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
