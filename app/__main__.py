@@ -1,12 +1,16 @@
 """`python -m app`: the service."""
 
 import argparse
+import signal
+import socket
 import sys
 
+import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from app.settings import PREFIX, Settings
+from app.observability.logs import configure_logging
+from app.settings import Settings, unknown_variables, variable
 
 GRACE_SECONDS = 30
 
@@ -23,7 +27,16 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.exit(_explain(error))
+        parser.exit(2, _explain(error))
+    try:
+        _try_address(settings)
+    except OSError as error:
+        address = f"{settings.host}, port {settings.port}"
+        parser.exit(2, f"OCR_HOST, OCR_PORT: Cannot listen on {address}: {error.strerror}\n")
+    configure_logging(settings)
+    _warn_of_unknown_variables()
+    # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "app.main:create_app_for_server",
         factory=True,
@@ -38,12 +51,25 @@ def main() -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    lines = (f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
-    return "\n".join(lines)
+    return "".join(f"{variable(str(item['loc'][0]))}: {item['msg']}\n" for item in error.errors())
+
+
+def _try_address(settings: Settings) -> None:
+    """Raise what uvicorn would meet later, and with two workers log without naming the address."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+
+
+def _warn_of_unknown_variables() -> None:
+    log = structlog.get_logger("app")
+    for name, nearest in unknown_variables().items():
+        log.warning("unknown setting", variable=name, nearest=nearest)
 
 
 def _settings_help() -> str:
-    names = {f"{PREFIX}{name.upper()}": field for name, field in Settings.model_fields.items()}
+    names = {variable(name): field for name, field in Settings.model_fields.items()}
     width = max(map(len, names))
     return "\n".join(
         f"  {name:<{width}}  {field.description} [{'not set' if field.default is None else field.default}]"

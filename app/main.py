@@ -11,12 +11,10 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import health, models, predict
-from app.api.examples import EXAMPLE_IMAGE
-from app.api.problems import Problem, add_problem_handlers
+from app.api.problems import ANY_ERROR, Problem, add_problem_handlers
 from app.api.request_context import RequestContextMiddleware
+from app.api.warm_up import warm_up
 from app.inference.cpus import available_cpus
-from app.inference.images import ImageLimits
-from app.inference.reading import read_uploads
 from app.inference.store import ModelStore
 from app.observability.logs import configure_logging
 from app.settings import Settings
@@ -37,12 +35,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
 
-    # Its pages /docs and /redoc bring their scripts along, so they work where there is no internet.
+    # Its page /docs brings its scripts along, so it works where there is no internet.
     app = FastAPIOffline(
         title="Captcha reader",
         summary="From the image of a short text to the text.",
         description=DESCRIPTION,
         version=__version__,
+        redoc_url=None,
+        responses=ANY_ERROR,
         lifespan=_lifespan,
     )
     app.state.settings = settings
@@ -73,7 +73,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.thread_limiter = anyio.CapacityLimiter(threads)
     store = ModelStore(settings.model_store, settings.default_model)
     app.state.store = store
-    _warm_up(store)
+    await warm_up(app)
     for name, versions in store.models.items():
         for stored in versions.values():
             log.info(
@@ -88,13 +88,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if settings.default_model not in store.models:
         log.error("not ready: the default model is not loaded", model=settings.default_model)
     yield
-
-
-def _warm_up(store: ModelStore) -> None:
-    """Read an image with every model, so that the first request is as fast as the next."""
-    for versions in store.models.values():
-        for stored in versions.values():
-            read_uploads(stored.model, [EXAMPLE_IMAGE], ImageLimits())
 
 
 def _add_problem_schema(app: FastAPI) -> None:

@@ -1,12 +1,20 @@
 """What the environment says: `OCR_…` variables and `.env`."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 PREFIX = "OCR_"
+
+
+def _existing_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise PydanticCustomError("no_folder", "There is no folder {path}", {"path": str(path.absolute())})
+    return path
 
 
 class Settings(BaseSettings):
@@ -18,6 +26,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
 
@@ -29,7 +38,7 @@ class Settings(BaseSettings):
     """Processes that serve on the one port; one a processor serves the most requests."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Images that a worker reads at the same time; 0 shares the processors among the workers."""
-    model_store: Path = Path("model_store")
+    model_store: Annotated[Path, AfterValidator(_existing_folder)] = Path("model_store")
     """The folder of models, <name>/<version>/."""
     default_model: str = "captcha"
     """The model that reads where a request names none."""
@@ -49,3 +58,16 @@ class Settings(BaseSettings):
     """Log lines for people or machines; auto is text on a terminal and JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged: this level and above."""
+
+
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + setting.upper()
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """The variables `OCR_…` of the environment and `.env` that are no settings, with the nearest that is one."""
+    known = [variable(setting) for setting in Settings.model_fields]
+    set_here = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
+    unknown = sorted({name.upper() for name in set_here if name.upper().startswith(PREFIX)}.difference(known))
+    return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}

@@ -1,5 +1,6 @@
 """The model card: what a model is, how it was made, how well it reads and what it is not for."""
 
+import textwrap
 from typing import Any
 
 CURVES = "learning_curves.png"
@@ -12,9 +13,6 @@ def write_card(metrics: dict[str, Any]) -> str:
         metrics: the content of metrics.json.
     """
     data, training, validation, model = (metrics[key] for key in ("data", "training", "validation", "model"))
-    interrupted = (
-        "\nThe training was interrupted by hand; these are its best weights.\n" if training["interrupted"] else ""
-    )
     return f"""# Model card: {model["name"]} {model["version"]}
 
 Reads text of the characters `{model["vocab"]}` in images like those it was trained on, and nothing else.
@@ -33,19 +31,16 @@ The figures are those of the exported ONNX model on the validation images, read 
 {_wrong_words(validation["wrong"])}
 ## Data
 
-{data["images"]} labelled images of `{data["source"]}`: {data["train"]} to train on (`train.csv`) and
-{data["validation"]} to validate on (`val.csv`), chosen at random with seed {training["config"]["seed"]}. The validation
-images are never augmented and no weight was fitted to them, but they did choose the epoch whose weights were kept.
-SHA-256 of images and labels: `{data["sha256"]}`.
+{_data(data, training["config"]["seed"])}
+
+SHA-256 of images and labels: `{data["sha256"]}`
 
 ## Training
 
     {training["command"]}
 
-{training["epochs"]} epochs in {training["seconds"] / 60:.1f} minutes on {training["cpus"]} processors; the weights are
-those of epoch {training["best_epoch"]}, which read the most validation words right (then characters; of equals the
-latest).
-{interrupted}
+{_training(training)}
+
 {_table(training["config"])}
 
 ![loss and error rates over the epochs]({CURVES})
@@ -56,11 +51,44 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 
 - It reads the kind of image that it was trained on. Other fonts, sizes, colours or characters need a training of
   their own. It always answers with some text, also where there is none; the confidence is then usually low.
-- {data["validation"]} validation images say little about rare errors: with none of them wrong, the true share of wrong
-  words may still be up to {3 / data["validation"]:.1%} (the "rule of three", 95 % confidence).
+- {_rule_of_three(data["validation"])}
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
 """
+
+
+def _data(data: dict[str, Any], seed: int) -> str:
+    of_data_set = ""
+    if data["of_data_set"]:
+        number, name, size = (data["of_data_set"][key] for key in ("images", "name", "size"))
+        of_data_set = f" (by checksum, {number} of the {size} images of the published data set {name})"
+    return _paragraph(
+        f"{data['images']} labelled images of `{data['source']}`{of_data_set}: {data['train']} to train on "
+        f"(`train.csv`) and {data['validation']} to validate on (`val.csv`), chosen at random with seed {seed}. The "
+        "validation images are never augmented and no weight was fitted to them, but they did choose the epoch whose "
+        "weights were kept."
+    )
+
+
+def _training(training: dict[str, Any]) -> str:
+    interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
+    return _paragraph(
+        f"{training['epochs']} epochs in {training['seconds'] / 60:.1f} minutes on {training['cpus']} processors. "
+        f"{interrupted}The weights are those of epoch {training['best_epoch']}, which read the most validation words "
+        "right (then characters; of equals the latest)."
+    )
+
+
+def _rule_of_three(images: int) -> str:
+    return _paragraph(
+        f"{images} validation images say little about rare errors: with none of them wrong, the true share of wrong "
+        f'words may still be up to {3 / images:.1%} (the "rule of three", 95 % confidence).',
+        indent="  ",
+    )
+
+
+def _paragraph(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 116, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _wrong_words(wrong: list[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.problems import ApiError
+from app.api.problems import WRONG_KEY, ApiError
 from app.inference.images import ImageLimits
 from app.inference.store import ModelStore, StoredModel
 from app.settings import Settings
@@ -65,10 +65,10 @@ def check_api_key(
     if settings.api_key is None:
         return
     sent = bearer.credentials if bearer is not None else header or ""
-    if not secrets.compare_digest(sent.encode(), settings.api_key.get_secret_value().encode()):
+    if not secrets.compare_digest(sent.encode("latin-1"), settings.api_key.get_secret_value().encode()):
         raise ApiError(
             HTTPStatus.UNAUTHORIZED,
-            "Send the API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.",
+            WRONG_KEY,
             {"WWW-Authenticate": "Bearer"},
         )
 

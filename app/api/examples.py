@@ -53,10 +53,22 @@ BATCH_BODY: dict[str, Any] = {
     },
 }
 
+
+def _character(character: str, confidence: float, left: int, right: int) -> dict[str, Any]:
+    box = {"left": left, "top": 0, "right": right, "bottom": 50}
+    return {"character": character, "confidence": confidence, "box": box}
+
+
 _TEXT: dict[str, Any] = {
     "text": "ef2ec",
-    "confidence": 0.998,
-    "characters": [],
+    "confidence": 0.999,
+    "characters": [
+        _character("e", 1.0, left=24, right=48),
+        _character("f", 1.0, left=48, right=68),
+        _character("2", 1.0, left=68, right=88),
+        _character("e", 1.0, left=88, right=112),
+        _character("c", 1.0, left=112, right=136),
+    ],
 }
 _MODEL = {"name": "captcha", "version": "202611231200"}
 _REQUEST_ID = "0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"

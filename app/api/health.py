@@ -5,9 +5,11 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from app.api.dependencies import StoreDep
-from app.api.problems import ApiError, problem_responses
+from app.api.problems import NOT_READY, ApiError, problem_responses
 from app.api.schemas import Health
 from app.inference.store import UnknownModelError
+
+PROBES = frozenset({"/livez", "/readyz", "/health"})
 
 router = APIRouter(tags=["health"])
 
@@ -18,13 +20,13 @@ async def live() -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Can it read?", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
+# The last decorator comes first in the documentation.
 @router.get("/health", summary="Alias of /readyz", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
+@router.get("/readyz", summary="Can it read?", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
 async def ready(store: StoreDep) -> Health:
     """Whether the default model is loaded and warmed up."""
     try:
         store.get()
     except UnknownModelError as error:
-        detail = "The default model is not loaded; /models says why."
-        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail) from error
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY) from error
     return Health(status="ready")

@@ -1,8 +1,9 @@
 """`GET /models` and `GET /models/{name}`: what is loaded."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 
 from app.api.dependencies import StoreDep, check_api_key
 from app.api.problems import problem_responses
@@ -27,7 +28,9 @@ async def list_models(store: StoreDep) -> ModelList:
 
 
 @router.get("/{name}", summary="Show a model", responses=problem_responses(HTTPStatus.NOT_FOUND))
-async def show_model(name: str, store: StoreDep) -> Model:
+async def show_model(
+    name: Annotated[str, Path(description="The model's name.", examples=["captcha"])], store: StoreDep
+) -> Model:
     """The loaded versions of a model, newest first."""
     store.get(name)
     return _model(store, name)

@@ -1,16 +1,20 @@
 """`POST /predict` and `POST /predict/batch`."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 
+import anyio
 from fastapi import APIRouter, Depends, Request
 
 from app.api import examples
 from app.api.dependencies import LimitsDep, ModelDep, SettingsDep, check_api_key, in_worker_thread
 from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.schemas import BatchPrediction, FailedImage, ModelReference, Prediction, Text
-from app.api.uploads import read_upload, read_uploads_form
-from app.inference.images import ImageError
+from app.api.uploads import read_upload, read_uploads_form, too_large_detail
+from app.inference.images import ImageError, ImageLimits, ImageTooLargeError
+from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
 
 router = APIRouter(tags=["reading"], dependencies=[Depends(check_api_key)])
@@ -62,7 +66,11 @@ async def predict_batch(request: Request, model: ModelDep, settings: SettingsDep
     others are read all the same.
     """
     uploads = await read_uploads_form(request, settings.max_batch_files, settings.max_batch_bytes)
-    results = await in_worker_thread(request, partial(read_uploads, model.model, uploads, limits))
+    max_bytes = settings.max_upload_bytes
+    fitting = [upload for upload in uploads if len(upload) <= max_bytes]
+    read = iter(await _read_in_parallel(request, model.model, fitting, limits))
+    too_large = ImageTooLargeError(too_large_detail(max_bytes))
+    results = [next(read) if len(upload) <= max_bytes else too_large for upload in uploads]
     return BatchPrediction(
         results=[
             FailedImage(problem=make_problem(request, image_error_status(result), str(result)))
@@ -73,3 +81,21 @@ async def predict_batch(request: Request, model: ModelDep, settings: SettingsDep
         model=ModelReference(name=model.name, version=model.version),
         request_id=request.state.request_id,
     )
+
+
+async def _read_in_parallel(
+    request: Request, model: ImageToTextModel, uploads: Sequence[bytes], limits: ImageLimits
+) -> list[Reading | ImageError]:
+    """Read images in as many threads as there are, each a part of them that follow each other."""
+    threads = int(request.app.state.thread_limiter.total_tokens)
+    size = max(1, math.ceil(len(uploads) / threads))
+    parts = [uploads[start : start + size] for start in range(0, len(uploads), size)]
+    results: list[list[Reading | ImageError]] = [[] for _ in parts]
+
+    async def read_part(index: int) -> None:
+        results[index] = await in_worker_thread(request, partial(read_uploads, model, parts[index], limits))
+
+    async with anyio.create_task_group() as group:
+        for index in range(len(parts)):
+            group.start_soon(read_part, index)
+    return [result for part in results for result in part]

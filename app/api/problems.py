@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -9,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.inference.images import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
+from app.inference.images import ACCEPTED, DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.store import UnknownModelError
 
 MEDIA_TYPE = "application/problem+json"
@@ -21,17 +22,36 @@ IMAGE_ERROR_STATUS: dict[type[ImageError], HTTPStatus] = {
     DamagedImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 SERVER_FAULT = "The request could not be answered because of a fault in the service."
+ANOTHER_PATH = "There is nothing at this path; /docs lists what there is."
+WRONG_KEY = "Send the API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+NOT_READY = "The default model is not loaded; /models says why."
+EXAMPLE_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The form is cut off, or its boundary is not that of its Content-Type.",
+    HTTPStatus.UNAUTHORIZED: WRONG_KEY,
+    HTTPStatus.NOT_FOUND: "No such model is loaded. Loaded are: captcha.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The upload is too large: at most 1,048,576 bytes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: f"The upload is not an image that is read here; send {ACCEPTED}.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The PNG image is damaged: its pixels cannot be decoded.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: SERVER_FAULT,
+    HTTPStatus.SERVICE_UNAVAILABLE: NOT_READY,
+}
 
 
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
     type: Annotated[str, Field(examples=["about:blank"])] = "about:blank"
-    title: Annotated[str, Field(description="The status in words.", examples=["Unsupported Media Type"])]
-    status: Annotated[int, Field(description="The HTTP status.", examples=[415])]
+    title: Annotated[str, Field(description="The status in words.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
     detail: Annotated[str, Field(description="What was wrong and what would be right.")]
     instance: Annotated[str, Field(description="The path that was asked for.", examples=["/predict"])]
-    request_id: Annotated[str, Field(description="Also in the X-Request-ID header and in the log.")]
+    request_id: Annotated[
+        str,
+        Field(
+            description="Also in the X-Request-ID header and in the log.",
+            examples=["0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"],
+        ),
+    ]
 
 
 class ApiError(Exception):
@@ -48,7 +68,7 @@ def make_problem(request: Request, status: HTTPStatus, detail: str) -> Problem:
         title=status.phrase,
         status=status,
         detail=detail,
-        instance=request.url.path,
+        instance=_as_uri(request.scope["path"]),
         request_id=request.state.request_id,
     )
 
@@ -66,15 +86,31 @@ def image_error_status(error: ImageError) -> HTTPStatus:
     return IMAGE_ERROR_STATUS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
+def _as_uri(path: str) -> str:
+    """A path as RFC 3986 writes it; `request.url` is not safe to ask: it fails on bytes that are not UTF-8."""
+    return quote("/" + path.lstrip("/"), safe="/:@!$&'()*+,;=")
+
+
 def problem_responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """What an operation's OpenAPI says of its errors."""
-    return {
-        int(status): {
-            "description": status.phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
-    }
+    return {int(status): _problem_response(status.phrase, _example(status)) for status in statuses}
+
+
+def _problem_response(description: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    if example is not None:
+        content["example"] = example
+    return {"description": description, "content": {MEDIA_TYPE: content}}
+
+
+def _example(status: HTTPStatus) -> dict[str, Any]:
+    fields = Problem.model_fields
+    shown = {name: field.examples[0] for name, field in fields.items() if field.examples}
+    return shown | {"title": status.phrase, "status": int(status), "detail": EXAMPLE_DETAILS[status]}
+
+
+ANY_ERROR: dict[int | str, dict[str, Any]] = {"default": _problem_response("Any other error.")}
+"""What an operation's OpenAPI says of the errors that it does not list."""
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -107,7 +143,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _http_detail(status: HTTPStatus, headers: dict[str, str], error: HTTPException) -> str:
     if status == HTTPStatus.NOT_FOUND:
-        return "There is nothing at this path; /docs lists what there is."
+        return ANOTHER_PATH
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"This method is not allowed here; allowed is {headers.get('Allow', 'another')}."
     return str(error.detail)

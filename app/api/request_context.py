@@ -8,8 +8,10 @@ from http import HTTPStatus
 import structlog
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.health import PROBES
 from app.api.problems import REQUEST_ID_HEADER, SERVER_FAULT, problem_response
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -38,14 +40,18 @@ class RequestContextMiddleware:
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
+        seen_by_app = _simplified(scope)
+        write_line = log.debug if scope["path"] in PROBES else log.info
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self.app(scope, receive, send_with_id)
+                await self.app(seen_by_app, receive, send_with_id)
+            except ClientDisconnect:
+                pass  # nobody is left to answer
             except Exception:
                 log.exception("request failed", method=scope["method"], path=scope["path"])
                 if status is not None:
@@ -54,13 +60,24 @@ class RequestContextMiddleware:
                 await fault(scope, receive, send_with_id)
             finally:
                 milliseconds = round(1000 * (time.perf_counter() - started), 2)
-                log.info(
+                write_line(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
                     milliseconds=milliseconds,
                 )
+
+
+def _simplified(scope: Scope) -> Scope:
+    """The request without what RFC 9110 lets a server ignore, or the server does for us.
+
+    A HEAD is answered as a GET, whose body the server leaves away. Ranges of a few scripts are not worth their
+    errors, which are no problem documents.
+    """
+    headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "method": method, "headers": headers}
 
 
 def _request_id(sent: str | None) -> str:

@@ -1,15 +1,16 @@
 """What the service answers with."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.problems import Problem
 from app.inference.model import Reading
 from app.inference.store import BrokenModel, StoredModel
 
-Confidence = Annotated[float, Field(ge=0, le=1)]
+# Digits beyond the sixth mean nothing and make answers longer.
+Confidence = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda value: round(value, 6))]
 
 
 class _FromAttributes(BaseModel):
@@ -91,6 +92,20 @@ class Metrics(BaseModel):
     wer: float
 
 
+class _Card(BaseModel):
+    """What is shown of `metrics.json`, where it is as our training writes it."""
+
+    validation: Metrics | None = None
+    created: datetime | None = None
+
+    @classmethod
+    def of(cls, metrics: dict[str, Any]) -> Self:
+        try:
+            return cls.model_validate(metrics)
+        except ValidationError:
+            return cls()
+
+
 class ModelVersion(BaseModel):
     """A version of a model that is loaded."""
 
@@ -104,12 +119,13 @@ class ModelVersion(BaseModel):
     @classmethod
     def of(cls, stored: StoredModel) -> Self:
         """The schema of a loaded model."""
+        card = _Card.of(stored.metrics)
         return cls(
             version=stored.version,
             vocabulary=stored.model.configs.vocab,
             input=InputSize.model_validate(stored.model),
-            metrics=stored.metrics.get("validation"),
-            created=stored.metrics.get("created"),
+            metrics=card.validation,
+            created=card.created,
             sha256=stored.model.sha256,
         )
 

@@ -1,12 +1,12 @@
 """From the body of a request to the bytes of the images in it, never more of them than are accepted."""
 
-from collections.abc import AsyncGenerator
+import base64
 from http import HTTPStatus
 
 from fastapi import Request
-from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from pydantic import BaseModel, ConfigDict
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
 from app.api.problems import ApiError
 from app.inference.images import ACCEPTED
@@ -22,8 +22,8 @@ class ImageDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: Base64Bytes
-    """The image file in Base64 (RFC 4648)."""
+    image: str
+    """The image file in Base64 (RFC 4648), in one line or several."""
 
 
 async def read_upload(request: Request, max_bytes: int) -> bytes:
@@ -35,7 +35,7 @@ async def read_upload(request: Request, max_bytes: int) -> bytes:
     media_type = _media_type(request)
     if media_type == MULTIPART:
         body = await _read_body(request, max_bytes + ENVELOPE_BYTES)
-        files = await _files(request, body, "file", most=1)
+        files = _files(request, body, "file", most=1)
         upload = files[0]
     elif media_type == JSON:
         upload = _from_json(await _read_body(request, max_bytes * 4 // 3 + ENVELOPE_BYTES))
@@ -58,7 +58,7 @@ async def read_uploads_form(request: Request, max_files: int, max_bytes: int) ->
             f"Send the images as {MULTIPART}, each in a field named 'files'.",
         )
     body = await _read_body(request, max_bytes)
-    return await _files(request, body, "files", most=max_files)
+    return _files(request, body, "files", most=max_files)
 
 
 def _media_type(request: Request) -> str:
@@ -70,7 +70,7 @@ def _media_type(request: Request) -> str:
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
+    if declared.isdecimal() and (len(declared) > 18 or int(declared) > max_bytes):
         raise _too_large(max_bytes)
     body = bytearray()
     async for chunk in request.stream():
@@ -81,44 +81,66 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> ApiError:
-    return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The upload is too large: at most {max_bytes:,} bytes.")
+    return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large_detail(max_bytes))
 
 
-async def _files(request: Request, body: bytes, field: str, most: int) -> list[bytes]:
-    form = await _parse_form(request, body, most)
+def too_large_detail(max_bytes: int) -> str:
+    """What is wrong with an upload of more bytes."""
+    return f"The upload is too large: at most {max_bytes:,} bytes."
+
+
+def _files(request: Request, body: bytes, field: str, most: int) -> list[bytes]:
+    """The files of a form; all of them must be in fields of this name."""
+    _, options = parse_options_header(request.headers["content-type"])
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise ApiError(HTTPStatus.BAD_REQUEST, f"The Content-Type {MULTIPART} lacks its boundary.")
+    if b"--" + boundary + b"--" not in body:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "The form is cut off, or its boundary is not that of its Content-Type.")
+    files: list[bytes] = []
+
+    def on_file(file: File) -> None:
+        if file.field_name != field.encode():
+            raise _other_fields(field, most)
+        if len(files) == most == 1:
+            raise _other_fields(field, most)
+        if len(files) == most:
+            too_many = f"The form holds too many files: at most {most}."
+            raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_many)
+        file.file_object.seek(0)
+        files.append(file.file_object.read())
+
+    def on_field(_: Field) -> None:
+        raise _other_fields(field, most)
+
+    # The body is in memory already, so its files are not written to disk.
+    parser = FormParser(MULTIPART, on_field, on_file, boundary=boundary, config={"MAX_MEMORY_FILE_SIZE": len(body)})
     try:
-        files = [value for name, value in form.multi_items() if name == field and isinstance(value, UploadFile)]
-        if not files or len(files) != len(form.multi_items()):
-            wanted = "one image" if most == 1 else f"1 to {most} images"
-            raise ApiError(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                f"Send {wanted} ({ACCEPTED}), as files in form fields named '{field}', and nothing else.",
-            )
-        return [await file.read() for file in files]
-    finally:
-        await form.close()
-
-
-async def _parse_form(request: Request, body: bytes, most: int) -> FormData:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    try:
-        return await MultiPartParser(request.headers, stream(), max_files=most, max_fields=1).parse()
-    except MultiPartException as error:
-        if "Too many files" in error.message:
-            detail = f"The form holds too many files: at most {most}."
-            raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
         detail = "The body is not a form as its Content-Type says (RFC 7578)."
         raise ApiError(HTTPStatus.BAD_REQUEST, detail) from error
-    except KeyError as error:
-        detail = f"The Content-Type {MULTIPART} lacks its boundary."
-        raise ApiError(HTTPStatus.BAD_REQUEST, detail) from error
+    finally:
+        parser.close()
+    if not files:
+        raise _other_fields(field, most)
+    return files
+
+
+def _other_fields(field: str, most: int) -> ApiError:
+    wanted = (
+        f"one image ({ACCEPTED}) as a file in the form field '{field}', and nothing else; /predict/batch takes several."
+        if most == 1
+        else f"1 to {most} images ({ACCEPTED}) as files in form fields named '{field}', and nothing else."
+    )
+    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"Send {wanted}")
 
 
 def _from_json(body: bytes) -> bytes:
     try:
-        return ImageDocument.model_validate_json(body).image
-    except ValidationError as error:
+        text = ImageDocument.model_validate_json(body).image
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
         detail = 'Send a document {"image": "…"} with the image file in Base64.'
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from error

@@ -1,9 +1,9 @@
 """Where in the image a character stands, from the CTC alignment."""
 
+import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from app.inference.ctc import Span
 
@@ -32,14 +32,14 @@ def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: in
     """
     if not spans:
         return []
-    centres = np.array([(span.first_step + span.last_step + 1) / 2 for span in spans]) * (width / steps)
-    gaps = np.diff(centres)
-    usual = float(np.median(gaps)) if len(gaps) else min(width / 2, height / 2)
-    halves = np.minimum(gaps / 2, 0.75 * usual)
-    edge = usual / 2
-    lefts = np.clip(centres - np.concatenate([[edge], halves]), 0, width - 1)
-    rights = np.clip(centres + np.concatenate([halves, [edge]]), 1, width)
-    return [
-        Box(round(left), 0, max(round(right), round(left) + 1), height)
-        for left, right in zip(lefts.tolist(), rights.tolist(), strict=True)
-    ]
+    pixels_a_step = width / steps
+    centres = [(span.first_step + span.last_step + 1) / 2 * pixels_a_step for span in spans]
+    gaps = [right - left for left, right in itertools.pairwise(centres)]
+    usual = statistics.median(gaps) if gaps else min(width, height) / 2
+    halves = [usual / 2, *(min(gap / 2, 0.75 * usual) for gap in gaps), usual / 2]
+    boxes = []
+    for centre, left_half, right_half in zip(centres, halves[:-1], halves[1:], strict=True):
+        left = round(max(0, min(centre - left_half, width - 1)))
+        right = round(min(centre + right_half, width))
+        boxes.append(Box(left, 0, max(right, left + 1), height))
+    return boxes

@@ -73,7 +73,8 @@ def read_configs(folder: Path) -> ModelConfigs:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigsError(f"{CONFIGS_FILE} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML raises ValueError for a date like 2026-99-99, RecursionError for deep nesting.
         raise ConfigsError(f"{CONFIGS_FILE} is not a YAML file in UTF-8") from error
     if not isinstance(values, dict):
         raise ConfigsError(f"{CONFIGS_FILE} must hold keys and values such as 'width: 200'")
@@ -85,7 +86,9 @@ def read_configs(folder: Path) -> ModelConfigs:
 
 def write_configs(configs: ModelConfigs, folder: Path) -> None:
     """Write `configs.yaml` so that `read_configs` and `mltu` read it."""
-    text = yaml.safe_dump(configs.model_dump(exclude_none=True), allow_unicode=True, sort_keys=False)
+    # PyYAML would write the line separator U+0085 as it is and read it as a space.
+    readable = configs.vocab.isprintable()
+    text = yaml.safe_dump(configs.model_dump(exclude_none=True), allow_unicode=readable, sort_keys=False)
     (folder / CONFIGS_FILE).write_text(text, encoding="utf-8")
 
 

@@ -27,5 +27,5 @@ def _cgroup_quota() -> float | None:
         limit_us = int((CGROUP_V1 / "cpu.cfs_quota_us").read_text())
         period_us = int((CGROUP_V1 / "cpu.cfs_period_us").read_text())
         return None if limit_us <= 0 else limit_us / period_us
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         return None

@@ -72,8 +72,8 @@ class CtcCodec:
             probabilities: (images, steps, classes), each step's summing to 1.
             temperature: divides the logits before confidences are computed; it does not change the text.
         """
-        probabilities = _with_temperature(probabilities.astype(np.float64), temperature)
         paths = probabilities.argmax(axis=2)
+        probabilities = _with_temperature(probabilities.astype(np.float64), temperature)
         spans = [self._spans(path, image) for path, image in zip(paths, probabilities, strict=True)]
         texts = ["".join(span.character for span in image) for image in spans]
         confidences = self.text_probabilities(probabilities, texts)
@@ -140,6 +140,7 @@ class CtcCodec:
 def _with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     if temperature == 1.0:
         return probabilities
-    # Powers of probabilities, normed, are the softmax of the logits over the temperature.
-    powers = probabilities ** (1.0 / temperature)
+    # Powers of probabilities, normed, are the softmax of the logits over the temperature. The likeliest is
+    # made 1 before, lest all of a step's powers underflow at low temperatures.
+    powers = (probabilities / probabilities.max(axis=2, keepdims=True)) ** (1.0 / temperature)
     return np.asarray(powers / powers.sum(axis=2, keepdims=True))

@@ -1,6 +1,7 @@
 """From the bytes of an upload to checked pixels, and from pixels to what a network takes."""
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ Image.init()
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 ACCEPTED = "PNG, JPEG or WebP, one still picture"
+DAMAGED_HEADER = "The image is damaged: its header cannot be read."
 EXIF_ORIENTATION = 0x0112
+MAX_JPEG_SCANS = 100
 
 
 class ImageError(Exception):
@@ -55,6 +58,7 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
         DamagedImageError: the pixels cannot be decoded.
     """
     header = _read_header(data, limits)
+    _check_structure(data, header)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -76,7 +80,7 @@ def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> P
     elif channels == 3 and pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     if pixels.shape[:2] != (height, width):
-        shrinks = pixels.shape[0] > height and pixels.shape[1] > width
+        shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return pixels.reshape(height, width, channels)
 
@@ -102,18 +106,25 @@ def _read_header(data: bytes, limits: ImageLimits) -> _Header:
                 format=image.format or "",
                 width=image.width,
                 height=image.height,
-                orientation=image.getexif().get(EXIF_ORIENTATION, 1),
-                transparent_grey=_transparent_grey(image),
+                orientation=_orientation(image),
+                transparent_grey=_transparent_grey(image, data),
             )
     except UnidentifiedImageError as error:
+        if _has_signature(data):
+            raise DamagedImageError(DAMAGED_HEADER) from error
         raise UnsupportedImageError(f"The upload is not an image that is read here; send {ACCEPTED}.") from error
-    except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(_too_large(limits)) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"The image is too large; {_too_large(limits)}") from error
     except ImageError:
         raise
     except Exception as error:
         # Pillow's parsers raise many kinds (SyntaxError, struct.error, ValueError …) on damaged headers.
-        raise DamagedImageError("The image is damaged: its header cannot be read.") from error
+        raise DamagedImageError(DAMAGED_HEADER) from error
+
+
+def _has_signature(data: bytes) -> bool:
+    """Whether the bytes start as one of the formats does, whatever follows."""
+    return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or data[:4] + data[8:12] == b"RIFFWEBP"
 
 
 def _check_size(image: Image.Image, limits: ImageLimits) -> None:
@@ -126,10 +137,42 @@ def _too_large(limits: ImageLimits) -> str:
     return f"at most {limits.max_pixels:,} pixels and {limits.max_side} a side are read."
 
 
-def _transparent_grey(image: Image.Image) -> int | None:
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(EXIF_ORIENTATION, 1)
+    except (SyntaxError, struct.error):
+        # EXIF data that cannot be read spoils no pixel.
+        return 1
+
+
+def _transparent_grey(image: Image.Image, data: bytes) -> int | None:
     """The grey value that a PNG's tRNS chunk makes transparent: OpenCV drops it for grey images."""
     value: Any = image.info.get("transparency")
-    return value if image.mode in {"1", "L", "I;16"} and isinstance(value, int) else None
+    if image.mode not in {"1", "L", "I;16"} or not isinstance(value, int):
+        return None
+    bit_depth = data[24]
+    # Pixels of 2 and 4 bits are spread over 0…255, the chunk's value is not.
+    return value * 255 // (2**bit_depth - 1) if bit_depth in {2, 4} else value
+
+
+def _check_structure(data: bytes, header: _Header) -> None:
+    """Refuse small files that would cost OpenCV gigabytes or minutes."""
+    if header.format == "PNG" and not _chunks_fit(data):
+        raise DamagedImageError("The PNG image is damaged: it ends within a chunk.")
+    # Only a scan starts with these bytes: within a JPEG's coded data 0x00 or a restart follows 0xFF.
+    if header.format == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise DamagedImageError(f"The JPEG image is damaged: it has more than {MAX_JPEG_SCANS} scans.")
+
+
+def _chunks_fit(data: bytes) -> bool:
+    """Whether a PNG holds all bytes of its chunks: OpenCV takes the memory for a chunk before it reads one."""
+    position = 8
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if kind == b"IEND":
+            return position <= len(data)
+    return False
 
 
 def _with_grey_transparency(pixels: NDArray[Any], header: _Header) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """ONNX networks: the session, and the network that reads text."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,16 +110,22 @@ class ImageToTextModel(OnnxInferenceModel):
         self.channels_first, self.channels = self._layout()
         self.steps = self._warm_up()
 
-    def predict(self, images: Sequence[Pixels]) -> list[Reading]:
+    def predict(self, images: Iterable[Pixels]) -> list[Reading]:
         """Read images of any size, in one run of the network.
 
         Args:
-            images: upright pixels as `decode_image` returns them.
+            images: upright pixels as `decode_image` returns them; taken one by one, and only what the network
+                sees of each is kept.
         """
-        if not images:
+        sizes: list[tuple[int, int]] = []
+        fitted: list[Pixels] = []
+        for image in images:
+            sizes.append((image.shape[1], image.shape[0]))
+            fitted.append(self._fit(image))
+        if not fitted:
             return []
-        decoded = self.codec.decode(self.probabilities(images), self.configs.calibration.temperature)
-        return [self._reading(text, image) for text, image in zip(decoded, images, strict=True)]
+        decoded = self.codec.decode(self.run(self._to_batch(fitted)), self.configs.calibration.temperature)
+        return [self._reading(text, *size) for text, size in zip(decoded, sizes, strict=True)]
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The network's output for images of any size: (images, steps, classes), not calibrated."""
@@ -127,19 +133,19 @@ class ImageToTextModel(OnnxInferenceModel):
 
     def prepare(self, images: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
         """The network's input for images of any size: resized, in the input's channels, layout and type."""
-        return self._to_batch(
-            [fit_to_input(image, width=self.width, height=self.height, channels=self.channels) for image in images]
-        )
+        return self._to_batch([self._fit(image) for image in images])
 
-    def _reading(self, decoded: Decoded, image: Pixels) -> Reading:
+    def _reading(self, decoded: Decoded, width: int, height: int) -> Reading:
         boxes: Sequence[Box | None] = [None] * len(decoded.spans)
         if self.configs.time_axis == "width":
-            height, width = image.shape[:2]
             boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
         characters = (
             Character(span.character, span.confidence, box) for span, box in zip(decoded.spans, boxes, strict=True)
         )
         return Reading(decoded.text, decoded.confidence, tuple(characters))
+
+    def _fit(self, image: Pixels) -> Pixels:
+        return fit_to_input(image, width=self.width, height=self.height, channels=self.channels)
 
     def _to_batch(self, fitted: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
         batch = np.stack(fitted)

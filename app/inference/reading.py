@@ -1,6 +1,6 @@
 """The way of an upload: bytes → checked pixels → network → text, one bad image not hurting the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from app.inference.images import ImageError, ImageLimits, Pixels, decode_image
 from app.inference.model import ImageToTextModel, Reading
@@ -17,13 +17,14 @@ def read_uploads(model: ImageToTextModel, uploads: Sequence[bytes], limits: Imag
     Returns:
         For each file, in order, its reading, or the error that says why it cannot be read.
     """
-    decoded = [_decode(upload, limits) for upload in uploads]
-    readings = iter(model.predict([image for image in decoded if not isinstance(image, ImageError)]))
-    return [image if isinstance(image, ImageError) else next(readings) for image in decoded]
+    errors: dict[int, ImageError] = {}
 
+    def decoded() -> Iterator[Pixels]:
+        for index, upload in enumerate(uploads):
+            try:
+                yield decode_image(upload, limits)
+            except ImageError as error:
+                errors[index] = error
 
-def _decode(upload: bytes, limits: ImageLimits) -> Pixels | ImageError:
-    try:
-        return decode_image(upload, limits)
-    except ImageError as error:
-        return error
+    readings = iter(model.predict(decoded()))
+    return [errors.get(index) or next(readings) for index in range(len(uploads))]

@@ -100,7 +100,7 @@ def _read_metrics(folder: Path) -> dict[str, Any]:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{METRICS_FILE} is not a JSON file") from error
     if not isinstance(metrics, dict):
         raise ModelError(f"{METRICS_FILE} must hold an object")

@@ -26,7 +26,10 @@ def configure_logging(settings: Settings) -> None:
         _without_colours,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        [
+            # Where rich is installed, structlog's own choice shows local variables: uploads and keys.
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
         if as_text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -45,3 +48,5 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    # It warns of every broken form, which the sender is told of anyway.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

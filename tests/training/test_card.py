@@ -25,7 +25,14 @@ def some_metrics(**validation: Any) -> dict[str, Any]:
             "channels": 1,
             "steps": 25,
         },
-        "data": {"source": "images", "images": 100, "train": 90, "validation": 10, "sha256": "0" * 64},
+        "data": {
+            "source": "images",
+            "images": 100,
+            "train": 90,
+            "validation": 10,
+            "sha256": "0" * 64,
+            "of_data_set": None,
+        },
         "training": {
             "command": "python -m training train --data images",
             "epochs": 151,
@@ -41,12 +48,12 @@ def some_metrics(**validation: Any) -> dict[str, Any]:
 
 
 def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
-    card = write_card(some_metrics())
+    card = " ".join(write_card(some_metrics()).split())
     for text in (
         "# Model card: captcha 1",
         "**10 of 10**",
         "102,852 weights, 414 kB",
-        "    python -m training train --data images",
+        "python -m training train --data images",
         "151 epochs in 1.5 minutes on 2 processors",
         "| batch size | 8 |",
         "30.0%",
@@ -56,6 +63,14 @@ def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
     ):
         assert text in card
     assert "Read wrong" not in card
+
+
+def test_the_card_says_how_much_of_the_published_data_set_was_used() -> None:
+    metrics = some_metrics()
+    assert "published" not in write_card(metrics)
+    metrics["data"]["of_data_set"] = {"name": "captcha_images_v2", "size": 1040, "images": 936}
+    card = " ".join(write_card(metrics).split())
+    assert "936 of the 1040 images of the published data set captcha_images_v2" in card
 
 
 def test_the_card_shows_every_word_that_was_read_wrong() -> None:

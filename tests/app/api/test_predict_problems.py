@@ -1,0 +1,190 @@
+"""`POST /predict` with what cannot be read: a problem that says what would be right."""
+
+import base64
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+Problem = Callable[[Any, int], dict[str, Any]]
+BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
+JSON = {"content-type": "application/json"}
+
+
+def picture(image_format: str, size: tuple[int, int] = (200, 50), **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("1", size).convert("L" if size[0] < 1000 else "1").save(file, image_format, **options)
+    return file.getvalue()
+
+
+def part(disposition: str, content: bytes) -> bytes:
+    return f"--x\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode() + content + b"\r\n"
+
+
+END = b"--x--\r\n"
+FILE = part('name="file"; filename="a.png"', picture("PNG"))
+
+
+def in_base64(image: bytes) -> str:
+    return base64.b64encode(image).decode()
+
+
+NOT_IMAGES = {
+    "nothing": (b"", 415, "empty"),
+    "text": (b"Please read me.", 415, "PNG, JPEG or WebP"),
+    "HTML": (b"<script>alert(1)</script>", 415, "PNG, JPEG or WebP"),
+    "a GIF": (picture("GIF"), 415, "PNG, JPEG or WebP"),
+    "a BMP": (picture("BMP"), 415, "PNG, JPEG or WebP"),
+    "a moving PNG": (
+        picture("PNG", save_all=True, append_images=[Image.new("L", (200, 50), 255)]),
+        415,
+        "one still picture",
+    ),
+    "half a PNG": (picture("PNG")[:60], 422, "damaged"),
+    "the start of a PNG": (picture("PNG")[:20], 422, "damaged"),
+    "half a JPEG": (picture("JPEG")[:300], 422, "damaged"),
+    "too many pixels": (picture("PNG", (5000, 5000)), 413, "at most 4,000,000 pixels"),
+    "pixels to fill the memory with": (picture("PNG", (30000, 30000)), 413, "at most 4,000,000 pixels"),
+    "too wide": (picture("PNG", (9000, 2)), 413, "8192 a side"),
+}
+
+
+@pytest.mark.parametrize(("upload", "status", "words"), NOT_IMAGES.values(), ids=NOT_IMAGES)
+def test_what_is_no_readable_image_is_refused_whichever_way_it_is_sent(
+    client: TestClient, problem: Problem, upload: bytes, status: int, words: str
+) -> None:
+    ways: list[dict[str, Any]] = [
+        {"content": upload},
+        {"files": {"file": ("a.png", upload, "image/png")}},
+        {"json": {"image": in_base64(upload)}},
+    ]
+    details = {problem(client.post("/predict", **way), status)["detail"] for way in ways}
+    assert len(details) == 1
+    assert words in details.pop()
+
+
+FORMS = {
+    "no boundary": (FILE + END, {"content-type": "multipart/form-data"}, 400, "lacks its boundary"),
+    "no form": (b"not a form", BOUNDARY, 400, "boundary"),
+    "another boundary": ((FILE + END).replace(b"--x", b"--y"), BOUNDARY, 400, "boundary"),
+    "broken headers": (b"--x\r\n?\r\n" + FILE + END, BOUNDARY, 400, "not a form"),
+    "a part without a name": (part('filename="a"', b"1") + END, BOUNDARY, 400, "not a form"),
+    "an end too early": (FILE[:-20], BOUNDARY, 400, "cut off"),
+    "nothing": (b"", BOUNDARY, 400, "cut off"),
+    "no parts": (END, BOUNDARY, 422, "one image"),
+    "two files": (FILE + FILE + END, BOUNDARY, 422, "/predict/batch"),
+    "another name": (FILE.replace(b'name="file"', b'name="image"') + END, BOUNDARY, 422, "'file'"),
+    "text in the field": (part('name="file"', b"abc") + END, BOUNDARY, 422, "'file'"),
+    "another field": (FILE + part('name="model"', b"captcha") + END, BOUNDARY, 422, "nothing else"),
+    "other fields": (FILE + 3 * part('name="model"', b"captcha") + END, BOUNDARY, 422, "nothing else"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "status", "words"), FORMS.values(), ids=FORMS)
+def test_a_form_that_does_not_hold_one_image_is_refused(
+    client: TestClient, problem: Problem, body: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    assert words in problem(client.post("/predict", content=body, headers=headers), status)["detail"]
+
+
+DOCUMENTS = {
+    "nothing": b"",
+    "no JSON": b'{"image": ',
+    "no UTF-8": b'{"image": "\xff"}',
+    "half a character": rb'{"image": "\ud800"}',
+    "very deep": b"[" * 100_000,
+    "a list": b"[]",
+    "no image": b"{}",
+    "null": b'{"image": null}',
+    "a number": b'{"image": 5}',
+    "a list of bytes": b'{"image": [137, 80, 78, 71]}',
+    "no Base64": b'{"image": "%%%%"}',
+    "Base64 with a character too few": b'{"image": "' + base64.b64encode(picture("PNG"))[:-1] + b'"}',
+    "no ASCII": '{"image": "éééé"}'.encode(),
+    "a data URL": b'{"image": "data:image/png;base64,' + base64.b64encode(picture("PNG")) + b'"}',
+    "another key": json.dumps({"image": in_base64(picture("PNG")), "model": "captcha"}).encode(),
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_without_an_image_in_base64_is_refused(
+    client: TestClient, problem: Problem, document: bytes
+) -> None:
+    detail = problem(client.post("/predict", content=document, headers=JSON), 422)["detail"]
+    assert '{"image": "…"}' in detail
+    assert "Base64" in detail
+
+
+class TestTooLarge:
+    MOST = 1_048_576
+    DETAIL = "The upload is too large: at most 1,048,576 bytes."
+
+    def test_by_the_bytes_of_the_image_whichever_way_it_is_sent(self, client: TestClient, problem: Problem) -> None:
+        upload = bytes(self.MOST + 1)
+        for way in ({"content": upload}, {"files": {"file": upload}}, {"json": {"image": in_base64(upload)}}):
+            assert problem(client.post("/predict", **way), 413)["detail"] == self.DETAIL
+
+    def test_one_byte_less_is_not_too_large(self, client: TestClient, problem: Problem) -> None:
+        upload = bytes(self.MOST)
+        for way in ({"content": upload}, {"files": {"file": upload}}, {"json": {"image": in_base64(upload)}}):
+            problem(client.post("/predict", **way), 415)
+
+    @pytest.mark.parametrize("headers", [{}, BOUNDARY, JSON], ids=["body", "form", "JSON"])
+    def test_by_its_content_length_before_it_comes(
+        self, client: TestClient, problem: Problem, headers: dict[str, str]
+    ) -> None:
+        response = client.post("/predict", content=b"", headers=headers | {"content-length": "2000000"})
+        problem(response, 413)
+
+    @pytest.mark.parametrize("headers", [{}, BOUNDARY, JSON], ids=["body", "form", "JSON"])
+    def test_by_what_has_come_where_no_length_is_said(
+        self, client: TestClient, problem: Problem, headers: dict[str, str]
+    ) -> None:
+        def chunks() -> Iterator[bytes]:
+            for _ in range(20):
+                yield bytes(100_000)
+
+        problem(client.post("/predict", content=chunks(), headers=headers), 413)
+
+    def test_the_limit_is_a_setting(self, start: Callable[..., TestClient], problem: Problem) -> None:
+        detail = problem(start(max_upload_bytes=1000).post("/predict", content=bytes(1001)), 413)["detail"]
+        assert detail == "The upload is too large: at most 1,000 bytes."
+
+    def test_so_are_those_of_pixels(
+        self, start: Callable[..., TestClient], samples: dict[str, bytes], problem: Problem
+    ) -> None:
+        client = start(max_pixels=9_999)
+        assert "at most 9,999 pixels" in problem(client.post("/predict", content=samples["ef2ec"]), 413)["detail"]
+        client = start(max_side=199)
+        assert "199 a side" in problem(client.post("/predict", content=samples["ef2ec"]), 413)["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "x"])
+def test_a_content_encoding_is_refused(
+    client: TestClient, samples: dict[str, bytes], problem: Problem, encoding: str
+) -> None:
+    headers = {"content-encoding": encoding}
+    response = client.post("/predict", content=gzip.compress(samples["ef2ec"]), headers=headers)
+    assert "without a Content-Encoding" in problem(response, 415)["detail"]
+
+
+def test_the_content_encoding_identity_is_none(client: TestClient, samples: dict[str, bytes]) -> None:
+    headers = {"content-encoding": "identity"}
+    assert client.post("/predict", content=samples["ef2ec"], headers=headers).json()["text"] == "ef2ec"
+
+
+def test_no_problem_repeats_what_was_sent(client: TestClient) -> None:
+    for headers in ({}, JSON, BOUNDARY, {"content-type": "echo-me/echo-me"}, {"content-encoding": "echo-me"}):
+        response = client.post(
+            "/predict",
+            params={"x": "echo-me"},
+            content=b'{"echo-me": "echo-me"}',
+            headers=headers | {"X-Echo": "echo-me"},
+        )
+        assert response.status_code in {400, 415, 422}
+        assert "echo-me" not in response.text

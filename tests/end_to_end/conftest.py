@@ -1,0 +1,123 @@
+"""The real service, in a process of its own, on a socket."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import PREFIX
+
+GENEROUS_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process of `python -m app`."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        """All that it has written."""
+        return self.log_file.read_text()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.wait_for_log(r"running on http://[^ ]+:(\d+)")[1])
+
+    @property
+    def url(self) -> str:
+        """What its paths are added to."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_for_log(self, pattern: str) -> re.Match[str]:
+        """Wait until it has written something."""
+        deadline = time.monotonic() + GENEROUS_SECONDS
+        while time.monotonic() < deadline:
+            ended = self.process.poll() is not None
+            if found := re.search(pattern, self.log):
+                return found
+            if ended:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"not in the log: {pattern}\n{self.log}")
+
+    def wait_until_ready(self) -> None:
+        """Ask `/readyz` until it answers 200."""
+        deadline = time.monotonic() + GENEROUS_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"not ready\n{self.log}")
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(by)
+        return self.process.wait(timeout=GENEROUS_SECONDS)
+
+
+@contextmanager
+def running(folder: Path, repository: Path, variables: dict[str, str]) -> Iterator[Server]:
+    """Start the service with settings of its own; a free port and the shipped models if they do not say otherwise."""
+    folder.mkdir(parents=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    defaults = {"OCR_PORT": "0", "OCR_MODEL_STORE": str(repository / "model_store"), "PYTHONPATH": str(repository)}
+    log_file = folder / "log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app"], cwd=folder, env=inherited | defaults | variables, stdout=log, stderr=log
+        )
+    try:
+        yield Server(process, log_file)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def run_server(tmp_path: Path, repository: Path) -> Iterator[Callable[..., Server]]:
+    """Starts the service with variables `OCR_…`; it is ready when this returns unless `wait` is False."""
+    with ExitStack() as stack:
+        started: list[Server] = []
+
+        def run(*, wait: bool = True, **variables: str) -> Server:
+            server = stack.enter_context(running(tmp_path / f"server-{len(started)}", repository, variables))
+            started.append(server)
+            if wait:
+                server.wait_until_ready()
+            return server
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Server]:
+    """One service with default settings for all tests that do not stop it."""
+    with running(tmp_path_factory.mktemp("shared") / "server", repository, {}) as server:
+        server.wait_until_ready()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(shared_server: Server) -> str:
+    """The address of the service with default settings."""
+    return shared_server.url

@@ -1,0 +1,76 @@
+"""`/docs` in a real browser: its examples work as they stand."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+# Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
+CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium: install Debian's package chromium, or Chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """The page, which must not complain or miss anything."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    page.goto(f"{server}/docs")
+    yield page
+    page.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def predict(page: Page) -> Locator:
+    """The block of POST /predict, opened to be tried."""
+    block = page.locator(".opblock", has=page.locator("[data-path='/predict']"))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    return block
+
+
+def execute(block: Locator) -> str:
+    """Send the request and return the body of the answer as the page shows it."""
+    with block.page.expect_response("**/predict*") as response:
+        block.get_by_role("button", name="Execute").click()
+    assert response.value.status == 200
+    body = block.locator(".live-responses-table .response-col_description .highlight-code").first
+    body.wait_for()
+    return body.inner_text()
+
+
+def test_the_example_is_answered_with_its_text(predict: Locator) -> None:
+    assert '"text": "ef2ec"' in execute(predict)
+
+
+@pytest.mark.parametrize("media_type", ["multipart/form-data", "image/png"])
+def test_a_chosen_file_is_read(predict: Locator, media_type: str, repository: Path) -> None:
+    predict.locator("select.content-type").first.select_option(media_type)
+    predict.locator("input[type=file]").set_input_files(repository / "samples" / "b5wn6.png")
+    assert '"text": "b5wn6"' in execute(predict)
+
+
+@pytest.mark.parametrize("path", ["/models", "/livez", "/readyz", "/health"])
+def test_every_other_call_can_be_tried(page: Page, path: str) -> None:
+    block = page.locator(".opblock", has=page.locator(f"[data-path='{path}']"))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    with page.expect_response(f"**{path}") as response:
+        block.get_by_role("button", name="Execute").click()
+    assert response.value.status == 200
