@@ -1,5 +1,6 @@
 """What the environment says: `OCR_…` variables and `.env`."""
 
+import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,9 +12,11 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 PREFIX = "OCR_"
 
 
-def _existing_folder(path: Path) -> Path:
+def _readable_folder(path: Path) -> Path:
     if not path.is_dir():
         raise PydanticCustomError("no_folder", "There is no folder {path}", {"path": str(path.absolute())})
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise PydanticCustomError("closed", "This user may not read {path}", {"path": str(path.absolute())})
     return path
 
 
@@ -38,7 +41,7 @@ class Settings(BaseSettings):
     """Processes that serve on the one port; one a processor serves the most requests."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Images that a worker reads at the same time; 0 shares the processors among the workers."""
-    model_store: Annotated[Path, AfterValidator(_existing_folder)] = Path("model_store")
+    model_store: Annotated[Path, AfterValidator(_readable_folder)] = Path("model_store")
     """The folder of models, <name>/<version>/."""
     default_model: str = "captcha"
     """The model that reads where a request names none."""

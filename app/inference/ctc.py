@@ -107,7 +107,7 @@ class CtcCodec:
             row[1 : 2 * len(label) : 2] = label
         emitted = np.take_along_axis(probabilities.astype(np.float64), extended[:, np.newaxis, :], axis=2)
         skips = np.zeros((len(texts), states))
-        skips[:, 2:] = (extended[:, 2:] != self.blank_index) & (extended[:, 2:] != extended[:, :-2])
+        skips[:, 2:] = extended[:, 2:] != extended[:, :-2]  # never from blank to blank
 
         # Two zero columns before the states stand for "no state to come from".
         forward = np.zeros((len(texts), states + 2))
@@ -117,8 +117,7 @@ class CtcCodec:
             forward[:, 2:] *= emitted[:, step]
         rows = np.arange(len(texts))
         lengths = np.array([len(label) for label in labels])
-        ends = forward[rows, 2 * lengths + 2]
-        ends += np.where(lengths > 0, forward[rows, 2 * lengths + 1], 0.0)
+        ends = forward[rows, 2 * lengths + 1] + forward[rows, 2 * lengths + 2]
         return np.minimum(ends, 1.0)
 
     def _spans(self, path: NDArray[np.intp], probabilities: NDArray[np.float64]) -> tuple[Span, ...]:

@@ -13,6 +13,9 @@ from PIL import Image, UnidentifiedImageError
 Pixels = NDArray[np.uint8]
 """An upright image, grey (height, width) or blue, green, red (height, width, 3), 0…255."""
 
+# What OpenCV thinks of an upload is told to its sender, not to standard error.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 # Otherwise the first WebP or unknown file would wait for all of Pillow's formats to load.
 Image.init()
 
@@ -100,13 +103,15 @@ def _read_header(data: bytes, limits: ImageLimits) -> _Header:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, limits)
-            if getattr(image, "n_frames", 1) > 1:
+            # Cameras append a preview to a JPEG file, which Pillow then calls MPO.
+            file_format = "JPEG" if image.format == "MPO" else str(image.format)
+            if file_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
                 raise UnsupportedImageError(f"The image is an animation; send {ACCEPTED}.")
             return _Header(
-                format=image.format or "",
+                format=file_format,
                 width=image.width,
                 height=image.height,
-                orientation=_orientation(image),
+                orientation=_orientation(image, data),
                 transparent_grey=_transparent_grey(image, data),
             )
     except UnidentifiedImageError as error:
@@ -137,7 +142,9 @@ def _too_large(limits: ImageLimits) -> str:
     return f"at most {limits.max_pixels:,} pixels and {limits.max_side} a side are read."
 
 
-def _orientation(image: Image.Image) -> Any:
+def _orientation(image: Image.Image, data: bytes) -> Any:
+    if image.format == "PNG" and b"eXIf" not in data:
+        return 1  # to look for EXIF data behind the pixels, Pillow would decode them
     try:
         return image.getexif().get(EXIF_ORIENTATION, 1)
     except (SyntaxError, struct.error):

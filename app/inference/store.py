@@ -45,17 +45,26 @@ class ModelStore:
         broken: the folders that could not be loaded.
     """
 
-    def __init__(self, folder: Path, default_model: str, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path, default_model: str) -> None:
         self.default_model = default_model
         self.models: dict[str, dict[str, StoredModel]] = {}
         self.broken: list[BrokenModel] = []
-        for name, version, path in _version_folders(folder):
+        for path in sorted(_subfolders(folder)) if folder.is_dir() else []:
+            self._load_versions(path)
+
+    def _load_versions(self, folder: Path) -> None:
+        try:
+            versions = sorted(_subfolders(folder), key=lambda path: _natural_order(path.name), reverse=True)
+        except OSError as error:
+            self.broken.append(BrokenModel(folder.name, "", f"the folder cannot be read: {error.strerror}"))
+            return
+        for path in versions:
             try:
-                stored = StoredModel(name, version, ImageToTextModel(path, threads=threads), _read_metrics(path))
+                stored = StoredModel(folder.name, path.name, ImageToTextModel(path), _read_metrics(path))
             except ModelError as error:
-                self.broken.append(BrokenModel(name, version, str(error)))
+                self.broken.append(BrokenModel(folder.name, path.name, str(error)))
             else:
-                self.models.setdefault(name, {})[version] = stored
+                self.models.setdefault(folder.name, {})[path.name] = stored
 
     def get(self, name: str | None = None, version: str | None = None) -> StoredModel:
         """A model by name (the default model) and version (the newest).
@@ -72,17 +81,6 @@ class ModelStore:
         if version not in versions:
             raise UnknownModelError(f"No such version is loaded. Loaded are: {', '.join(versions)}.")
         return versions[version]
-
-
-def _version_folders(folder: Path) -> list[tuple[str, str, Path]]:
-    """Name, version and path of each folder in the store, newest version of a name first."""
-    if not folder.is_dir():
-        return []
-    return [
-        (name.name, version.name, version)
-        for name in sorted(_subfolders(folder))
-        for version in sorted(_subfolders(name), key=lambda path: _natural_order(path.name), reverse=True)
-    ]
 
 
 def _subfolders(folder: Path) -> list[Path]:

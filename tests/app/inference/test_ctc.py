@@ -200,6 +200,7 @@ def test_hopelessly_unlikely_long_texts_are_0_and_sure_ones_1() -> None:
     assert codec.text_probabilities(unlikely, ["ab" * 30])[0] == 0.0
 
 
+@settings(deadline=None)
 @given(codecs(), st.data())
 def test_labels_are_encoded_as_the_classes_of_their_characters(codec: CtcCodec, data: st.DataObject) -> None:
     label = data.draw(st.text(st.sampled_from(codec.vocab)))

@@ -283,3 +283,12 @@ def test_the_smallest_pictures_are_read(size: tuple[int, int], file_format: str)
     decoded = decode_image(file_of(Image.new("RGB", size, (9, 9, 9)), file_format))
     assert decoded.shape == (height, width, 3)
     assert np.abs(decoded.astype(int) - 9).max() <= 2
+
+
+def test_a_photo_with_a_preview_in_its_file_is_read_without_it() -> None:
+    photo, preview = Image.new("L", (60, 40), 90), Image.new("L", (6, 4), 200)
+    file = io.BytesIO()
+    photo.save(file, format="MPO", save_all=True, append_images=[preview])
+    pixels = decode_image(file.getvalue())
+    assert pixels.shape[:2] == (40, 60)
+    assert abs(int(pixels.mean()) - 90) <= 2

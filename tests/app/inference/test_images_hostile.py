@@ -195,9 +195,9 @@ def test_too_many_pixels_are_refused_by_the_header(
 def test_a_header_that_claims_billions_of_pixels_costs_neither_time_nor_memory() -> None:
     data = png_of([png_header(60_000, 60_000), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")])
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     message(data, ImageTooLargeError)
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
 

@@ -277,7 +277,7 @@ def test_a_model_tells_what_it_is(model: ImageToTextModel, tmp_path: Path) -> No
 
 def test_any_graph_of_one_input_and_output_runs_without_configs(tmp_path: Path) -> None:
     save_network(tmp_path / "network.onnx")
-    network = OnnxInferenceModel(tmp_path / "network.onnx", threads=2)
+    network = OnnxInferenceModel(tmp_path / "network.onnx")
     output = network.run(np.zeros((5, HEIGHT, WIDTH, 3), np.float32))
     assert output.shape == (5, STEPS, 4)
     np.testing.assert_allclose(output.sum(axis=2), 1, rtol=1e-5)

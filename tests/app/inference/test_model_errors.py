@@ -233,4 +233,4 @@ def test_a_network_that_puts_out_another_number_of_images_is_refused(folder: Pat
 
 def test_a_network_without_configs_is_refused_by_its_own_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^detector\.onnx cannot be read: No such file or directory$"):
-        OnnxInferenceModel(tmp_path / "detector.onnx", threads=1)
+        OnnxInferenceModel(tmp_path / "detector.onnx")

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,23 @@ def test_broken_metrics_break_their_version_only(folder: Path, add: Any, content
 def test_metrics_that_are_not_utf8_break_their_version(folder: Path, add: Any) -> None:
     (add("captcha", "1") / "metrics.json").write_bytes(b'{"a": "\xff"}')
     assert [broken.reason for broken in ModelStore(folder, "captcha").broken] == ["metrics.json is not a JSON file"]
+
+
+def test_a_folder_that_may_not_be_read_is_broken_and_the_others_are_served(
+    shipped_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(shipped_model, tmp_path / "good" / "1")
+    (tmp_path / "closed").mkdir()
+    list_folder = Path.iterdir
+
+    def refuse(folder: Path) -> Iterator[Path]:
+        if folder.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return list_folder(folder)
+
+    # Not by taking the rights away: root, who runs tests in containers, needs none.
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    store = ModelStore(tmp_path, "good")
+    assert store.get().version == "1"
+    (broken,) = store.broken
+    assert (broken.name, broken.reason) == ("closed", "the folder cannot be read: Permission denied")
