@@ -35,7 +35,7 @@ def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
     height, width = image.shape[:2]
     angle = np.deg2rad(rng.uniform(-5, 5) * strength)
     shear = rng.uniform(-0.15, 0.15) * strength
-    scale_x, scale_y = 1 + rng.uniform(-0.12, 0.12, 2) * strength
+    scale_x, scale_y = 1 + rng.uniform(-0.2, 0.2, 2) * strength
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     linear = np.array([[scale_x, shear], [0, scale_y]]) @ rotation
     middle = np.array([width / 2, height / 2])
@@ -86,6 +86,11 @@ def _lines(image: Image, rng: np.random.Generator, _: float) -> Image:
     return drawn
 
 
+def _inverted(image: Image, _rng: np.random.Generator, _: float) -> Image:
+    """Make light text of dark, and the other way round."""
+    return cv2.bitwise_not(image)
+
+
 def _clipped(values: NDArray[np.floating]) -> Image:
     return np.clip(values, 0, 255).astype(np.uint8)
 
@@ -97,4 +102,5 @@ _CHANGES: tuple[tuple[float, Callable[[Image, np.random.Generator, float], Image
     (0.7, _light),
     (0.3, _noise),
     (0.3, _lines),
+    (0.1, _inverted),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from training.callbacks import Logs
+from training.reliability import expected_calibration_error, reliability_bins
 
 TRAIN, VALIDATION = "#c2571a", "#2261a8"
 
@@ -38,4 +39,30 @@ def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+def plot_reliability(confidences: Sequence[float], right: Sequence[bool], path: Path) -> None:
+    """Draw how often readings of some confidence are right, and how many there are, as a PNG.
+
+    Args:
+        confidences: of each reading, 0…1.
+        right: whether each was read exactly.
+        path: the file to write.
+    """
+    bins = reliability_bins(confidences, right)
+    figure = Figure(figsize=(5.2, 5.2), dpi=100, layout="constrained")
+    accuracy, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+
+    accuracy.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle=":", label="as it should be")
+    accuracy.plot([one.confidence for one in bins], [one.accuracy for one in bins], "o-", color=VALIDATION)
+    error = expected_calibration_error(confidences, right)
+    accuracy.set(title=f"Expected calibration error {error:.2%}", ylabel="part read right", ylim=(-0.02, 1.02))
+    accuracy.legend(frameon=False)
+
+    counts.bar([one.confidence for one in bins], [one.count for one in bins], width=0.03, color=VALIDATION)
+    counts.set(xlabel="confidence of the word", ylabel="words", yscale="log", xlim=(-0.02, 1.02))
+    for axes in (accuracy, counts):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)

@@ -52,10 +52,10 @@ def training_progress(console: Console, epochs: int, done: int) -> Iterator[Trai
 
 @contextmanager
 def counting_progress(console: Console, total: int) -> Iterator[Progress]:
-    """A bar over so many images; advance its only task, number 0."""
-    columns = (TextColumn("images"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    """A bar over so many images or trainings; its only task is number 0."""
+    columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        bar.add_task("images", total=total)
+        bar.add_task("", total=total)
         yield bar
 
 

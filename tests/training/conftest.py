@@ -1,11 +1,16 @@
 """Drawn images, and one small training that the tests of its results share."""
 
 import contextlib
+import hashlib
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.training.download_site import IMAGES, Site
+from training import download as downloading
 from training.config import TrainingConfig, resolve_config
 from training.dataset import data_checksum, read_samples, split_samples, vocabulary_of
 from training.draw import draw_folder, draw_plain
@@ -65,3 +70,41 @@ def in_folder(tmp_path: Path) -> Iterator[Path]:
     """An empty folder that is the current one."""
     with contextlib.chdir(tmp_path):
         yield tmp_path
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(downloading, "FIRST_PAUSE", 0.001)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.answer(self)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        made = Site(server)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield made
+        made.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "set"
+
+
+@pytest.fixture
+def default_site(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The site as if it were the default address, with a list of its images."""
+    checksums = tmp_path / "list.sha256"
+    lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in IMAGES.items()]
+    checksums.write_text("".join(lines))
+    monkeypatch.setattr(downloading, "CHECKSUMS", checksums)
+    monkeypatch.setattr(downloading, "DEFAULT_URL", site.url)
+    return site

@@ -1,0 +1,120 @@
+"""Cross-validation: every image is read by a model that has not seen it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+from typer.testing import CliRunner, Result
+
+from training.__main__ import app
+from training.crossval import Part, fold_parts, label_parts, run_part
+from training.dataset import Sample, read_samples
+
+SMALL = ["--width", "96", "--height", "32", "--epochs", "1"]
+
+
+def some_samples(count: int) -> list[Sample]:
+    return [Sample(Path(f"{index:04}.png"), f"{index:04}") for index in range(count)]
+
+
+class TestFolds:
+    def test_each_image_is_unseen_once_a_repeat(self) -> None:
+        samples = some_samples(105)
+        parts = fold_parts(samples, folds=10, repeats=2)
+        assert len(parts) == 20
+        for repeat in (parts[:10], parts[10:]):
+            assert sorted(sample for part in repeat for sample in part.unseen) == samples
+        assert parts[0].unseen != parts[10].unseen
+        assert {len(part.unseen) for part in parts} == {10, 11}
+
+    def test_nothing_unseen_is_known(self) -> None:
+        samples = some_samples(50)
+        for part in fold_parts(samples, folds=5, repeats=1):
+            assert not set(part.known) & set(part.unseen)
+            assert sorted(part.known + part.unseen) == samples
+
+    @pytest.mark.parametrize(("images", "folds"), [(10, 1), (5, 5)])
+    def test_that_cannot_be_are_refused(self, images: int, folds: int) -> None:
+        with pytest.raises(ValueError, match="cannot be divided"):
+            fold_parts(some_samples(images), folds, repeats=1)
+
+
+class TestLabels:
+    def test_so_many_are_known_and_all_others_unseen(self) -> None:
+        samples = some_samples(100)
+        parts = label_parts(samples, labels=25, repeats=3)
+        for part in parts:
+            assert (len(part.known), len(part.unseen)) == (25, 75)
+            assert sorted(part.known + part.unseen) == samples
+        assert parts[0].known != parts[1].known
+
+    @pytest.mark.parametrize("labels", [2, 100])
+    def test_that_cannot_be_drawn_are_refused(self, labels: int) -> None:
+        with pytest.raises(ValueError, match="cannot be drawn"):
+            label_parts(some_samples(100), labels, repeats=1)
+
+
+def run(data: Path, output: Path, *options: str) -> Result:
+    arguments = ["crossval", "--data", str(data), "--output", str(output), *SMALL, *options]
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def few_digits(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty of the drawn digits."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(drawn_digits.iterdir())[:40]:
+        shutil.copy(path, folder)
+    return folder
+
+
+class TestTheCommand:
+    def test_reads_every_image_and_reports(self, few_digits: Path, tmp_path: Path) -> None:
+        result = run(few_digits, tmp_path / "cv", "--folds", "2")
+        assert result.exit_code == 0, result.output
+        report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
+        assert report["images"] == 40
+        assert [training["images"] for training in report["trainings"]] == [20, 20]
+        assert report["words_right"] + len(report["wrong"]) == 40
+        assert report["wer_interval"][0] <= report["wer"] <= report["wer_interval"][1]
+        assert 0 <= report["coverage_at_99.9"] <= 1
+        assert {Path(line["path"]).name for line in report["wrong"]} <= {path.name for path in few_digits.iterdir()}
+        markdown = (tmp_path / "cv" / "crossval.md").read_text()
+        assert f"**{report['words_right']} of 40**" in markdown
+        assert "95 % interval" in markdown
+        assert cv2.imread(str(tmp_path / "cv" / "reliability.png")) is not None
+
+    def test_goes_on_fold_by_fold(self, few_digits: Path, tmp_path: Path) -> None:
+        samples = read_samples(few_digits)
+        options = {"width": 96, "height": 32, "epochs": 1}
+        first, second = fold_parts(samples, folds=2, repeats=1)
+        done = run_part(first, tmp_path / first.name, options, "0123456789")
+        assert done is not None
+        readings = tmp_path / first.name / "readings.json"
+        readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
+        result = run(few_digits, tmp_path, "--folds", "2")
+        assert result.exit_code == 0
+        report = json.loads((tmp_path / "crossval.json").read_text())
+        assert report["trainings"][0]["seconds"] >= 1000
+        assert report["trainings"][1]["seconds"] < 1000
+        assert report["trainings"][1]["name"] == second.name
+
+    def test_reads_a_fold_again_whose_readings_were_lost(self, few_digits: Path, tmp_path: Path) -> None:
+        part = Part("part", read_samples(few_digits)[:30], read_samples(few_digits)[30:], seed=0)
+        options = {"width": 96, "height": 32, "epochs": 1}
+        once = run_part(part, tmp_path / "part", options, "0123456789")
+        (tmp_path / "part" / "readings.json").unlink()
+        assert run_part(part, tmp_path / "part", options, "0123456789") == once
+
+    def test_draws_labels(self, few_digits: Path, tmp_path: Path) -> None:
+        result = run(few_digits, tmp_path / "cv", "--labels", "12", "--seeds", "2")
+        assert result.exit_code == 0, result.output
+        report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
+        assert [(one["labels"], one["images"]) for one in report["trainings"]] == [(12, 28), (12, 28)]
+
+    def test_refuses_what_cannot_be(self, few_digits: Path, tmp_path: Path) -> None:
+        result = run(few_digits, tmp_path / "cv", "--labels", "40")
+        assert result.exit_code == 1
+        assert "cannot be drawn" in result.output

@@ -1,0 +1,24 @@
+"""TensorFlow, imported quietly."""
+
+import os
+import sys
+
+
+def load_tensorflow(threads: int | None = None) -> None:
+    """Import TensorFlow without its greetings, which no setting of it silences.
+
+    Args:
+        threads: how many it may use; None lets it choose.
+    """
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+    if threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,0 +1,94 @@
+"""What the commands share: options, output, and how they fail."""
+
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from training.dataset import DataError, Sample, read_samples
+
+INTERRUPTED = 130
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+Data = Annotated[
+    Path,
+    typer.Option(help="A folder of images named by their labels, or a CSV file of path,label.", show_default=False),
+]
+Images = Annotated[Path | None, typer.Option(help="Where the images of a CSV file lie now, if they were moved.")]
+ArchitectureName = Annotated[str | None, typer.Option(help="The network: conv_ctc (default) or resnet_blstm.")]
+Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 200]")]
+Height = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 50]")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.  [default: by the number of images]")]
+
+
+def fail(message: object) -> NoReturn:
+    """Print what is wrong and end the command with status 1."""
+    err.print(f"[red]error:[/] {escape(str(message))}")
+    raise typer.Exit(1)
+
+
+def read_data(data: Path | None, images: Path | None) -> list[Sample]:
+    """The samples of --data; end with status 1 if there are none."""
+    if data is None:
+        fail("say which images: --data FOLDER, or --data FILE.csv with the columns path,label.")
+    try:
+        return read_samples(data, images)
+    except (DataError, OSError) as error:
+        fail(error)
+
+
+def make_config(images: int, **options: Any) -> Any:
+    """The `TrainingConfig` of the command line's options; end with status 1 if one is wrong."""
+    from training.architectures import architecture_names
+    from training.config import resolve_config
+
+    try:
+        return resolve_config(images, options)
+    except KeyError as error:
+        fail(f"there is no architecture {error}; there are {', '.join(architecture_names())}.")
+    except ValidationError as error:
+        first = error.errors()[0]
+        fail(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, not {first['input']}.")
+
+
+def check_data(samples: list[Sample], config: Any) -> None:
+    """Print what `validate` finds; end with status 1 on errors."""
+    from training.fit import build_network
+    from training.validation import validate_samples
+
+    steps = build_network(config, classes=2).output_shape[1]
+    report = validate_samples(samples, max_steps=steps)
+    lengths = ", ".join(f"{length} ({count}×)" for length, count in report.label_lengths.items())
+    sizes = ", ".join(f"{w}×{h} ({count}×)" for (w, h), count in list(report.sizes.items())[:5])
+    out.print(f"images      {report.images}")
+    out.print(f"characters  {len(report.vocabulary)}: {escape(report.vocabulary)}")
+    out.print(f"lengths     {lengths}")
+    out.print(f"sizes       {sizes}" + (f" and {len(report.sizes) - 5} more" if len(report.sizes) > 5 else ""))
+    for warning in report.warnings:
+        out.print(f"[yellow]warning:[/] {escape(warning)}")
+    for error in report.errors:
+        err.print(f"[red]error:[/] {escape(error)}")
+    if report.errors:
+        fail(f"{len(report.errors)} errors in the data; nothing was trained.")
+    out.print("[green]the data is sound[/]")
+
+
+def print_evaluation(result: dict[str, Any]) -> None:
+    """Show what `Evaluation.as_json` holds."""
+    table = Table(show_header=False, box=None)
+    table.add_row("words right", f"{result['words_right']} of {result['images']}")
+    table.add_row("CER", f"{result['cer']:.2%}")
+    table.add_row("WER", f"{result['wer']:.2%}")
+    worst = ", ".join(
+        f"{pair['label'] or 'nothing'} as {pair['read'] or 'nothing'} ({pair['count']}×)"
+        for pair in result["confusions"][:8]
+    )
+    if worst:
+        table.add_row("read wrong", escape(worst))
+    out.print(table)

@@ -1,0 +1,115 @@
+"""How well models read: evaluate, crossval."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from app.inference.model import ModelError
+from training.backend import load_tensorflow
+from training.commands.common import (
+    INTERRUPTED,
+    ArchitectureName,
+    Data,
+    Epochs,
+    Height,
+    Images,
+    Width,
+    check_data,
+    err,
+    fail,
+    make_config,
+    out,
+    print_evaluation,
+    read_data,
+)
+from training.dataset import vocabulary_of
+from training.files import write_atomically
+from training.progress import counting_progress
+
+
+def evaluate(
+    model: Annotated[Path, typer.Option(help="The model folder.", show_default=False)],
+    data: Data,
+    images: Images = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line an image.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+) -> None:
+    """Read labelled images with a model and count what is wrong."""
+    from training.evaluate import Evaluation, Line
+    from training.evaluate import evaluate as read_all
+
+    samples = read_data(data, images)
+
+    def show(line: Line) -> None:
+        bar.advance(bar.task_ids[0])
+        if verbose:
+            mark = "ok   " if line.right else "WRONG"
+            what = line.error or f"read {line.prediction}"
+            out.print(escape(f"{mark} {line.path}  label {line.label}  {what}  CER {line.cer:.2%}"))
+
+    try:
+        with counting_progress(err, len(samples)) as bar:
+            result: Evaluation = read_all(model, samples, show)
+    except ModelError as error:
+        fail(f"{model}: {error}")
+    print_evaluation(result.as_json())
+    if json_file is not None:
+        with write_atomically(json_file) as file:
+            json.dump(result.as_json(), file, indent=1, ensure_ascii=False)
+
+
+def crossval(
+    data: Data,
+    images: Images = None,
+    folds: Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")] = 10,
+    labels: Annotated[
+        int | None,
+        typer.Option(min=3, help="Instead of folds: learn from so many images, read all others."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How often, each time divided or drawn anew.")] = 1,
+    architecture: ArchitectureName = None,
+    width: Width = None,
+    height: Height = None,
+    epochs: Epochs = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="The folder for models and report.  [default: runs/crossval/…]")
+    ] = None,
+) -> None:
+    """Read every image by a model that has not seen it, and report how well.
+
+    Interrupted, the same command goes on where it was.
+    """
+    load_tensorflow()
+    from training.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
+    from training.crossval_report import write_report
+
+    samples = read_data(data, images)
+    options = {"architecture": architecture, "width": width, "height": height, "epochs": epochs}
+    check_data(samples, make_config(len(samples), **options))
+    try:
+        parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
+    except ValueError as error:
+        fail(error)
+    folder = output or default_folder(data, samples)
+
+    def show(result: PartResult) -> None:
+        bar.advance(bar.task_ids[0])
+        right = f"{result.words_right} of {len(result.lines)}"
+        out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
+
+    try:
+        with counting_progress(err, len(parts)) as bar:
+            vocab = vocabulary_of(samples)
+            results = run_parts(parts, folder, options, vocab=vocab, jobs=jobs, on_result=show)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on where it was")
+        raise typer.Exit(INTERRUPTED) from None
+    report = write_report(results, folder, shlex.join(["python", "-m", "training", *sys.argv[1:]]))
+    print_evaluation(report)
+    out.print(f"[green]written:[/] {folder}")

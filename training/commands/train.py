@@ -1,0 +1,202 @@
+"""Training a network and writing its model folder: train, export."""
+
+import shlex
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.inference.images import ImageError
+from training.backend import load_tensorflow
+from training.commands.common import (
+    INTERRUPTED,
+    ArchitectureName,
+    Epochs,
+    Height,
+    Images,
+    Width,
+    check_data,
+    err,
+    fail,
+    make_config,
+    out,
+    print_evaluation,
+    read_data,
+)
+from training.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
+from training.progress import training_progress
+
+MODEL_STORE, RUNS = Path("model_store"), Path("runs")
+
+
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder of images named by their labels, or a CSV file of path,label."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The model folder to make.  [default: model_store/NAME/YYYYMMDDHHMM]")
+    ] = None,
+    name: Annotated[str, typer.Option(help="The model's name in the model store.")] = "captcha",
+    images: Images = None,
+    architecture: ArchitectureName = None,
+    width: Width = None,
+    height: Height = None,
+    epochs: Epochs = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.  [default: the architecture's]")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest of the schedule.  [default: the architecture's]")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop early after so many epochs without a better CER.  [default: never]"),
+    ] = None,
+    validation_fraction: Annotated[
+        float | None, typer.Option(help="The part that is not trained on.  [default: 0.1]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of split, weights and augmentation.  [default: 0]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="For checkpoints and logs.  [default: runs/NAME/YYYYMMDDHHMM]")
+    ] = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="Draw a grid of augmented images into this PNG, and train nothing.")
+    ] = None,
+) -> None:
+    """Train a network and write its model folder.
+
+    Ctrl-C ends the training early; the best weights so far are exported, and --resume goes on later.
+    """
+    load_tensorflow()
+    options = {
+        "architecture": architecture,
+        "width": width,
+        "height": height,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+        "validation_fraction": validation_fraction,
+        "seed": seed,
+    }
+    if data is None and not resume:
+        fail("say what to train on: --data FOLDER, or --data FILE.csv with the columns path,label.")
+    if preview is not None:
+        _draw_preview(read_data(data, images), options, preview)
+        return
+    output, run_dir = _places(output, run_dir, name, resume)
+    if not resume:
+        _start(read_data(data, images), data, options, output, run_dir)
+    _train(run_dir, options if resume else {})
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/captcha/202611231200.")],
+    output: Annotated[Path, typer.Option(help="The model folder to make.", show_default=False)],
+) -> None:
+    """Write a model folder from the best weights of a run."""
+    load_tensorflow()
+    from training.export import ExportError
+    from training.run import RunError, RunFolder
+    from training.train import export_run
+
+    try:
+        export_run(RunFolder(run), output)
+    except (DataError, ExportError, RunError, OSError) as error:
+        fail(error)
+    out.print(f"[green]written:[/] {output}")
+
+
+def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) -> None:
+    from training.preview import draw_preview
+
+    config = make_config(len(samples), **options)
+    try:
+        draw_preview(samples, config, path)
+    except (ImageError, OSError) as error:
+        fail(error)
+    out.print(f"augmented images drawn in {path}")
+
+
+def _places(output: Path | None, run_dir: Path | None, name: str, resume: bool) -> tuple[Path, Path]:
+    """The model folder and the folder of the run, with the defaults filled in."""
+    from training.run import RunError, newest_unfinished
+
+    if output is not None and run_dir is None:
+        run_dir = RUNS / output.absolute().parent.name / output.absolute().name
+    if resume and run_dir is None:
+        try:
+            run_dir = newest_unfinished(RUNS / name).path
+        except RunError as error:
+            fail(error)
+    version = datetime.now(UTC).strftime("%Y%m%d%H%M")
+    return output or MODEL_STORE / name / version, run_dir or RUNS / name / version
+
+
+def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path) -> None:
+    """Check the data and make the folder of a new run."""
+    from training.run import RunError, RunFolder, RunState
+    from training.train import start_run
+
+    if output.exists():
+        fail(f"{output} exists already; name another --output.")
+    fraction = options["validation_fraction"]
+    try:
+        train_part, validation = split_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
+    except DataError as error:
+        fail(error)
+    config = make_config(len(train_part), **options)
+    check_data(samples, config)
+    state = RunState(
+        command=shlex.join(["python", "-m", "training", *sys.argv[1:]]),
+        data=str(data),
+        data_sha256=data_checksum(samples),
+        output=str(output),
+        vocab=vocabulary_of(samples),
+        config=config,
+    )
+    try:
+        start_run(RunFolder(run_dir), state, train_part, validation)
+    except (RunError, OSError) as error:
+        fail(error)
+
+
+def _train(run_dir: Path, options: dict[str, Any]) -> None:
+    """Run a training that `_start` prepared or that was interrupted."""
+    from training.export import ExportError
+    from training.run import RunError, RunFolder
+    from training.train import run_training
+
+    # A stopped container or a closed session ends a training as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run = RunFolder(run_dir)
+    again = f"python -m training train --resume --run-dir {shlex.quote(str(run_dir))}"
+    try:
+        state = run.read_state()
+        _check_same(state.config, options)
+        done = run.epochs_done()
+        out.print(
+            f"training {state.config.architecture} for {state.config.epochs} epochs, {done} of them done; "
+            f"logs in {run_dir}"
+        )
+        with training_progress(out, state.config.epochs, done) as progress:
+            result = run_training(run, progress.on_epoch)
+    except (DataError, ExportError, FileExistsError, RunError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        err.print(f"interrupted, nothing exported; go on with: {again}")
+        raise typer.Exit(INTERRUPTED) from None
+    print_evaluation(result.metrics["validation"])
+    out.print(f"[green]written:[/] {state.output}")
+    if result.interrupted:
+        err.print(f"interrupted; these are the best weights so far. Go on with: {again}")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _check_same(config: Any, options: dict[str, Any]) -> None:
+    for key, value in options.items():
+        if value is not None and value != getattr(config, key):
+            fail(f"--{key.replace('_', '-')} {value}: the run was started with {getattr(config, key)}; leave it out.")

@@ -1,0 +1,175 @@
+"""Cross-validation: every image is read by a model that has not seen it."""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.inference.cpus import available_cpus
+from training.backend import load_tensorflow
+from training.config import resolve_config
+from training.dataset import Sample, data_checksum, split_samples
+from training.evaluate import Evaluation, Line, evaluate
+from training.files import write_atomically
+from training.run import RunFolder, RunState
+from training.train import run_training, start_run
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training of a cross-validation: what it learns from, and what it reads then."""
+
+    name: str
+    known: list[Sample]
+    unseen: list[Sample]
+    seed: int
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """What came of a part: a line for each unseen image, and the seconds that training took."""
+
+    name: str
+    known: int
+    seconds: float
+    lines: list[Line]
+
+    @property
+    def words_right(self) -> int:
+        """How many unseen images were read exactly."""
+        return sum(line.right for line in self.lines)
+
+
+def fold_parts(samples: Sequence[Sample], folds: int, repeats: int) -> list[Part]:
+    """Divide the samples at random into folds, each unseen once in every repeat.
+
+    Raises:
+        ValueError: there are fewer than three samples a training, or fewer than two folds.
+    """
+    if folds < 2 or len(samples) < folds + 2:
+        raise ValueError(f"{len(samples)} images cannot be divided into {folds} folds.")
+    parts = []
+    for repeat in range(repeats):
+        for number, unseen in enumerate(np.array_split(np.random.default_rng(repeat).permutation(len(samples)), folds)):
+            parts.append(_part(f"repeat-{repeat + 1}-fold-{number + 1:02}", samples, set(unseen.tolist()), repeat))
+    return parts
+
+
+def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Part]:
+    """Draw so many labelled images at random to learn from, once a repeat; all others are unseen.
+
+    Raises:
+        ValueError: there are not more samples than that, or fewer than three are to be drawn.
+    """
+    if not 3 <= labels < len(samples):
+        raise ValueError(f"{labels} labels cannot be drawn from {len(samples)} images, of which some must be unseen.")
+    parts = []
+    for repeat in range(repeats):
+        unseen = np.random.default_rng(repeat).permutation(len(samples))[labels:]
+        parts.append(_part(f"labels-{labels}-draw-{repeat + 1:02}", samples, set(unseen.tolist()), repeat))
+    return parts
+
+
+def run_parts(
+    parts: Sequence[Part],
+    folder: Path,
+    options: dict[str, Any],
+    *,
+    vocab: str,
+    jobs: int,
+    on_result: Callable[[PartResult], None],
+) -> list[PartResult]:
+    """Train and read all parts; what is in the folder already is not done again.
+
+    Args:
+        parts: what to do.
+        folder: a folder a part: its run, its model, its readings. Interrupted parts go on where they were.
+        options: of the trainings, see `resolve_config`; None is the default.
+        vocab: the characters of all labels: the alphabet counts as known.
+        jobs: how many trainings run at the same time, each in a process of its own.
+        on_result: is called with each part that is done.
+
+    Returns:
+        The results in the order of the parts.
+
+    Raises:
+        KeyboardInterrupt: interrupted; calling it again goes on.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    threads = max(1, available_cpus() // jobs)
+    results: dict[str, PartResult] = {}
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=load_tensorflow, initargs=(threads,)) as pool:
+        futures = [pool.submit(run_part, part, folder / part.name, options, vocab) for part in parts]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                if result is None:
+                    raise KeyboardInterrupt
+                results[result.name] = result
+                on_result(result)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [results[part.name] for part in parts]
+
+
+def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> PartResult | None:
+    """Train on what is known and read what is unseen, unless that was done before.
+
+    Returns:
+        The result, or None if interrupted.
+    """
+    file = folder / "readings.json"
+    if file.exists():
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return PartResult(**stored | {"lines": [Line(**line) for line in stored["lines"]]})
+    run, model = RunFolder(folder / "run"), folder / "model"
+    try:
+        if not run.state_file.exists():
+            _start(part, run, model, options, vocab)
+        if not run.read_state().finished and run_training(run, on_epoch=lambda _: None).interrupted:
+            return None
+        lines = evaluate(model, part.unseen).lines
+    except KeyboardInterrupt:
+        return None
+    result = PartResult(part.name, len(part.known), run.read_state().seconds, lines)
+    with write_atomically(file) as out:
+        json.dump(asdict(result), out, ensure_ascii=False)
+    return result
+
+
+def evaluation_of(results: Sequence[PartResult]) -> Evaluation:
+    """All readings of all parts together."""
+    return Evaluation([line for result in results for line in result.lines], sum(result.seconds for result in results))
+
+
+def default_folder(data: Path, samples: Sequence[Sample]) -> Path:
+    """Where a cross-validation of these images is kept, so that the same command finds it again."""
+    return Path("runs") / "crossval" / f"{data.stem}-{data_checksum(samples)[:8]}"
+
+
+def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> Part:
+    return Part(
+        name,
+        known=[sample for index, sample in enumerate(samples) if index not in unseen],
+        unseen=[sample for index, sample in enumerate(samples) if index in unseen],
+        seed=seed,
+    )
+
+
+def _start(part: Part, run: RunFolder, model: Path, options: dict[str, Any], vocab: str) -> None:
+    train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
+    state = RunState(
+        command=f"python -m training crossval, {part.name}",
+        data=part.name,
+        data_sha256=data_checksum(part.known),
+        output=str(model),
+        vocab=vocab,
+        config=resolve_config(len(train), options | {"seed": part.seed}),
+    )
+    start_run(run, state, train, validation)
