@@ -31,7 +31,7 @@ def augment(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Im
 
 
 def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
-    """Rotate by ±5°, shear, scale and shift about the middle."""
+    """Rotate by ±5°, shear, scale and shift about the middle, over a border of one grey or like the edge."""
     height, width = image.shape[:2]
     angle = np.deg2rad(rng.uniform(-5, 5) * strength)
     shear = rng.uniform(-0.15, 0.15) * strength
@@ -41,7 +41,9 @@ def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
     middle = np.array([width / 2, height / 2])
     shift = rng.uniform(-1, 1, 2) * (0.05 * width, 0.08 * height) * strength
     matrix = np.column_stack([linear, middle - linear @ middle + shift])
-    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.6 else cv2.BORDER_CONSTANT
+    grey = [int(rng.choice([0, 255, image.mean()]))] * image.shape[2]
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=border, borderValue=grey)
 
 
 def _elastic(image: Image, rng: np.random.Generator, strength: float) -> Image:
@@ -102,5 +104,5 @@ _CHANGES: tuple[tuple[float, Callable[[Image, np.random.Generator, float], Image
     (0.7, _light),
     (0.3, _noise),
     (0.3, _lines),
-    (0.1, _inverted),
+    (0.2, _inverted),
 )

@@ -29,6 +29,12 @@ Reads text of the characters `{model["vocab"]}` in images like those it was trai
 
 The figures are those of the exported ONNX model on the validation images, read through the service's own code.
 {_wrong_words(validation["wrong"])}
+## Robustness
+
+The same validation images, changed:
+
+{_robustness(metrics["robustness"])}
+
 ## Data
 
 {_data(data, training["config"]["seed"])}
@@ -55,6 +61,13 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
 """
+
+
+def _robustness(rows: list[dict[str, Any]]) -> str:
+    lines = "\n".join(
+        f"| {row['change']} | {row['words_right']} | {row['words_right'] / row['images']:.1%} |" for row in rows
+    )
+    return f"| change | words right of {rows[0]['images']} | |\n|---|---|---|\n{lines}"
 
 
 def _data(data: dict[str, Any], seed: int) -> str:

@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,7 @@ from training.evaluate import evaluate
 from training.export import VERSIONED, export_folder
 from training.fit import FitResult, build_network, fit
 from training.plots import plot_learning_curves
+from training.robustness import measure_robustness
 from training.run import RunError, RunFolder, RunState
 
 CARD_FILE = "MODEL_CARD.md"
@@ -192,6 +193,7 @@ def _metrics(
             "config": state.config.model_dump(),
         },
         "validation": evaluate(folder, validation).as_json(),
+        "robustness": [asdict(row) for row in measure_robustness(folder, validation)],
         "versions": {package: version(package) for package in VERSIONED},
     }
 

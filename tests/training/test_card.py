@@ -43,6 +43,7 @@ def some_metrics(**validation: Any) -> dict[str, Any]:
             "config": {"seed": 7, "batch_size": 8},
         },
         "validation": {"images": 10, "words_right": 10, "cer": 0.0, "wer": 0.0, "wrong": []} | validation,
+        "robustness": [{"change": "half size", "words_right": 9, "images": 10}],
         "versions": {"keras": "3.15.1"},
     }
 
@@ -59,6 +60,7 @@ def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
         "30.0%",
         "(learning_curves.png)",
         "keras 3.15.1",
+        "| half size | 9 | 90.0% |",
         "own captchas",
     ):
         assert text in card

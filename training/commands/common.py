@@ -92,3 +92,11 @@ def print_evaluation(result: dict[str, Any]) -> None:
     if worst:
         table.add_row("read wrong", escape(worst))
     out.print(table)
+
+
+def print_robustness(rows: list[dict[str, Any]]) -> None:
+    """Show the words read right under each change of the images."""
+    table = Table("change", "words right", box=None)
+    for row in rows:
+        table.add_row(row["change"], f"{row['words_right']} of {row['images']}")
+    out.print(table)

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from training.commands.common import (
     make_config,
     out,
     print_evaluation,
+    print_robustness,
     read_data,
 )
 from training.dataset import vocabulary_of
@@ -37,11 +39,15 @@ def evaluate(
     data: Data,
     images: Images = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line an image.")] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also read the images changed in many ways.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Read labelled images with a model and count what is wrong."""
     from training.evaluate import Evaluation, Line
     from training.evaluate import evaluate as read_all
+    from training.robustness import measure_robustness
 
     samples = read_data(data, images)
 
@@ -57,10 +63,14 @@ def evaluate(
             result: Evaluation = read_all(model, samples, show)
     except ModelError as error:
         fail(f"{model}: {error}")
-    print_evaluation(result.as_json())
+    report = result.as_json()
+    print_evaluation(report)
+    if robustness:
+        report["robustness"] = [asdict(row) for row in measure_robustness(model, samples)]
+        print_robustness(report["robustness"])
     if json_file is not None:
         with write_atomically(json_file) as file:
-            json.dump(result.as_json(), file, indent=1, ensure_ascii=False)
+            json.dump(report, file, indent=1, ensure_ascii=False)
 
 
 def crossval(
