@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 CAPTCHA_ALPHABET = "2345678bcdefgmnpwxy"
-SAMPLES = {"4gm8x": 1, "7ydp3": 6, "b5wn6": 27, "ef2ec": 4}
+SAMPLES = {"4gm8x": 1, "7ydp3": 7, "b5wn6": 27, "ef2ec": 4}
 
 Coverage = NDArray[np.float32]
 """How much ink covers each pixel: (height, width), 0 for none, 1 for solid."""

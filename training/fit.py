@@ -94,15 +94,15 @@ def fit(
     model.optimizer.build(model.trainable_variables)
 
     best = BestWeights(run.best_weights)
-    stopping = _early_stopping(config)
-    checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, stopping)
+    scheduled = _callbacks_of_schedule(config)
+    checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, scheduled)
     first_epoch = checkpoint.restore(model) if run.checkpoint.exists() else 0
     label_length = float(np.mean([len(sample.label) for sample in train]))
     callbacks = [
         ValidationRates(validation_images, [sample.label for sample in validation], codec),
         AugmentationRamp(batches, label_length),
         best,
-        *stopping,
+        *scheduled,
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
         checkpoint,
         keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: on_epoch(checkpoint.history[-1])),
@@ -128,7 +128,7 @@ def fit(
     return FitResult(model, checkpoint.history, best.best_epoch + 1, interrupted)
 
 
-def _early_stopping(config: TrainingConfig) -> list[keras.callbacks.Callback]:
+def _callbacks_of_schedule(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     callbacks = []
     if config.schedule == "plateau":
         callbacks.append(
