@@ -1,6 +1,7 @@
 """TensorFlow, imported quietly."""
 
 import os
+import signal
 import sys
 
 
@@ -22,3 +23,9 @@ def load_tensorflow(threads: int | None = None) -> None:
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def start_worker(threads: int) -> None:
+    """Prepare a process that trains for another, which alone answers to Ctrl-C and ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    load_tensorflow(threads)

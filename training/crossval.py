@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.inference.cpus import available_cpus
-from training.backend import load_tensorflow
+from training.backend import start_worker
 from training.config import resolve_config
 from training.dataset import Sample, data_checksum, split_samples
 from training.evaluate import Evaluation, Line, evaluate
@@ -103,40 +103,34 @@ def run_parts(
     spawn = multiprocessing.get_context("spawn")
     threads = max(1, available_cpus() // jobs)
     results: dict[str, PartResult] = {}
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=load_tensorflow, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
         futures = [pool.submit(run_part, part, folder / part.name, options, vocab) for part in parts]
         try:
             for future in as_completed(futures):
                 result = future.result()
-                if result is None:
-                    raise KeyboardInterrupt
                 results[result.name] = result
                 on_result(result)
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            # What is under way goes on from its last epoch when the command is repeated.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            pool.shutdown(cancel_futures=True)
             raise
     return [results[part.name] for part in parts]
 
 
-def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> PartResult | None:
-    """Train on what is known and read what is unseen, unless that was done before.
-
-    Returns:
-        The result, or None if interrupted.
-    """
+def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> PartResult:
+    """Train on what is known and read what is unseen, unless that was done before."""
     file = folder / "readings.json"
     if file.exists():
         stored = json.loads(file.read_text(encoding="utf-8"))
         return PartResult(**stored | {"lines": [Line(**line) for line in stored["lines"]]})
     run, model = RunFolder(folder / "run"), folder / "model"
-    try:
-        if not run.state_file.exists():
-            _start(part, run, model, options, vocab)
-        if not run.read_state().finished and run_training(run, on_epoch=lambda _: None).interrupted:
-            return None
-        lines = evaluate(model, part.unseen).lines
-    except KeyboardInterrupt:
-        return None
+    if not run.state_file.exists():
+        _start(part, run, model, options, vocab)
+    if not run.read_state().finished:
+        run_training(run, on_epoch=lambda _: None)
+    lines = evaluate(model, part.unseen).lines
     result = PartResult(part.name, len(part.known), run.read_state().seconds, lines)
     with write_atomically(file) as out:
         json.dump(asdict(result), out, ensure_ascii=False)

@@ -1,7 +1,13 @@
 """Cross-validation: every image is read by a model that has not seen it."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -70,6 +76,21 @@ def few_digits(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 class TestTheCommand:
     def test_reads_every_image_and_reports(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--folds", "2")
@@ -90,8 +111,7 @@ class TestTheCommand:
         samples = read_samples(few_digits)
         options = {"width": 96, "height": 32, "epochs": 1}
         first, second = fold_parts(samples, folds=2, repeats=1)
-        done = run_part(first, tmp_path / first.name, options, "0123456789")
-        assert done is not None
+        run_part(first, tmp_path / first.name, options, "0123456789")
         readings = tmp_path / first.name / "readings.json"
         readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
         result = run(few_digits, tmp_path, "--folds", "2")
@@ -113,6 +133,20 @@ class TestTheCommand:
         assert result.exit_code == 0, result.output
         report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
         assert [(one["labels"], one["images"]) for one in report["trainings"]] == [(12, 28), (12, 28)]
+
+    def test_stopped_leaves_no_process_behind(self, few_digits: Path, tmp_path: Path, repository: Path) -> None:
+        command = [sys.executable, "-m", "training", "crossval", "--data", str(few_digits)]
+        options = ["--output", str(tmp_path / "cv"), *SMALL[:-1], "500", "--folds", "2", "--jobs", "2"]
+        with subprocess.Popen(
+            [*command, *options], cwd=repository, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            wait_for(lambda: len(list(tmp_path.glob("cv/*/run/checkpoint.npz"))) == 2)
+            os.kill(process.pid, signal.SIGTERM)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in said
+        assert "the same command goes on" in said
+        wait_for(lambda: not group_lives(process.pid))
 
     def test_refuses_what_cannot_be(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "40")

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -96,6 +97,7 @@ def crossval(
     Interrupted, the same command goes on where it was.
     """
     load_tensorflow()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from training.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
     from training.crossval_report import write_report
 
