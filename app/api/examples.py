@@ -63,12 +63,16 @@ _TEXT: dict[str, Any] = {
     "text": "ef2ec",
     "confidence": 0.999,
     "characters": [
-        _character("e", 1.0, left=24, right=48),
+        _character("e", 1.0, left=25, right=48),
         _character("f", 1.0, left=48, right=68),
         _character("2", 1.0, left=68, right=88),
-        _character("e", 1.0, left=88, right=112),
-        _character("c", 1.0, left=112, right=136),
+        _character("e", 1.0, left=88, right=110),
+        _character("c", 1.0, left=110, right=131),
     ],
+}
+_WITH_SEARCH: dict[str, Any] = {
+    "alternatives": [{"text": "ef2ec", "confidence": 0.999}, {"text": "cf2ec", "confidence": 0.0003}],
+    "accepted": True,
 }
 _MODEL = {"name": "captcha", "version": "202611231200"}
 _REQUEST_ID = "0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"
@@ -79,7 +83,7 @@ def _ok(example: dict[str, Any], description: str) -> dict[int | str, dict[str, 
 
 
 PREDICTION_RESPONSE = _ok(
-    _TEXT | {"model": _MODEL, "request_id": _REQUEST_ID},
+    _TEXT | _WITH_SEARCH | {"model": _MODEL, "request_id": _REQUEST_ID},
     "The text and how sure it is, character by character.",
 )
 BATCH_RESPONSE = _ok(

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from app.inference.automaton import ConstraintError
 from app.inference.images import ACCEPTED, DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.store import UnknownModelError
 
@@ -128,11 +129,15 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_image_error(request: Request, error: ImageError) -> Response:
         return problem_response(request, image_error_status(error), str(error))
 
+    @app.exception_handler(ConstraintError)
+    async def on_constraint_error(request: Request, error: ConstraintError) -> Response:
+        return problem_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         # The messages name the field and what it should be; the input itself is not repeated.
         details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        return problem_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, details)
+        return problem_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{details}.")
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import Problem
 from app.inference.model import Reading
@@ -34,17 +35,41 @@ class CharacterSchema(_FromAttributes):
     box: Annotated[BoxSchema | None, Field(description="Null where the network cannot tell places.")]
 
 
+class AlternativeSchema(_FromAttributes):
+    """One of the most probable texts of an image."""
+
+    text: str
+    confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
+
+
 class Text(_FromAttributes):
     """The text of an image."""
 
     text: str
     confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
     characters: list[CharacterSchema]
+    alternatives: Annotated[
+        list[AlternativeSchema],
+        Field(
+            description="The most probable texts, best first; only if `alternatives` asks for them.",
+            exclude_if=lambda alternatives: not alternatives,
+        ),
+    ] = []
+    accepted: Annotated[
+        bool | SkipJsonSchema[None],
+        Field(
+            description="Whether the confidence is at least `min_confidence`; only where that is given.",
+            exclude_if=lambda accepted: accepted is None,
+        ),
+    ] = None
 
     @classmethod
-    def of(cls, reading: Reading) -> Self:
-        """The schema of a reading."""
-        return cls.model_validate(reading)
+    def of(cls, reading: Reading, min_confidence: float | None) -> Self:
+        """The schema of a reading, accepted or not where there is a least confidence."""
+        text = cls.model_validate(reading)
+        if min_confidence is not None:
+            text.accepted = text.confidence >= min_confidence
+        return text
 
 
 class ModelReference(BaseModel):

@@ -75,7 +75,7 @@ def read_configs(folder: Path) -> ModelConfigs:
         raise ConfigsError(f"{CONFIGS_FILE} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML raises ValueError for a date like 2026-99-99, RecursionError for deep nesting.
-        raise ConfigsError(f"{CONFIGS_FILE} is not a YAML file in UTF-8") from error
+        raise ConfigsError(f"{CONFIGS_FILE} is not plain YAML in UTF-8") from error
     if not isinstance(values, dict):
         raise ConfigsError(f"{CONFIGS_FILE} must hold keys and values such as 'width: 200'")
     try:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SMALLEST = 1e-200
+"""Less is no probability: so small that no network means it, and so large that a product of it is not 0."""
+
 
 class LabelError(ValueError):
     """A label has a character that the vocabulary lacks."""
@@ -27,6 +30,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """One of the texts that an image may show."""
+
+    text: str
+    confidence: float
+    """The probability of the whole text: the sum over all its alignments, 0…1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """A text and how sure it is."""
 
@@ -34,6 +46,8 @@ class Decoded:
     confidence: float
     """The probability of the whole text: the sum over all its alignments, 0…1."""
     spans: tuple[Span, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    """The most probable texts, best first, where a search was asked for them."""
 
 
 class CtcCodec:
@@ -61,6 +75,10 @@ class CtcCodec:
             raise LabelError(f"the label {label!r} has {''.join(unknown)!r}, which the vocabulary lacks")
         return [self._indices[character] for character in label]
 
+    def text(self, label: Sequence[int]) -> str:
+        """The text of class numbers, none of them the blank."""
+        return "".join(self._characters[index] for index in label)
+
     def steps_needed(self, label: str) -> int:
         """The least number of output steps that can spell a label: a blank must part equal neighbours."""
         return len(label) + sum(a == b for a, b in itertools.pairwise(label))
@@ -73,7 +91,7 @@ class CtcCodec:
             temperature: divides the logits before confidences are computed; it does not change the text.
         """
         paths = probabilities.argmax(axis=2)
-        probabilities = _with_temperature(probabilities.astype(np.float64), temperature)
+        probabilities = with_temperature(probabilities.astype(np.float64), temperature)
         spans = [self._spans(path, image) for path, image in zip(paths, probabilities, strict=True)]
         texts = ["".join(span.character for span in image) for image in spans]
         confidences = self.text_probabilities(probabilities, texts)
@@ -120,6 +138,39 @@ class CtcCodec:
         ends = forward[rows, 2 * lengths + 1] + forward[rows, 2 * lengths + 2]
         return np.minimum(ends, 1.0)
 
+    def align(self, probabilities: NDArray[np.float64], text: str) -> tuple[Span, ...]:
+        """Where the characters of a text are seen: the runs of its likeliest alignment (Viterbi).
+
+        Args:
+            probabilities: (steps, classes); zeros count as very small, so that every text has an alignment.
+            text: a text that fits the steps.
+
+        Raises:
+            LabelError: a character is not in the vocabulary, or the text needs more steps than there are.
+        """
+        if self.steps_needed(text) > len(probabilities):
+            raise LabelError(f"the label {text!r} needs {self.steps_needed(text)} steps, not {len(probabilities)}")
+        extended = np.full(2 * len(text) + 1, self.blank_index)
+        extended[1::2] = self.encode(text)
+        emitted = np.log(np.maximum(probabilities[:, extended], SMALLEST))
+        skips = np.full(len(extended), -np.inf)
+        skips[2:][extended[2:] != extended[:-2]] = 0.0  # never from blank to blank
+
+        # Two states before the others stand for "no state to come from".
+        best = np.full(len(extended) + 2, -np.inf)
+        best[2:4] = emitted[0, :2]
+        moves = np.zeros(emitted.shape, np.intp)
+        for step in range(1, len(emitted)):
+            ways = np.stack([best[2:], best[1:-1], best[:-2] + skips])
+            moves[step] = ways.argmax(axis=0)
+            best[2:] = ways.max(axis=0) + emitted[step]
+        state = len(extended) - 2 + int(best[-2:].argmax())
+        states = np.empty(len(emitted), np.intp)
+        for step in reversed(range(len(emitted))):
+            states[step] = state
+            state -= moves[step, state]
+        return self._spans(extended[states], probabilities)
+
     def _spans(self, path: NDArray[np.intp], probabilities: NDArray[np.float64]) -> tuple[Span, ...]:
         """The runs of equal classes along a path of (steps,) that are not blank."""
         starts = np.flatnonzero(np.diff(path, prepend=-1))
@@ -136,7 +187,8 @@ class CtcCodec:
         )
 
 
-def _with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """The probabilities (images, steps, classes) of the logits divided by a temperature."""
     if temperature == 1.0:
         return probabilities
     # Powers of probabilities, normed, are the softmax of the logits over the temperature. The likeliest is

@@ -9,9 +9,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from app.inference.beam import Search, search_texts
 from app.inference.boxes import Box, character_boxes
 from app.inference.configs import ConfigsError, read_configs
-from app.inference.ctc import CtcCodec, Decoded
+from app.inference.ctc import Alternative, CtcCodec, Decoded
 from app.inference.images import Pixels, fit_to_input
 
 MODEL_FILE = "model.onnx"
@@ -40,6 +41,8 @@ class Reading:
     text: str
     confidence: float
     characters: tuple[Character, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    """The most probable texts, best first, where a search was asked for them."""
 
 
 class OnnxInferenceModel:
@@ -111,12 +114,13 @@ class ImageToTextModel(OnnxInferenceModel):
         self.channels_first, self.channels = self._layout()
         self.steps = self._warm_up()
 
-    def predict(self, images: Iterable[Pixels]) -> list[Reading]:
+    def predict(self, images: Iterable[Pixels], search: Search | None = None) -> list[Reading]:
         """Read images of any size, in one run of the network.
 
         Args:
             images: upright pixels as `decode_image` returns them; taken one by one, and only what the network
                 sees of each is kept.
+            search: what texts are searched for; without it, decoding is greedy, which is faster.
         """
         sizes: list[tuple[int, int]] = []
         fitted: list[Pixels] = []
@@ -125,7 +129,7 @@ class ImageToTextModel(OnnxInferenceModel):
             fitted.append(self._fit(image))
         if not fitted:
             return []
-        decoded = self.codec.decode(self.run(self._to_batch(fitted)), self.configs.calibration.temperature)
+        decoded = self._decode(self.run(self._to_batch(fitted)), search)
         return [self._reading(text, *size) for text, size in zip(decoded, sizes, strict=True)]
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
@@ -136,6 +140,12 @@ class ImageToTextModel(OnnxInferenceModel):
         """The network's input for images of any size: resized, in the input's channels, layout and type."""
         return self._to_batch([self._fit(image) for image in images])
 
+    def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
+        temperature = self.configs.calibration.temperature
+        if search is None:
+            return self.codec.decode(probabilities, temperature)
+        return search_texts(self.codec, probabilities, temperature, search)
+
     def _reading(self, decoded: Decoded, width: int, height: int) -> Reading:
         boxes: Sequence[Box | None] = [None] * len(decoded.spans)
         if self.configs.time_axis == "width":
@@ -143,7 +153,7 @@ class ImageToTextModel(OnnxInferenceModel):
         characters = (
             Character(span.character, span.confidence, box) for span, box in zip(decoded.spans, boxes, strict=True)
         )
-        return Reading(decoded.text, decoded.confidence, tuple(characters))
+        return Reading(decoded.text, decoded.confidence, tuple(characters), decoded.alternatives)
 
     def _fit(self, image: Pixels) -> Pixels:
         return fit_to_input(image, width=self.width, height=self.height, channels=self.channels)

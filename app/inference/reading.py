@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
+from app.inference.beam import Search
 from app.inference.images import ImageError, ImageLimits, Pixels, decode_image
 from app.inference.model import ImageToTextModel, Reading
 
 
-def read_uploads(model: ImageToTextModel, uploads: Sequence[bytes], limits: ImageLimits) -> list[Reading | ImageError]:
+def read_uploads(
+    model: ImageToTextModel, uploads: Sequence[bytes], limits: ImageLimits, search: Search | None = None
+) -> list[Reading | ImageError]:
     """Read image files in one run of the network.
 
     Args:
         model: reads them.
         uploads: the files' bytes.
         limits: what is accepted.
+        search: what texts are searched for; without it, decoding is greedy.
 
     Returns:
         For each file, in order, its reading, or the error that says why it cannot be read.
@@ -26,5 +30,5 @@ def read_uploads(model: ImageToTextModel, uploads: Sequence[bytes], limits: Imag
             except ImageError as error:
                 errors[index] = error
 
-    readings = iter(model.predict(decoded()))
+    readings = iter(model.predict(decoded(), search))
     return [errors.get(index) or next(readings) for index in range(len(uploads))]

@@ -97,7 +97,7 @@ def lengthen_vocabulary(folder: Path) -> None:
     [
         (break_graph, "model.onnx is not an ONNX model"),
         (take_graph, "model.onnx cannot be read: No such file or directory"),
-        (break_configs, "configs.yaml is not a YAML file"),
+        (break_configs, "configs.yaml is not plain YAML"),
         (lengthen_vocabulary, "vocabulary"),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_yaml_is_an_error(tmp_path: Path, text: str | bytes) -> None:
-    assert message(write(tmp_path, text)) == "configs.yaml is not a YAML file in UTF-8"
+    assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
 
 
 @pytest.mark.parametrize("text", ["", "- vocab\n- height\n", "abc", "3", "null"])
@@ -143,7 +143,7 @@ def test_what_is_no_mapping_is_an_error(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_python_objects_are_refused(tmp_path: Path, tag: str) -> None:
-    assert "not a YAML file" in message(write(tmp_path, f"vocab: {tag}\nheight: 50\nwidth: 200\n"))
+    assert "not plain YAML" in message(write(tmp_path, f"vocab: {tag}\nheight: 50\nwidth: 200\n"))
 
 
 def test_an_oversized_file_is_refused(tmp_path: Path) -> None:

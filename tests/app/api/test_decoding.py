@@ -1,0 +1,258 @@
+"""Query parameters for other texts than the greedy one, sent with the samples to the shipped model."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+Problem = Callable[[Any, int], dict[str, Any]]
+Document = dict[str, Any]
+PLAIN = ["text", "confidence", "characters", "model", "request_id"]
+
+
+@pytest.fixture
+def read(client: TestClient, samples: dict[str, bytes]) -> Callable[..., Document]:
+    """Reads a sample with query parameters."""
+
+    def read(label: str = "ef2ec", **query: Any) -> Document:
+        response = client.post("/predict", params=query, content=samples[label])
+        assert response.status_code == 200, response.text
+        answer: Document = response.json()
+        assert "".join(character["character"] for character in answer["characters"]) == answer["text"]
+        return answer
+
+    return read
+
+
+@pytest.fixture
+def refuse(client: TestClient, samples: dict[str, bytes], problem: Problem) -> Callable[..., str]:
+    """Sends what is refused, and gives the reason."""
+
+    def refuse(**query: Any) -> str:
+        response = client.post("/predict", params=query, content=samples["ef2ec"])
+        detail: str = problem(response, 422)["detail"]
+        batch = client.post("/predict/batch", params=query, files={"files": samples["ef2ec"]})
+        assert problem(batch, 422)["detail"] == detail
+        return detail
+
+    return refuse
+
+
+class TestAlternatives:
+    @pytest.mark.parametrize("number", [1, 5, 20])
+    def test_the_most_probable_texts_come_best_first(self, read: Callable[..., Document], number: int) -> None:
+        answer = read(alternatives=number)
+        assert list(answer) == [*PLAIN[:3], "alternatives", *PLAIN[3:]]
+        texts = [alternative["text"] for alternative in answer["alternatives"]]
+        confidences = [alternative["confidence"] for alternative in answer["alternatives"]]
+        assert len(set(texts)) == len(texts) == number
+        assert confidences == sorted(confidences, reverse=True)
+        assert sum(confidences) <= 1 + 1e-5
+        assert answer["alternatives"][0] == {"text": answer["text"], "confidence": answer["confidence"]}
+
+    def test_the_reading_stays_what_it_was(self, read: Callable[..., Document], samples: dict[str, bytes]) -> None:
+        for label in samples:
+            plain, searched = read(label), read(label, alternatives=3)
+            assert searched["text"] == plain["text"] == label
+            assert searched["confidence"] == pytest.approx(plain["confidence"], abs=1e-6)
+            assert searched["characters"] == plain["characters"]
+
+    def test_none_asked_for_are_none(self, read: Callable[..., Document]) -> None:
+        assert list(read(alternatives=0)) == PLAIN
+        assert list(read(length=5)) == PLAIN
+
+    def test_they_satisfy_the_constraints_too(self, read: Callable[..., Document]) -> None:
+        answer = read(alternatives=5, length=6, charset="ef2c8")
+        assert len(answer["alternatives"]) == 5
+        for alternative in answer["alternatives"]:
+            assert re.fullmatch("[ef2c8]{6}", alternative["text"])
+
+
+class TestConstraints:
+    @pytest.mark.parametrize("length", [1, 4, 5, 6, 25])
+    def test_a_length_is_exact(self, read: Callable[..., Document], length: int) -> None:
+        answer = read(length=length)
+        assert len(answer["text"]) == len(answer["characters"]) == length
+
+    def test_a_constraint_that_the_text_satisfies_changes_nothing(
+        self, read: Callable[..., Document], samples: dict[str, bytes]
+    ) -> None:
+        for label in samples:
+            constrained = read(label, length=5, charset=label, pattern=r"\w{5}")
+            plain = read(label)
+            assert constrained["text"] == label
+            assert constrained["confidence"] == pytest.approx(plain["confidence"], abs=1e-6)
+            assert constrained["characters"] == plain["characters"]
+
+    def test_a_charset_without_a_letter_gives_another_text_with_its_own_probability(
+        self, read: Callable[..., Document], samples: dict[str, bytes]
+    ) -> None:
+        for label in samples:
+            charset = set("2345678bcdefgmnpwxy") - {label[0]}
+            answer = read(label, charset="".join(sorted(charset)))
+            assert set(answer["text"]) <= charset
+            assert answer["confidence"] < 0.5
+
+    def test_a_charset_may_hold_what_the_vocabulary_lacks(self, read: Callable[..., Document]) -> None:
+        assert read(charset="ABC+ef2cé")["text"] == "ef2ec"
+
+    @pytest.mark.parametrize("pattern", [r"\d{3}[a-z]{2}", "[^e]+", "(?:ef|f)8?e*", "^b.*$", "x"])
+    def test_the_whole_text_matches_a_pattern(self, read: Callable[..., Document], pattern: str) -> None:
+        answer = read(pattern=pattern)
+        assert re.fullmatch(pattern, answer["text"])
+
+    def test_all_constraints_hold_together(self, read: Callable[..., Document]) -> None:
+        text = read(pattern="[a-z]*2[a-z]*", length=4, charset="ef2")["text"]
+        assert re.fullmatch("[ef]*2[ef]*", text)
+        assert len(text) == 4
+
+    def test_characters_have_their_places(self, read: Callable[..., Document]) -> None:
+        characters = read(pattern="e.2ec")["characters"]
+        lefts = [character["box"]["left"] for character in characters]
+        assert lefts == sorted(lefts)
+        assert [character["box"] for character in characters] == [c["box"] for c in read()["characters"]]
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("query", "words"),
+        [
+            ({"length": 60}, "at most 25 characters"),
+            ({"charset": "AÉ"}, "none of its characters"),
+            ({"charset": "2", "length": 20}, "No text satisfies the constraints"),
+            ({"pattern": "ABC"}, "No text satisfies the constraints"),
+            ({"pattern": "(?:ab)*", "length": 5}, "No text of 5 characters"),
+        ],
+    )
+    def test_what_no_text_satisfies(self, refuse: Callable[..., str], query: Document, words: str) -> None:
+        assert words in refuse(**query)
+
+    @pytest.mark.parametrize(
+        ("pattern", "words"),
+        [
+            ("[geheim", "unterminated character set, at position 0"),
+            ("geheim(?=2)", "look-around"),
+            (r"(geheim)\1", "a back-reference"),
+            ("(?P<geheim", "cannot be understood"),
+            ("geheim" * 50, "longer than 200 characters"),
+            ("(geheim{1,1000}){1,1000}", "too large"),
+        ],
+    )
+    def test_a_pattern_that_is_not_understood(self, refuse: Callable[..., str], pattern: str, words: str) -> None:
+        detail = refuse(pattern=pattern)
+        assert words in detail
+        assert "geheim" not in detail
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"alternatives": 21},
+            {"alternatives": -1},
+            {"alternatives": "geheim"},
+            {"length": 0},
+            {"length": "5.5"},
+            {"charset": ""},
+            {"min_confidence": 1.01},
+            {"min_confidence": -0.01},
+            {"min_confidence": "nan"},
+        ],
+    )
+    def test_a_parameter_out_of_its_range_is_named(self, refuse: Callable[..., str], query: Document) -> None:
+        (name,) = query
+        detail = refuse(**query)
+        assert detail.startswith(f"query.{name}: ")
+        assert "geheim" not in detail
+
+    def test_an_unknown_model_is_told_first(
+        self, client: TestClient, samples: dict[str, bytes], problem: Problem
+    ) -> None:
+        query = {"model": "unknown", "pattern": "("}
+        problem(client.post("/predict", params=query, content=samples["ef2ec"]), 404)
+
+
+class TestAccepted:
+    def test_a_text_is_accepted_from_the_least_confidence_on(self, read: Callable[..., Document]) -> None:
+        confidence = read()["confidence"]
+        assert read(min_confidence=confidence)["accepted"] is True
+        assert read(min_confidence=min(1, confidence + 1e-6))["accepted"] is (confidence == 1)
+        assert read(min_confidence=0)["accepted"] is True
+        assert read(length=4, min_confidence=0.9)["accepted"] is False
+
+    def test_it_is_there_only_where_it_is_asked_for(self, read: Callable[..., Document]) -> None:
+        assert list(read()) == PLAIN
+        assert list(read(min_confidence=0.5)) == [*PLAIN[:3], "accepted", *PLAIN[3:]]
+        both = read(min_confidence=0.5, alternatives=1)
+        assert list(both) == [*PLAIN[:3], "alternatives", "accepted", *PLAIN[3:]]
+
+
+class TestBatch:
+    def test_each_result_is_what_predict_answers(
+        self, client: TestClient, samples: dict[str, bytes], read: Callable[..., Document]
+    ) -> None:
+        query = {"length": 4, "alternatives": 2, "min_confidence": 0.5, "pattern": r"\w+"}
+        files = [("files", image) for image in samples.values()]
+        results = client.post("/predict/batch", params=query, files=files).json()["results"]
+        for label, result in zip(samples, results, strict=True):
+            alone = read(label, **query)
+            assert list(result) == [*PLAIN[:3], "alternatives", "accepted"]
+            assert result["text"] == alone["text"]
+            assert result["confidence"] == pytest.approx(alone["confidence"], abs=1e-4)
+            assert result["accepted"] == alone["accepted"]
+            assert len(result["alternatives"]) == 2
+
+    def test_a_bad_image_does_not_hurt_the_others(self, client: TestClient, samples: dict[str, bytes]) -> None:
+        files = [("files", b"no image"), ("files", samples["ef2ec"])]
+        bad, good = client.post("/predict/batch", params={"length": 5}, files=files).json()["results"]
+        assert bad["problem"]["status"] == 415
+        assert good["text"] == "ef2ec"
+
+
+def test_a_request_does_not_touch_the_next(read: Callable[..., Document]) -> None:
+    before = read()
+    read(length=3, charset="ef", alternatives=20, min_confidence=1)
+    after = read()
+    del before["request_id"], after["request_id"]
+    assert before == after
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_openapi_describes_the_parameters_with_examples(client: TestClient, path: str) -> None:
+    operation = client.get("/openapi.json").json()["paths"][path]["post"]
+    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+    for name in ("alternatives", "length", "charset", "pattern", "min_confidence"):
+        assert parameters[name]["in"] == "query"
+        assert not parameters[name]["required"]
+        assert parameters[name]["description"]
+        assert parameters[name]["schema"]["examples"]
+    assert parameters["alternatives"]["schema"]["maximum"] == 20
+
+
+PIECES = st.sampled_from([*"ab2ef^$()[]{}|*+?.\\-,0", r"\d", r"\w", "(?:", "{2,3}", "[a-f]", "(?=", r"\1"])
+
+
+@examples(max_examples=60, deadline=None, derandomize=True)
+@given(
+    query=st.fixed_dictionaries(
+        {},
+        optional={
+            "pattern": st.lists(PIECES, max_size=8).map("".join) | st.text(max_size=5),
+            "length": st.integers(-1, 30) | st.text(max_size=2),
+            "charset": st.text(max_size=5) | st.just("ef2c"),
+            "alternatives": st.integers(-1, 21),
+            "min_confidence": st.floats(),
+        },
+    )
+)
+def test_whatever_is_asked_for_the_answer_is_a_text_or_a_problem(
+    client: TestClient, samples: dict[str, bytes], problem: Problem, query: Document
+) -> None:
+    response = client.post("/predict", params=query, content=samples["ef2ec"])
+    if response.status_code != 200:
+        problem(response, 422)
+    elif "length" in query:
+        assert len(response.json()["text"]) == query["length"]
