@@ -69,11 +69,14 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
     train, validation = _samples(run, state)
     codec = CtcCodec(state.vocab)
     started = time.monotonic()
-    try:
-        result = fit(state.config, run, train, validation, codec, on_epoch)
-    finally:
-        state = state.model_copy(update={"seconds": state.seconds + time.monotonic() - started})
-        run.write_state(state)
+
+    def after_epoch(logs: Logs) -> None:
+        # Written now, so that a killed training has not forgotten the time it took.
+        run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
+        on_epoch(logs)
+
+    result = fit(state.config, run, train, validation, codec, after_epoch)
+    state = run.read_state()
     metrics = _export(run, state, result, train, validation)
     run.write_state(state.model_copy(update={"finished": not result.interrupted, "exported": True}))
     return TrainResult(metrics, result.interrupted)

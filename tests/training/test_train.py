@@ -110,7 +110,10 @@ class TestAnInterruptedTraining:
         parted = prepare_run(tmp_path / "parted", epochs=4, **SMALL)
         assert run_training(parted, interrupt_after(2)).interrupted
         assert parted.epochs_done() == 2
+        seconds = parted.read_state().seconds
+        assert seconds > 0
         assert not run_training(parted, ignore).interrupted
+        assert parted.read_state().seconds > seconds
 
         with np.load(whole.checkpoint) as one, np.load(parted.checkpoint) as two:
             assert one.files == two.files
