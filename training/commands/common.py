@@ -75,7 +75,7 @@ def check_data(samples: list[Sample], config: Any) -> None:
     for error in report.errors:
         err.print(f"[red]error:[/] {escape(error)}")
     if report.errors:
-        fail(f"{len(report.errors)} errors in the data; nothing was trained.")
+        fail(f"errors in the data: {len(report.errors)}")
     out.print("[green]the data is sound[/]")
 
 
