@@ -74,7 +74,7 @@ _WITH_SEARCH: dict[str, Any] = {
     "alternatives": [{"text": "ef2ec", "confidence": 0.999}, {"text": "cf2ec", "confidence": 0.0003}],
     "accepted": True,
 }
-_MODEL = {"name": "captcha", "version": "202611231200"}
+_MODEL = {"name": "captcha", "version": "202611231540"}
 _REQUEST_ID = "0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"
 
 
