@@ -18,8 +18,8 @@ from training.files import write_atomically
 from training.metrics import character_error_rate, word_error_rate
 
 EVALUATION_BATCH = 64
-RAMP_STEP = 0.2
-LEARNED_LOSS = 0.2  # CTC loss a character under which the network has left the all-blank plateau
+RAMP_STEPS = 1_500
+LEARNED_LOSS = 0.5  # CTC loss a character under which the network has left the all-blank plateau
 
 COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter")
 
@@ -91,22 +91,24 @@ class ValidationRates(keras.callbacks.Callback):
 
 
 class AugmentationRamp(keras.callbacks.Callback):
-    """Raises the augmentation step by step once the network reads at all.
+    """Raises the augmentation to its full strength within so many steps, once the network reads at all.
 
-    Augmented from the start, small networks stay on CTC's plateau, where everything is blank.
+    Augmented from the start, small networks stay on CTC's plateau, where everything is blank. Augmented too
+    late, they have learned few images by heart.
     """
 
-    def __init__(self, batches: TrainingBatches, label_length: float) -> None:
+    def __init__(self, batches: TrainingBatches, label_length: float, steps_per_epoch: int) -> None:
         super().__init__()
         self._batches = batches
         self._threshold = LEARNED_LOSS * label_length
+        self._rise = steps_per_epoch / RAMP_STEPS
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Set what the next epoch is augmented with."""
         self._batches.epoch = epoch + 1
         logs["augmentation"] = self._batches.strength
-        if logs["loss"] < self._threshold:
-            self._batches.strength = min(1.0, self._batches.strength + RAMP_STEP)
+        if self._batches.strength > 0 or logs["loss"] < self._threshold:
+            self._batches.strength = min(1.0, self._batches.strength + self._rise)
 
 
 class BestWeights(keras.callbacks.Callback):

@@ -100,7 +100,7 @@ def fit(
     label_length = float(np.mean([len(sample.label) for sample in train]))
     callbacks = [
         ValidationRates(validation_images, [sample.label for sample in validation], codec),
-        AugmentationRamp(batches, label_length),
+        AugmentationRamp(batches, label_length, steps),
         best,
         *scheduled,
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
