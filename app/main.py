@@ -15,6 +15,7 @@ from app.api.problems import ANY_ERROR, Problem, add_problem_handlers
 from app.api.request_context import RequestContextMiddleware
 from app.api.warm_up import warm_up
 from app.inference.cpus import available_cpus
+from app.inference.images import ImageLimits
 from app.inference.store import ModelStore
 from app.observability.logs import configure_logging
 from app.settings import Settings
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.limits = ImageLimits(max_pixels=settings.max_pixels, max_side=settings.max_side)
     app.add_middleware(RequestContextMiddleware)
     add_problem_handlers(app)
     for router in (predict.router, models.router, health.router):

@@ -14,7 +14,7 @@ from app.inference.ctc import CtcCodec
 from app.inference.images import Pixels, decode_image, fit_to_input
 from training.files import write_atomically
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 CSV_COLUMNS = ("path", "label")
 
 

@@ -17,10 +17,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import httpx
 
+from training.dataset import IMAGE_SUFFIXES
+
 DEFAULT_URL = "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
 CHECKSUMS = Path(__file__).with_name("captcha_images_v2.sha256")
 MARKER = ".download.json"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 LABEL_SUFFIXES = frozenset({".csv", ".txt"})
 MAX_ARCHIVE_BYTES = 200_000_000
 MAX_UNPACKED_BYTES = 500_000_000

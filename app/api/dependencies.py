@@ -43,9 +43,10 @@ def get_model(
     return store.get(model, version)
 
 
-def get_limits(settings: SettingsDep) -> ImageLimits:
+def get_limits(request: Request) -> ImageLimits:
     """What images are accepted."""
-    return ImageLimits(max_pixels=settings.max_pixels, max_side=settings.max_side)
+    limits: ImageLimits = request.app.state.limits
+    return limits
 
 
 ModelDep = Annotated[StoredModel, Depends(get_model)]
