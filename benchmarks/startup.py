@@ -1,6 +1,6 @@
 """How long from starting the service until it is ready, and whether the first request waits longer than the next.
 
-    python benchmarks/startup.py [--rounds N]
+    python -m benchmarks.startup [--rounds N]
 
 Starts the real server several times on a free port, sends it a sample over a socket, and prints medians.
 """

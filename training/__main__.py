@@ -4,7 +4,7 @@ import typer
 
 from training.commands.data import download, draw, validate
 from training.commands.evaluate import crossval, evaluate
-from training.commands.train import export, train
+from training.commands.train import export, pretrain, train
 
 app = typer.Typer(
     help="From labelled images to a model that the service reads.",
@@ -12,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (download, validate, train, evaluate, crossval, export, draw):
+for command in (download, validate, train, evaluate, crossval, export, draw, pretrain):
     app.command()(command)
 
 if __name__ == "__main__":

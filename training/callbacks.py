@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from app.inference.ctc import CtcCodec
 from training.augment import augment
 from training.checkpoints import load_variables, read_state, save_variables
+from training.dataset import LabelledImages
 from training.files import write_atomically
 from training.metrics import character_error_rate, word_error_rate
 
 EVALUATION_BATCH = 64
-RAMP_STEPS = 1_500
+RAMP = 0.1  # of all epochs
 LEARNED_LOSS = 0.5  # CTC loss a character under which the network has left the all-blank plateau
 
 COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter")
@@ -78,30 +79,30 @@ class TrainingBatches:
 class ValidationRates(keras.callbacks.Callback):
     """Adds `val_cer` and `val_wer` of the greedily decoded validation images to the epoch's logs."""
 
-    def __init__(self, images: NDArray[np.uint8], labels: list[str], codec: CtcCodec) -> None:
+    def __init__(self, validation: LabelledImages, codec: CtcCodec) -> None:
         super().__init__()
-        self._images, self._labels, self._codec = images, labels, codec
+        self._validation, self._codec = validation, codec
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Read all validation images."""
-        logits = self.model.predict(self._images, batch_size=EVALUATION_BATCH, verbose=0)
+        logits = self.model.predict(self._validation.images, batch_size=EVALUATION_BATCH, verbose=0)
         texts = [decoded.text for decoded in self._codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))]
-        logs["val_cer"] = character_error_rate(self._labels, texts)
-        logs["val_wer"] = word_error_rate(self._labels, texts)
+        logs["val_cer"] = character_error_rate(self._validation.labels, texts)
+        logs["val_wer"] = word_error_rate(self._validation.labels, texts)
 
 
 class AugmentationRamp(keras.callbacks.Callback):
-    """Raises the augmentation to its full strength within so many steps, once the network reads at all.
+    """Raises the augmentation to its full strength within a tenth of the epochs, once the network reads at all.
 
     Augmented from the start, small networks stay on CTC's plateau, where everything is blank. Augmented too
     late, they have learned few images by heart.
     """
 
-    def __init__(self, batches: TrainingBatches, label_length: float, steps_per_epoch: int) -> None:
+    def __init__(self, batches: TrainingBatches, label_length: float, epochs: int) -> None:
         super().__init__()
         self._batches = batches
         self._threshold = LEARNED_LOSS * label_length
-        self._rise = steps_per_epoch / RAMP_STEPS
+        self._rise = 1 / (RAMP * epochs)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Set what the next epoch is augmented with."""

@@ -3,6 +3,9 @@
 import textwrap
 from typing import Any
 
+from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell
+from training.pictures import CONFUSIONS, RELIABILITY
+
 CURVES = "learning_curves.png"
 
 
@@ -29,6 +32,17 @@ Reads text of the characters `{model["vocab"]}` in images like those it was trai
 
 The figures are those of the exported ONNX model on the validation images, read through the service's own code.
 {_wrong_words(validation["wrong"])}
+![how often each character was read as which]({CONFUSIONS})
+
+{CONFUSIONS_EXPLAINED}
+
+![confidence against accuracy]({RELIABILITY})
+
+{RELIABILITY_EXPLAINED}
+
+A grid of the images that were read worst is in the folder of the run, `worst_readings.png`. It shows images of the
+data and is therefore not kept here.
+
 ## Robustness
 
 The same validation images, changed:
@@ -50,6 +64,8 @@ SHA-256 of images and labels: `{data["sha256"]}`
 {_table(training["config"])}
 
 ![loss and error rates over the epochs]({CURVES})
+
+All curves should fall and level out; a validation loss that rises again tells of overfitting.
 
 Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].items())}.
 
@@ -107,7 +123,9 @@ def _paragraph(text: str, indent: str = "") -> str:
 def _wrong_words(wrong: list[dict[str, Any]]) -> str:
     if not wrong:
         return ""
-    rows = "\n".join(f"| `{line['label']}` | `{line['prediction']}` | {line['confidence']:.3f} |" for line in wrong)
+    rows = "\n".join(
+        f"| {code_cell(line['label'])} | {code_cell(line['prediction'])} | {line['confidence']:.3f} |" for line in wrong
+    )
     return f"\nRead wrong:\n\n| label | read | confidence |\n|---|---|---|\n{rows}\n"
 
 

@@ -1,6 +1,8 @@
 """What a training run is told: the command line's options with the architecture's defaults filled in."""
 
+import importlib.resources
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from training.architectures import get_architecture
 
 DEFAULT_ARCHITECTURE = "conv_ctc"
-# Enough to learn from a few hundred images, and no more of them than the images need.
-DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 16_000, 40, 600
+FEWEST_EPOCHS = 40  # of however many images
+SHIPPED, NO_START = "shipped", "none"
 
 
 class TrainingConfig(BaseModel):
@@ -30,10 +32,17 @@ class TrainingConfig(BaseModel):
     """Epochs without a better CER after which the training stops early; None: never."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0)]
+    init: str = NO_START
+    """The weights to start from: "shipped", "none", or a path; see `training.start`."""
 
     def steps_per_epoch(self, images: int) -> int:
         """Batches an epoch; the last may be smaller."""
         return math.ceil(images / self.batch_size)
+
+
+def shipped_start(architecture: str) -> Path:
+    """Where this package keeps an architecture's pre-trained weights, if it has any."""
+    return Path(str(importlib.resources.files("training") / "weights" / f"{architecture}.npz"))
 
 
 def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
@@ -41,18 +50,18 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
 
     Args:
         images: how many images are trained on; decides the epochs.
-        options: fields of `TrainingConfig`.
+        options: fields of `TrainingConfig`; width and height are among them.
 
     Raises:
         pydantic.ValidationError: a value is out of range.
         KeyError: no such architecture.
     """
     given = {key: value for key, value in options.items() if value is not None}
-    architecture = get_architecture(given.setdefault("architecture", DEFAULT_ARCHITECTURE))
-    recipe = architecture.recipe
+    architecture_name = given.setdefault("architecture", DEFAULT_ARCHITECTURE)
+    architecture = get_architecture(architecture_name)
+    init = given.setdefault("init", SHIPPED if shipped_start(architecture_name).exists() else NO_START)
+    recipe = architecture.recipe if init == NO_START else architecture.continued
     defaults = {
-        "width": 200,
-        "height": 50,
         "channels": architecture.channels,
         "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate,
@@ -63,7 +72,7 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     }
     values = defaults | given
     steps_per_epoch = math.ceil(images / max(1, values["batch_size"]))
-    values.setdefault("epochs", min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(DEFAULT_STEPS / steps_per_epoch))))
+    values.setdefault("epochs", min(recipe.most_epochs, max(FEWEST_EPOCHS, round(recipe.steps / steps_per_epoch))))
     # One cycle ends by itself, and its last epochs are its best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

@@ -12,11 +12,12 @@ import numpy as np
 
 from app.inference.cpus import available_cpus
 from training.backend import start_worker
-from training.config import resolve_config
+from training.config import TrainingConfig, resolve_config
 from training.dataset import Sample, data_checksum, split_samples
 from training.evaluate import Evaluation, Line, evaluate
 from training.files import write_atomically
-from training.run import RunFolder, RunState
+from training.input_size import with_input_size
+from training.run import RunError, RunFolder, RunState
 from training.train import run_training, start_run
 
 
@@ -99,6 +100,7 @@ def run_parts(
 
     Raises:
         KeyboardInterrupt: interrupted; calling it again goes on.
+        RunError: the folder holds trainings with other settings or images.
     """
     spawn = multiprocessing.get_context("spawn")
     threads = max(1, available_cpus() // jobs)
@@ -120,14 +122,29 @@ def run_parts(
 
 
 def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> PartResult:
-    """Train on what is known and read what is unseen, unless that was done before."""
-    file = folder / "readings.json"
+    """Train on what is known and read what is unseen, unless that was done before.
+
+    Raises:
+        RunError: it was done, or begun, with other settings or images.
+    """
+    run, model, file = RunFolder(folder / "run"), _model_folder(folder), folder / "readings.json"
+    train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
+    config = resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
+    if run.state_file.exists():
+        _check_same(run, part, config)
     if file.exists():
         stored = json.loads(file.read_text(encoding="utf-8"))
         return PartResult(**stored | {"lines": [Line(**line) for line in stored["lines"]]})
-    run, model = RunFolder(folder / "run"), folder / "model"
     if not run.state_file.exists():
-        _start(part, run, model, options, vocab)
+        state = RunState(
+            command=f"python -m training crossval, {part.name}",
+            data=part.name,
+            data_sha256=data_checksum(part.known),
+            output=str(model),
+            vocab=vocab,
+            config=config,
+        )
+        start_run(run, state, train, validation)
     if not run.read_state().finished:
         run_training(run, on_epoch=lambda _: None)
     lines = evaluate(model, part.unseen).lines
@@ -142,9 +159,20 @@ def evaluation_of(results: Sequence[PartResult]) -> Evaluation:
     return Evaluation([line for result in results for line in result.lines], sum(result.seconds for result in results))
 
 
-def default_folder(data: Path, samples: Sequence[Sample]) -> Path:
-    """Where a cross-validation of these images is kept, so that the same command finds it again."""
-    return Path("runs") / "crossval" / f"{data.stem}-{data_checksum(samples)[:8]}"
+def readings_of(results: Sequence[PartResult], folder: Path) -> list[tuple[Line, Path]]:
+    """All readings of all parts, each with the folder of the model that read it.
+
+    Args:
+        results: of the parts.
+        folder: of the cross-validation.
+    """
+    return [(line, _model_folder(folder / result.name)) for result in results for line in result.lines]
+
+
+def default_folder(data: Path, samples: Sequence[Sample], options: dict[str, Any]) -> Path:
+    """Where a cross-validation of these images with these options is kept, so that the same command finds it again."""
+    given = [f"{key}-{Path(str(value)).name}" for key, value in options.items() if value is not None]
+    return Path("runs") / "crossval" / "-".join([data.stem, data_checksum(samples)[:8], *given])
 
 
 def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> Part:
@@ -156,14 +184,11 @@ def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> 
     )
 
 
-def _start(part: Part, run: RunFolder, model: Path, options: dict[str, Any], vocab: str) -> None:
-    train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
-    state = RunState(
-        command=f"python -m training crossval, {part.name}",
-        data=part.name,
-        data_sha256=data_checksum(part.known),
-        output=str(model),
-        vocab=vocab,
-        config=resolve_config(len(train), options | {"seed": part.seed}),
-    )
-    start_run(run, state, train, validation)
+def _model_folder(part: Path) -> Path:
+    return part / "model"
+
+
+def _check_same(run: RunFolder, part: Part, config: TrainingConfig) -> None:
+    state = run.read_state()
+    if state.config != config or state.data_sha256 != data_checksum(part.known):
+        raise RunError(f"{run.path} holds a training with other settings or images: name another --output.")

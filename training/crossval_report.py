@@ -1,4 +1,4 @@
-"""What a cross-validation found: JSON for scripts, Markdown and a picture for people."""
+"""What a cross-validation found: JSON for scripts, Markdown and pictures for people."""
 
 import json
 from collections.abc import Sequence
@@ -7,22 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from app.inference.cpus import available_cpus
-from training.crossval import PartResult, evaluation_of
+from training.crossval import PartResult, evaluation_of, readings_of
 from training.export import VERSIONED
 from training.files import write_atomically
-from training.plots import plot_reliability
+from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell
+from training.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.reliability import coverage_at, expected_calibration_error, wilson_interval
 
-JSON_FILE, MARKDOWN_FILE, DIAGRAM = "crossval.json", "crossval.md", "reliability.png"
-ACCEPTED_PRECISION = 0.999
+JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
+ACCEPTED_PRECISIONS = (0.995, 0.999)
+MOST_CONFUSIONS = 20
 
 
 def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
-    """Write crossval.json, crossval.md and reliability.png.
+    """Write crossval.json, crossval.md and the pictures in it.
 
     Args:
         results: of all parts.
-        folder: where the files go.
+        folder: of the cross-validation, with a folder a part; the files go there.
         command: what was typed.
 
     Returns:
@@ -33,8 +35,7 @@ def write_report(results: Sequence[PartResult], folder: Path, command: str) -> d
         json.dump(report, file, indent=1, ensure_ascii=False)
     with write_atomically(folder / MARKDOWN_FILE) as file:
         file.write(to_markdown(report))
-    lines = evaluation_of(results).lines
-    plot_reliability([line.confidence for line in lines], [line.right for line in lines], folder / DIAGRAM)
+    draw_pictures(readings_of(results, folder), folder, folder / WORST)
     return report
 
 
@@ -47,7 +48,7 @@ def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
     return evaluation.as_json() | {
         "wer_interval": wilson_interval(images - sum(right), images),
         "expected_calibration_error": expected_calibration_error(confidences, right),
-        "coverage_at_99.9": coverage_at(ACCEPTED_PRECISION, confidences, right),
+        **{_coverage_key(one): coverage_at(one, confidences, right) for one in ACCEPTED_PRECISIONS},
         "trainings": [
             {
                 "name": result.name,
@@ -68,6 +69,10 @@ def to_markdown(report: dict[str, Any]) -> str:
     """The text of crossval.md."""
     low, high = report["wer_interval"]
     wrong = report["images"] - report["words_right"]
+    coverages = "\n".join(
+        f"| words of the highest confidences, {precision:.1%} of them right | {report[_coverage_key(precision)]:.1%} |"
+        for precision in ACCEPTED_PRECISIONS
+    )
     trainings = "\n".join(
         f"| {one['name']} | {one['labels']} | {one['words_right']} of {one['images']} | {one['seconds'] / 60:.1f} |"
         for one in report["trainings"]
@@ -84,10 +89,12 @@ Every image was read by a model that had not seen it.
 | word error rate (WER) | {report["wer"]:.2%}, 95 % interval {low:.2%} to {high:.2%} |
 | character error rate (CER) | {report["cer"]:.3%} |
 | expected calibration error | {report["expected_calibration_error"]:.2%} |
-| words of the highest confidences, 99.9 % of them right | {report["coverage_at_99.9"]:.1%} |
+{coverages}
 | minutes of training, all together | {report["seconds"] / 60:.1f} on {report["cpus"]} processors |
 
-![confidence against accuracy]({DIAGRAM})
+![confidence against accuracy]({RELIABILITY})
+
+{RELIABILITY_EXPLAINED}
 
 ## Trainings
 
@@ -98,13 +105,43 @@ Every image was read by a model that had not seen it.
 ## Read wrong: {wrong}
 
 {_wrong(report["wrong"])}
+![the images that were read worst]({WORST})
+
+The grid shows images of the data: keep it where they are kept.
+
+## Confusions
+
+![how often each character was read as which]({CONFUSIONS})
+
+{CONFUSIONS_EXPLAINED}
+
+{_confusions(report["confusions"])}
 Made with {", ".join(f"{name} {number}" for name, number in report["versions"].items())}.
 """
 
 
+def _coverage_key(precision: float) -> str:
+    return f"coverage_at_{100 * precision:g}"
+
+
 def _wrong(lines: list[dict[str, Any]]) -> str:
+    if not lines:
+        return ""
+    rows = ""
+    for line in lines:
+        label, read = code_cell(line["label"]), code_cell(line["prediction"])
+        rows += f"| {line['path']} | {label} | {read} | {line['confidence']:.3f} |\n"
+    return f"| image | label | read | confidence |\n|---|---|---|---|\n{rows}"
+
+
+def _confusions(confusions: list[dict[str, Any]]) -> str:
+    """The table of what was taken for what, cut to the most frequent; nothing if there is none."""
+    if not confusions:
+        return ""
     rows = "".join(
-        f"| {line['path']} | `{line['label']}` | `{line['prediction']}` | {line['confidence']:.3f} |\n"
-        for line in lines
+        f"| {code_cell(one['label'])} | {code_cell(one['read'])} | {one['count']} |\n"
+        for one in confusions[:MOST_CONFUSIONS]
     )
-    return f"| image | label | read | confidence |\n|---|---|---|---|\n{rows}\n" if rows else ""
+    left_out = len(confusions) - MOST_CONFUSIONS
+    more = f"\nThe {MOST_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
+    return f"| label | read | times |\n|---|---|---|\n{rows}{more}"

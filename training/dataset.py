@@ -87,11 +87,21 @@ def split_samples(
     )
 
 
-def load_images(samples: Sequence[Sample], *, width: int, height: int, channels: int) -> NDArray[np.uint8]:
-    """Read images as the service reads uploads.
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images in memory as a network takes them, and their labels.
 
-    Returns:
-        uint8 (images, height, width, channels).
+    Attributes:
+        images: uint8 (images, height, width, channels).
+        labels: a text for each.
+    """
+
+    images: NDArray[np.uint8]
+    labels: list[str]
+
+
+def load_images(samples: Sequence[Sample], *, width: int, height: int, channels: int) -> LabelledImages:
+    """Read images as the service reads uploads.
 
     Raises:
         ImageError: a file is not a readable image.
@@ -100,7 +110,7 @@ def load_images(samples: Sequence[Sample], *, width: int, height: int, channels:
     batch = np.empty((len(samples), height, width, channels), np.uint8)
     for row, sample in zip(batch, samples, strict=True):
         row[:] = fit_to_input(read_image(sample.path), width=width, height=height, channels=channels)
-    return batch
+    return LabelledImages(batch, [sample.label for sample in samples])
 
 
 def read_image(path: Path) -> Pixels:
@@ -108,16 +118,15 @@ def read_image(path: Path) -> Pixels:
     return decode_image(path.read_bytes())
 
 
-def encode_labels(samples: Sequence[Sample], codec: CtcCodec) -> NDArray[np.int32]:
+def encode_labels(labels: Sequence[str], codec: CtcCodec) -> NDArray[np.int32]:
     """Labels as class numbers, padded at the end with the blank.
 
     Returns:
-        int32 (samples, longest label).
+        int32 (labels, longest label).
     """
-    labels = [codec.encode(sample.label) for sample in samples]
     encoded = np.full((len(labels), max(map(len, labels))), codec.blank_index, np.int32)
     for row, label in zip(encoded, labels, strict=True):
-        row[: len(label)] = label
+        row[: len(label)] = codec.encode(label)
     return encoded
 
 

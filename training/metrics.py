@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rapidfuzz.distance import Levenshtein
 
@@ -23,6 +24,20 @@ def word_error_rate(labels: Sequence[str], predictions: Sequence[str]) -> float:
     return wrong / max(1, len(labels))
 
 
+def aligned(label: str, prediction: str) -> list[tuple[str, str]]:
+    """Pair the characters of two texts with the fewest errors.
+
+    Returns:
+        (character of the label, what was read), in order; "" stands for a character that was missed or that is
+        not there.
+    """
+    pairs: list[tuple[str, str]] = []
+    for part in Levenshtein.opcodes(label, prediction):
+        wanted, got = label[part.src_start : part.src_end], prediction[part.dest_start : part.dest_end]
+        pairs.extend(zip_longest(wanted, got, fillvalue=""))
+    return pairs
+
+
 def confusions(labels: Sequence[str], predictions: Sequence[str]) -> list[tuple[str, str, int]]:
     """What was taken for what, most frequent first.
 
@@ -31,11 +46,8 @@ def confusions(labels: Sequence[str], predictions: Sequence[str]) -> list[tuple[
         is not there.
     """
     counts: Counter[tuple[str, str]] = Counter()
-    for label, prediction in zip(labels, predictions, strict=True):
-        for edit in Levenshtein.editops(label, prediction):
-            wanted = "" if edit.tag == "insert" else label[edit.src_pos]
-            got = "" if edit.tag == "delete" else prediction[edit.dest_pos]
-            counts[wanted, got] += 1
+    for texts in zip(labels, predictions, strict=True):
+        counts.update((wanted, got) for wanted, got in aligned(*texts) if wanted != got)
     return [
         (wanted, got, count) for (wanted, got), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]

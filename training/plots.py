@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from training.callbacks import Logs
-from training.reliability import expected_calibration_error, reliability_bins
+from training.reliability import expected_calibration_error, reliability_bins, wilson_interval
 
 TRAIN, VALIDATION = "#c2571a", "#2261a8"
 
@@ -45,6 +45,8 @@ def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -
 def plot_reliability(confidences: Sequence[float], right: Sequence[bool], path: Path) -> None:
     """Draw how often readings of some confidence are right, and how many there are, as a PNG.
 
+    A vertical line is Wilson's interval at 95 %: long where there are few readings to tell from.
+
     Args:
         confidences: of each reading, 0…1.
         right: whether each was read exactly.
@@ -55,13 +57,17 @@ def plot_reliability(confidences: Sequence[float], right: Sequence[bool], path: 
     accuracy, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
 
     accuracy.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle=":", label="as it should be")
-    accuracy.plot([one.confidence for one in bins], [one.accuracy for one in bins], "o-", color=VALIDATION)
+    centres = [one.confidence for one in bins]
+    intervals = [wilson_interval(round(one.accuracy * one.count), one.count) for one in bins]
+    accuracy.vlines(centres, *zip(*intervals, strict=True), color=VALIDATION, alpha=0.4, label="95 % interval")
+    accuracy.plot(centres, [one.accuracy for one in bins], "o-", color=VALIDATION)
     error = expected_calibration_error(confidences, right)
     accuracy.set(title=f"Expected calibration error {error:.2%}", ylabel="part read right", ylim=(-0.02, 1.02))
-    accuracy.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)  # points may be anywhere inside
 
-    counts.bar([one.confidence for one in bins], [one.count for one in bins], width=0.03, color=VALIDATION)
+    counts.bar(centres, [one.count for one in bins], width=0.03, color=VALIDATION)
     counts.set(xlabel="confidence of the word", ylabel="words", yscale="log", xlim=(-0.02, 1.02))
+    counts.set_ylim(bottom=0.5)  # a single word is a bar, too
     for axes in (accuracy, counts):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

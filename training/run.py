@@ -72,6 +72,11 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def worst_readings(self) -> Path:
+        """The validation images that were read worst: pictures of the data, which stay here when a model is shipped."""
+        return self.path / "worst_readings.png"
+
+    @property
     def tensorboard(self) -> Path:
         """Event files for TensorBoard."""
         return self.path / "tensorboard"

@@ -11,20 +11,33 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.inference.configs import ModelConfigs
+import keras
+
+from app.inference.configs import Calibration, ModelConfigs
 from app.inference.cpus import available_cpus
 from app.inference.ctc import CtcCodec
 from app.inference.model import MODEL_FILE, ImageToTextModel
 from app.inference.store import METRICS_FILE
 from training.architectures import get_architecture
-from training.callbacks import Logs
+from training.calibration import augmented_copies, fit_temperature
+from training.callbacks import EVALUATION_BATCH, Logs
 from training.card import CURVES, write_card
 from training.checkpoints import load_variables, read_state
-from training.dataset import Sample, data_checksum, read_image, read_samples, write_csv
+from training.config import TrainingConfig
+from training.dataset import (
+    LabelledImages,
+    Sample,
+    data_checksum,
+    load_images,
+    read_image,
+    read_samples,
+    write_csv,
+)
 from training.download import CHECKSUMS
-from training.evaluate import evaluate
+from training.evaluate import Evaluation, evaluate
 from training.export import VERSIONED, export_folder
 from training.fit import FitResult, build_network, fit
+from training.pictures import draw_pictures
 from training.plots import plot_learning_curves
 from training.robustness import measure_robustness
 from training.run import RunError, RunFolder, RunState
@@ -75,7 +88,8 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
-    result = fit(state.config, run, train, validation, codec, after_epoch)
+    images, validation_images = _images(state.config, train), _images(state.config, validation)
+    result = fit(state.config, run, images, validation_images, codec, after_epoch)
     state = run.read_state()
     metrics = _export(run, state, result, train, validation)
     run.write_state(state.model_copy(update={"finished": not result.interrupted, "exported": True}))
@@ -111,6 +125,10 @@ def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample
     return train, validation
 
 
+def _images(config: TrainingConfig, samples: Sequence[Sample]) -> LabelledImages:
+    return load_images(samples, width=config.width, height=config.height, channels=config.channels)
+
+
 def _export(
     run: RunFolder, state: RunState, result: FitResult, train: Sequence[Sample], validation: Sequence[Sample]
 ) -> dict[str, Any]:
@@ -118,16 +136,18 @@ def _export(
     metrics: dict[str, Any] = {}
 
     def add_files(folder: Path) -> None:
-        metrics.update(_metrics(state, result, train, validation, folder, destination))
+        evaluation = evaluate(folder, validation)
+        metrics.update(_metrics(state, result, train, validation, evaluation, folder, destination))
         (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
         plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
+        draw_pictures([(line, folder) for line in evaluation.lines], folder, run.worst_readings)
         for file in (run.train_csv, run.val_csv, run.history_csv):
             shutil.copyfile(file, folder / file.name)
 
     export_folder(
         result.model,
-        _configs(state, train, validation),
+        _configs(state, train, validation, _temperature(state, result.model, validation)),
         {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
         [read_image(sample.path) for sample in validation[:EXPORT_IMAGES]],
         destination,
@@ -137,7 +157,16 @@ def _export(
     return metrics
 
 
-def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> ModelConfigs:
+def _temperature(state: RunState, network: keras.Model, validation: Sequence[Sample]) -> float:
+    held_out = augmented_copies(_images(state.config, validation), state.config.seed)
+    logits = network.predict(held_out.images, batch_size=EVALUATION_BATCH, verbose=0)
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    return fit_temperature(CtcCodec(state.vocab), probabilities, held_out.labels)
+
+
+def _configs(
+    state: RunState, train: Sequence[Sample], validation: Sequence[Sample], temperature: float
+) -> ModelConfigs:
     config = state.config
     return ModelConfigs(
         model_path=MODEL_FILE,
@@ -151,6 +180,7 @@ def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Samp
         blank_index=len(state.vocab),
         channels=config.channels,
         time_axis=get_architecture(config.architecture).time_axis,
+        calibration=Calibration(temperature=temperature),
     )
 
 
@@ -159,6 +189,7 @@ def _metrics(
     result: FitResult,
     train: Sequence[Sample],
     validation: Sequence[Sample],
+    evaluation: Evaluation,
     folder: Path,
     destination: Path,
 ) -> dict[str, Any]:
@@ -195,7 +226,7 @@ def _metrics(
             "interrupted": result.interrupted,
             "config": state.config.model_dump(),
         },
-        "validation": evaluate(folder, validation).as_json(),
+        "validation": evaluation.as_json(),
         "robustness": [asdict(row) for row in measure_robustness(folder, validation)],
         "versions": {package: version(package) for package in VERSIONED},
     }

@@ -6,14 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from tests.training.download_site import IMAGES, Site
 from training import download as downloading
 from training.config import TrainingConfig, resolve_config
 from training.dataset import data_checksum, read_samples, split_samples, vocabulary_of
 from training.draw import draw_folder, draw_plain
+from training.input_size import with_input_size
 from training.run import RunFolder, RunState
 from training.train import run_training, start_run
 
@@ -35,7 +38,7 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
     def prepare(folder: Path, *, images: int = 300, **options: object) -> RunFolder:
         samples = read_samples(drawn_digits)[:images]
         train, validation = split_samples(samples, 0.1, seed=0)
-        config: TrainingConfig = resolve_config(len(train), options)
+        config: TrainingConfig = resolve_config(len(train), with_input_size(train, options))
         run = RunFolder(folder / "run")
         state = RunState(
             command="python -m training train",
@@ -63,6 +66,20 @@ def trained_run(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.
 def trained_model(trained_run: RunFolder) -> Path:
     """The model folder of the finished run."""
     return Path(trained_run.read_state().output)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that were saved."""
+    saved: list[Figure] = []
+    save = Figure.savefig
+
+    def savefig(figure: Figure, *arguments: Any, **options: Any) -> None:
+        save(figure, *arguments, **options)
+        saved.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return saved
 
 
 @pytest.fixture

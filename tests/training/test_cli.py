@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from training.__main__ import app
 from training.draw import draw_folder, draw_plain
+from training.run import RunFolder
 
 SMALL = ["--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
 
@@ -23,7 +24,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
-def stop_after(line_start: str, stop: signal.Signals, repository: Path, *arguments: object) -> str:
+def stop_after(
+    line_start: str, stop: signal.Signals, repository: Path, *arguments: object, again: str = "--resume"
+) -> str:
     """Run a command, send it a signal after a line, and return what it printed; it must end cleanly."""
     environment = os.environ | {"PYTHONPATH": str(repository)}
     command = [sys.executable, "-m", "training", *map(str, arguments)]
@@ -39,7 +42,7 @@ def stop_after(line_start: str, stop: signal.Signals, repository: Path, *argumen
         printed += process.communicate(timeout=60)[0]
     assert process.returncode == 130, printed
     assert "Traceback" not in printed
-    assert "--resume" in printed
+    assert again in printed
     return printed
 
 
@@ -109,10 +112,26 @@ class TestTrain:
 
     def test_refuses_unsound_data_before_training(self, few_digits: Path, in_folder: Path) -> None:
         (few_digits / ("1" * 20 + ".png")).write_bytes(next(few_digits.iterdir()).read_bytes())
-        result = run("train", "--data", few_digits, "--output", in_folder / "out")
+        result = run("train", "--data", few_digits, "--width", 120, "--output", in_folder / "out")
         assert result.exit_code == 1
         assert "needs 39 output steps" in result.output
         assert not (in_folder / "runs").exists()
+
+    def test_refuses_weights_to_start_from_that_are_none(self, few_digits: Path, in_folder: Path) -> None:
+        result = run("train", "--data", few_digits, "--init", few_digits, "--output", in_folder / "out", *SMALL)
+        assert result.exit_code == 1
+        assert "is not the folder of a training run" in result.output
+        assert not (in_folder / "runs").exists()
+
+    def test_goes_on_from_an_earlier_run_with_more_images(
+        self, few_digits: Path, trained_run: RunFolder, in_folder: Path
+    ) -> None:
+        options = ["--data", few_digits, "--output", "store/2", "--epochs", 1, "--learning-rate", 1e-5]
+        result = run("train", *options, "--init", trained_run.path)
+        assert result.exit_code == 0, result.output
+        metrics = json.loads((in_folder / "store" / "2" / "metrics.json").read_text())
+        assert metrics["training"]["config"]["init"] == str(trained_run.path)
+        assert metrics["validation"]["words_right"] >= 3
 
     def test_without_data_says_what_to_give(self) -> None:
         result = run("train")
@@ -186,6 +205,25 @@ class TestEvaluate:
         result = run("evaluate", "--model", few_digits, "--data", few_digits)
         assert result.exit_code == 1
         assert "configs.yaml" in result.output
+
+
+class TestPretrain:
+    ARGUMENTS = ("pretrain", "--output", "new/start.npz", "--images", 64, "--epochs", 2, "--run-dir", "runs/start")
+
+    def test_writes_weights_that_a_training_can_start_from(self, few_digits: Path, in_folder: Path) -> None:
+        result = run(*self.ARGUMENTS)
+        assert result.exit_code == 0, result.output
+        assert re.search(r"[\d.]+% of 2000 drawn words right", result.output)
+        trained = run("train", "--data", few_digits, "--init", "new/start.npz", "--output", "store/1", "--epochs", 1)
+        assert trained.exit_code == 0, trained.output
+
+    def test_interrupted_goes_on_where_it_was(self, in_folder: Path, repository: Path) -> None:
+        stop_after("epoch   1", signal.SIGTERM, repository, *self.ARGUMENTS, again="the same command")
+        assert not (in_folder / "new" / "start.npz").exists()
+        result = run(*self.ARGUMENTS)
+        assert result.exit_code == 0, result.output
+        assert "epoch   1" not in result.output
+        assert (in_folder / "new" / "start.npz").exists()
 
 
 class TestExport:

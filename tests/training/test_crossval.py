@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from training.__main__ import app
-from training.crossval import Part, fold_parts, label_parts, run_part
+from training.crossval import Part, default_folder, fold_parts, label_parts, run_part
 from training.dataset import Sample, read_samples
 
 SMALL = ["--width", "96", "--height", "32", "--epochs", "1"]
@@ -100,12 +101,15 @@ class TestTheCommand:
         assert [training["images"] for training in report["trainings"]] == [20, 20]
         assert report["words_right"] + len(report["wrong"]) == 40
         assert report["wer_interval"][0] <= report["wer"] <= report["wer_interval"][1]
-        assert 0 <= report["coverage_at_99.9"] <= 1
+        assert 0 <= report["coverage_at_99.9"] <= report["coverage_at_99.5"] <= 1
         assert {Path(line["path"]).name for line in report["wrong"]} <= {path.name for path in few_digits.iterdir()}
         markdown = (tmp_path / "cv" / "crossval.md").read_text()
         assert f"**{report['words_right']} of 40**" in markdown
         assert "95 % interval" in markdown
-        assert cv2.imread(str(tmp_path / "cv" / "reliability.png")) is not None
+        pictures = ["confusions.png", "reliability.png", "worst_readings.png"]
+        assert sorted(re.findall(r"!\[.+\]\((.+)\)", markdown)) == pictures
+        for name in pictures:
+            assert cv2.imread(str(tmp_path / "cv" / name)) is not None
 
     def test_goes_on_fold_by_fold(self, few_digits: Path, tmp_path: Path) -> None:
         samples = read_samples(few_digits)
@@ -133,6 +137,29 @@ class TestTheCommand:
         assert result.exit_code == 0, result.output
         report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
         assert [(one["labels"], one["images"]) for one in report["trainings"]] == [(12, 28), (12, 28)]
+
+    def test_does_only_the_first_of_them_where_that_is_asked(self, few_digits: Path, tmp_path: Path) -> None:
+        result = run(few_digits, tmp_path / "cv", "--folds", "4", "--first", "1")
+        assert result.exit_code == 0, result.output
+        report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
+        assert [one["name"] for one in report["trainings"]] == ["repeat-1-fold-01"]
+        assert report["images"] == 10
+
+    def test_refuses_a_folder_of_other_settings(self, few_digits: Path, tmp_path: Path) -> None:
+        assert run(few_digits, tmp_path / "cv", "--folds", "2", "--first", "1").exit_code == 0
+        again = run(few_digits, tmp_path / "cv", "--folds", "2", "--first", "1", "--init", "none")
+        assert again.exit_code == 1
+        assert "other settings or images" in again.output
+
+    def test_keeps_other_settings_in_a_folder_of_their_own(self, few_digits: Path) -> None:
+        samples = read_samples(few_digits)
+        plain, tutorial, from_run = (
+            default_folder(few_digits, samples, options)
+            for options in ({"init": None}, {"architecture": "resnet_blstm"}, {"init": "runs/captcha/1", "epochs": 3})
+        )
+        assert plain.parts[:2] == ("runs", "crossval")
+        assert len({plain, tutorial, from_run}) == 3
+        assert from_run.parent == plain.parent
 
     def test_stopped_leaves_no_process_behind(self, few_digits: Path, tmp_path: Path, repository: Path) -> None:
         command = [sys.executable, "-m", "training", "crossval", "--data", str(few_digits)]

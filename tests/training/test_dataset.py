@@ -128,12 +128,12 @@ def test_the_vocabulary_is_sorted_by_code_point() -> None:
 
 def test_labels_are_padded_with_the_blank() -> None:
     samples = [Sample(Path("1.png"), "ab"), Sample(Path("2.png"), "a")]
-    assert encode_labels(samples, CtcCodec("ab")).tolist() == [[0, 1], [0, 2]]
+    assert encode_labels([sample.label for sample in samples], CtcCodec("ab")).tolist() == [[0, 1], [0, 2]]
 
 
 def test_images_come_in_the_size_of_the_network(tmp_path: Path) -> None:
     samples = [Sample(draw(tmp_path / f"{grey}.png", grey), str(grey)) for grey in (10, 240)]
-    images = load_images(samples, width=100, height=20, channels=3)
+    images = load_images(samples, width=100, height=20, channels=3).images
     assert images.shape == (2, 20, 100, 3)
     assert images.dtype == np.uint8
     assert images[:, 0, 0, 0].tolist() == [10, 240]

@@ -87,6 +87,16 @@ def scale_a_weight(factor: float) -> Callable[[onnx.ModelProto], None]:
     return change
 
 
+@pytest.mark.parametrize("name", architecture_names())
+def test_pixels_are_scaled_when_the_channels_are_outermost(name: str, images: list[Pixels], tmp_path: Path) -> None:
+    write(*build(name), images, tmp_path / "1")
+    nodes = [node.op_type for node in onnx.load(tmp_path / "1" / "model.onnx").graph.node]
+    layout = min(nodes.index(kind) for kind in ("Reshape", "Transpose") if kind in nodes)
+    assert nodes[0] == "Cast"
+    assert layout == 1
+    assert "Mul" in nodes[2:4]
+
+
 def test_a_graph_that_differs_is_refused_and_nothing_is_written(
     images: list[Pixels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

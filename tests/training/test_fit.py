@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from training.architectures import architecture_names, get_architecture
-from training.callbacks import OneCycle, TrainingBatches
+from training.callbacks import AugmentationRamp, OneCycle, TrainingBatches
 from training.config import resolve_config
 from training.fit import CtcLoss
+
+SIZE = {"width": 200, "height": 50}
 
 
 def brute_force_loss(logits: np.ndarray, label: list[int], blank: int) -> float:
@@ -60,6 +62,19 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own() -> None:
     assert np.concatenate([label.ravel() for _, label in batches()]).tolist() == epochs[0]
 
 
+def test_augmentation_rises_within_a_tenth_of_the_epochs_once_the_network_reads() -> None:
+    batches = TrainingBatches(np.zeros((4, 1, 1, 1), np.uint8), np.zeros((4, 1), np.int32), batch_size=4, seed=0)
+    ramp = AugmentationRamp(batches, label_length=5.0, epochs=40)
+    strengths = []
+    for epoch, loss in enumerate([20.0, 2.6, 2.4, 9.0, 9.0, 9.0, 9.0]):
+        logs = {"loss": loss}
+        ramp.on_epoch_end(epoch, logs)
+        assert batches.epoch == epoch + 1
+        strengths.append(logs["augmentation"])
+    assert strengths == [0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0]
+    assert batches.strength == 1.0
+
+
 class TestArchitectures:
     @pytest.mark.parametrize("name", architecture_names())
     @pytest.mark.parametrize(("height", "width"), [(50, 200), (32, 96)])
@@ -82,13 +97,23 @@ class TestArchitectures:
 
 class TestTheDefaults:
     def test_follow_the_architecture(self) -> None:
-        assert resolve_config(842, {}).batch_size == 8
-        tutorial = resolve_config(842, {"architecture": "resnet_blstm"})
+        assert resolve_config(842, SIZE | {"init": "none"}).batch_size == 8
+        tutorial = resolve_config(842, SIZE | {"architecture": "resnet_blstm"})
         assert (tutorial.channels, tutorial.batch_size, tutorial.schedule, tutorial.patience) == (3, 64, "plateau", 50)
+
+    def test_start_from_the_shipped_weights_where_there_are_any(self) -> None:
+        assert resolve_config(842, SIZE).init == "shipped"
+        assert resolve_config(842, SIZE | {"architecture": "resnet_blstm"}).init == "none"
+
+    @pytest.mark.parametrize("init", ["shipped", "runs/captcha/202611231200"])
+    def test_train_for_less_long_from_weights_that_read_already(self, init: str) -> None:
+        continued, fresh = (resolve_config(842, SIZE | {"init": start}) for start in (init, "none"))
+        assert continued.epochs * continued.steps_per_epoch(842) < fresh.epochs * fresh.steps_per_epoch(842) / 2
+        assert continued.learning_rate < fresh.learning_rate
 
     @pytest.mark.parametrize(("images", "epochs"), [(842, 151), (100, 600), (10_000, 40)])
     def test_give_few_images_more_epochs_and_many_no_more_than_they_need(self, images: int, epochs: int) -> None:
-        assert resolve_config(images, {}).epochs == epochs
+        assert resolve_config(images, SIZE | {"init": "none"}).epochs == epochs
 
     def test_yield_to_what_is_given(self) -> None:
-        assert resolve_config(842, {"epochs": 3, "learning_rate": None}).epochs == 3
+        assert resolve_config(842, SIZE | {"epochs": 3, "learning_rate": None}).epochs == 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.metrics import character_error_rate, character_errors, confusions, word_error_rate
+from training.metrics import aligned, character_error_rate, character_errors, confusions, word_error_rate
 
 texts = st.text("abc", max_size=7)
 
@@ -30,6 +30,15 @@ def test_character_errors_are_the_levenshtein_distance(label: str, prediction: s
 def test_there_are_as_many_confusions_as_errors(label: str, prediction: str) -> None:
     counted = sum(count for _, _, count in confusions([label], [prediction]))
     assert counted == character_errors(label, prediction)
+
+
+@given(texts, texts)
+def test_the_alignment_has_both_texts_in_order_and_the_fewest_errors(label: str, prediction: str) -> None:
+    pairs = aligned(label, prediction)
+    assert "".join(wanted for wanted, _ in pairs) == label
+    assert "".join(got for _, got in pairs) == prediction
+    assert sum(wanted != got for wanted, got in pairs) == character_errors(label, prediction)
+    assert ("", "") not in pairs
 
 
 def test_cer_is_over_all_characters_together() -> None:

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -41,6 +43,8 @@ class TestAFinishedTraining:
             "MODEL_CARD.md",
             "metrics.json",
             "learning_curves.png",
+            "confusions.png",
+            "reliability.png",
             "history.csv",
             "train.csv",
             "val.csv",
@@ -80,7 +84,7 @@ class TestAFinishedTraining:
         (image,), (output,) = model.graph.input, model.graph.output
         assert image.type.tensor_type.elem_type == onnx.TensorProto.UINT8
         assert [dim.dim_param or dim.dim_value for dim in image.type.tensor_type.shape.dim] == ["batch", 50, 200, 1]
-        assert [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim] == ["batch", 25, 11]
+        assert [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim] == ["batch", 50, 11]
 
     def test_says_in_the_card_how_it_was_made_and_what_it_is_not_for(self, trained_model: Path) -> None:
         card = (trained_model / "MODEL_CARD.md").read_text()
@@ -89,6 +93,16 @@ class TestAFinishedTraining:
         assert metrics["data"]["sha256"] in card
         assert "270 to train on" in card
         assert "not to get past" in card
+
+    def test_links_its_pictures_in_the_card(self, trained_model: Path) -> None:
+        card = (trained_model / "MODEL_CARD.md").read_text()
+        linked = re.findall(r"!\[.+\]\((.+)\)", card)
+        assert sorted(linked) == sorted(path.name for path in trained_model.glob("*.png"))
+        for name in linked:
+            assert cv2.imread(str(trained_model / name)) is not None
+
+    def test_keeps_the_picture_with_images_of_the_data_in_the_run(self, trained_run: RunFolder) -> None:
+        assert cv2.imread(str(trained_run.worst_readings)) is not None
 
     def test_gives_characters_their_places(self, trained_model: Path) -> None:
         assert read_configs(trained_model).time_axis == "width"

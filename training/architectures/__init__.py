@@ -8,6 +8,9 @@ from typing import Literal
 
 import keras
 
+LOGITS = "logits"
+"""The name of every architecture's last layer with weights: one output a class, the blank last."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -17,6 +20,10 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     schedule: Literal["one-cycle", "plateau"]
+    steps: int
+    """About so many batches, whatever the number of images."""
+    most_epochs: int
+    """Few images need no more than this."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,8 @@ class Architecture:
             (batch, steps, classes).
         channels: 1 for grey, 3 for blue, green, red.
         time_axis: "width" where output step t sees column t of the image.
-        recipe: its training defaults.
+        recipe: its training defaults from random weights.
+        continued: its training defaults from weights that read something already.
         description: one line for `--help`, the card and the README.
     """
 
@@ -37,6 +45,7 @@ class Architecture:
     channels: Literal[1, 3]
     time_axis: Literal["width"] | None
     recipe: Recipe
+    continued: Recipe
     description: str
 
 

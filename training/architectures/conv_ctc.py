@@ -1,4 +1,4 @@
-"""The default: a small fully convolutional network, one output step for every eight columns.
+"""The default: a small fully convolutional network, one output step for every four columns.
 
 A convolution over five neighbouring steps stands where the tutorial has an LSTM: it sees a character and
 both its neighbours.
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from training.architectures import Architecture, Recipe
+from training.architectures import LOGITS, Architecture, Recipe
 
 DROPOUT = 0.2
 BLANK_BIAS = -2.0  # with all characters likelier than the blank at first, CTC leaves its all-blank plateau
@@ -22,16 +22,15 @@ def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     x = _conv2d(x, 16, strides=2)
-    x = layers.MaxPooling2D(2, padding="same")(x)
-    x = _conv2d(x, 24)
-    x = _conv2d(x, 32, strides=2)
-    x = _conv2d(x, 64)
     x = layers.MaxPooling2D((2, 1), padding="same")(x)
+    x = _conv2d(x, 32, strides=(1, 2))
+    x = _conv2d(x, 48, strides=(2, 1))
+    x = _conv2d(x, 64, strides=(2, 1))
 
     # A convolution over all rows makes each column one step: time runs from left to right.
-    x = layers.Dropout(DROPOUT)(_conv2d(x, 96, kernel=(x.shape[1], 1), padding="valid"))
-    x = layers.Dropout(DROPOUT)(_conv2d(x, 96, kernel=(1, 5)))
-    x = layers.Conv2D(classes, 1, bias_initializer=_blank_last_and_unlikely)(x)
+    x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(x.shape[1], 1), padding="valid"))
+    x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(1, 5)))
+    x = layers.Conv2D(classes, 1, bias_initializer=_blank_last_and_unlikely, name=LOGITS)(x)
     return keras.Model(inputs, layers.Reshape((x.shape[2], classes))(x), name="conv_ctc")
 
 
@@ -40,7 +39,7 @@ def _conv2d(
     filters: int,
     *,
     kernel: tuple[int, int] = (3, 3),
-    strides: int = 1,
+    strides: int | tuple[int, int] = 1,
     padding: Literal["same", "valid"] = "same",
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
@@ -59,6 +58,11 @@ ARCHITECTURE = Architecture(
     build=build,
     channels=1,
     time_axis="width",
-    recipe=Recipe(batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle"),
+    recipe=Recipe(
+        batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
+    ),
+    continued=Recipe(
+        batch_size=16, learning_rate=1e-3, weight_decay=1e-2, schedule="one-cycle", steps=6_000, most_epochs=300
+    ),
     description="small fully convolutional network, grey input (the default)",
 )

@@ -7,7 +7,7 @@ and characters have no places.
 import keras
 from keras import layers
 
-from training.architectures import Architecture, Recipe
+from training.architectures import LOGITS, Architecture, Recipe
 
 DROPOUT = 0.2
 # filters, strides, whether the shortcut has a convolution of its own
@@ -33,7 +33,7 @@ def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     x = layers.Reshape((x.shape[1] * x.shape[2], x.shape[3]))(x)
     x = layers.Bidirectional(layers.LSTM(128, return_sequences=True))(x)
     x = layers.Dropout(DROPOUT)(x)
-    return keras.Model(inputs, layers.Dense(classes)(x), name="resnet_blstm")
+    return keras.Model(inputs, layers.Dense(classes, name=LOGITS)(x), name="resnet_blstm")
 
 
 def _residual_block(x: keras.KerasTensor, filters: int, strides: int, skip_conv: bool) -> keras.KerasTensor:
@@ -48,10 +48,12 @@ def _residual_block(x: keras.KerasTensor, filters: int, strides: int, skip_conv:
     return layers.Dropout(DROPOUT)(x)
 
 
+RECIPE = Recipe(batch_size=64, learning_rate=1e-3, weight_decay=0.0, schedule="plateau", steps=16_000, most_epochs=600)
 ARCHITECTURE = Architecture(
     build=build,
     channels=3,
     time_axis=None,
-    recipe=Recipe(batch_size=64, learning_rate=1e-3, weight_decay=0.0, schedule="plateau"),
+    recipe=RECIPE,
+    continued=RECIPE,
     description="the mltu tutorial's network: nine residual blocks and a bidirectional LSTM",
 )

@@ -22,8 +22,15 @@ Data = Annotated[
 ]
 Images = Annotated[Path | None, typer.Option(help="Where the images of a CSV file lie now, if they were moved.")]
 ArchitectureName = Annotated[str | None, typer.Option(help="The network: conv_ctc (default) or resnet_blstm.")]
-Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 200]")]
+Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: as the images]")]
 Height = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 50]")]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="The weights to start from: shipped, none, the folder of a run, or a file of pretrain.  "
+        "[default: shipped, where the architecture has them]"
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.  [default: by the number of images]")]
 
 
@@ -43,13 +50,14 @@ def read_data(data: Path | None, images: Path | None) -> list[Sample]:
         fail(error)
 
 
-def make_config(images: int, **options: Any) -> Any:
+def make_config(train: list[Sample], **options: Any) -> Any:
     """The `TrainingConfig` of the command line's options; end with status 1 if one is wrong."""
     from training.architectures import architecture_names
     from training.config import resolve_config
+    from training.input_size import with_input_size
 
     try:
-        return resolve_config(images, options)
+        return resolve_config(len(train), with_input_size(train, options))
     except KeyError as error:
         fail(f"there is no architecture {error}; there are {', '.join(architecture_names())}.")
     except ValidationError as error:
@@ -77,6 +85,20 @@ def check_data(samples: list[Sample], config: Any) -> None:
     if report.errors:
         fail(f"errors in the data: {len(report.errors)}")
     out.print("[green]the data is sound[/]")
+
+
+def check_start(samples: list[Sample], config: Any) -> None:
+    """End with status 1 if the weights to start from cannot be used."""
+    from app.inference.ctc import CtcCodec
+    from training.dataset import vocabulary_of
+    from training.fit import build_network
+    from training.start import StartError, load_start
+
+    codec = CtcCodec(vocabulary_of(samples))
+    try:
+        load_start(config.init, config.architecture, build_network(config, codec.classes), codec)
+    except StartError as error:
+        fail(error)
 
 
 def print_evaluation(result: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ def validate(
     """Look data over before training: unreadable images, wrong labels, rare characters, duplicates."""
     load_tensorflow()
     samples = read_data(data, images)
-    config = make_config(len(samples), architecture=architecture, width=width, height=height)
+    config = make_config(samples, architecture=architecture, width=width, height=height)
     check_data(samples, config)
 
 

@@ -20,8 +20,10 @@ from training.commands.common import (
     Epochs,
     Height,
     Images,
+    Init,
     Width,
     check_data,
+    check_start,
     err,
     fail,
     make_config,
@@ -83,9 +85,11 @@ def crossval(
         typer.Option(min=3, help="Instead of folds: learn from so many images, read all others."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How often, each time divided or drawn anew.")] = 1,
+    first: Annotated[int | None, typer.Option(min=1, help="Only the first so many of these trainings.")] = None,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
+    init: Init = None,
     epochs: Epochs = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
     output: Annotated[
@@ -100,15 +104,19 @@ def crossval(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from training.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
     from training.crossval_report import write_report
+    from training.run import RunError
 
     samples = read_data(data, images)
-    options = {"architecture": architecture, "width": width, "height": height, "epochs": epochs}
-    check_data(samples, make_config(len(samples), **options))
+    options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
+    config = make_config(samples, **options)
+    check_data(samples, config)
+    check_start(samples, config)
     try:
         parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
     except ValueError as error:
         fail(error)
-    folder = output or default_folder(data, samples)
+    parts = parts[:first]
+    folder = output or default_folder(data, samples, options)
 
     def show(result: PartResult) -> None:
         bar.advance(bar.task_ids[0])
@@ -119,6 +127,8 @@ def crossval(
         with counting_progress(err, len(parts)) as bar:
             vocab = vocabulary_of(samples)
             results = run_parts(parts, folder, options, vocab=vocab, jobs=jobs, on_result=show)
+    except RunError as error:
+        fail(error)
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None

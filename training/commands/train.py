@@ -17,8 +17,10 @@ from training.commands.common import (
     Epochs,
     Height,
     Images,
+    Init,
     Width,
     check_data,
+    check_start,
     err,
     fail,
     make_config,
@@ -45,6 +47,7 @@ def train(
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
+    init: Init = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.  [default: the architecture's]")] = None,
     learning_rate: Annotated[
@@ -75,6 +78,7 @@ def train(
         "architecture": architecture,
         "width": width,
         "height": height,
+        "init": init,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -110,10 +114,43 @@ def export(
     out.print(f"[green]written:[/] {output}")
 
 
+def pretrain(
+    output: Annotated[Path, typer.Option(help="The file of weights to write.", show_default=False)],
+    architecture: ArchitectureName = None,
+    images: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 100_000,
+    epochs: Annotated[int, typer.Option(min=1)] = 8,
+    run_dir: Annotated[Path, typer.Option(help="For checkpoints and logs.")] = RUNS / "pretrain",
+) -> None:
+    """Train weights to start from on images drawn in many styles.
+
+    Interrupted, the same command goes on where it was.
+    """
+    load_tensorflow()
+    from training.pretrain import VALIDATION_IMAGES, pretraining_state
+    from training.pretrain import pretrain as run_pretraining
+    from training.run import RunFolder
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run = RunFolder(run_dir)
+    output.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
+    if not run.state_file.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        run.write_state(pretraining_state(_typed(), architecture, images, epochs, output))
+    try:
+        with training_progress(out, epochs, run.epochs_done()) as progress:
+            result = run_pretraining(run, images, output, progress.on_epoch)
+    except KeyboardInterrupt:
+        err.print("interrupted, nothing written; the same command goes on where it was")
+        raise typer.Exit(INTERRUPTED) from None
+    wer = result.history[result.best_epoch - 1]["val_wer"]
+    out.print(f"{1 - wer:.1%} of {VALIDATION_IMAGES} drawn words right")
+    out.print(f"[green]written:[/] {output}")
+
+
 def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) -> None:
     from training.preview import draw_preview
 
-    config = make_config(len(samples), **options)
+    config = make_config(samples, **options)
     try:
         draw_preview(samples, config, path)
     except (ImageError, OSError) as error:
@@ -148,10 +185,11 @@ def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], ou
         train_part, validation = split_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
     except DataError as error:
         fail(error)
-    config = make_config(len(train_part), **options)
+    config = make_config(train_part, **options)
     check_data(samples, config)
+    check_start(samples, config)
     state = RunState(
-        command=shlex.join(["python", "-m", "training", *sys.argv[1:]]),
+        command=_typed(),
         data=str(data),
         data_sha256=data_checksum(samples),
         output=str(output),
@@ -194,6 +232,11 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     if result.interrupted:
         err.print(f"interrupted; these are the best weights so far. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
+
+
+def _typed() -> str:
+    """The command line, for the model card."""
+    return shlex.join(["python", "-m", "training", *sys.argv[1:]])
 
 
 def _check_same(config: Any, options: dict[str, Any]) -> None:

@@ -1,0 +1,19 @@
+"""What the reports in Markdown share."""
+
+import re
+
+CONFUSIONS_EXPLAINED = (
+    "A row is a character of the labels, a column what was read: right on the blue diagonal, wrong in the orange cells."
+)
+RELIABILITY_EXPLAINED = """\
+Points on the dotted line are as they should be; below it, confidences promise too much. The longer a vertical line,
+the fewer words there are to tell from."""
+
+
+def code_cell(text: str) -> str:
+    """A text as code in a cell of a table, whatever characters it has; "nothing" if it is empty."""
+    if not text:
+        return "nothing"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", r"\|")
