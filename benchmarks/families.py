@@ -26,6 +26,7 @@ from training.dataset import Sample, vocabulary_of
 from training.evaluate import Evaluation
 from training.files import write_atomically
 from training.reliability import wilson_interval
+from training.run import RunError
 
 FEWEST_LABELS = 3
 INTERRUPTED = 130
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it was", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except RunError as error:
+        sys.exit(str(error))
     print(to_markdown(rows))
     if options.json is not None:
         write_report(rows, options.jobs, options.json)

@@ -7,6 +7,16 @@ from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_
 from training.pictures import CONFUSIONS, RELIABILITY
 
 CURVES = "learning_curves.png"
+QUOTED = (
+    "command",
+    "images",
+    "words_right",
+    "wer_interval",
+    "cer",
+    "expected_calibration_error",
+    "coverage_at_99.5",
+    "coverage_at_99.9",
+)
 
 
 def write_card(metrics: dict[str, Any]) -> str:
@@ -43,7 +53,7 @@ The figures are those of the exported ONNX model on the validation images, read 
 A grid of the images that were read worst is in the folder of the run, `worst_readings.png`. It shows images of the
 data and is therefore not kept here.
 
-## Robustness
+{_crossval(metrics["crossval"])}## Robustness
 
 The same validation images, changed:
 
@@ -76,6 +86,36 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 - {_rule_of_three(data["validation"])}
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
+"""
+
+
+def quotable(report: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of a cross-validation, from the content of its crossval.json."""
+    return {key: report[key] for key in QUOTED} | {"labels": min(one["labels"] for one in report["trainings"])}
+
+
+def _crossval(quoted: list[dict[str, Any]]) -> str:
+    if not quoted:
+        return ""
+    rows = "\n".join(
+        f"| {one['labels']} | {one['words_right']:,} of {one['images']:,} ({one['words_right'] / one['images']:.2%}) "
+        f"| {one['wer_interval'][0]:.2%} to {one['wer_interval'][1]:.2%} | {one['cer']:.2%} "
+        f"| {one['expected_calibration_error']:.2%} | {one['coverage_at_99.5']:.1%} | {one['coverage_at_99.9']:.1%} |"
+        for one in quoted
+    )
+    commands = "\n".join(f"    {one['command']}" for one in quoted)
+    return f"""## Cross-validation
+
+Images read by models that had not seen them, trained with the same settings:
+
+| labels | words right | WER, 95 % interval | CER | calibration error | coverage, 99.5 % right | 99.9 % right |
+|---|---|---|---|---|---|---|
+{rows}
+
+Coverage is the part of the words, the surest first, of which so many are right. The rows are of
+
+{commands}
+
 """
 
 

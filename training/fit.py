@@ -94,7 +94,8 @@ def fit(
     tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()
     model = build_network(config, codec.classes)
-    load_start(config.init, config.architecture, model, codec)
+    if not run.checkpoint.exists():
+        load_start(config.init, config.architecture, model, codec)
     batches = TrainingBatches(train.images, encode_labels(train.labels, codec), config.batch_size, config.seed)
     steps = config.steps_per_epoch(len(train.labels))
     model.compile(_optimizer(config, steps), CtcLoss(codec.blank_index), jit_compile=False)

@@ -11,7 +11,7 @@ from training.run import RunFolder, RunState
 from training.start import save_start
 from training.styles import HEIGHT, STYLED_ALPHABET, WIDTH, draw_images
 
-VALIDATION_IMAGES = 2_000
+VALIDATION_IMAGES = 1_000
 BATCH_SIZE = 32
 
 

@@ -85,7 +85,7 @@ def _read_file(path: Path) -> tuple[list[NDArray[np.float32]], str, str]:
 
 def _arrays(path: Path) -> tuple[list[NDArray[np.float32]], dict[str, Any]]:
     try:
-        with np.load(path) as file:
-            return [file[f"v{index}"] for index in range(len(file.files) - 1)], json.loads(str(file["state"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file, np.load(file) as saved:
+            return [saved[f"v{index}"] for index in range(len(saved.files) - 1)], json.loads(str(saved["state"]))
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise StartError(f"{path} is not a file of weights to start from.") from error

@@ -21,7 +21,7 @@ from app.inference.store import METRICS_FILE
 from training.architectures import get_architecture
 from training.calibration import augmented_copies, fit_temperature
 from training.callbacks import EVALUATION_BATCH, Logs
-from training.card import CURVES, write_card
+from training.card import CURVES, quotable, write_card
 from training.checkpoints import load_variables, read_state
 from training.config import TrainingConfig
 from training.dataset import (
@@ -96,8 +96,13 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
     return TrainResult(metrics, result.interrupted)
 
 
-def export_run(run: RunFolder, destination: Path) -> dict[str, Any]:
+def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """Write a model folder from the best weights of a run, finished or not.
+
+    Args:
+        run: the run.
+        destination: the folder to make.
+        reports: contents of crossval.json, for the card to quote.
 
     Returns:
         The content of metrics.json.
@@ -115,7 +120,7 @@ def export_run(run: RunFolder, destination: Path) -> dict[str, Any]:
     load_variables(run.best_weights, network.variables)
     progress = read_state(run.checkpoint)
     result = FitResult(network, progress["history"], progress["best_epoch"] + 1, not state.finished)
-    return _export(run, state, result, train, validation)
+    return _export(run, state, result, train, validation, reports)
 
 
 def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample]]:
@@ -130,7 +135,12 @@ def _images(config: TrainingConfig, samples: Sequence[Sample]) -> LabelledImages
 
 
 def _export(
-    run: RunFolder, state: RunState, result: FitResult, train: Sequence[Sample], validation: Sequence[Sample]
+    run: RunFolder,
+    state: RunState,
+    result: FitResult,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    reports: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     destination = Path(state.output)
     metrics: dict[str, Any] = {}
@@ -138,6 +148,7 @@ def _export(
     def add_files(folder: Path) -> None:
         evaluation = evaluate(folder, validation)
         metrics.update(_metrics(state, result, train, validation, evaluation, folder, destination))
+        metrics["crossval"] = [quotable(report) for report in reports]
         (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
         plot_learning_curves(result.history, result.best_epoch, folder / CURVES)

@@ -147,7 +147,11 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 class TestTheCommand:
     def test_trains_reads_reports_and_goes_on(
-        self, in_this_process: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        in_this_process: None,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         family = FAMILIES["serial-numbers"]
         settings = {"width": 96, "height": 32, "epochs": 1}
@@ -163,9 +167,15 @@ class TestTheCommand:
         assert [line["label"] for line in readings["lines"]] == [sample.label for sample in samples[12:]]
 
         trained = (place / "model" / "model.onnx").stat().st_mtime_ns
-        options = ["--families", "serial-numbers", "--labels", "12", "--unseen", "4", "--jobs", "1"]
-        command.main([*options, "--folder", str(tmp_path), "--json", str(tmp_path / "report.json")])
+        again = command.measure([family], tmp_path, labels=12, unseen=4, jobs=1, settings=settings)
         assert (place / "model" / "model.onnx").stat().st_mtime_ns == trained
+        assert again == [row]
+
+        options = ["--families", "serial-numbers", "--labels", "12", "--unseen", "4", "--jobs", "1"]
+        with pytest.raises(SystemExit, match="other settings"):
+            command.main([*options, "--folder", str(tmp_path)])
+        monkeypatch.setattr(command, "measure", lambda *_, **__: again)
+        command.main([*options, "--folder", str(tmp_path), "--json", str(tmp_path / "report.json")])
         report = json.loads((tmp_path / "report.json").read_text())
         assert report["families"] == [json.loads(json.dumps(row))]
         assert {"captcha", "pillow", "keras"} <= set(report["versions"])

@@ -1,8 +1,9 @@
 """The model card."""
 
+import json
 from typing import Any
 
-from training.card import write_card
+from training.card import quotable, write_card
 
 
 def some_metrics(**validation: Any) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def some_metrics(**validation: Any) -> dict[str, Any]:
             "config": {"seed": 7, "batch_size": 8},
         },
         "validation": {"images": 10, "words_right": 10, "cer": 0.0, "wer": 0.0, "wrong": []} | validation,
+        "crossval": [],
         "robustness": [{"change": "half size", "words_right": 9, "images": 10}],
         "versions": {"keras": "3.15.1"},
     }
@@ -75,6 +77,27 @@ def test_the_card_says_how_much_of_the_published_data_set_was_used() -> None:
 
 def test_the_card_does_not_embed_the_picture_with_images_of_the_data() -> None:
     assert "(worst_readings.png)" not in write_card(some_metrics())
+
+
+def test_the_card_quotes_cross_validations_where_there_are_any() -> None:
+    assert "Cross-validation" not in write_card(some_metrics())
+    report = {
+        "command": "python -m training crossval --data images",
+        "images": 936,
+        "words_right": 934,
+        "wer_interval": [0.0006, 0.0077],
+        "cer": 0.0004,
+        "expected_calibration_error": 0.004,
+        "coverage_at_99.5": 0.991,
+        "coverage_at_99.9": 0.5,
+        "trainings": [{"labels": 842}, {"labels": 843}],
+        "wrong": [{"path": "secret.png"}],
+    }
+    card = write_card(some_metrics() | {"crossval": [quotable(report)]})
+    row = "| 842 | 934 of 936 (99.79%) | 0.06% to 0.77% | 0.04% | 0.40% | 99.1% | 50.0% |"
+    assert row in card
+    assert "    python -m training crossval --data images\n" in card
+    assert "secret.png" not in json.dumps(quotable(report))
 
 
 def test_the_card_shows_every_word_that_was_read_wrong() -> None:

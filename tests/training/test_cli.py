@@ -213,7 +213,7 @@ class TestPretrain:
     def test_writes_weights_that_a_training_can_start_from(self, few_digits: Path, in_folder: Path) -> None:
         result = run(*self.ARGUMENTS)
         assert result.exit_code == 0, result.output
-        assert re.search(r"[\d.]+% of 2000 drawn words right", result.output)
+        assert re.search(r"[\d.]+% of 1000 drawn words right", result.output)
         trained = run("train", "--data", few_digits, "--init", "new/start.npz", "--output", "store/1", "--epochs", 1)
         assert trained.exit_code == 0, trained.output
 

@@ -68,7 +68,7 @@ class TestAFinishedTraining:
                 rows = list(csv.DictReader(file))
             assert [float(row["epoch"]) for row in rows] == list(range(1, 15))
             assert {"loss", "val_loss", "val_cer", "val_wer", "learning_rate"} <= rows[0].keys()
-            assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+            assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
 
     def test_keeps_event_files_for_tensorboard(self, trained_run: RunFolder) -> None:
         assert list(trained_run.tensorboard.rglob("events.out.tfevents.*"))

@@ -62,7 +62,7 @@ ARCHITECTURE = Architecture(
         batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
     ),
     continued=Recipe(
-        batch_size=16, learning_rate=1e-3, weight_decay=1e-2, schedule="one-cycle", steps=6_000, most_epochs=300
+        batch_size=16, learning_rate=1e-3, weight_decay=1e-2, schedule="one-cycle", steps=6_000, most_epochs=600
     ),
     description="small fully convolutional network, grey input (the default)",
 )

@@ -116,7 +116,8 @@ def crossval(
     except ValueError as error:
         fail(error)
     parts = parts[:first]
-    folder = output or default_folder(data, samples, options)
+    kind = {"folds": folds} if labels is None else {"labels": labels}
+    folder = output or default_folder(data, samples, kind | options)
 
     def show(result: PartResult) -> None:
         bar.advance(bar.task_ids[0])

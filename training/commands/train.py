@@ -1,5 +1,6 @@
 """Training a network and writing its model folder: train, export."""
 
+import json
 import shlex
 import signal
 import sys
@@ -100,6 +101,9 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/captcha/202611231200.")],
     output: Annotated[Path, typer.Option(help="The model folder to make.", show_default=False)],
+    crossval: Annotated[
+        list[Path] | None, typer.Option(help="A crossval.json for the card to quote; can be repeated.")
+    ] = None,
 ) -> None:
     """Write a model folder from the best weights of a run."""
     load_tensorflow()
@@ -108,8 +112,9 @@ def export(
     from training.train import export_run
 
     try:
-        export_run(RunFolder(run), output)
-    except (DataError, ExportError, RunError, OSError) as error:
+        reports = [json.loads(path.read_text(encoding="utf-8")) for path in crossval or ()]
+        export_run(RunFolder(run), output, reports)
+    except (DataError, ExportError, RunError, OSError, ValueError) as error:
         fail(error)
     out.print(f"[green]written:[/] {output}")
 
@@ -206,6 +211,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     """Run a training that `_start` prepared or that was interrupted."""
     from training.export import ExportError
     from training.run import RunError, RunFolder
+    from training.start import StartError
     from training.train import run_training
 
     # A stopped container or a closed session ends a training as Ctrl-C does.
@@ -222,7 +228,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
         )
         with training_progress(out, state.config.epochs, done) as progress:
             result = run_training(run, progress.on_epoch)
-    except (DataError, ExportError, FileExistsError, RunError) as error:
+    except (DataError, ExportError, FileExistsError, RunError, StartError) as error:
         fail(error)
     except KeyboardInterrupt:
         err.print(f"interrupted, nothing exported; go on with: {again}")
