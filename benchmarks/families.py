@@ -26,7 +26,6 @@ from training.dataset import Sample, vocabulary_of
 from training.evaluate import Evaluation
 from training.files import write_atomically
 from training.reliability import wilson_interval
-from training.run import RunError
 
 FEWEST_LABELS = 3
 INTERRUPTED = 130
@@ -37,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line names, print a table and write the JSON file."""
     options = parse(arguments)
     load_tensorflow()
+    from training.run import RunError
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     families = [FAMILIES[name] for name in options.families]
     try:

@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell
+from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
 from training.pictures import CONFUSIONS, RELIABILITY
 
 CURVES = "learning_curves.png"
@@ -134,15 +134,15 @@ def _data(data: dict[str, Any], seed: int) -> str:
     return _paragraph(
         f"{data['images']} labelled images of `{data['source']}`{of_data_set}: {data['train']} to train on "
         f"(`train.csv`) and {data['validation']} to validate on (`val.csv`), chosen at random with seed {seed}. The "
-        "validation images are never augmented and no weight was fitted to them, but they did choose the epoch whose "
-        "weights were kept."
+        "validation images are not trained on, but they did choose the epoch whose weights were kept, and augmented "
+        "copies of them the temperature of the confidences."
     )
 
 
 def _training(training: dict[str, Any]) -> str:
     interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
     return _paragraph(
-        f"{training['epochs']} epochs in {training['seconds'] / 60:.1f} minutes on {training['cpus']} processors. "
+        f"{training['epochs']} epochs in {training['seconds'] / 60:.1f} minutes on {processors(training['cpus'])}. "
         f"{interrupted}The weights are those of epoch {training['best_epoch']}, which read the most validation words "
         "right (then characters; of equals the latest)."
     )

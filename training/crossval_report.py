@@ -10,7 +10,7 @@ from app.inference.cpus import available_cpus
 from training.crossval import PartResult, evaluation_of, readings_of
 from training.export import VERSIONED
 from training.files import write_atomically
-from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell
+from training.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
 from training.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.reliability import coverage_at, expected_calibration_error, wilson_interval
 
@@ -90,7 +90,7 @@ Every image was read by a model that had not seen it.
 | character error rate (CER) | {report["cer"]:.3%} |
 | expected calibration error | {report["expected_calibration_error"]:.2%} |
 {coverages}
-| minutes of training, all together | {report["seconds"] / 60:.1f} on {report["cpus"]} processors |
+| minutes of training, all together | {report["seconds"] / 60:.1f} on {processors(report["cpus"])} |
 
 ![confidence against accuracy]({RELIABILITY})
 

@@ -17,3 +17,8 @@ def code_cell(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{text}{space}{fence}".replace("|", r"\|")
+
+
+def processors(count: int) -> str:
+    """How many processors, in words."""
+    return "1 processor" if count == 1 else f"{count} processors"
