@@ -101,6 +101,8 @@ def test_the_training_without_any_data_works(readme: str, repository: Path, tmp_
         subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, env=environment, check=True)
     (card,) = tmp_path.glob("model_store/drawn/*/MODEL_CARD.md")
     assert "Model card: drawn" in card.read_text()
+    validation = json.loads((card.parent / "metrics.json").read_text())["validation"]
+    assert validation["words_right"] >= 0.9 * validation["images"]
 
 
 def test_every_setting_is_listed_with_its_default(readme: str) -> None:

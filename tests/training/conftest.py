@@ -56,8 +56,8 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
 
 @pytest.fixture(scope="session")
 def trained_run(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished run of twelve epochs; its output reads the drawn digits."""
-    run = prepare_run(tmp_path_factory.mktemp("trained"), epochs=14)
+    """A finished run of eight epochs; its output reads the drawn digits."""
+    run = prepare_run(tmp_path_factory.mktemp("trained"), epochs=8)
     run_training(run, on_epoch=lambda _: None)
     return run
 
