@@ -49,7 +49,7 @@ def pretrain(run: RunFolder, images: int, destination: Path, on_epoch: Callable[
     """
     state = run.read_state()
     train = draw_images(images, seed=state.config.seed)
-    validation = draw_images(VALIDATION_IMAGES, seed=state.config.seed + 1)
+    validation = draw_images(min(VALIDATION_IMAGES, images), seed=state.config.seed + 1)
     result = fit(state.config, run, train, validation, CtcCodec(state.vocab), on_epoch)
     if result.interrupted:
         raise KeyboardInterrupt

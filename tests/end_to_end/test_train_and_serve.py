@@ -16,7 +16,7 @@ def test_a_model_of_a_few_epochs_reads_new_images_over_http(
 ) -> None:
     digits: dict[str, Any] = {"alphabet": "0123456789", "length": 4, "draw": draw_plain}
     draw_folder(tmp_path / "digits", 300, seed=1, **digits)
-    train = [sys.executable, "-m", "training", "train", "--data", str(tmp_path / "digits"), "--epochs", "8"]
+    train = [sys.executable, "-m", "training", "train", "--data", str(tmp_path / "digits"), "--epochs", "5"]
     places = ["--output", str(tmp_path / "store" / "digits" / "1"), "--run-dir", str(tmp_path / "run")]
     subprocess.run([*train, *places], cwd=repository, check=True)
 

@@ -218,7 +218,7 @@ class TestPretrain:
         result = run(*self.ARGUMENTS)
         assert result.exit_code == 0, result.output
         assert "epoch   1" not in result.output
-        assert re.search(r"[\d.]+% of 1000 drawn words right", result.output)
+        assert re.search(r"[\d.]+% of the words drawn to validate on read right", result.output)
         trained = run("train", "--data", few_digits, "--init", "new/start.npz", "--output", "store/1", "--epochs", 1)
         assert trained.exit_code == 0, trained.output
 

@@ -131,8 +131,8 @@ def pretrain(
     Interrupted, the same command goes on where it was.
     """
     load_tensorflow()
-    from training.pretrain import VALIDATION_IMAGES, pretraining_state
     from training.pretrain import pretrain as run_pretraining
+    from training.pretrain import pretraining_state
     from training.run import RunFolder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -148,7 +148,7 @@ def pretrain(
         err.print("interrupted, nothing written; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
     wer = result.history[result.best_epoch - 1]["val_wer"]
-    out.print(f"{1 - wer:.1%} of {VALIDATION_IMAGES} drawn words right")
+    out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")
     out.print(f"[green]written:[/] {output}")
 
 
