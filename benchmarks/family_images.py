@@ -14,13 +14,12 @@ from unittest import mock
 
 import captcha.image
 import cv2
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
 from training.dataset import Sample, read_samples, write_csv
-from training.draw import CAPTCHA_ALPHABET, draw_captcha
+from training.draw import CAPTCHA_ALPHABET, draw_captcha, load_font
 
 SEED = 0
 LABELS_FILE = "labels.csv"
@@ -104,7 +103,7 @@ def draw_serial_number(text: str, seed: int) -> Image.Image:
     width, height, size = 320, 48, 36
     rng = _rng(text, seed)
     ink = Image.new("L", (width, height))
-    drawing, font = ImageDraw.Draw(ink), _font("DejaVuSansMono.ttf", size)
+    drawing, font = ImageDraw.Draw(ink), load_font("DejaVuSansMono.ttf", size)
     room = width - drawing.textlength(text, font)
     drawing.text((rng.uniform(0.1, 0.9) * room, 37), text, fill=255, font=font, anchor="ls")
     ink = ink.rotate(rng.uniform(-1, 1), Image.Resampling.BICUBIC)
@@ -129,7 +128,7 @@ def draw_meter_reading(text: str, seed: int) -> Image.Image:
     left = (width * fine - pitch * len(text)) / 2 + rng.uniform(-3, 3) * fine
     top, bottom = 5 * fine, (height - 5) * fine
     drawing.rectangle((left - 2 * fine, top - 2 * fine, left + pitch * len(text) + fine, bottom + 2 * fine), (15,) * 3)
-    font = _font("DejaVuSans-Bold.ttf", min(0.95 * (bottom - top), 1.2 * pitch))
+    font = load_font("DejaVuSans-Bold.ttf", min(0.95 * (bottom - top), 1.2 * pitch))
     red_drums = int(rng.integers(3))
     for index, digit in enumerate(text):
         start, end = left + index * pitch, left + (index + 1) * pitch - 1.5 * fine
@@ -147,9 +146,9 @@ def draw_cyrillic_sticker(text: str, seed: int) -> Image.Image:
     width, height, fine = 240, 64, 2
     rng = _rng(text, seed)
     # As large as fits: Щ is thrice as wide as 1.
-    ems = _font("DejaVuSans-Bold.ttf", 100).getlength(text) / 100
+    ems = load_font("DejaVuSans-Bold.ttf", 100).getlength(text) / 100
     size = min(rng.uniform(38, 44), (width - 24) / (ems + 0.1 * len(text)))
-    font = _font("DejaVuSans-Bold.ttf", round(size * fine))
+    font = load_font("DejaVuSans-Bold.ttf", round(size * fine))
     advances = [font.getlength(character) + 0.1 * font.size for character in text]
     x = rng.uniform(0.3, 0.7) * (width * fine - sum(advances))
     letters = Image.new("RGBA", (width * fine, height * fine))
@@ -181,13 +180,6 @@ def _rng(text: str, seed: int) -> np.random.Generator:
 @functools.cache
 def _captcha_package() -> captcha.image.ImageCaptcha:
     return captcha.image.ImageCaptcha()
-
-
-@functools.lru_cache(maxsize=64)
-def _font(name: str, size: float) -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
-    # The basic layout is there in every build of Pillow, so the letters sit at the same place everywhere.
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _light(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float64]:

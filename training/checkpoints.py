@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.files import write_atomically
 
@@ -22,13 +23,19 @@ def save_variables(path: Path, variables: list[Any], state: dict[str, Any] | Non
 
 def load_variables(path: Path, variables: list[Any]) -> None:
     """Set Keras variables to what `save_variables` wrote."""
-    with np.load(path) as arrays:
-        for index, variable in enumerate(variables):
-            variable.assign(arrays[f"v{index}"])
+    for variable, value in zip(variables, read_variables(path), strict=True):
+        variable.assign(value)
+
+
+def read_variables(path: Path) -> list[NDArray[Any]]:
+    """The values that `save_variables` wrote, in the variables' order."""
+    # Opened here, since NumPy leaves a file open that is not its own.
+    with path.open("rb") as file, np.load(file) as arrays:
+        return [arrays[f"v{index}"] for index in range(len(arrays.files) - 1)]
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """The state that `save_variables` wrote."""
-    with np.load(path) as arrays:
+    with path.open("rb") as file, np.load(file) as arrays:
         state: dict[str, Any] = json.loads(str(arrays["state"]))
     return state

@@ -151,16 +151,24 @@ def _rng(text: str, seed: int, height: int) -> np.random.Generator:
     return np.random.default_rng([seed, *text.encode()])
 
 
-@functools.lru_cache(maxsize=8)
-def _font(name: str, size: float) -> ImageFont.FreeTypeFont:
+@functools.lru_cache(maxsize=64)
+def load_font(name: str, size: float) -> ImageFont.FreeTypeFont:
+    """A font that comes with matplotlib, by file name, so many pixels an em."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
     # The basic layout is there in every build of Pillow, so the letters sit at the same place everywhere.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
+def cubic_curve(points: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """So many points (count, 2) along the Bézier curve of four control points (4, 2)."""
+    t = np.linspace(0, 1, count)[:, None]
+    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
+    return np.asarray(weights @ points)
+
+
 def _letter(character: str, size: float, *, mono: bool, stroke: float, stretch: float) -> Coverage:
     """Draws one letter as a tile just as wide as its ink, with the baseline in the middle row."""
-    font = _font("DejaVuSansMono.ttf" if mono else "DejaVuSans.ttf", size)
+    font = load_font("DejaVuSansMono.ttf" if mono else "DejaVuSans.ttf", size)
     left, _, right, _ = font.getbbox(character, stroke_width=stroke, anchor="ls")
     half = int(1.5 * size)
     image = Image.new("L", (max(1, round(right - left)), 2 * half))
@@ -212,9 +220,7 @@ def _move(ink: Coverage, dx: Coverage, dy: Coverage) -> Coverage:
 def _bent_line(points: NDArray[np.float64], shape: tuple[int, int], scale: float) -> Coverage:
     """Draws a cubic curve of four control points (4, 2) in four straight pieces that get thinner."""
     fine = 8
-    t = np.linspace(0, 1, 5)[:, None]
-    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
-    corners = np.round(weights @ points * fine).astype(int).tolist()
+    corners = np.round(cubic_curve(points, 5) * fine).astype(int).tolist()
     canvas = np.zeros((shape[0] * fine, shape[1] * fine), np.uint8)
     for start, end, thickness in zip(corners, corners[1:], (3.6, 2.7, 1.8, 1.8), strict=False):
         cv2.line(canvas, start, end, 255, max(1, round(thickness * scale * fine)))

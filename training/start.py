@@ -1,6 +1,5 @@
 """The weights that a training starts from: pre-trained ones, or those of an earlier run."""
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.inference.ctc import CtcCodec
 from training.architectures import LOGITS
-from training.checkpoints import save_variables
+from training.checkpoints import read_state, read_variables, save_variables
 from training.config import NO_START, SHIPPED, shipped_start
 from training.run import RunError, RunFolder
 
@@ -85,7 +84,6 @@ def _read_file(path: Path) -> tuple[list[NDArray[np.float32]], str, str]:
 
 def _arrays(path: Path) -> tuple[list[NDArray[np.float32]], dict[str, Any]]:
     try:
-        with path.open("rb") as file, np.load(file) as saved:
-            return [saved[f"v{index}"] for index in range(len(saved.files) - 1)], json.loads(str(saved["state"]))
+        return read_variables(path), read_state(path)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise StartError(f"{path} is not a file of weights to start from.") from error

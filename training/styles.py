@@ -9,17 +9,15 @@ import multiprocessing
 import string
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from app.inference.cpus import available_cpus
 from training.dataset import LabelledImages
-from training.draw import Coverage, draw_captcha
+from training.draw import Coverage, cubic_curve, draw_captcha, load_font
 
 STYLED_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 WIDTH, HEIGHT = 200, 50
@@ -100,8 +98,7 @@ def _draw_chunk(size: int, seed: list[int]) -> tuple[NDArray[np.uint8], list[str
 @functools.cache
 def _glyph(font: str, character: str) -> Coverage:
     """A character on a square tile, its advance in the middle and its baseline at two thirds."""
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
-    drawing_font = ImageFont.truetype(path, _GLYPH_SIZE, layout_engine=ImageFont.Layout.BASIC)
+    drawing_font = load_font(f"{font}.ttf", _GLYPH_SIZE)
     side = 2 * _GLYPH_SIZE
     tile = Image.new("L", (side, side))
     ImageDraw.Draw(tile).text((side / 2, side * 2 / 3), character, fill=255, font=drawing_font, anchor="ms")
@@ -198,10 +195,9 @@ def _curve(rng: np.random.Generator, thickness: float) -> Coverage:
     points = np.column_stack([np.sort(rng.uniform(-10, WIDTH + 10, 4)), rng.uniform(-5, HEIGHT + 5, 4)])
     if rng.random() < 0.3:
         points = points[[1, 0, 3, 2]]
-    t = np.linspace(0, 1, int(rng.choice([2, 5, 20])))[:, None]
-    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
+    curve = cubic_curve(points, int(rng.choice([2, 5, 20])))
     canvas = np.zeros((HEIGHT * fine, WIDTH * fine), np.uint8)
-    corners = np.round(weights @ points * fine).astype(np.int32)
+    corners = np.round(curve * fine).astype(np.int32)
     cv2.polylines(canvas, [corners], isClosed=False, color=255, thickness=max(1, round(thickness * fine)))
     return cv2.resize(canvas, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 

@@ -4,21 +4,19 @@ import itertools
 import math
 import re
 import time
-from collections import defaultdict
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from app.inference.automaton import Automaton, ConstraintError, any_text
 from app.inference.beam import BEAM_WIDTH, Search, most_probable_texts, search_texts
 from app.inference.constraints import make_constraint
 from app.inference.ctc import CtcCodec, LabelError, Span
+from tests.app.inference.brute_force import Probabilities, collapsed, texts_by_brute_force
 
-Probabilities = NDArray[np.float64]
 EVERY_PREFIX = 200
 """No fewer than the texts of at most 4 of 3 characters."""
 
@@ -68,21 +66,6 @@ def images(draw: st.DrawFn, max_steps: int = 4) -> tuple[CtcCodec, Probabilities
         probabilities = np.where(impossible, 0.0, probabilities + 0.01)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
     return codec, probabilities
-
-
-def collapsed(path: Any, codec: CtcCodec) -> str:
-    """The definition: merge repeats, then drop blanks."""
-    return codec.text([index for index, _ in itertools.groupby(path) if index != codec.blank_index])
-
-
-def texts_by_brute_force(probabilities: Probabilities, codec: CtcCodec) -> dict[str, float]:
-    """The probability of every text that is possible."""
-    sums: dict[str, list[float]] = defaultdict(list)
-    for path in itertools.product(range(codec.classes), repeat=len(probabilities)):
-        sums[collapsed(path, codec)].append(
-            math.prod(float(step[index]) for step, index in zip(probabilities, path, strict=True))
-        )
-    return {text: math.fsum(products) for text, products in sums.items()}
 
 
 def constraint_for(codec: CtcCodec, steps: int, asked: Asked) -> Automaton | None:

@@ -1,20 +1,16 @@
 """Decoding against references that walk every path."""
 
 import itertools
-import math
-from collections import defaultdict
 from decimal import Decimal, localcontext
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from app.inference.ctc import CtcCodec, LabelError
+from tests.app.inference.brute_force import Probabilities, collapsed, symbols_of, texts_by_brute_force
 
-Probabilities = NDArray[np.float64]
 LETTERS = st.characters(exclude_categories=["Cs"])
 
 
@@ -39,29 +35,6 @@ def one_hot(path: list[int], classes: int, sure: float = 1.0) -> Probabilities:
     probabilities = np.full((1, len(path), classes), (1 - sure) / (classes - 1))
     probabilities[0, np.arange(len(path)), path] = sure
     return probabilities
-
-
-def symbols_of(codec: CtcCodec) -> list[str | None]:
-    """What each class stands for; None is the blank."""
-    symbols: list[str | None] = list(codec.vocab)
-    symbols.insert(codec.blank_index, None)
-    return symbols
-
-
-def collapsed(path: Any, codec: CtcCodec) -> str:
-    """The definition: merge repeats, then drop blanks."""
-    symbols = symbols_of(codec)
-    return "".join(symbol for index, _ in itertools.groupby(path) if (symbol := symbols[index]) is not None)
-
-
-def texts_by_brute_force(probabilities: Probabilities, codec: CtcCodec) -> dict[str, float]:
-    """The probability of every text that an image of (steps, classes) can have, path by path."""
-    sums: dict[str, list[float]] = defaultdict(list)
-    for path in itertools.product(range(codec.classes), repeat=len(probabilities)):
-        sums[collapsed(path, codec)].append(
-            math.prod(float(step[index]) for step, index in zip(probabilities, path, strict=True))
-        )
-    return {text: math.fsum(products) for text, products in sums.items()}
 
 
 def precise_text_probability(probabilities: Probabilities, text: str, codec: CtcCodec) -> float:
