@@ -11,7 +11,9 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import health, models, predict
-from app.api.problems import ANY_ERROR, Problem, add_problem_handlers
+from app.api.admission import Turns
+from app.api.openapi import complete_openapi
+from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import RequestContextMiddleware
 from app.api.warm_up import warm_up
 from app.inference.cpus import available_cpus
@@ -57,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def home() -> RedirectResponse:
         return RedirectResponse("docs")
 
-    _add_problem_schema(app)
+    complete_openapi(app)
     return app
 
 
@@ -72,6 +74,7 @@ def create_app_for_server() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     threads = settings.threads or max(1, available_cpus() // settings.workers)
+    app.state.turns = Turns(settings.max_waiting)
     app.state.thread_limiter = anyio.CapacityLimiter(threads)
     store = ModelStore(settings.model_store, settings.default_model)
     app.state.store = store
@@ -90,18 +93,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if settings.default_model not in store.models:
         log.error("not ready: the default model is not loaded", model=settings.default_model)
     yield
-
-
-def _add_problem_schema(app: FastAPI) -> None:
-    """Describe problem documents once in the OpenAPI document, and not FastAPI's own kind of 422."""
-    make_openapi = app.openapi
-
-    def openapi() -> dict[str, object]:
-        if not app.openapi_schema:
-            schemas = make_openapi()["components"]["schemas"]
-            schemas["Problem"] = Problem.model_json_schema()
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-        return make_openapi()
-
-    app.openapi = openapi  # type: ignore[method-assign]

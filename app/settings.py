@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that serve on the one port; one a processor serves the most requests."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
-    """Images that a worker reads at the same time; 0 shares the processors among the workers."""
+    """Large images and batches that a worker reads at the same time; 0 shares the processors among the workers."""
+    max_waiting: Annotated[int, Field(ge=1)] = 64
+    """The most requests that wait in a worker for their turn; further ones are told to come back (503)."""
     model_store: Annotated[Path, AfterValidator(_readable_folder)] = Path("model_store")
     """The folder of models, <name>/<version>/."""
     default_model: str = "captcha"

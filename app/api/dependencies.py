@@ -7,74 +7,46 @@ from typing import Annotated, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi import Depends, Query, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 
+from app.api.admission import refuse_if_busy
 from app.api.problems import WRONG_KEY, ApiError
-from app.inference.images import ImageLimits
-from app.inference.store import ModelStore, StoredModel
+from app.inference.store import ModelStore
 from app.settings import Settings
 
 T = TypeVar("T")
 
 
-def get_settings(request: Request) -> Settings:
-    """The settings of this application."""
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-def get_store(request: Request) -> ModelStore:
+async def get_store(request: Request) -> ModelStore:
     """The models of this application."""
     store: ModelStore = request.app.state.store
     return store
 
 
-SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[ModelStore, Depends(get_store)]
 
 
-def get_model(
-    store: StoreDep,
-    model: Annotated[str | None, Query(description="The model's name.", examples=["captcha"])] = None,
-    version: Annotated[str | None, Query(description="Its version; the newest if not given.")] = None,
-) -> StoredModel:
-    """The model that a request names, or the default."""
-    return store.get(model, version)
-
-
-def get_limits(request: Request) -> ImageLimits:
-    """What images are accepted."""
-    limits: ImageLimits = request.app.state.limits
-    return limits
-
-
-ModelDep = Annotated[StoredModel, Depends(get_model)]
-LimitsDep = Annotated[ImageLimits, Depends(get_limits)]
-
-
-def check_api_key(
-    settings: SettingsDep,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
-    header: Annotated[str | None, Depends(APIKeyHeader(name="X-API-Key", auto_error=False))],
-) -> None:
-    """Refuse a request without the key, where one is set.
+def check_api_key(request: Request) -> None:
+    """Refuse a request without the key, where one is set: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 
     Raises:
         ApiError: the key is missing or wrong.
     """
+    settings: Settings = request.app.state.settings
     if settings.api_key is None:
         return
-    sent = bearer.credentials if bearer is not None else header or ""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    sent = credentials.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     if not secrets.compare_digest(sent.encode("latin-1"), settings.api_key.get_secret_value().encode()):
-        raise ApiError(
-            HTTPStatus.UNAUTHORIZED,
-            WRONG_KEY,
-            {"WWW-Authenticate": "Bearer"},
-        )
+        raise ApiError(HTTPStatus.UNAUTHORIZED, WRONG_KEY, {"WWW-Authenticate": "Bearer"})
 
 
 async def in_worker_thread(request: Request, work: Callable[[], T]) -> T:
-    """Do work that would block the event loop, at most as many at a time as `OCR_THREADS` says."""
+    """Do work that would block the event loop, at most as many at a time as `OCR_THREADS` says.
+
+    Raises:
+        ApiError: 503, too many are waiting.
+    """
     limiter: anyio.CapacityLimiter = request.app.state.thread_limiter
+    refuse_if_busy(limiter.statistics().tasks_waiting, request.app.state.settings.max_waiting)
     return await run_sync(work, limiter=limiter)

@@ -3,17 +3,22 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
 
 from app.api.dependencies import StoreDep, check_api_key
 from app.api.problems import problem_responses
 from app.api.schemas import BrokenModelSchema, Model, ModelList, ModelVersion
 from app.inference.store import ModelStore
 
+
+async def _check_api_key(request: Request) -> None:
+    check_api_key(request)
+
+
 router = APIRouter(
     prefix="/models",
     tags=["models"],
-    dependencies=[Depends(check_api_key)],
+    dependencies=[Depends(_check_api_key)],
     responses=problem_responses(HTTPStatus.UNAUTHORIZED),
 )
 

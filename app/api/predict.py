@@ -4,22 +4,28 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 import anyio
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request, Response
 
 from app.api import examples
-from app.api.decoding import DecodingDep
-from app.api.dependencies import LimitsDep, ModelDep, SettingsDep, check_api_key, in_worker_thread
+from app.api.admission import Turns
+from app.api.dependencies import check_api_key, in_worker_thread
 from app.api.problems import image_error_status, make_problem, problem_responses
+from app.api.queries import find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, FailedImage, ModelReference, Prediction, Text
 from app.api.uploads import read_upload, read_uploads_form, too_large_detail
 from app.inference.beam import Search
-from app.inference.images import ImageError, ImageLimits, ImageTooLargeError
+from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, check_image
 from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
 
-router = APIRouter(tags=["reading"], dependencies=[Depends(check_api_key)])
+SMALL_BYTES, SMALL_PIXELS = 65_536, 100_000
+"""What is decoded in about a millisecond."""
+JSON = "application/json"
+
+router = APIRouter(tags=["reading"])
 
 ERRORS = problem_responses(
     HTTPStatus.BAD_REQUEST,
@@ -29,18 +35,26 @@ ERRORS = problem_responses(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
     HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
 )
+
+
+def _openapi(body: dict[str, Any]) -> dict[str, Any]:
+    return {"parameters": query_parameters(), "requestBody": body}
+
+
+# The routes take the request as it is and give the response as it goes out: what FastAPI would do to either costs
+# more than reading an image.
 
 
 @router.post(
     "/predict",
     summary="Read one image",
+    response_model=Prediction,
     responses=ERRORS | examples.PREDICTION_RESPONSE,
-    openapi_extra={"requestBody": examples.IMAGE_BODY},
+    openapi_extra=_openapi(examples.IMAGE_BODY),
 )
-async def predict(
-    request: Request, model: ModelDep, settings: SettingsDep, limits: LimitsDep, decoding: DecodingDep
-) -> Prediction:
+async def predict(request: Request) -> Response:
     """Read the text in a PNG, JPEG or WebP image.
 
     Send the image as the form field `file`, or as the body itself with a Content-Type such as `image/png`,
@@ -49,47 +63,71 @@ async def predict(
     With `length`, `charset` or `pattern` the answer is the most probable text that satisfies all of them,
     and its confidence is what the network gives it among all texts.
     """
-    upload = await read_upload(request, settings.max_upload_bytes)
-    (result,) = await in_worker_thread(request, partial(read_uploads, model.model, [upload], limits, decoding.search))
-    if isinstance(result, ImageError):
-        raise result
-    return Prediction(
-        **Text.of(result, decoding.min_confidence).model_dump(),
-        model=ModelReference(name=model.name, version=model.version),
+    state = request.app.state
+    check_api_key(request)
+    query = read_query(request)
+    stored = state.store.get(query.model, query.version)
+    search = await find_search(request, stored.model, query)
+    upload = await read_upload(request, state.settings.max_upload_bytes)
+    reading = await _read(request, stored.model, check_image(upload, state.limits), search)
+    prediction = Prediction.of(
+        reading,
+        query.min_confidence,
+        model=ModelReference(name=stored.name, version=stored.version),
         request_id=request.state.request_id,
     )
+    return Response(prediction.model_dump_json(), media_type=JSON)
 
 
 @router.post(
     "/predict/batch",
     summary="Read several images",
+    response_model=BatchPrediction,
     responses=ERRORS | examples.BATCH_RESPONSE,
-    openapi_extra={"requestBody": examples.BATCH_BODY},
+    openapi_extra=_openapi(examples.BATCH_BODY),
 )
-async def predict_batch(
-    request: Request, model: ModelDep, settings: SettingsDep, limits: LimitsDep, decoding: DecodingDep
-) -> BatchPrediction:
+async def predict_batch(request: Request) -> Response:
     """Read the texts in the images sent as form fields named `files`.
 
     The results come in the order sent; an image that cannot be read has a problem in its place, and the
     others are read all the same.
     """
+    settings, limits = request.app.state.settings, request.app.state.limits
+    check_api_key(request)
+    query = read_query(request)
+    stored = request.app.state.store.get(query.model, query.version)
+    search = await find_search(request, stored.model, query)
     uploads = await read_uploads_form(request, settings.max_batch_files, settings.max_batch_bytes)
     max_bytes = settings.max_upload_bytes
     fitting = [upload for upload in uploads if len(upload) <= max_bytes]
-    read = iter(await _read_in_parallel(request, model.model, fitting, limits, decoding.search))
+    read = iter(await _read_in_parallel(request, stored.model, fitting, limits, search))
     too_large = ImageTooLargeError(too_large_detail(max_bytes))
     results = [next(read) if len(upload) <= max_bytes else too_large for upload in uploads]
-    return BatchPrediction(
+    answer = BatchPrediction(
         results=[
             FailedImage(problem=make_problem(request, image_error_status(result), str(result)))
             if isinstance(result, ImageError)
-            else Text.of(result, decoding.min_confidence)
+            else Text.of(result, query.min_confidence)
             for result in results
         ],
-        model=ModelReference(name=model.name, version=model.version),
+        model=ModelReference(name=stored.name, version=stored.version),
         request_id=request.state.request_id,
     )
+    return Response(answer.model_dump_json(), media_type=JSON)
+
+
+async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, search: Search | None) -> Reading:
+    """Read an image: here if it is small, in a thread if it takes longer than the change of threads.
+
+    Raises:
+        DamagedImageError: the pixels cannot be decoded.
+        ApiError: too many are waiting.
+    """
+    if search is None and len(image.data) <= SMALL_BYTES and image.pixels <= SMALL_PIXELS:
+        turns: Turns = request.app.state.turns
+        await turns.take()
+        return model.predict([image.decode()])[0]
+    return await in_worker_thread(request, lambda: model.predict([image.decode()], search)[0])
 
 
 async def _read_in_parallel(

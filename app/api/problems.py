@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -25,6 +24,7 @@ IMAGE_ERROR_STATUS: dict[type[ImageError], HTTPStatus] = {
 SERVER_FAULT = "The request could not be answered because of a fault in the service."
 ANOTHER_PATH = "There is nothing at this path; /docs lists what there is."
 WRONG_KEY = "Send the API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+BUSY = "As many requests as may wait here are waiting; come back a moment later."
 NOT_READY = "The default model is not loaded; /models says why."
 EXAMPLE_DETAILS = {
     HTTPStatus.BAD_REQUEST: "The form is cut off, or its boundary is not that of its Content-Type.",
@@ -79,7 +79,7 @@ def problem_response(
 ) -> Response:
     """The response that carries a problem."""
     problem = make_problem(request, status, detail)
-    return JSONResponse(problem.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
 def image_error_status(error: ImageError) -> HTTPStatus:

@@ -7,14 +7,14 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.health import PROBES
 from app.api.problems import REQUEST_ID_HEADER, SERVER_FAULT, problem_response
 
-SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+HEADER = REQUEST_ID_HEADER.lower().encode()
 
 log = structlog.get_logger("app.requests")
 
@@ -33,7 +33,7 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status: int | None = None
 
@@ -41,7 +41,7 @@ class RequestContextMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), (HEADER, request_id.encode())]
             await send(message)
 
         seen_by_app = _simplified(scope)
@@ -80,7 +80,6 @@ def _simplified(scope: Scope) -> Scope:
     return {**scope, "method": method, "headers": headers}
 
 
-def _request_id(sent: str | None) -> str:
-    if sent is not None and SAFE_REQUEST_ID.fullmatch(sent):
-        return sent
-    return uuid.uuid4().hex
+def _request_id(scope: Scope) -> str:
+    sent = next((value for name, value in scope["headers"] if name == HEADER), b"")
+    return sent.decode() if SAFE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex

@@ -64,9 +64,17 @@ class Text(_FromAttributes):
     ] = None
 
     @classmethod
-    def of(cls, reading: Reading, min_confidence: float | None) -> Self:
-        """The schema of a reading, accepted or not where there is a least confidence."""
-        text = cls.model_validate(reading)
+    def of(cls, reading: Reading, min_confidence: float | None, **more: Any) -> Self:
+        """The schema of a reading, accepted or not where there is a least confidence, with what else it has."""
+        text = cls.model_validate(
+            {
+                "text": reading.text,
+                "confidence": reading.confidence,
+                "characters": reading.characters,
+                "alternatives": reading.alternatives,
+                **more,
+            }
+        )
         if min_confidence is not None:
             text.accepted = text.confidence >= min_confidence
         return text

@@ -24,7 +24,8 @@ class Span:
 
     character: str
     confidence: float
-    """The character's highest probability in its run, 0…1."""
+    """The probability that the steps around it, half-way to its neighbours, read as this one character: the sum over
+    all their alignments, 0…1."""
     first_step: int
     last_step: int
 
@@ -118,23 +119,25 @@ class CtcCodec:
         """
         if not texts:
             return np.empty(0)
+        images, steps = probabilities.shape[:2]
         labels = [self.encode(text) for text in texts]
-        states = 2 * max(map(len, labels)) + 1
-        extended = np.full((len(texts), states), self.blank_index)
-        for row, label in zip(extended, labels, strict=True):
-            row[1 : 2 * len(label) : 2] = label
-        emitted = np.take_along_axis(probabilities.astype(np.float64), extended[:, np.newaxis, :], axis=2)
-        skips = np.zeros((len(texts), states))
-        skips[:, 2:] = extended[:, 2:] != extended[:, :-2]  # never from blank to blank
-
-        # Two zero columns before the states stand for "no state to come from".
-        forward = np.zeros((len(texts), states + 2))
-        forward[:, 2:4] = emitted[:, 0, :2]
-        for step in range(1, emitted.shape[1]):
-            forward[:, 2:] += forward[:, 1:-1] + skips * forward[:, :-2]
-            forward[:, 2:] *= emitted[:, step]
-        rows = np.arange(len(texts))
         lengths = np.array([len(label) for label in labels])
+        # The states of all images, one image after the other. Each begins with two that stay 0 and stand for
+        # "no state to come from": so an operation on the whole row is one on every image.
+        states = 2 * int(lengths.max()) + 3
+        extended = np.full((images, states), self.blank_index)
+        for row, label in zip(extended, labels, strict=True):
+            row[3 : 2 * len(label) + 3 : 2] = label
+        emitted = np.zeros((steps, images, states))
+        picked = np.take_along_axis(probabilities, extended[:, np.newaxis, 2:], axis=2)
+        emitted[:, :, 2:] = picked.transpose(1, 0, 2)
+        skips = np.zeros((images, states))
+        skips[:, 4:] = extended[:, 4:] != extended[:, 2:-2]  # never from blank to blank
+
+        forward = np.zeros((images, states))
+        forward[:, 2:4] = emitted[0, :, 2:4]
+        _advance(forward.reshape(-1), skips.reshape(-1), emitted.reshape(steps, -1))
+        rows = np.arange(images)
         ends = forward[rows, 2 * lengths + 1] + forward[rows, 2 * lengths + 2]
         return np.minimum(ends, 1.0)
 
@@ -173,18 +176,48 @@ class CtcCodec:
 
     def _spans(self, path: NDArray[np.intp], probabilities: NDArray[np.float64]) -> tuple[Span, ...]:
         """The runs of equal classes along a path of (steps,) that are not blank."""
-        starts = np.flatnonzero(np.diff(path, prepend=-1))
-        ends = np.append(starts[1:], len(path))
+        runs = []
+        first = 0
+        for index, run in itertools.groupby(path.tolist()):
+            after = first + sum(1 for _ in run)
+            if index != self.blank_index:
+                runs.append((index, first, after))
+            first = after
+        # Half-way to its neighbours a character's stretch ends.
+        borders = [0, *((left[2] + right[1]) // 2 for left, right in itertools.pairwise(runs)), len(path)]
+        blanks = probabilities[:, self.blank_index].tolist()
         return tuple(
             Span(
-                self._characters[path[start]],
-                float(probabilities[start:end, path[start]].max()),
-                int(start),
-                int(end) - 1,
+                self._characters[index],
+                _probability_of_one(probabilities[start:stop, index].tolist(), blanks[start:stop]),
+                first,
+                after - 1,
             )
-            for start, end in zip(starts, ends, strict=True)
-            if path[start] != self.blank_index
+            # Without characters there is one stretch, and none to say anything of.
+            for (index, first, after), (start, stop) in zip(runs, itertools.pairwise(borders), strict=bool(runs))
         )
+
+
+def _advance(forward: NDArray[np.float64], skips: NDArray[np.float64], emitted: NDArray[np.float64]) -> None:
+    """Take the forward variables from the first step to the last, in place."""
+    stay, move, skip = forward[2:], forward[1:-1], forward[:-2]
+    skips = skips[2:]
+    arriving = np.empty_like(stay)
+    for probabilities in emitted[1:, 2:]:
+        np.multiply(skips, skip, arriving)
+        np.add(arriving, move, arriving)
+        np.add(arriving, stay, arriving)
+        np.multiply(arriving, probabilities, stay)
+
+
+def _probability_of_one(character: list[float], blank: list[float]) -> float:
+    """The probability that steps read as one character: the sum over its runs, blanks before and after."""
+    before, within, after = 1.0, 0.0, 0.0
+    for shown, nothing in zip(character, blank, strict=True):
+        after = (after + within) * nothing
+        within = (within + before) * shown
+        before *= nothing
+    return min(within + after, 1.0)
 
 
 def with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

@@ -50,26 +50,63 @@ class ImageLimits:
     max_side: int = 8192
 
 
-def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
-    """Decode a PNG, JPEG or WebP; turn it upright by its EXIF orientation; lay transparency on white.
+@dataclass(frozen=True, slots=True)
+class CheckedImage:
+    """An image file whose header and structure are sound; no pixel is decoded yet.
 
-    16 bits a channel become 8. Grey stays grey. The format is told by the content.
+    Attributes:
+        data: the file.
+        format: "PNG", "JPEG" or "WEBP".
+        width, height: in pixels, as stored.
+        orientation: of EXIF; 1 is upright.
+        transparent_grey: the grey value, 0…255, that a PNG's tRNS chunk makes transparent.
+    """
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+    orientation: int
+    transparent_grey: int | None
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width * self.height
+
+    def decode(self) -> Pixels:
+        """Decode it; turn it upright; lay transparency on white. 16 bits a channel become 8, and grey stays grey.
+
+        Raises:
+            DamagedImageError: the pixels cannot be decoded.
+        """
+        try:
+            pixels = cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            pixels = None
+        if pixels is None or pixels.shape[:2] != (self.height, self.width):
+            raise DamagedImageError(f"The {self.format} image is damaged: its pixels cannot be decoded.")
+        if self.transparent_grey is not None and pixels.ndim == 2:
+            pixels = _with_grey_transparency(pixels, self.transparent_grey)
+        return _upright(_on_white(_to_8_bits(pixels)), self.orientation)
+
+
+def check_image(data: bytes, limits: ImageLimits) -> CheckedImage:
+    """Look at the header and the structure of a PNG, JPEG or WebP, told by the content, without decoding pixels.
 
     Raises:
         UnsupportedImageError: another format, or an animation.
         ImageTooLargeError: over the limits.
-        DamagedImageError: the pixels cannot be decoded.
+        DamagedImageError: the header cannot be read, or decoding would cost more than such an image may.
     """
-    header = _read_header(data, limits)
-    _check_structure(data, header)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
-    if pixels is None or pixels.shape[:2] != (header.height, header.width):
-        raise DamagedImageError(f"The {header.format} image is damaged: its pixels cannot be decoded.")
-    pixels = _with_grey_transparency(pixels, header)
-    return _upright(_on_white(_to_8_bits(pixels)), header.orientation)
+    image = _read_header(data, limits)
+    _check_structure(image)
+    return image
+
+
+def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
+    """Check and decode a PNG, JPEG or WebP: see `check_image` and `CheckedImage.decode`, and what they raise."""
+    return check_image(data, limits).decode()
 
 
 def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> Pixels:
@@ -88,16 +125,7 @@ def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> P
     return pixels.reshape(height, width, channels)
 
 
-@dataclass(frozen=True)
-class _Header:
-    format: str
-    width: int
-    height: int
-    orientation: int
-    transparent_grey: int | None
-
-
-def _read_header(data: bytes, limits: ImageLimits) -> _Header:
+def _read_header(data: bytes, limits: ImageLimits) -> CheckedImage:
     if not data:
         raise UnsupportedImageError(f"The upload is empty; send {ACCEPTED}.")
     try:
@@ -107,7 +135,8 @@ def _read_header(data: bytes, limits: ImageLimits) -> _Header:
             file_format = "JPEG" if image.format == "MPO" else str(image.format)
             if file_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
                 raise UnsupportedImageError(f"The image is an animation; send {ACCEPTED}.")
-            return _Header(
+            return CheckedImage(
+                data=data,
                 format=file_format,
                 width=image.width,
                 height=image.height,
@@ -162,12 +191,12 @@ def _transparent_grey(image: Image.Image, data: bytes) -> int | None:
     return value * 255 // (2**bit_depth - 1) if bit_depth in {2, 4} else value
 
 
-def _check_structure(data: bytes, header: _Header) -> None:
+def _check_structure(image: CheckedImage) -> None:
     """Refuse small files that would cost OpenCV gigabytes or minutes."""
-    if header.format == "PNG" and not _chunks_fit(data):
+    if image.format == "PNG" and not _chunks_fit(image.data):
         raise DamagedImageError("The PNG image is damaged: it ends within a chunk.")
     # Only a scan starts with these bytes: within a JPEG's coded data 0x00 or a restart follows 0xFF.
-    if header.format == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+    if image.format == "JPEG" and image.data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise DamagedImageError(f"The JPEG image is damaged: it has more than {MAX_JPEG_SCANS} scans.")
 
 
@@ -182,11 +211,9 @@ def _chunks_fit(data: bytes) -> bool:
     return False
 
 
-def _with_grey_transparency(pixels: NDArray[Any], header: _Header) -> NDArray[Any]:
-    if header.transparent_grey is None or pixels.ndim != 2:
-        return pixels
+def _with_grey_transparency(pixels: NDArray[Any], transparent: int) -> NDArray[Any]:
     opaque = np.iinfo(pixels.dtype).max
-    alpha = np.where(pixels == header.transparent_grey, 0, opaque).astype(pixels.dtype)
+    alpha = np.where(pixels == transparent, 0, opaque).astype(pixels.dtype)
     return np.dstack([pixels, pixels, pixels, alpha])
 
 

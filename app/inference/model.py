@@ -1,6 +1,7 @@
 """ONNX networks: the session, and the network that reads text."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from app.inference.images import Pixels, fit_to_input
 
 MODEL_FILE = "model.onnx"
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+BATCH_IMAGES = 8
+"""In one run of the network: more fall out of the processor's caches, and an image takes longer again."""
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
@@ -115,22 +118,20 @@ class ImageToTextModel(OnnxInferenceModel):
         self.steps = self._warm_up()
 
     def predict(self, images: Iterable[Pixels], search: Search | None = None) -> list[Reading]:
-        """Read images of any size, in one run of the network.
+        """Read images of any size.
 
         Args:
             images: upright pixels as `decode_image` returns them; taken one by one, and only what the network
                 sees of each is kept.
             search: what texts are searched for; without it, decoding is greedy, which is faster.
         """
-        sizes: list[tuple[int, int]] = []
-        fitted: list[Pixels] = []
-        for image in images:
-            sizes.append((image.shape[1], image.shape[0]))
-            fitted.append(self._fit(image))
-        if not fitted:
-            return []
-        decoded = self._decode(self.run(self._to_batch(fitted)), search)
-        return [self._reading(text, *size) for text, size in zip(decoded, sizes, strict=True)]
+        readings: list[Reading] = []
+        remaining = iter(images)
+        while batch := [(image.shape, self._fit(image)) for image in itertools.islice(remaining, BATCH_IMAGES)]:
+            shapes, fitted = zip(*batch, strict=True)
+            decoded = self._decode(self.run(self._to_batch(fitted)), search)
+            readings += [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
+        return readings
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The network's output for images of any size: (images, steps, classes), not calibrated."""
@@ -146,9 +147,10 @@ class ImageToTextModel(OnnxInferenceModel):
             return self.codec.decode(probabilities, temperature)
         return search_texts(self.codec, probabilities, temperature, search)
 
-    def _reading(self, decoded: Decoded, width: int, height: int) -> Reading:
+    def _reading(self, decoded: Decoded, shape: tuple[int, ...]) -> Reading:
         boxes: Sequence[Box | None] = [None] * len(decoded.spans)
         if self.configs.time_axis == "width":
+            height, width = shape[:2]
             boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
         characters = (
             Character(span.character, span.confidence, box) for span, box in zip(decoded.spans, boxes, strict=True)

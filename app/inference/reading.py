@@ -10,7 +10,7 @@ from app.inference.model import ImageToTextModel, Reading
 def read_uploads(
     model: ImageToTextModel, uploads: Sequence[bytes], limits: ImageLimits, search: Search | None = None
 ) -> list[Reading | ImageError]:
-    """Read image files in one run of the network.
+    """Read image files.
 
     Args:
         model: reads them.

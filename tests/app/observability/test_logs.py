@@ -187,12 +187,11 @@ import warnings
 warnings.simplefilter("ignore")
 from fastapi.testclient import TestClient
 
-from app.api.dependencies import get_store
 from app.main import create_app
 from app.observability.logs import configure_logging
 from app.settings import Settings
 
-def fail():
+def fail(*_):
     uploaded = "content of the upload"
     raise RuntimeError("out of order")
 
@@ -200,8 +199,8 @@ settings = Settings()
 configure_logging(settings)
 application = create_app(settings)
 with TestClient(application) as client:
-    application.dependency_overrides[get_store] = fail
-    client.get("/models", headers={"X-Request-ID": "mine", "X-API-Key": sys.argv[1]})
+    application.state.store.get = fail
+    client.get("/models/captcha", headers={"X-Request-ID": "mine", "X-API-Key": sys.argv[1]})
 """
 
 
@@ -225,7 +224,7 @@ def log_of_a_fault(repository: Path, tmp_path: Path) -> Callable[[str], list[str
 def test_a_fault_is_in_the_json_log_with_where_it_arose(log_of_a_fault: Callable[[str], list[str]]) -> None:
     lines = [json.loads(line) for line in log_of_a_fault("json")]
     (fault,) = [line for line in lines if line["level"] == "error"]
-    assert (fault["event"], fault["request_id"], fault["path"]) == ("request failed", "mine", "/models")
+    assert (fault["event"], fault["request_id"], fault["path"]) == ("request failed", "mine", "/models/captcha")
     assert "RuntimeError: out of order" in fault["exception"]
     assert "in fail" in fault["exception"]
     statuses = {line["request_id"]: line["status"] for line in lines if line["event"] == "request"}

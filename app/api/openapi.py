@@ -1,0 +1,35 @@
+"""What the OpenAPI document says beyond what FastAPI finds in the routes."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.api.problems import Problem
+
+KEY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+OPEN = ("health",)
+"""The tags of routes that ask for no key."""
+
+
+def complete_openapi(app: FastAPI) -> None:
+    """Describe problem documents once, and not FastAPI's own kind of 422; say how the key is sent."""
+    make_openapi = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            document = make_openapi()
+            schemas = document["components"]["schemas"]
+            schemas["Problem"] = Problem.model_json_schema()
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            document["components"]["securitySchemes"] = KEY_SCHEMES
+            for path in document["paths"].values():
+                for operation in path.values():
+                    if not set(operation["tags"]) & set(OPEN):
+                        operation["security"] = [{name: []} for name in KEY_SCHEMES]
+        return make_openapi()
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,103 @@
+"""The query parameters that say what is read, and how."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field, ValidationError
+
+from app.api.dependencies import in_worker_thread
+from app.inference.beam import Search
+from app.inference.constraints import make_constraint
+from app.inference.model import ImageToTextModel
+from app.inference.patterns import MAX_LENGTH
+
+MAX_ALTERNATIVES = 20
+
+
+class ReadQuery(BaseModel):
+    """What a request may say of the model and of the texts that it wants."""
+
+    model: Annotated[str | None, Field(description="The model's name.", examples=["captcha"])] = None
+    version: Annotated[str | None, Field(description="Its version; the newest if not given.")] = None
+    alternatives: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MAX_ALTERNATIVES,
+            description="How many of the most probable texts to list, best first; `text` is then the first of them.",
+            examples=[2],
+        ),
+    ] = 0
+    length: Annotated[int | None, Field(ge=1, description="How many characters the text has.", examples=[5])] = None
+    charset: Annotated[
+        str | None,
+        Field(min_length=1, description="The only characters that the text may have.", examples=["2345678bcdef"]),
+    ] = None
+    pattern: Annotated[
+        str | None,
+        Field(
+            description=f"A regular expression that the whole text matches, of at most {MAX_LENGTH} characters: "
+            "without look-around, back-references, flags and possessive repeats. In a URL, `+` is written `%2B`.",
+            examples=[r"[a-z]{2}\d[a-z]{2}"],
+        ),
+    ] = None
+    min_confidence: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="The least confidence of a text that is `accepted`.", examples=[0.9]),
+    ] = None
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether greedy decoding gives what is wanted; else it is searched for."""
+        return not self.alternatives and self.length is None and self.charset is None and self.pattern is None
+
+
+_NOTHING_SAID = ReadQuery()
+
+
+def read_query(request: Request) -> ReadQuery:
+    """The query of a request; parameters that it does not know are ignored.
+
+    FastAPI would find the same in a parameter of the route, in several times what a network takes to read an image.
+
+    Raises:
+        RequestValidationError: a value is not allowed.
+    """
+    if not request.scope["query_string"]:
+        return _NOTHING_SAID
+    try:
+        return ReadQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        details = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors(include_url=False)]
+        raise RequestValidationError(details) from error
+
+
+def query_parameters() -> list[dict[str, Any]]:
+    """What OpenAPI says of the query: what FastAPI would."""
+
+    def route(query: Annotated[ReadQuery, Query()]) -> None: ...
+
+    document = get_openapi(title="", version="", routes=[APIRoute("/", route)])
+    parameters: list[dict[str, Any]] = document["paths"]["/"]["get"]["parameters"]
+    return parameters
+
+
+async def find_search(request: Request, model: ImageToTextModel, query: ReadQuery) -> Search | None:
+    """What is searched for; None where decoding is greedy.
+
+    Raises:
+        ConstraintError: no text satisfies the query, or its pattern is none.
+    """
+    # A pattern may take a while.
+    return None if query.is_greedy else await in_worker_thread(request, partial(_make_search, model, query))
+
+
+def _make_search(model: ImageToTextModel, query: ReadQuery) -> Search:
+    constraint = make_constraint(
+        model.codec, model.steps, length=query.length, charset=query.charset, pattern=query.pattern
+    )
+    return Search(constraint, query.alternatives)

@@ -1,0 +1,94 @@
+"""Requests that come at once: each in its turn, the probes between them, too many refused."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app.api.admission import Turns
+from app.api.problems import ApiError
+from app.main import create_app
+from app.settings import Settings
+
+
+def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between_them() -> None:
+    happened: list[str] = []
+
+    async def read(turns: Turns, name: str) -> None:
+        await turns.take()
+        happened.append(name)
+
+    async def look_at_sockets() -> None:
+        for _ in range(4):
+            happened.append("sockets")
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        turns = Turns(max_waiting=10)
+        await asyncio.gather(*(read(turns, name) for name in "abc"), look_at_sockets())
+        await read(turns, "later")
+
+    asyncio.run(main())
+    assert [name for name in happened if name != "sockets"] == ["a", "b", "c", "later"]
+    between = [happened[happened.index(first) : happened.index(second)] for first, second in ("ab", "bc")]
+    assert all("sockets" in part for part in between)
+
+
+def test_too_many_are_refused_and_told_when_to_come_back() -> None:
+    async def main() -> list[Any]:
+        turns = Turns(max_waiting=2)
+        return await asyncio.gather(*(turns.take() for _ in range(5)), return_exceptions=True)
+
+    results = asyncio.run(main())
+    assert results[:3] == [None, None, None]  # one reads, two wait
+    for error in results[3:]:
+        assert isinstance(error, ApiError)
+        assert error.status == 503
+        assert error.headers == {"Retry-After": "1"}
+
+
+def test_one_who_gives_up_does_not_hold_up_the_next() -> None:
+    async def main() -> None:
+        turns = Turns(max_waiting=2)
+        first, gone, last = (asyncio.ensure_future(turns.take()) for _ in range(3))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait_for(asyncio.gather(first, last), timeout=5)
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        await asyncio.wait_for(turns.take(), timeout=5)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("query", ["", "?alternatives=2"], ids=["in the event loop", "in threads"])
+def test_beyond_the_queue_uploads_are_refused_while_probes_are_answered(
+    settings: Callable[..., Settings],
+    samples: dict[str, bytes],
+    problem: Callable[[Any, int], dict[str, Any]],
+    query: str,
+) -> None:
+    async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
+        app = create_app(settings(max_waiting=3, threads=1))
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+        ):
+            uploads = [client.post(f"/predict{query}", content=samples["ef2ec"]) for _ in range(20)]
+            probes = [client.get("/livez") for _ in range(5)]
+            answers = await asyncio.gather(*uploads, *probes)
+            again = await client.post("/predict", content=samples["ef2ec"])
+            return answers[:20], [*answers[20:], again]
+
+    uploads, others = asyncio.run(main())
+    assert [answer.status_code for answer in others] == [200] * 6
+    read = [answer for answer in uploads if answer.status_code == 200]
+    refused = [answer for answer in uploads if answer.status_code != 200]
+    assert len(read) >= 4
+    assert {answer.json()["text"] for answer in read} == {"ef2ec"}
+    assert refused
+    for answer in refused:
+        problem(answer, 503)
+        assert answer.headers["retry-after"] == "1"
