@@ -129,8 +129,8 @@ class CtcCodec:
         for row, label in zip(extended, labels, strict=True):
             row[3 : 2 * len(label) + 3 : 2] = label
         emitted = np.zeros((steps, images, states))
-        picked = np.take_along_axis(probabilities, extended[:, np.newaxis, 2:], axis=2)
-        emitted[:, :, 2:] = picked.transpose(1, 0, 2)
+        for index, (image, row) in enumerate(zip(probabilities, extended, strict=True)):
+            emitted[:, index, 2:] = image[:, row[2:]]
         skips = np.zeros((images, states))
         skips[:, 4:] = extended[:, 4:] != extended[:, 2:-2]  # never from blank to blank
 
