@@ -36,6 +36,7 @@ Reads text of the characters `{model["vocab"]}` in images like those it was trai
 | character error rate (CER) | {validation["cer"]:.2%} |
 | word error rate (WER) | {validation["wer"]:.2%} |
 | network | `{model["architecture"]}`, {model["weights"]:,} weights, {model["bytes"] / 1000:,.0f} kB |
+| computes with | {_precision(model)} |
 | input | {model["width"]}×{model["height"]}, {"grey" if model["channels"] == 1 else "colour"}, raw 0…255 |
 | output | {model["steps"]} steps × {len(model["vocab"]) + 1} classes, probabilities, the blank last |
 | made | {metrics["created"]} |
@@ -87,6 +88,14 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
 """
+
+
+def _precision(model: dict[str, Any]) -> str:
+    return (
+        "integers of 8 bits, but for the first and the last layer"
+        if model["precision"] == "int8"
+        else "floats of 32 bits"
+    )
 
 
 def quotable(report: dict[str, Any]) -> dict[str, Any]:

@@ -11,16 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
-
-from app.inference.configs import Calibration, ModelConfigs
+from app.inference.configs import ModelConfigs
 from app.inference.cpus import available_cpus
 from app.inference.ctc import CtcCodec
 from app.inference.model import MODEL_FILE, ImageToTextModel
 from app.inference.store import METRICS_FILE
 from training.architectures import get_architecture
-from training.calibration import augmented_copies, fit_temperature
-from training.callbacks import EVALUATION_BATCH, Logs
+from training.calibration import augmented_copies
+from training.callbacks import Logs
 from training.card import CURVES, quotable, write_card
 from training.checkpoints import load_variables, read_state
 from training.config import TrainingConfig
@@ -29,7 +27,6 @@ from training.dataset import (
     Sample,
     data_checksum,
     load_images,
-    read_image,
     read_samples,
     write_csv,
 )
@@ -43,7 +40,7 @@ from training.robustness import measure_robustness
 from training.run import RunError, RunFolder, RunState
 
 CARD_FILE = "MODEL_CARD.md"
-EXPORT_IMAGES = 16
+TYPICAL_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ def _export(
     validation: Sequence[Sample],
     reports: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    destination = Path(state.output)
+    destination, architecture = Path(state.output), get_architecture(state.config.architecture)
     metrics: dict[str, Any] = {}
 
     def add_files(folder: Path) -> None:
@@ -158,26 +155,18 @@ def _export(
 
     export_folder(
         result.model,
-        _configs(state, train, validation, _temperature(state, result.model, validation)),
+        _configs(state, train, validation),
         {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
-        [read_image(sample.path) for sample in validation[:EXPORT_IMAGES]],
+        augmented_copies(_images(state.config, validation), state.config.seed),
         destination,
+        quantize_by=_images(state.config, train[:TYPICAL_IMAGES]).images if architecture.quantized else None,
         replace=state.exported,
         add_files=add_files,
     )
     return metrics
 
 
-def _temperature(state: RunState, network: keras.Model, validation: Sequence[Sample]) -> float:
-    held_out = augmented_copies(_images(state.config, validation), state.config.seed)
-    logits = network.predict(held_out.images, batch_size=EVALUATION_BATCH, verbose=0)
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    return fit_temperature(CtcCodec(state.vocab), probabilities, held_out.labels)
-
-
-def _configs(
-    state: RunState, train: Sequence[Sample], validation: Sequence[Sample], temperature: float
-) -> ModelConfigs:
+def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> ModelConfigs:
     config = state.config
     return ModelConfigs(
         model_path=MODEL_FILE,
@@ -191,7 +180,6 @@ def _configs(
         blank_index=len(state.vocab),
         channels=config.channels,
         time_axis=get_architecture(config.architecture).time_axis,
-        calibration=Calibration(temperature=temperature),
     )
 
 
@@ -219,6 +207,7 @@ def _metrics(
             "height": model.height,
             "channels": model.channels,
             "steps": model.steps,
+            "precision": model.session.get_modelmeta().custom_metadata_map.get("precision", "float32"),
         },
         "data": {
             "source": state.data,

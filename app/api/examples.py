@@ -61,20 +61,20 @@ def _character(character: str, confidence: float, left: int, right: int) -> dict
 
 _TEXT: dict[str, Any] = {
     "text": "ef2ec",
-    "confidence": 0.999017,
+    "confidence": 0.999014,
     "characters": [
-        _character("e", 0.999089, left=27, right=48),
+        _character("e", 0.99909, left=27, right=48),
         _character("f", 0.999997, left=48, right=69),
-        _character("2", 0.999993, left=69, right=91),
-        _character("e", 0.999951, left=91, right=114),
-        _character("c", 0.999981, left=114, right=137),
+        _character("2", 1.0, left=69, right=91),
+        _character("e", 0.999952, left=91, right=114),
+        _character("c", 0.999975, left=114, right=137),
     ],
 }
 _WITH_SEARCH: dict[str, Any] = {
-    "alternatives": [{"text": "ef2ec", "confidence": 0.999017}, {"text": "8f2ec", "confidence": 0.000783}],
+    "alternatives": [{"text": "ef2ec", "confidence": 0.999014}, {"text": "8f2ec", "confidence": 0.000795}],
     "accepted": True,
 }
-_MODEL = {"name": "captcha", "version": "202611231822"}
+_MODEL = {"name": "captcha", "version": "202611232018"}
 _REQUEST_ID = "0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"
 
 

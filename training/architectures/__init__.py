@@ -36,6 +36,7 @@ class Architecture:
             (batch, steps, classes).
         channels: 1 for grey, 3 for blue, green, red.
         time_axis: "width" where output step t sees column t of the image.
+        quantized: whether its inner convolutions are exported in 8 bits, where that reads as well.
         recipe: its training defaults from random weights.
         continued: its training defaults from weights that read something already.
         description: one line for `--help`, the card and the README.
@@ -44,6 +45,7 @@ class Architecture:
     build: Callable[[tuple[int, int, int], int], keras.Model]
     channels: Literal[1, 3]
     time_axis: Literal["width"] | None
+    quantized: bool
     recipe: Recipe
     continued: Recipe
     description: str

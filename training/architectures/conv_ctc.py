@@ -21,8 +21,9 @@ def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """The network; see `Architecture.build`."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
-    x = _conv2d(x, 16, strides=2)
-    x = layers.MaxPooling2D((2, 1), padding="same")(x)
+    # Rectified after the pooling, which gives the same: between the two, 8 bits could not begin (see `quantize`).
+    x = _conv2d(x, 16, strides=2, rectified=False)
+    x = layers.ReLU()(layers.MaxPooling2D((2, 1), padding="same")(x))
     x = _conv2d(x, 32, strides=(1, 2))
     x = _conv2d(x, 48, strides=(2, 1))
     x = _conv2d(x, 64, strides=(2, 1))
@@ -31,7 +32,7 @@ def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(x.shape[1], 1), padding="valid"))
     x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(1, 5)))
     x = layers.Conv2D(classes, 1, bias_initializer=_blank_last_and_unlikely, name=LOGITS)(x)
-    return keras.Model(inputs, layers.Reshape((x.shape[2], classes))(x), name="conv_ctc")
+    return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="conv_ctc")
 
 
 def _conv2d(
@@ -41,11 +42,13 @@ def _conv2d(
     kernel: tuple[int, int] = (3, 3),
     strides: int | tuple[int, int] = 1,
     padding: Literal["same", "valid"] = "same",
+    rectified: bool = True,
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
         filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
     )(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(x))
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
+    return layers.ReLU()(x) if rectified else x
 
 
 def _blank_last_and_unlikely(shape: tuple[int, ...], dtype: str) -> keras.KerasTensor:
@@ -58,6 +61,7 @@ ARCHITECTURE = Architecture(
     build=build,
     channels=1,
     time_axis="width",
+    quantized=True,
     recipe=Recipe(
         batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
     ),

@@ -53,6 +53,7 @@ ARCHITECTURE = Architecture(
     build=build,
     channels=3,
     time_axis=None,
+    quantized=False,
     recipe=RECIPE,
     continued=RECIPE,
     description="the mltu tutorial's network: nine residual blocks and a bidirectional LSTM",
