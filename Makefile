@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SERVE_STAMP := $(VENV)/.serve.installed
 DEV_STAMP := $(VENV)/.dev.installed
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format lock clean
+.PHONY: help serve install test bench check format lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,6 +22,9 @@ install: $(DEV_STAMP) ## everything that training, tests and checks need, into .
 test: $(DEV_STAMP) ## the whole test suite, training included
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
+bench: $(DEV_STAMP) $(BENCH_STAMP) ## the side-by-side measurements, as tables and in runs/bench/bench.json
+	$(BIN)/python -m benchmarks --json runs/bench/bench.json $(BENCH_OPTIONS)
+
 check: $(DEV_STAMP) ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,15 +35,17 @@ format: $(DEV_STAMP) ## lay the code out and mend what the linter can
 	$(BIN)/ruff format .
 
 lock: $(DEV_STAMP) ## resolve pyproject.toml anew into requirements/*.txt
-	$(LOCK) -o requirements/serve.txt
-	$(LOCK) --extra training -c requirements/serve.txt -o requirements/train.txt
-	$(LOCK) --extra training --extra dev -c requirements/train.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml -o requirements/serve.txt
+	$(LOCK) pyproject.toml --extra training -c requirements/serve.txt -o requirements/train.txt
+	$(LOCK) pyproject.toml --extra training --extra dev -c requirements/train.txt -o requirements/dev.txt
+	$(LOCK) benchmarks/requirements.in --override benchmarks/overrides.txt -c requirements/serve.txt \
+		-o requirements/bench.txt
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
-	--python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+	--python-version 3.11 --custom-compile-command "make lock"
 
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,3 +61,10 @@ $(DEV_STAMP): requirements/dev.txt | $(BIN)/python
 	@echo "installing the requirements of service, training and tests into $(VENV) …"
 	@$(PIP) install --require-hashes -r $<
 	@touch $@ $(SERVE_STAMP)
+
+# Not what the packages ask for and do not need: see benchmarks/overrides.txt.
+$(BENCH_STAMP): requirements/bench.txt | $(BIN)/python
+	@echo "installing the peers of the benchmark into $(BENCH_VENV) …"
+	@$(BIN)/python -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,146 @@
+"""The side-by-side measurements, which `make bench` makes.
+
+    python -m benchmarks [SECTION …] [--rounds N] [--quick] [--json FILE] [--data DIR] [--tutorial-run RUN]
+
+In every round each side is measured once, in turn; shown are the medians of the rounds, and of their ratios, with the
+least and the greatest. The peers run in `.venv-bench`, which `make bench` makes.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks import wrk
+from benchmarks.common import PEERS_PYTHON, Setup, draw_uploads, export_tutorial, machine, newest_model, versions
+from benchmarks.figures import BenchmarkError, Check, Section, Table, checks_table, in_words
+from benchmarks.sections import batch, growth, http, read, stages, startup, training
+
+SECTIONS: dict[str, Callable[[Setup], Section]] = {
+    "stages": stages.measure,
+    "http": http.measure,
+    "batch": batch.measure,
+    "read": read.measure,
+    "startup": startup.measure,
+    "training": training.measure,
+    "growth": growth.measure,
+}
+WITH_PEERS = {"stages", "http", "startup"}
+WITH_LOAD = {"http", "batch"}
+BUSY = 0.5  # processes that wanted to run in the last minute
+UNPREPARED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what the command line names; end with status 1 if a section could not be measured."""
+    options = parse(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "versions": versions(),
+        "model": newest_model().name,
+        "rounds": options.rounds,
+        "quick": options.quick,
+        "sections": {},
+    }
+    show_machine(console, report)
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        setup = prepare(options, Path(folder))
+        for name in options.sections:
+            started = time.perf_counter()
+            try:
+                section = SECTIONS[name](setup)
+            except BenchmarkError as error:
+                failed.append(name)
+                print(f"{name}: {error}", file=sys.stderr)
+                continue
+            report["sections"][name] = {**section, "seconds": round(time.perf_counter() - started, 1)}
+            show(console, name, section)
+            if options.json is not None:  # after every section: what has been measured is kept
+                options.json.parent.mkdir(parents=True, exist_ok=True)
+                options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    checks: list[Check] = [check for section in report["sections"].values() for check in section["checks"]]
+    if checks:
+        show_table(console, checks_table(checks))
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line; ends with status 2 on wrong ones and where something is not installed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures this reader beside others.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; all without")
+    parser.add_argument("--rounds", type=int, help="how often each side is measured  [default: 7; 2 with --quick]")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: less of everything")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--data", type=Path, help="labelled images: minutes until few validation words are wrong")
+    parser.add_argument("--tutorial-run", type=Path, help="a finished run of the tutorial's network on them")
+    options = parser.parse_args(arguments)
+    options.sections = options.sections or list(SECTIONS)
+    options.rounds = options.rounds or (2 if options.quick else 7)
+    if unknown := set(options.sections) - SECTIONS.keys():
+        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    if options.rounds < 1:
+        parser.error("at least 1 round is needed")
+    if WITH_LOAD.intersection(options.sections) and not wrk.is_installed():
+        parser.exit(UNPREPARED, f"{wrk.MISSING}\n")
+    if WITH_PEERS.intersection(options.sections) and not PEERS_PYTHON.exists():
+        parser.exit(UNPREPARED, "the peers are not installed: make bench installs them first\n")
+    return options
+
+
+def prepare(options: argparse.Namespace, folder: Path) -> Setup:
+    """Draw the uploads and make the tutorial's network, where a section needs it."""
+    setup = Setup(
+        rounds=options.rounds,
+        quick=options.quick,
+        folder=folder,
+        model=newest_model(),
+        uploads=draw_uploads(folder / "uploads", newest_model()),
+        data=options.data,
+        tutorial_run=options.tutorial_run,
+    )
+    if WITH_PEERS.intersection(options.sections):
+        export_tutorial(setup.tutorial)
+    return setup
+
+
+def show_machine(console: Console, report: dict[str, Any]) -> None:
+    """Print what the figures depend on, and a warning where others are at work on the machine."""
+    for what in ("machine", "versions"):
+        console.print(", ".join(f"{key} {value}" for key, value in report[what].items()), highlight=False)
+    console.print(f"model {report['model']}, {report['rounds']} rounds: median (least–greatest)", highlight=False)
+    if report["machine"]["load_before"] > BUSY:
+        console.print("[bold]The machine is busy: these figures are not to be quoted.[/]")
+
+
+def show(console: Console, name: str, section: Section) -> None:
+    """Print a section's tables, wanted figures and notes."""
+    console.rule(name, align="left")
+    for table in section["tables"].values():
+        show_table(console, table)
+    for note in section["notes"]:
+        console.print(note, highlight=False, markup=False)
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Print a table for people."""
+    shown = RichTable(title=table["title"], title_justify="left", title_style="bold")
+    for key, heading in table["columns"].items():
+        words = all(isinstance(row[key], str) for row in table["rows"])
+        shown.add_column(heading, justify="left" if words else "right")
+    for row in table["rows"]:
+        shown.add_row(*(in_words(row[key]) for key in table["columns"]))
+    console.print(shown)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""What a run of the benchmark works with, and the machine it runs on."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from app.inference.cpus import available_cpus
+from app.inference.images import decode_image
+from app.inference.model import ImageToTextModel
+from benchmarks.figures import BenchmarkError
+from training.draw import CAPTCHA_ALPHABET, draw_captcha, draw_folder
+
+ROOT = Path(__file__).parents[1]
+PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+TUTORIAL = "tutorial"
+UPLOADS = 64
+AS_THE_DATA_SET = (cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
+PACKAGES = (
+    "fastapi",
+    "keras",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "tensorflow",
+    "uvicorn",
+)
+PEERS = ("mltu", "ddddocr", "litserve")
+SHOW_VERSIONS = "import json, sys, importlib.metadata as m; print(json.dumps({p: m.version(p) for p in sys.argv[1:]}))"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all sections are given."""
+
+    rounds: int
+    quick: bool
+    folder: Path
+    """For what the run needs no longer when it has ended."""
+    model: Path
+    """The folder of our model."""
+    uploads: list[Path]
+    """Image files that our model reads right, each named by its text."""
+    data: Path | None = None
+    """Labelled images to train on until few words are wrong."""
+    tutorial_run: Path | None = None
+    """The folder of a finished training of the tutorial's network on the same images."""
+
+    @property
+    def tutorial(self) -> Path:
+        """The folder of the tutorial's network; see `export_tutorial`."""
+        return self.folder / TUTORIAL
+
+
+def newest_model() -> Path:
+    """The shipped model."""
+    return max((ROOT / "model_store" / "captcha").iterdir())
+
+
+def draw_uploads(folder: Path, model: Path, count: int = UPLOADS) -> list[Path]:
+    """Draw captchas like the data set's, 200×50 with an alpha channel, that the model reads right.
+
+    Filtered and packed so that they are as large as the data set's, about 8.7 kB, and take as long to decode.
+
+    Raises:
+        BenchmarkError: it reads too few of them.
+    """
+    reader = ImageToTextModel(model)
+    drawn = draw_folder(folder, count + count // 4 + 2, alphabet=CAPTCHA_ALPHABET, draw=draw_captcha)
+    right = []
+    for path in drawn:
+        cv2.imwrite(str(path), cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2BGRA), AS_THE_DATA_SET)
+        if reader.predict([decode_image(path.read_bytes())])[0].text == path.stem:
+            right.append(path)
+    if len(right) < count:
+        raise BenchmarkError(f"the model reads {len(right)} of {len(drawn)} drawn images right; {count} are needed")
+    return right[:count]
+
+
+def export_tutorial(folder: Path) -> None:
+    """Make the tutorial's network in a process of its own, so that TensorFlow is in none that is measured."""
+    run_quietly([sys.executable, "-m", "benchmarks.networks", str(folder)])
+
+
+def run_quietly(command: list[str]) -> str:
+    """The output of a command.
+
+    Raises:
+        BenchmarkError: it fails.
+    """
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchmarkError(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on besides the code."""
+    return {
+        "processor": _processor(),
+        "cores": available_cpus(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "os": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The packages' versions, the peers' and wrk's where they are installed."""
+    found = {package: _version(package) for package in PACKAGES}
+    if PEERS_PYTHON.exists():
+        found |= json.loads(run_quietly([str(PEERS_PYTHON), "-c", SHOW_VERSIONS, *PEERS]))
+    try:
+        found["wrk"] = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split()[1]  # noqa: S607
+    except FileNotFoundError:
+        found["wrk"] = "not installed"
+    return found
+
+
+def environment(**variables: object) -> Mapping[str, str]:
+    """This process's environment and more."""
+    return os.environ | {name: str(value) for name, value in variables.items()}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,250 @@
+"""Faults, one after the other, on the real service with two workers: what is lost, how long answers take, what grows.
+
+    python -m benchmarks.faults [FAULT …] [--times N]
+
+Overload: many times the connections that may wait; refusals must be quick, and what is accepted must not suffer.
+SIGTERM under load, a killed worker under load, a storm of reloads, silent sockets. Prints a line a fault, with what is
+wanted of it, and ends with status 1 if any is not had.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from benchmarks.common import ROOT
+from benchmarks.load import LOST, Load, send_for, send_load, upload_request
+from benchmarks.servers import descendants, free_ports, memory, wait_for
+
+KEY = "benchmark"
+IMAGE = (ROOT / "samples" / "ef2ec.png").read_bytes()
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a fault: what is said of it, and whether it is what is wanted."""
+
+    text: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service with two workers."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that serve, living ones."""
+        started = re.findall(r"Started server process \[(\d+)\]", self.log.read_text())
+        return [pid for pid in map(int, started) if pid in descendants(self.process.pid)]
+
+    @property
+    def memory(self) -> float:
+        """The megabytes that all its processes hold, shared ones counted once (PSS)."""
+        return memory(self.process.pid).together
+
+
+@contextmanager
+def service(**variables: str) -> Iterator[Service]:
+    """Start it, and wait until both workers serve."""
+    (port,) = free_ports(1)
+    settings = {"OCR_PORT": str(port), "OCR_WORKERS": "2", "OCR_ADMIN_KEY": KEY, "OCR_LOG_FORMAT": "json"} | variables
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=os.environ | settings, stdout=log)
+        started = Service(process, port, Path(log.name))
+        try:
+            wait_for(process, port, "/readyz", (200,))
+            _wait_for_workers(started)
+            yield started
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for_workers(one: Service) -> None:
+    while len(one.workers) < 2:
+        time.sleep(0.1)
+    time.sleep(0.5)  # what is started serves a moment later
+
+
+def overload(_times: int) -> Iterator[Outcome]:
+    """Ten times as many connections as may wait in both workers, each asking again at once."""
+    with service() as one:
+        calm = send_load(one.port, IMAGE, CONNECTIONS, seconds=5)
+        before = one.memory
+        probes: list[float] = []
+        with _probing(one.port, probes):
+            load = send_load(one.port, IMAGE, 2 * 64 * 10, seconds=10)
+        grown = one.memory - before
+        accepted, refused = load.percentile(200, 0.99), load.percentile(503, 0.99)
+        calm_p99 = calm.percentile(200, 0.99)
+        yield Outcome(f"calm, {CONNECTIONS} connections: p99 {calm_p99:.1f} ms", good=True)
+        yield Outcome(f"{load.count(200)} accepted, p99 {accepted:.1f} ms", accepted <= 3 * calm_p99)
+        yield Outcome(f"{load.count(503)} refused, p99 {refused:.1f} ms", refused <= 50)
+        yield Outcome(f"{load.count(LOST)} without an answer", load.count(LOST) == 0)
+        yield Outcome(f"probes: slowest {1000 * max(probes):.0f} ms of {len(probes)}", max(probes) < 1)
+        yield Outcome(f"memory grew by {grown:.0f} MB", grown < 50)
+
+
+def stops(times: int) -> Iterator[Outcome]:
+    """SIGTERM under load: clients send until the service is not ready."""
+    lost = read = wrong = 0
+    ends: set[int] = set()
+    for _ in range(times):
+        with service(OCR_DRAIN_SECONDS="1") as one:
+            load = Load()
+            sender = threading.Thread(target=_send_until_unready, args=(one.port, load))
+            sender.start()
+            time.sleep(0.3)
+            one.process.send_signal(signal.SIGTERM)
+            sender.join(30)
+            ends.add(one.process.wait(30))
+        lost, read = lost + load.count(LOST), read + load.count(200)
+        wrong += sum(count for text, count in load.texts.items() if text != b"ef2ec")
+    yield Outcome(
+        f"{times} SIGTERMs: {read} read, {lost} lost, {wrong} wrong, exit {ends}", lost == wrong == 0 == max(ends)
+    )
+
+
+def kills(times: int) -> Iterator[Outcome]:
+    """SIGKILL to a worker under load: what it was reading is lost, the rest goes on, and it is replaced."""
+    with service() as one:
+        for number in range(times):
+            load = Load()
+            sender = threading.Thread(target=_send, args=(one.port, load, 4.0))
+            sender.start()
+            time.sleep(0.5)
+            os.kill(one.workers[number % 2], signal.SIGKILL)
+            sender.join(30)
+            _wait_for_workers(one)
+            good = load.count(LOST) <= CONNECTIONS and len(one.workers) == 2 and load.count(200) > 0
+            yield Outcome(f"killed: {load.count(200)} read, {load.count(LOST)} under way lost, 2 workers again", good)
+
+
+def reloads(times: int) -> Iterator[Outcome]:
+    """Reloads under load, one after the other."""
+    with service() as one, httpx.Client(base_url=f"http://127.0.0.1:{one.port}", timeout=60) as admin:
+        load = Load()
+        sender = threading.Thread(target=_send, args=(one.port, load, 3600.0))
+        sender.start()
+        before, failed = one.memory, 0
+        for _ in range(times):
+            answer = admin.post("/models/reload", headers={"Authorization": f"Bearer {KEY}"})
+            failed += answer.status_code != 200
+        load.stopped = True
+        sender.join(30)
+        grown = one.memory - before
+        bad = sum(len(times) for status, times in load.answers.items() if status != 200)
+        yield Outcome(f"{times} reloads, {failed} failed; {load.count(200)} read, {bad} not", failed == bad == 0)
+        yield Outcome(f"memory grew by {grown:.0f} MB", grown < 50)
+
+
+def silence(_times: int) -> Iterator[Outcome]:
+    """A thousand sockets that say nothing, or stop in the middle."""
+    with service(OCR_HEAD_TIMEOUT="2", OCR_BODY_TIMEOUT="2") as one, ExitStack() as stack:
+        before = one.memory
+        starts = (b"", b"POST /predict HT", b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc")
+        sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", one.port))) for _ in range(1000)]
+        for number, each in enumerate(sockets):
+            each.sendall(starts[number % len(starts)])
+        calm = send_load(one.port, IMAGE, CONNECTIONS, seconds=4)
+        closed = sum(_is_closed(each) for each in sockets)
+        bad = sum(len(times) for status, times in calm.answers.items() if status != 200)
+        grown = one.memory - before
+        yield Outcome(f"1000 silent sockets: {closed} closed; {calm.count(200)} read meanwhile, {bad} not", bad == 0)
+        yield Outcome(f"memory grew by {grown:.0f} MB", closed == 1000 and grown < 50)
+
+
+FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
+    "overload": (overload, 1),
+    "stops": (stops, 50),
+    "kills": (kills, 5),
+    "reloads": (reloads, 500),
+    "silence": (silence, 1),
+}
+
+
+def main() -> None:
+    """Bring about what the command line names."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m benchmarks.faults"
+    )
+    parser.add_argument("faults", nargs="*", choices=[*FAULTS, []], metavar="FAULT", help=", ".join(FAULTS))
+    parser.add_argument("--times", type=int, help="how often, instead of the usual number")
+    arguments = parser.parse_args()
+    all_good = True
+    for name in arguments.faults or FAULTS:
+        fault, usual = FAULTS[name]
+        for outcome in fault(arguments.times or usual):
+            print(f"{name:<9} {'ok    ' if outcome.good else 'MISSED'} {outcome.text}", flush=True)
+            all_good &= outcome.good
+    sys.exit(not all_good)
+
+
+def _send(port: int, load: Load, seconds: float) -> None:
+    asyncio.run(send_for(load, port, [upload_request(IMAGE)] * CONNECTIONS, seconds))
+
+
+def _send_until_unready(port: int, load: Load) -> None:
+    watcher = threading.Thread(target=_stop_when_unready, args=(port, load))
+    watcher.start()
+    _send(port, load, 30.0)
+    watcher.join()
+
+
+def _stop_when_unready(port: int, load: Load) -> None:
+    while httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+        time.sleep(0.05)
+    load.stopped = True
+
+
+@contextmanager
+def _probing(port: int, seconds: list[float]) -> Iterator[None]:
+    """Ask `/livez` ten times a second meanwhile, in a thread of its own."""
+    done = threading.Event()
+
+    def probe() -> None:
+        while not done.wait(0.1):
+            started = time.perf_counter()
+            httpx.get(f"http://127.0.0.1:{port}/livez", timeout=30).raise_for_status()
+            seconds.append(time.perf_counter() - started)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(10)
+    try:
+        while connection.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
+if __name__ == "__main__":
+    main()

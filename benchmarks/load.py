@@ -1,0 +1,121 @@
+"""Uploads from many connections at once, each sent as soon as the one before is answered; every answer is kept."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+import uvloop
+
+LOST = 0
+
+
+@dataclass
+class Load:
+    """What came of it: for each status, the seconds that its answers took; status 0 is no answer at all.
+
+    Attributes:
+        answers: status → seconds.
+        texts: how often each answer's text was which, where it was read.
+    """
+
+    answers: dict[int, list[float]] = field(default_factory=dict)
+    texts: Counter[bytes] = field(default_factory=Counter)
+    stopped: bool = False
+
+    def add(self, status: int, seconds: float, body: bytes) -> None:
+        """Count an answer."""
+        self.answers.setdefault(status, []).append(seconds)
+        if status == 200:
+            self.texts[body.partition(b'"text":"')[2].partition(b'"')[0]] += 1
+
+    def count(self, status: int) -> int:
+        """How many answers had a status."""
+        return len(self.answers.get(status, ()))
+
+    def percentile(self, status: int, part: float) -> float:
+        """The milliseconds within which so many of the answers of a status came; NaN if there was none."""
+        times = sorted(self.answers.get(status, ()))
+        return 1000 * times[min(len(times) - 1, int(part * len(times)))] if times else float("nan")
+
+
+class _Sender(asyncio.Protocol):
+    """A connection that sends the request again and again."""
+
+    def __init__(self, request: bytes, load: Load, closed: asyncio.Future[None]) -> None:
+        self._request, self._load, self._closed = request, load, closed
+        self._received = b""
+        self._waits = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        lowered = head.lower()
+        length = int(lowered.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        self._waits = False
+        self._load.add(int(head[9:12]), time.perf_counter() - self._sent, body)
+        self._received = b""
+        if self._load.stopped or b"connection: close" in lowered:
+            self._transport.close()
+        else:
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waits:
+            self._load.add(LOST, time.perf_counter() - self._sent, b"")
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def _send(self) -> None:
+        self._waits, self._sent = True, time.perf_counter()
+        self._transport.write(self._request)
+
+
+def upload_request(image: bytes, path: str = "/predict") -> bytes:
+    """An HTTP request that uploads an image file as its body."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n"
+    return head.encode() + image
+
+
+async def send_for(load: Load, port: int, requests: Sequence[bytes], seconds: float) -> None:
+    """Upload from as many connections as there are requests, until the time is over or the load is told to stop.
+
+    A connection that the server closes after its answer is opened anew; one that it refuses ends there.
+    """
+    await asyncio.gather(*(_keep_sending(load, port, request) for request in requests), _stop_after(load, seconds))
+
+
+async def _keep_sending(load: Load, port: int, request: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    while not load.stopped:
+        closed = loop.create_future()
+        try:
+            await loop.create_connection(partial(_Sender, request, load, closed), "127.0.0.1", port)
+        except OSError:
+            return
+        await closed
+
+
+async def _stop_after(load: Load, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not load.stopped and time.monotonic() < end:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)  # another thread may tell it
+    load.stopped = True
+
+
+def send_load(port: int, image: bytes, connections: int, seconds: float) -> Load:
+    """The same from outside an event loop, every connection with the same image."""
+    load = Load()
+    uvloop.run(send_for(load, port, [upload_request(image)] * connections, seconds))
+    return load

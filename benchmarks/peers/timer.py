@@ -1,0 +1,132 @@
+"""Times the steps of one side, a round whenever it is told to: sides in processes of their own take turns.
+
+    python -m benchmarks.peers.timer SIDE --seconds S --model FOLDER UPLOAD …
+
+For each line on standard input, runs every step for so many seconds and prints a JSON object: name → milliseconds.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+THREADS = 1
+
+Steps = dict[str, Callable[[], object]]
+
+
+def main() -> None:
+    """Serve rounds until standard input ends."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("uploads", type=Path, nargs="+")
+    options = parser.parse_args()
+    steps = SIDES[options.side](options.model, [path.read_bytes() for path in options.uploads])
+    for step in steps.values():
+        step()
+    for _ in sys.stdin:
+        print(json.dumps(time_steps(steps, options.seconds)), flush=True)
+
+
+def time_steps(steps: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Milliseconds that each step takes, the mean of calls in a row for so many seconds."""
+    return {name: _milliseconds(step, seconds) for name, step in steps.items()}
+
+
+def steps_of_ours(folder: Path, uploads: Sequence[bytes]) -> Steps:
+    """Our steps from bytes to text, each on what the step before it made of an upload."""
+    from app.inference.images import decode_image
+    from app.inference.model import ImageToTextModel
+
+    model = ImageToTextModel(folder)
+    upload = uploads[0]
+    pixels = decode_image(upload)
+    batches = {size: model.prepare([pixels] * size) for size in BATCHES}
+    probabilities = model.run(batches[1])
+    temperature = model.configs.calibration.temperature
+    return {
+        "decode": lambda: decode_image(upload),
+        "resize": lambda: model.prepare([pixels]),
+        "run": lambda: model.run(batches[1]),
+        "text": lambda: model.codec.decode(probabilities, temperature),
+        "total": lambda: model.predict([decode_image(upload)]),
+        **{f"batch {size}": partial(model.run, batch) for size, batch in batches.items()},
+    }
+
+
+def steps_of_tutorial(folder: Path, uploads: Sequence[bytes]) -> Steps:
+    """The same of the tutorial."""
+    import numpy as np
+
+    from benchmarks.peers.threads import use_threads
+    from benchmarks.peers.tutorial import ImageToWordModel, decode
+
+    use_threads(THREADS)
+    model = ImageToWordModel(folder)
+    upload = uploads[0]
+    pixels = decode(upload)
+    batches = {size: np.repeat(model.prepare(pixels), size, axis=0) for size in BATCHES}
+    probabilities = model.run(batches[1])
+    return {
+        "decode": lambda: decode(upload),
+        "resize": lambda: model.prepare(pixels),
+        "run": lambda: model.run(batches[1]),
+        "text": lambda: model.text(probabilities),
+        "total": lambda: model.predict(decode(upload)),
+        **{f"batch {size}": partial(model.run, batch) for size, batch in batches.items()},
+    }
+
+
+def steps_of_ddddocr(_: Path, uploads: Sequence[bytes]) -> Steps:
+    """What ddddocr does out of the box, told the alphabet."""
+    import ddddocr
+
+    from benchmarks.peers.threads import use_threads
+
+    use_threads(THREADS)
+    reader = ddddocr.DdddOcr(show_ad=False)
+    reader.set_ranges("2345678bcdefgmnpwxy")
+    return {"total": lambda: reader.classification(uploads[0])}
+
+
+def steps_of_ceiling(folder: Path, uploads: Sequence[bytes]) -> Steps:
+    """The bare loop, without text or HTTP: decode each upload and run the network, one at a time or all at once."""
+    from app.inference.images import decode_image
+    from app.inference.model import ImageToTextModel
+
+    model = ImageToTextModel(folder)
+
+    def one_by_one() -> None:
+        for upload in uploads:
+            model.run(model.prepare([decode_image(upload)]))
+
+    return {
+        "one by one": one_by_one,
+        "together": lambda: model.run(model.prepare([decode_image(upload) for upload in uploads])),
+    }
+
+
+def _milliseconds(step: Callable[[], object], seconds: float) -> float:
+    calls = 0
+    started = time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        step()
+        calls += 1
+    return 1000 * elapsed / calls
+
+
+SIDES: dict[str, Callable[[Path, Sequence[bytes]], Steps]] = {
+    "ours": steps_of_ours,
+    "tutorial": steps_of_tutorial,
+    "ddddocr": steps_of_ddddocr,
+    "ceiling": steps_of_ceiling,
+}
+
+if __name__ == "__main__":
+    main()

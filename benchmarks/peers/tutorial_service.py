@@ -1,0 +1,32 @@
+"""The tutorial's model behind FastAPI, in the two ways that its reader might write it.
+
+    MODEL=FOLDER [THREADS=N] uvicorn benchmarks.peers.tutorial_service:app
+
+Without THREADS the session is as `mltu` makes it, with a pool of as many threads as there are processors.
+"""
+
+import os
+from pathlib import Path
+
+from fastapi import FastAPI, UploadFile
+
+from benchmarks.peers.threads import use_threads
+from benchmarks.peers.tutorial import ImageToWordModel, decode
+
+if "THREADS" in os.environ:
+    use_threads(int(os.environ["THREADS"]))
+
+app = FastAPI()
+model = ImageToWordModel(Path(os.environ["MODEL"]))
+
+
+@app.post("/predict")
+async def predict(file: UploadFile) -> dict[str, str]:
+    """Read one image while all other requests wait."""
+    return {"text": model.predict(decode(await file.read()))}
+
+
+@app.post("/predict-in-thread")
+def predict_in_thread(file: UploadFile) -> dict[str, str]:
+    """Read one image in a thread, beside other requests."""
+    return {"text": model.predict(decode(file.file.read()))}

@@ -1,0 +1,71 @@
+"""`python -m app read`: folders of many images, and a reading of one that is timed and watched."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.common import ROOT
+from benchmarks.figures import BenchmarkError
+from benchmarks.servers import memory
+
+COMMAND = (sys.executable, "-m", "app", "read")
+WATCHED_EVERY = 0.2
+SKIPPED = "python -m app read: there is no such command yet; skipped."
+
+
+@dataclass(frozen=True)
+class BulkReading:
+    """How long a folder took, from the start of the process to its end, and the most memory (PSS) meanwhile."""
+
+    seconds: float
+    megabytes: float
+
+
+def can_read() -> bool:
+    """Whether the service has the command."""
+    return subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def fill_folder(folder: Path, uploads: Sequence[Path], count: int) -> Path:
+    """Make a folder of so many images, hard links to a few files."""
+    folder.mkdir()
+    for index in range(count):
+        os.link(uploads[index % len(uploads)], folder / f"{index:06}.png")
+    return folder
+
+
+def read_folder(folder: Path, count: int) -> BulkReading:
+    """Let the command read a folder of so many images.
+
+    Raises:
+        BenchmarkError: it failed, or did not write a line an image.
+    """
+    output = folder.with_suffix(".csv")
+    output.unlink(missing_ok=True)
+    most = 0.0
+    started = time.perf_counter()
+    with subprocess.Popen(
+        [*COMMAND, str(folder), "--output", str(output)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        while True:
+            try:
+                reader.wait(WATCHED_EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                most = max(most, memory(reader.pid).together)
+        seconds = time.perf_counter() - started
+        errors = reader.stderr.read() if reader.stderr else ""
+    if reader.returncode != 0:
+        raise BenchmarkError(f"python -m app read failed: {errors[-2000:]}")
+    lines = len(output.read_text(encoding="utf-8").splitlines())
+    if lines not in {count, count + 1}:
+        raise BenchmarkError(f"python -m app read wrote {lines} lines for {count} images")
+    return BulkReading(seconds, most)

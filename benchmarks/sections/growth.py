@@ -1,0 +1,176 @@
+"""How the cost grows with the image, the batch, the vocabulary and the folder."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.images import decode_image
+from app.inference.model import ImageToTextModel
+from benchmarks.common import AS_THE_DATA_SET, Setup
+from benchmarks.figures import Figure, Row, Section, Table, by_name, figure, ratio, scaled
+from benchmarks.networks import widen_vocabulary
+from benchmarks.peers.timer import time_steps
+from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
+from training.draw import draw_captcha
+
+ENLARGEMENTS = (1, 2, 4, 10)
+BATCHES = (1, 4, 16, 64, 256)
+VOCABULARIES = (10, 100, 1_000, 5_000)
+FOLDERS, SMALL_FOLDERS = (1_000, 10_000, 100_000), (1_000, 4_000)
+CHARACTERS = 5
+
+
+def measure(setup: Setup) -> Section:
+    """Measure each kind of growth by itself; sizes take turns."""
+    model = ImageToTextModel(setup.model)
+    tables = {
+        "growth_image": image_table(setup, model),
+        "growth_batch": batch_table(setup, model),
+        "growth_vocabulary": vocabulary_table(setup),
+    }
+    if not can_read():
+        return Section(tables=tables, checks=[], notes=[SKIPPED])
+    return Section(tables=tables | {"growth_folder": folder_table(setup)}, checks=[], notes=[])
+
+
+def image_table(setup: Setup, model: ImageToTextModel) -> Table:
+    """Decoding and resizing of ever larger images."""
+    files = {factor: _png(draw_captcha("b5wn6", 27, width=200 * factor, height=50 * factor)) for factor in ENLARGEMENTS}
+    pixels = {factor: decode_image(data) for factor, data in files.items()}
+    steps: dict[str, Callable[[], object]] = {}
+    for factor in ENLARGEMENTS:
+        steps[f"decode {factor}"] = partial(decode_image, files[factor])
+        steps[f"resize {factor}"] = partial(model.prepare, [pixels[factor]])
+    times = _time(setup, steps)
+    rows: list[Row] = [
+        {
+            "size": f"{200 * factor}×{50 * factor}",
+            "pixels": factor**2,
+            "decode": times[f"decode {factor}"],
+            "decode_ratio": ratio(times[f"decode {factor}"], times[f"decode {ENLARGEMENTS[0]}"]),
+            "resize": times[f"resize {factor}"],
+        }
+        for factor in ENLARGEMENTS
+    ]
+    return Table(
+        title="Growth with the image, RGBA PNG",
+        columns={
+            "size": "image",
+            "pixels": "pixels, × the first",
+            "decode": "decode, ms",
+            "decode_ratio": "× the first",
+            "resize": "resize, ms",
+        },
+        rows=rows,
+    )
+
+
+def batch_table(setup: Setup, model: ImageToTextModel) -> Table:
+    """The network's time for ever more images at once."""
+    pixels = decode_image(setup.uploads[0].read_bytes())
+    batches = {size: model.prepare([pixels] * size) for size in BATCHES}
+    times = _time(setup, {str(size): partial(model.run, batch) for size, batch in batches.items()})
+    first = times[str(BATCHES[0])]
+    rows: list[Row] = [
+        {
+            "batch": size,
+            "run": times[str(size)],
+            "ratio": ratio(times[str(size)], first),
+            "image": scaled(times[str(size)], 1 / size),
+        }
+        for size in BATCHES
+    ]
+    columns = {"batch": "images at once", "run": "network, ms", "ratio": "× the first", "image": "ms an image"}
+    return Table(title="Growth with the batch, one thread", columns=columns, rows=rows)
+
+
+def vocabulary_table(setup: Setup) -> Table:
+    """Network and decoding of a text of five characters, for ever more characters that they could be."""
+    steps: dict[str, Callable[[], object]] = {}
+    for size in VOCABULARIES:
+        folder = setup.folder / f"vocabulary-{size}"
+        widen_vocabulary(setup.model, size, folder)
+        model = ImageToTextModel(folder)
+        batch = model.prepare([decode_image(setup.uploads[0].read_bytes())])
+        output = _short_text(model.steps, model.codec.classes)
+        steps[f"run {size}"] = partial(model.run, batch)
+        steps[f"text {size}"] = partial(model.codec.decode, output, model.configs.calibration.temperature)
+    times = _time(setup, steps)
+    rows: list[Row] = [
+        {
+            "vocabulary": size,
+            "run": times[f"run {size}"],
+            "run_ratio": ratio(times[f"run {size}"], times[f"run {VOCABULARIES[0]}"]),
+            "text": times[f"text {size}"],
+            "text_ratio": ratio(times[f"text {size}"], times[f"text {VOCABULARIES[0]}"]),
+        }
+        for size in VOCABULARIES
+    ]
+    return Table(
+        title=f"Growth with the vocabulary, an image of {CHARACTERS} characters",
+        columns={
+            "vocabulary": "characters known",
+            "run": "network, ms",
+            "run_ratio": "× the first",
+            "text": "decode the text, ms",
+            "text_ratio": "× the first",
+        },
+        rows=rows,
+    )
+
+
+def folder_table(setup: Setup) -> Table:
+    """`python -m app read` of ever larger folders, each once."""
+    rows: list[Row] = []
+    first: Figure | None = None
+    for count in SMALL_FOLDERS if setup.quick else FOLDERS:
+        reading = read_folder(fill_folder(setup.folder / f"growth-{count}", setup.uploads, count), count)
+        seconds = figure([reading.seconds])
+        first = first or seconds
+        rows.append(
+            {
+                "images": count,
+                "seconds": seconds,
+                "ratio": ratio(seconds, first),
+                "per_second": figure([count / reading.seconds]),
+                "megabytes": figure([reading.megabytes]),
+            }
+        )
+    return Table(
+        title="Growth with the folder, python -m app read, from its start to its end",
+        columns={
+            "images": "images",
+            "seconds": "seconds",
+            "ratio": "× the first",
+            "per_second": "images/s",
+            "megabytes": "most memory (PSS), MB",
+        },
+        rows=rows,
+    )
+
+
+def _time(setup: Setup, steps: Mapping[str, Callable[[], object]]) -> dict[str, Figure]:
+    for step in steps.values():
+        step()
+    seconds = 0.03 if setup.quick else 0.15
+    return by_name([time_steps(steps, seconds) for _ in range(setup.rounds)])
+
+
+def _png(grey: NDArray[np.uint8]) -> bytes:
+    """An image as the data set has them."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA), AS_THE_DATA_SET)
+    return bytes(data)
+
+
+def _short_text(steps: int, classes: int) -> NDArray[Any]:
+    """Probabilities (1, steps, classes) that spell a captcha's worth of characters, the blank being last."""
+    logits = np.random.default_rng(0).normal(size=(1, steps, classes)).astype(np.float32)
+    path = np.full(steps, classes - 1)
+    path[:: steps // CHARACTERS] = np.arange(len(path[:: steps // CHARACTERS])) % (classes - 1)
+    logits[0, np.arange(steps), path] += 20
+    powers = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=2, keepdims=True))

@@ -1,0 +1,38 @@
+"""`python -m app read`: what reading a folder leaves of what two processors could read."""
+
+from benchmarks.common import Setup
+from benchmarks.figures import Section, Table, at_least, figure, ratio
+from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
+from benchmarks.sides import ceiling, open_ceiling
+
+IMAGES, FEW_IMAGES = 5_000, 1_000
+WANTED = 0.75
+
+
+def measure(setup: Setup) -> Section:
+    """Read a folder, one of few images for the time that starting takes, and run the bare loop in turn."""
+    if not can_read():
+        return Section(tables={}, checks=[], notes=[SKIPPED])
+    images, start_images = FEW_IMAGES if setup.quick else IMAGES, len(setup.uploads)
+    folder = fill_folder(setup.folder / "read", setup.uploads, images)
+    start_folder = fill_folder(setup.folder / "read-start", setup.uploads, start_images)
+    whole, started, most = [], [], []
+    with open_ceiling(setup.model, setup.uploads, 0.5 if setup.quick else 1.5) as sides:
+        for _ in range(setup.rounds):
+            seconds = read_folder(folder, images).seconds
+            start_seconds = read_folder(start_folder, start_images).seconds
+            whole.append(images / seconds)
+            started.append((images - start_images) / (seconds - start_seconds))
+            most.append(ceiling(sides, start_images))
+    bare = figure(most)
+    rows = {"once it has started": figure(started), f"the whole command, {images:,} images": figure(whole)}
+    table = Table(
+        title="python -m app read, images a second",
+        columns={"what": "", "read": "ours", "ceiling": "bare loop in two processes", "share": "share"},
+        rows=[
+            {"what": what, "read": measured, "ceiling": bare, "share": ratio(measured, bare)}
+            for what, measured in rows.items()
+        ],
+    )
+    checks = [at_least(f"images/s, read ÷ bare loop, {what}", ratio(read, bare), WANTED) for what, read in rows.items()]
+    return Section(tables={"read": table}, checks=checks, notes=[])

@@ -1,0 +1,66 @@
+"""The load that faults and soaks are measured under: every upload is counted, answered or not."""
+
+import http.server
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from benchmarks.load import LOST, Load, send_load
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    statuses: list[int]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status = self.statuses[0] if len(self.statuses) == 1 else self.statuses.pop(0)
+        if status == LOST:
+            self.close_connection = True
+            return
+        body = b'{"text":"abc"}'
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        if status == 503:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(*statuses: int) -> Iterator[int]:
+    """A server that answers with these, one after the other, and then with the last again and again."""
+    handler = type("Handler", (Answers,), {"statuses": list(statuses)})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_every_answer_is_counted_by_its_status() -> None:
+    with serving(200) as port:
+        load = send_load(port, b"image", connections=3, seconds=0.3)
+    assert load.count(200) > 3
+    assert load.texts == {b"abc": load.count(200)}
+    assert load.count(LOST) == 0
+    assert 0 < load.percentile(200, 0.5) <= load.percentile(200, 0.99)
+
+
+def test_a_closed_connection_is_opened_anew_and_a_lost_request_is_counted() -> None:
+    with serving(503, LOST, 200) as port:
+        load = send_load(port, b"image", connections=1, seconds=0.3)
+    assert (load.count(503), load.count(LOST)) == (1, 1)
+    assert load.count(200) > 1
+
+
+def test_percentiles() -> None:
+    load = Load({200: [0.001 * number for number in range(1, 101)]})
+    assert load.percentile(200, 0.5) == pytest.approx(51)
+    assert load.percentile(200, 0.99) == pytest.approx(100)
+    assert math.isnan(load.percentile(503, 0.99))
