@@ -20,6 +20,7 @@ from app.inference.ctc import CtcCodec
 from app.inference.model import MODEL_FILE, ImageToTextModel, ModelError, OnnxInferenceModel
 from training.calibration import fit_temperature
 from training.dataset import LabelledImages
+from training.golden import write_golden, write_sums
 from training.quantize import quantize_convolutions
 
 OPSET = 17
@@ -76,6 +77,9 @@ def export_folder(
             _quantize_if_as_good(path, codec, held_out, quantize_by)
         temperature = fit_temperature(codec, _run(path, held_out.images), held_out.labels)
         write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
+        _check_usable(folder)
+        write_golden(folder)
+        write_sums(folder)
         _check_usable(folder)
         add_files(folder)
 

@@ -166,7 +166,8 @@ def test_a_folder_is_replaced_only_where_that_is_meant_and_kept_when_the_new_one
     spoil(scale_a_weight(2.0), monkeypatch)
     with pytest.raises(ExportError):
         write(network, configs, images, tmp_path / "1", replace=True)
-    assert {path.name for path in (tmp_path / "1").iterdir()} == {"model.onnx", "configs.yaml", "second"}
+    names = {path.name for path in (tmp_path / "1").iterdir()}
+    assert names == {"model.onnx", "configs.yaml", "SHA256SUMS", "second"}
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
@@ -217,4 +218,4 @@ class TestQuantized:
         kept = onnx.load(tmp_path / "2" / "model.onnx")
         assert "precision" not in {entry.key for entry in kept.metadata_props}
         assert not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in kept.graph.node}
-        assert {path.name for path in (tmp_path / "2").iterdir()} == {"model.onnx", "configs.yaml"}
+        assert {path.name for path in (tmp_path / "2").iterdir()} == {"model.onnx", "configs.yaml", "SHA256SUMS"}
