@@ -1,53 +1,21 @@
-"""`python -m app`: starts as the settings say, or stops with a line that says what is wrong."""
+"""`python -m app`: its commands, and the service without one."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
-import uvicorn
 
-from app import __main__ as command
-from app.settings import PREFIX, Settings, variable
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory that holds an empty model store, and an environment that says nothing."""
-    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    (tmp_path / "model_store").mkdir()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["python -m app"])
-    return tmp_path
+from app.__main__ import main
+from app.settings import Settings, variable
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """What uvicorn is asked to serve; it is not started."""
-    calls: list[dict[str, Any]] = []
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(command, "configure_logging", lambda _settings: None)
-    monkeypatch.setenv("OCR_PORT", "0")
-    monkeypatch.setattr(uvicorn, "run", lambda _application, **options: calls.append(options))
-    yield calls
-    signal.signal(signal.SIGTERM, before)
-
-
-def stopped(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines on standard error of a start that must fail."""
-    with pytest.raises(SystemExit) as caught:
-        command.main()
-    assert caught.value.code == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    return output.err.splitlines()
+def folder(tmp_path: Path) -> Path:
+    """A working directory that holds an empty model store."""
+    (tmp_path / "model_store").mkdir()
+    return tmp_path
 
 
 def run(*arguments: str, folder: Path, repository: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -63,56 +31,40 @@ def run(*arguments: str, folder: Path, repository: Path, **variables: str) -> su
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("OCR_PORT", "eighty"),
-        ("OCR_PORT", "65536"),
-        ("OCR_WORKERS", "0"),
-        ("OCR_MODEL_STORE", "nowhere"),
-        ("OCR_MAX_UPLOAD_BYTES", "1MB"),
-        ("OCR_MAX_PIXELS", "-1"),
-        ("OCR_LOG_FORMAT", "xml"),
-        ("OCR_LOG_LEVEL", "loud"),
-    ],
-)
-def test_a_wrong_value_stops_the_start_with_a_line_that_names_the_variable(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+def modules_of(*arguments: str, folder: Path, repository: Path) -> set[str]:
+    """What a command has imported when it ends."""
+    code = (
+        "import runpy, sys; sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_module('app', run_name='__main__')\n"
+        "except SystemExit: sys.stderr.write('\\nMODULES ' + ' '.join(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "python -m app", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(repository), "PATH": os.environ["PATH"], "OCR_PORT": "1", "OCR_HOST": "no host"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(done.stderr.rpartition("MODULES ")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["read", "x.png"]])
+def test_a_wrong_value_in_the_file_of_the_working_directory_stops_the_process(
+    folder: Path, repository: Path, arguments: list[str]
 ) -> None:
-    monkeypatch.setenv(name, value)
-    (line,) = stopped(capsys)
-    assert line.startswith(f"{name}: ")
-    assert len(line) > len(f"{name}: ") + 10
-
-
-def test_each_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("OCR_PORT", "x")
-    monkeypatch.setenv("OCR_WORKERS", "x")
-    assert [line.partition(":")[0] for line in stopped(capsys)] == ["OCR_PORT", "OCR_WORKERS"]
-
-
-def test_the_model_store_that_is_not_there_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "model_store").rmdir()
-    assert stopped(capsys) == [f"OCR_MODEL_STORE: There is no folder {folder / 'model_store'}"]
-
-
-def test_the_key_is_not_among_the_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("OCR_API_KEY", "opensesame")
-    monkeypatch.setenv("OCR_PORT", "x")
-    assert "opensesame" not in "".join(stopped(capsys))
-
-
-def test_a_wrong_value_in_the_file_of_the_working_directory_stops_the_process(folder: Path, repository: Path) -> None:
     (folder / ".env").write_text("OCR_PORT=eighty\n")
-    finished = run(folder=folder, repository=repository)
+    finished = run(*arguments, folder=folder, repository=repository)
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert finished.stderr.startswith("OCR_PORT: ")
     assert finished.stderr.count("\n") == 1
 
 
-def test_help_lists_every_setting_with_its_default(folder: Path, repository: Path) -> None:
-    finished = run("--help", folder=folder, repository=repository, OCR_PORT="1")
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"]])
+def test_help_lists_every_setting_with_its_default(folder: Path, repository: Path, arguments: list[str]) -> None:
+    finished = run(*arguments, folder=folder, repository=repository, OCR_PORT="1")
     assert finished.returncode == 0
     assert finished.stderr == ""
     lines = finished.stdout.splitlines()
@@ -122,58 +74,31 @@ def test_help_lists_every_setting_with_its_default(folder: Path, repository: Pat
         assert line.endswith(f"[{'not set' if field.default is None else field.default}]")
 
 
-def test_an_unknown_argument_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["python -m app", "--port", "1"])
-    assert "--port" in stopped(capsys)[-1]
-
-
-def test_the_server_listens_where_the_settings_say(
-    monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["--port", "1"], "--port"), (["raed"], "'read'"), (["read", "x.png", "--outptu", "y.csv"], "--output")],
+)
+def test_an_unknown_option_or_command_is_refused_and_what_may_be_meant_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: list[str], meant: str
 ) -> None:
-    with socket.create_server(("127.0.0.2", 0)) as listener:
-        port = listener.getsockname()[1]
-    for name, value in {"OCR_HOST": "127.0.0.2", "OCR_PORT": str(port), "OCR_WORKERS": "2"}.items():
-        monkeypatch.setenv(name, value)
-    command.main()
-    (options,) = served
-    assert (options["host"], options["port"], options["workers"]) == ("127.0.0.2", port, 2)
+    monkeypatch.setattr(sys, "argv", ["python -m app", *typed])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert meant in output.err.splitlines()[-1]
 
 
-def test_an_address_that_is_taken_or_not_there_stops_the_start(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        monkeypatch.setenv("OCR_PORT", str(port))
-        assert stopped(capsys) == [
-            f"OCR_HOST, OCR_PORT: Cannot listen on 127.0.0.1, port {port}: Address already in use"
-        ]
-    monkeypatch.setenv("OCR_HOST", "no host")
-    (line,) = stopped(capsys)
-    assert line.startswith(f"OCR_HOST, OCR_PORT: Cannot listen on no host, port {port}: ")
+def test_to_serve_imports_nothing_of_reading_files(folder: Path, repository: Path) -> None:
+    modules = modules_of("serve", folder=folder, repository=repository)
+    assert "uvicorn" in modules
+    assert not modules & {"pyarrow", "app.bulk.reader"}
 
 
-def test_the_server_does_not_tell_what_it_is(served: list[dict[str, Any]]) -> None:
-    command.main()
-    assert served[0]["server_header"] is False
-
-
-def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
-    monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
-) -> None:
-    monkeypatch.setenv("OCR_MODELSTORE", "opensesame")
-    with structlog.testing.capture_logs() as lines:
-        command.main()
-    (line,) = lines
-    assert line["log_level"] == "warning"
-    assert (line["variable"], line["nearest"]) == ("OCR_MODELSTORE", "OCR_MODEL_STORE")
-    assert "opensesame" not in str(line)
-    assert served
-
-
-def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]) -> None:
-    monkeypatch.setenv("OCR_WORKERS", "2")
-    monkeypatch.setenv("OTHER", "1")
-    with structlog.testing.capture_logs() as lines:
-        command.main()
-    assert lines == []
+def test_to_read_files_imports_nothing_of_serving(folder: Path, repository: Path) -> None:
+    (folder / "model_store").rmdir()
+    (folder / "model_store").symlink_to(repository / "model_store")
+    modules = modules_of("read", str(repository / "samples"), folder=folder, repository=repository)
+    assert "app.bulk.reader" in modules
+    assert not modules & {"uvicorn", "fastapi", "structlog", "rich", "pyarrow"}

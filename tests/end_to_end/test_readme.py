@@ -89,6 +89,25 @@ def test_make_serve_and_the_curl_answer_what_is_shown(readme: str, served_by_mak
     assert rounded(json.loads(done.stdout)) == rounded(shown)
 
 
+def test_reading_a_folder_prints_what_is_shown(readme: str, repository: Path) -> None:
+    command = shlex.split(block_with(readme, "app read"))
+    assert command[0] == ".venv/bin/python"
+    done = subprocess.run(
+        [sys.executable, *command[1:]],
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+
+    def comparable(output: str) -> list[str]:
+        """The lines without the time it took and further decimals."""
+        return [re.sub(r"(?<=\.\d\d)\d+|;.*", "", line) for line in output.splitlines()]
+
+    assert comparable(done.stdout) == comparable(block_with(readme, "samples/", "text"))
+
+
 def test_the_documentation_is_where_it_says(served_by_make: str) -> None:
     assert httpx.get(f"http://{served_by_make}/docs").status_code == 200
 

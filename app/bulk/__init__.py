@@ -1,0 +1,1 @@
+"""Reading many image files without a server."""

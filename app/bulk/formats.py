@@ -1,0 +1,98 @@
+"""The files that rows are written to: CSV, JSON lines, Parquet."""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from app.bulk.job import BulkError
+
+ROW_GROUP = 10_000
+"""Rows of a Parquet file that are in memory at a time."""
+
+
+def check_format(output: Path) -> None:
+    """Look whether a file can be written as its ending says.
+
+    Raises:
+        BulkError: the ending says nothing, or what it needs is not installed.
+    """
+    if output.suffix.lower() not in WRITERS:
+        raise BulkError(f"{output}: the name of the output must end with .csv, .jsonl or .parquet.")
+    if output.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise BulkError(f"{output}: Parquet needs pyarrow, which is not installed: python -m pip install pyarrow")
+
+
+def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """Write rows into the format of a file's ending; the file comes out whole or not at all.
+
+    Args:
+        output: the file.
+        columns: the fields of each row.
+        rows: JSON lines.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        WRITERS[output.suffix.lower()](beside, columns, rows)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(output)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in json.loads(row).values()] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A value in one cell: confidences with spaces between, alternatives as JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, list):
+        return value
+    if value and isinstance(value[0], dict):
+        return json.dumps(value, ensure_ascii=False)
+    return " ".join(map(str, value))
+
+
+def _write_json_lines(path: Path, _: Sequence[str], rows: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(rows)
+
+
+def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        "confidence": pa.float64(),
+        "character_confidences": pa.list_(pa.float64()),
+        "alternatives": pa.list_(pa.struct([("text", pa.string()), ("confidence", pa.float64())])),
+        "accepted": pa.bool_(),
+    }
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
+    remaining = map(_parquet_row, rows)
+    with pq.ParquetWriter(path, schema) as writer:
+        while group := list(islice(remaining, ROW_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+
+
+def _parquet_row(line: bytes) -> dict[str, Any]:
+    """A row whose path is UTF-8, as Parquet's texts are and a file's name need not be."""
+    row: dict[str, Any] = json.loads(line)
+    row["path"] = row["path"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return row
+
+
+WRITERS = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}

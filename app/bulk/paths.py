@@ -1,0 +1,105 @@
+"""Which files a command line means: files, folders and globs, always in the same order."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import takewhile
+from pathlib import Path
+
+from app.bulk.job import BulkError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+MAGIC = re.compile(r"[*?\[]")
+
+
+def check_paths(arguments: Iterable[str]) -> None:
+    """Look whether there is what a command line names.
+
+    Raises:
+        BulkError: a path does not exist, or a glob matches no image.
+    """
+    for argument in arguments:
+        if not os.path.lexists(argument) and next(_expand(argument), None) is None:
+            what = (
+                f"No image matches {argument}" if MAGIC.search(argument) else f"There is no file or folder {argument}"
+            )
+            raise BulkError(f"{what}.")
+
+
+def image_paths(arguments: Iterable[str]) -> Iterator[str]:
+    """The paths of a command line's images, of which never more than one folder's are in memory.
+
+    A file is taken whatever its name. Of folders, and folders within them, come the files whose names end as
+    `ENDINGS` do, in either case and sorted by name; hidden ones do not, nor what is behind links to folders.
+    A glob that the shell has left alone stands for files that end so and for folders; `**` for any number of
+    folders. A folder that cannot be listed comes itself, for whoever tries to read it to tell.
+    """
+    for argument in arguments:
+        yield from _expand(argument)
+
+
+def _expand(argument: str) -> Iterator[str]:
+    if os.path.lexists(argument):
+        yield from _walk(argument.rstrip("/") + "/") if Path(argument).is_dir() else (argument,)
+    elif MAGIC.search(argument):
+        parts = Path(argument).parts
+        fixed = list(takewhile(lambda part: not MAGIC.search(part), parts))
+        folder = str(Path(*fixed)).rstrip("/") + "/" if fixed else ""
+        if Path(folder).is_dir():
+            yield from _match(folder, parts[len(fixed) :])
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """The images in a folder, whose path ends with a slash."""
+    names = _names(folder)
+    if names is None:
+        yield folder.rstrip("/")
+    for name in names or ():
+        if name.endswith("/"):
+            yield from _walk(folder + name)
+        elif name.lower().endswith(ENDINGS):
+            yield folder + name
+
+
+def _match(folder: str, parts: Sequence[str]) -> Iterator[str]:
+    """The images in a folder that a glob's parts match; the folder's path ends with a slash or is empty."""
+    start = _skip_stars(parts, {0})
+    yield from _walk(folder or "./") if len(parts) in start else _match_from(folder, parts, start)
+
+
+def _match_from(folder: str, parts: Sequence[str], places: set[int]) -> Iterator[str]:
+    """The same for a folder that is reached at several places of the glob, so that no image comes twice."""
+    names = _names(folder)
+    if names is None:
+        yield folder.rstrip("/")
+    for name in names or ():
+        matching = {place for place in places if parts[place] == "**" or fnmatchcase(name.rstrip("/"), parts[place])}
+        reached = _skip_stars(parts, {place + (parts[place] != "**") for place in matching})
+        whole = len(parts) in reached
+        if name.endswith("/") and reached:
+            yield from _walk(folder + name) if whole else _match_from(folder + name, parts, reached)
+        elif whole and name.lower().endswith(ENDINGS):
+            yield folder + name
+
+
+def _skip_stars(parts: Sequence[str], places: set[int]) -> set[int]:
+    """These places of a glob and those behind each `**`, which may stand for no folder at all."""
+    reached = set(places)
+    for place, part in enumerate(parts):
+        if place in reached and part == "**":
+            reached.add(place + 1)
+    return reached
+
+
+def _names(folder: str) -> list[str] | None:
+    """The names in a folder, sorted, those of folders with a slash behind; None if it cannot be listed."""
+    try:
+        with os.scandir(folder or ".") as entries:
+            return sorted(
+                f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+            )
+    except OSError:
+        return None

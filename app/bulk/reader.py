@@ -1,0 +1,125 @@
+"""From the paths of images to rows."""
+
+import csv
+import io
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from app.bulk.job import BulkError, Chunk, Job
+from app.inference.automaton import ConstraintError
+from app.inference.beam import Search
+from app.inference.constraints import make_constraint
+from app.inference.images import (
+    ImageError,
+    ImageLimits,
+    ImageTooLargeError,
+    Pixels,
+    UnsupportedImageError,
+    decode_image,
+)
+from app.inference.model import ImageToTextModel, ModelError, Reading
+
+
+def open_reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
+    """Load the job's model; what is returned reads a chunk of paths.
+
+    Raises:
+        BulkError: the model cannot be used, or no text satisfies the constraints.
+    """
+    try:
+        model = ImageToTextModel(job.model)
+        return partial(_read, model, _make_search(job, model), job)
+    except ModelError as error:
+        raise BulkError(f"{job.model}: {error}.") from error
+    except ConstraintError as error:
+        raise BulkError(str(error)) from error
+
+
+def _make_search(job: Job, model: ImageToTextModel) -> Search | None:
+    if not job.alternatives and job.length is None and job.charset is None and job.pattern is None:
+        return None
+    constraint = make_constraint(model.codec, model.steps, length=job.length, charset=job.charset, pattern=job.pattern)
+    return Search(constraint, job.alternatives)
+
+
+def _read(model: ImageToTextModel, search: Search | None, job: Job, paths: Sequence[str]) -> Chunk:
+    errors: dict[int, str] = {}
+    limits = ImageLimits(job.max_pixels, job.max_side)
+
+    def decoded() -> Iterator[Pixels]:
+        for index, path in enumerate(paths):
+            try:
+                yield decode_image(_load(path, job.max_bytes), limits)
+            except ImageError as error:
+                errors[index] = str(error)
+            except OSError as error:
+                errors[index] = f"The file cannot be read: {error.strerror}."
+
+    readings = iter(model.predict(decoded(), search))
+    rows = [
+        _row(path, job, errors[index]) if index in errors else _row(path, job, next(readings))
+        for index, path in enumerate(paths)
+    ]
+    return Chunk(LAYOUTS[job.layout](rows), len(rows), [f"{paths[index]}: {errors[index]}" for index in sorted(errors)])
+
+
+def _load(path: str, max_bytes: int) -> bytes:
+    """The content of a file that is not too large."""
+    with io.FileIO(path, opener=_open) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsupportedImageError("This is a pipe or a device, not a file.")
+        if status.st_size > max_bytes:
+            raise ImageTooLargeError(
+                f"The file is too large: at most {max_bytes:,} bytes are read (OCR_MAX_UPLOAD_BYTES)."
+            )
+        return file.readall()
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file without waiting for somebody to open the other end, should it be a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _row(path: str, job: Job, result: Reading | str) -> dict[str, Any]:
+    """The job's columns of an image that was read, or why it was not."""
+    row: dict[str, Any] = dict.fromkeys(job.columns)
+    row["path"] = path
+    if isinstance(result, str):
+        row["error"] = result
+        return row
+    # Digits beyond the sixth mean nothing, as in the service's answers.
+    row["text"] = result.text
+    row["confidence"] = round(result.confidence, 6)
+    row["character_confidences"] = [round(character.confidence, 6) for character in result.characters]
+    if job.alternatives:
+        row["alternatives"] = [
+            {"text": other.text, "confidence": round(other.confidence, 6)} for other in result.alternatives
+        ]
+    if job.min_confidence is not None:
+        row["accepted"] = row["confidence"] >= job.min_confidence
+    return row
+
+
+def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    # What is not UTF-8 in a path Python keeps as lone surrogates; this writes them as JSON does, \udcff.
+    return lines.encode("utf-8", "backslashreplace")
+
+
+def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Path, text, confidence, and whether it is accepted where that was asked; errors are told elsewhere."""
+    text = io.StringIO()
+    writer = csv.writer(text, "excel-tab", lineterminator="\n")
+    for row in rows:
+        if row["error"] is None:
+            accepted = [str(row["accepted"]).lower()] if "accepted" in row else []
+            writer.writerow([row["path"], row["text"], f"{row['confidence']:.6f}", *accepted])
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+LAYOUTS = {"json": _as_json, "tabs": _as_tabs}

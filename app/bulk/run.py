@@ -1,0 +1,34 @@
+"""Reading all images of a job, here or in several processes."""
+
+from collections.abc import Generator, Iterator, Sequence
+from itertools import chain, islice
+
+from app.bulk.job import CHUNK, Chunk, Job
+from app.bulk.processes import read_in_processes
+
+FEW = 2 * CHUNK
+"""So many images are read before processes have started."""
+
+
+def read_all(job: Job, paths: Iterator[str], workers: int) -> Generator[Chunk, None, None]:
+    """Read images in at most so many processes, few of them or with one worker in this process.
+
+    Returns:
+        Chunks in the order of the paths, which are asked for only as they can be read.
+
+    Raises:
+        BulkError: the model or the constraints cannot be used, or a process ended.
+    """
+    first = list(islice(paths, max(FEW + 1, workers * CHUNK)))
+    chunks = _chunks(chain(first, paths))
+    if workers == 1 or len(first) <= FEW:
+        from app.bulk.reader import open_reader
+
+        yield from map(open_reader(job), chunks)
+    else:
+        yield from read_in_processes(job, chunks, min(workers, -(-len(first) // CHUNK)))
+
+
+def _chunks(paths: Iterator[str]) -> Iterator[Sequence[str]]:
+    while chunk := list(islice(paths, CHUNK)):
+        yield chunk

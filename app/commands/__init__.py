@@ -1,0 +1,1 @@
+"""The commands of `python -m app`; each imports what it needs only when it runs."""

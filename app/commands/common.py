@@ -1,0 +1,32 @@
+"""What the commands share."""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from app.settings import Settings, variable
+
+WRONG_USAGE = 2
+
+
+def settings_or_exit() -> Settings:
+    """The settings; end with status 2 and a line that names the variable for each that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for item in error.errors():
+            sys.stderr.write(f"{variable(str(item['loc'][0]))}: {item['msg']}\n")
+        raise typer.Exit(WRONG_USAGE) from None
+
+
+def settings_help(*settings: str) -> str:
+    """For the end of a command's help, a line a setting, all if none is named: variable, meaning and default."""
+    fields = {name: Settings.model_fields[name] for name in settings or Settings.model_fields}
+    width = max(len(variable(name)) for name in fields)
+    lines = (
+        f"{variable(name):<{width}}  {field.description} [{'not set' if field.default is None else field.default}]"
+        for name, field in fields.items()
+    )
+    # \b: not wrapped
+    return "\n".join(["Settings come from the environment and .env:", "", "\b", *lines])

@@ -1,0 +1,198 @@
+"""`python -m app read`: images to a table, without a server."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from app.bulk.formats import check_format, write_output
+from app.bulk.job import BulkError, Job, describe, find_model
+from app.bulk.partial import go_on, open_partial, partial_of, read_rows
+from app.bulk.paths import check_paths, image_paths
+from app.bulk.run import read_all
+from app.commands.common import WRONG_USAGE, settings_or_exit
+from app.inference.cpus import available_cpus
+
+SOME_ERRORS, INTERRUPTED = 1, 130
+
+
+@dataclass
+class Run:
+    """A reading under way, and what it has come to."""
+
+    job: Job
+    arguments: list[str]
+    workers: int
+    images: int = 0
+    errors: int = 0
+    before: int = 0
+    """Images that an interrupted run had read."""
+    started: float = field(default_factory=time.perf_counter)
+
+    def rate(self) -> float:
+        """Images a second, by this run."""
+        return (self.images - self.before) / (time.perf_counter() - self.started)
+
+    def summary(self) -> str:
+        """A line for people."""
+        before = f" ({self.before:,} of them before)" if self.before else ""
+        seconds = time.perf_counter() - self.started
+        errors = f"{self.errors:,} error{'' if self.errors == 1 else 's'}"
+        read = f"{self.images - self.errors:,} read, {errors}{before}"
+        return f"{read}; {self.rate():,.0f} images/s, {seconds:.1f} s"
+
+
+def read(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Images, folders of images, or quoted globs like 'scans/**/*.png'."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="The table to write: FILE.csv, FILE.jsonl or FILE.parquet.")
+    ] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    model: Annotated[str | None, typer.Option(help="The model.  [default: OCR_DEFAULT_MODEL]")] = None,
+    model_version: Annotated[str | None, typer.Option(help="Its version.  [default: the newest]")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Say of each text whether it is as sure as this.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(min=1, help="How many characters each text has.")] = None,
+    charset: Annotated[str | None, typer.Option(help="The only characters that texts may have.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="A regular expression that each whole text matches.")] = None,
+    alternatives: Annotated[int, typer.Option(min=0, max=20, help="How many of the most probable texts to list.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read.  [default: one a processor]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an output that is there.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Do not go on where an interrupted run was.")] = False,
+) -> None:
+    """Read images from files, folders and globs, without a server.
+
+    Prints path, text and confidence with tabs between, and errors on standard error; or writes a table with
+    --output, into which errors go too. Of folders, all .png, .jpg, .jpeg and .webp files are read. With --output,
+    an interrupted command goes on where it was when it is given again: until all is read, the rows are in
+    FILE.partial.
+
+    The exit status is 0 if all images could be read, 1 if some could not or the reading failed midway, 2 if the
+    command or a setting is wrong and nothing was read, 130 if it was interrupted.
+    """
+    # A stopped container or a closed session ends a reading as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = settings_or_exit()
+    try:
+        _check_output(output, json_lines, alternatives, force)
+        check_paths(paths)
+        job = Job(
+            model=find_model(settings.model_store, model or settings.default_model, model_version),
+            max_bytes=settings.max_upload_bytes,
+            max_pixels=settings.max_pixels,
+            max_side=settings.max_side,
+            layout="json" if json_lines or output else "tabs",
+            length=length,
+            charset=charset,
+            pattern=pattern,
+            alternatives=alternatives,
+            min_confidence=min_confidence,
+        )
+    except BulkError as error:
+        _fail(error, WRONG_USAGE)
+    _read_or_exit(Run(job, paths, workers or available_cpus()), output, restart)
+
+
+def _check_output(output: Path | None, json_lines: bool, alternatives: int, force: bool) -> None:
+    if output is None:
+        if alternatives and not json_lines:
+            raise BulkError("--alternatives needs --json or --output.")
+        return
+    if json_lines:
+        raise BulkError("--json is for standard output; of --output, the ending of the file's name decides.")
+    check_format(output)
+    if output.is_dir() or not output.parent.is_dir():
+        what = f"{output} is a folder" if output.is_dir() else f"There is no folder {output.parent}"
+        raise BulkError(f"{what}; --output names the file to write.")
+    if output.exists() and not force and not partial_of(output).exists():
+        raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
+
+
+def _read_or_exit(run: Run, output: Path | None, restart: bool) -> None:
+    """Read all, say how it went, and end with the status for that."""
+    try:
+        if output is None:
+            _read_to(_print, run, image_paths(run.arguments))
+        else:
+            _read_to_file(output, run, restart)
+    except BrokenPipeError:
+        raise  # who reads the lines has enough of them: typer ends the command without a word
+    except (BulkError, OSError) as error:
+        _fail(error, SOME_ERRORS if run.images > run.before else WRONG_USAGE)
+    except KeyboardInterrupt:
+        again = "" if output is None else "; the same command goes on where it was"
+        sys.stderr.write(f"interrupted after {run.images:,} images{again}\n")
+        raise typer.Exit(INTERRUPTED) from None
+    sys.stderr.write(f"{run.summary()}\n")
+    raise typer.Exit(SOME_ERRORS if run.errors else 0)
+
+
+def _read_to_file(output: Path, run: Run, restart: bool) -> None:
+    """Add the rows that `FILE.partial` lacks, and make FILE of it."""
+    partial = partial_of(output)
+    paths = image_paths(run.arguments)
+    with open_partial(partial) as file:
+        if restart:
+            file.truncate(0)
+        run.before, run.errors = go_on(partial, describe(run.job), paths)
+        run.images = run.before
+
+        def write(rows: bytes) -> None:
+            file.write(rows)
+            file.flush()
+
+        _read_to(write, run, paths)
+        write_output(output, run.job.columns, read_rows(partial))
+        partial.unlink()
+
+
+def _print(rows: bytes) -> None:
+    sys.stdout.buffer.write(rows)
+    sys.stdout.buffer.flush()
+
+
+def _read_to(write: Callable[[bytes], None], run: Run, paths: Iterator[str]) -> None:
+    """Read images, and write, count and show them chunk by chunk."""
+    bar_disturbs = write is _print and sys.stdout.isatty()
+    with (
+        _progress(run, shown=sys.stderr.isatty() and not bar_disturbs) as show,
+        closing(read_all(run.job, paths, run.workers)) as chunks,
+    ):
+        for chunk in chunks:
+            write(chunk.rows)
+            if run.job.layout == "tabs":
+                sys.stderr.writelines(f"{line}\n" for line in chunk.errors)
+            run.images += chunk.images
+            run.errors += len(chunk.errors)
+            show()
+
+
+@contextmanager
+def _progress(run: Run, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """A bar on standard error that vanishes at the end; what is returned brings it up to date."""
+    if not shown:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        total = sum(1 for _ in image_paths(run.arguments))
+        task = bar.add_task("", total=total, completed=run.images)
+        yield lambda: bar.update(task, completed=run.images, description=f"{run.rate():,.0f} images/s")
+
+
+def _fail(error: Exception, status: int) -> NoReturn:
+    typer.echo(f"{typer.style('error:', fg='red')} {error}", err=True)
+    raise typer.Exit(status)

@@ -1,0 +1,33 @@
+"""The folders of a model store, <name>/<version>/, without loading what is in them."""
+
+import re
+from pathlib import Path
+
+VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def model_folders(store: Path) -> list[Path]:
+    """The folders of the models, by name; none where there is no store.
+
+    Raises:
+        OSError: the store cannot be read.
+    """
+    return sorted(_subfolders(store)) if store.is_dir() else []
+
+
+def version_folders(model: Path) -> list[Path]:
+    """The folders of a model's versions, newest first.
+
+    Raises:
+        OSError: the model's folder cannot be read.
+    """
+    return sorted(_subfolders(model), key=lambda path: _natural_order(path.name), reverse=True)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir() and VALID_NAME.fullmatch(path.name)]
+
+
+def _natural_order(version: str) -> list[tuple[int, str]]:
+    """So that 10 comes after 9, and 202611231200 after 202511231200."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", version)]

@@ -1,0 +1,89 @@
+"""Running `python -m app read` as people do."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.__main__ import app
+from app.settings import PREFIX
+from tests.app.commands.result import Result
+
+
+@pytest.fixture
+def folder(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with the shipped models, and an environment that says nothing."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    (tmp_path / "model_store").symlink_to(repository / "model_store")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def read(folder: Path) -> Iterator[Callable[..., Result]]:
+    """Runs the command in this process, which saves the time to start one."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> Result:
+        result = CliRunner().invoke(app, ["read", *map(str, arguments)], catch_exceptions=False)
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def start(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command as a process group of its own, as a shell does."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "read", *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(repository)},
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def finish() -> Callable[[subprocess.Popen[str]], Result]:
+    """Waits for a command."""
+
+    def wait(process: subprocess.Popen[str]) -> Result:
+        out, err = process.communicate(timeout=60)
+        return Result(process.returncode, out, err)
+
+    return wait
+
+
+@pytest.fixture
+def images(folder: Path, samples: dict[str, bytes]) -> Callable[..., list[str]]:
+    """Fills a folder with copies of the samples, which are drawn; returns their paths, which end with their texts."""
+
+    def make(count: int, name: str = "scans") -> list[str]:
+        (folder / name).mkdir(exist_ok=True)
+        originals = [folder / f"{label}.original" for label in samples]
+        for original, content in zip(originals, samples.values(), strict=True):
+            original.write_bytes(content)
+        paths = [f"{name}/{number:05}-{list(samples)[number % len(samples)]}.png" for number in range(count)]
+        for number, path in enumerate(paths):
+            (folder / path).hardlink_to(originals[number % len(originals)])
+        return paths
+
+    return make

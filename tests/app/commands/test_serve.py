@@ -1,0 +1,145 @@
+"""`python -m app serve`: starts as the settings say, or stops with a line that says what is wrong."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import uvicorn
+
+from app.__main__ import main
+from app.settings import PREFIX
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory that holds an empty model store, and an environment that says nothing."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    (tmp_path / "model_store").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["python -m app", "serve"])
+    return tmp_path
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """What uvicorn is asked to serve; it is not started."""
+    calls: list[dict[str, Any]] = []
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("app.observability.logs.configure_logging", lambda _settings: None)
+    monkeypatch.setenv("OCR_PORT", "0")
+    monkeypatch.setattr(uvicorn, "run", lambda _application, **options: calls.append(options))
+    yield calls
+    signal.signal(signal.SIGTERM, before)
+
+
+def status() -> object:
+    """Run the command line; its exit status."""
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+def stopped(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines on standard error of a start that must fail."""
+    assert status() == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    return output.err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OCR_PORT", "eighty"),
+        ("OCR_PORT", "65536"),
+        ("OCR_WORKERS", "0"),
+        ("OCR_MODEL_STORE", "nowhere"),
+        ("OCR_MAX_UPLOAD_BYTES", "1MB"),
+        ("OCR_MAX_PIXELS", "-1"),
+        ("OCR_LOG_FORMAT", "xml"),
+        ("OCR_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_a_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    (line,) = stopped(capsys)
+    assert line.startswith(f"{name}: ")
+    assert len(line) > len(f"{name}: ") + 10
+
+
+def test_each_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OCR_PORT", "x")
+    monkeypatch.setenv("OCR_WORKERS", "x")
+    assert [line.partition(":")[0] for line in stopped(capsys)] == ["OCR_PORT", "OCR_WORKERS"]
+
+
+def test_the_model_store_that_is_not_there_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "model_store").rmdir()
+    assert stopped(capsys) == [f"OCR_MODEL_STORE: There is no folder {folder / 'model_store'}"]
+
+
+def test_the_key_is_not_among_the_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OCR_API_KEY", "opensesame")
+    monkeypatch.setenv("OCR_PORT", "x")
+    assert "opensesame" not in "".join(stopped(capsys))
+
+
+def test_the_server_listens_where_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as listener:
+        port = listener.getsockname()[1]
+    for name, value in {"OCR_HOST": "127.0.0.2", "OCR_PORT": str(port), "OCR_WORKERS": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert status() == 0
+    (options,) = served
+    assert (options["host"], options["port"], options["workers"]) == ("127.0.0.2", port, 2)
+
+
+def test_an_address_that_is_taken_or_not_there_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("OCR_PORT", str(port))
+        assert stopped(capsys) == [
+            f"OCR_HOST, OCR_PORT: Cannot listen on 127.0.0.1, port {port}: Address already in use"
+        ]
+    monkeypatch.setenv("OCR_HOST", "no host")
+    (line,) = stopped(capsys)
+    assert line.startswith(f"OCR_HOST, OCR_PORT: Cannot listen on no host, port {port}: ")
+
+
+def test_the_server_does_not_tell_what_it_is(served: list[dict[str, Any]]) -> None:
+    assert status() == 0
+    assert served[0]["server_header"] is False
+
+
+def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setenv("OCR_MODELSTORE", "opensesame")
+    with structlog.testing.capture_logs() as lines:
+        assert status() == 0
+    (line,) = lines
+    assert line["log_level"] == "warning"
+    assert (line["variable"], line["nearest"]) == ("OCR_MODELSTORE", "OCR_MODEL_STORE")
+    assert "opensesame" not in str(line)
+    assert served
+
+
+def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]) -> None:
+    monkeypatch.setenv("OCR_WORKERS", "2")
+    monkeypatch.setenv("OTHER", "1")
+    with structlog.testing.capture_logs() as lines:
+        assert status() == 0
+    assert lines == []
