@@ -19,7 +19,8 @@ def some_metrics(**validation: Any) -> dict[str, Any]:
             "width": 200,
             "height": 50,
             "channels": 1,
-            "steps": 25, "precision": "int8",
+            "steps": 25,
+            "precision": "int8",
         },
         "data": {
             "source": "images",
