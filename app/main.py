@@ -1,9 +1,9 @@
 """The application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import anyio
 import structlog
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
@@ -11,15 +11,22 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import health, models, predict
-from app.api.admission import Turns
+from app.api.admission import Threads, Turns
+from app.api.browsers import ANY, AllowedHostsMiddleware, allow_origins
+from app.api.dependencies import digests_of
 from app.api.openapi import complete_openapi
 from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import RequestContextMiddleware
+from app.api.uploads import Bodies
 from app.api.warm_up import warm_up
 from app.inference.cpus import available_cpus
 from app.inference.images import ImageLimits
 from app.inference.store import ModelStore
+from app.lifecycle import drain_on_sigterm
+from app.memory import give_back_large_buffers
 from app.observability.logs import configure_logging
+from app.reload import log_changes, reload_on_sighup
+from app.server import DeadlineProtocol
 from app.settings import Settings
 
 log = structlog.get_logger("app")
@@ -50,7 +57,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.limits = ImageLimits(max_pixels=settings.max_pixels, max_side=settings.max_side)
-    app.add_middleware(RequestContextMiddleware)
+    app.state.bodies = Bodies(settings)
+    app.state.key_digests = digests_of(settings.api_keys)
+    app.state.admin_digests = digests_of(settings.admin_keys)
+    if settings.origins:
+        allow_origins(app, settings.origins)
+    if ANY not in settings.hosts:
+        app.add_middleware(AllowedHostsMiddleware, hosts=settings.hosts)
+    app.add_middleware(RequestContextMiddleware)  # the outermost
     add_problem_handlers(app)
     for router in (predict.router, models.router, health.router):
         app.include_router(router)
@@ -67,6 +81,8 @@ def create_app_for_server() -> FastAPI:
     """What each worker process of `python -m app` serves."""
     settings = Settings()
     configure_logging(settings)
+    give_back_large_buffers()
+    DeadlineProtocol.configure(settings)
     return create_app(settings)
 
 
@@ -74,22 +90,13 @@ def create_app_for_server() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     threads = settings.threads or max(1, available_cpus() // settings.workers)
-    app.state.turns = Turns(settings.max_waiting)
-    app.state.thread_limiter = anyio.CapacityLimiter(threads)
-    store = ModelStore(settings.model_store, settings.default_model)
-    app.state.store = store
+    waiting = (settings.max_waiting, settings.request_timeout)
+    app.state.turns, app.state.threads = Turns(*waiting), Threads(threads, *waiting)
+    drain_on_sigterm(app.state, settings.drain_seconds)
+    log.info("starting", threads=threads)
+    app.state.store = ModelStore(settings.model_store, settings.default_model)
+    app.state.reloading = asyncio.Lock()
     await warm_up(app)
-    for name, versions in store.models.items():
-        for stored in versions.values():
-            log.info(
-                "model loaded",
-                model=name,
-                version=stored.version,
-                providers=stored.model.providers,
-                threads=threads,
-            )
-    for broken in store.broken:
-        log.error("model broken", model=broken.name, version=broken.version, reason=broken.reason)
-    if settings.default_model not in store.models:
-        log.error("not ready: the default model is not loaded", model=settings.default_model)
+    log_changes(None, app.state.store)
+    reload_on_sighup(app)
     yield

@@ -1,6 +1,7 @@
 """What the environment says: `OCR_…` variables and `.env`."""
 
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,53 @@ def _readable_folder(path: Path) -> Path:
     if not os.access(path, os.R_OK | os.X_OK):
         raise PydanticCustomError("closed", "This user may not read {path}", {"path": str(path.absolute())})
     return path
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _keys_of(keys: SecretStr | None) -> list[str]:
+    return _split(keys.get_secret_value()) if keys else []
+
+
+def _with_key(keys: SecretStr) -> SecretStr:
+    if not _keys_of(keys):
+        raise PydanticCustomError("no_key", "There is no key in it")
+    return keys
+
+
+def _keys_in(file: Path) -> list[str]:
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _key_file(path: Path) -> Path:
+    shown = {"path": str(path.absolute())}
+    try:
+        keys = _keys_in(path)
+    except OSError as error:
+        shown["reason"] = str(error.strerror)
+        raise PydanticCustomError("closed", "Cannot read {path}: {reason}", shown) from error
+    except UnicodeDecodeError as error:
+        raise PydanticCustomError("no_text", "There is no text in UTF-8 in {path}", shown) from error
+    if not keys:
+        raise PydanticCustomError("no_key", "There is no key in {path}", shown)
+    return path
+
+
+def _list_of(pattern: str, examples: str) -> AfterValidator:
+    def check(text: str) -> str:
+        parts = _split(text)
+        if not parts or not all(re.fullmatch(pattern, part, re.ASCII | re.IGNORECASE) for part in parts):
+            raise PydanticCustomError("no_list", "Should be {examples}, or *", {"examples": examples})
+        return text
+
+    return AfterValidator(check)
+
+
+HOSTS = _list_of(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", "names like api.example.com,*.example.org")
+ORIGINS = _list_of(r"\*|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d+)?", "origins like https://example.com")
 
 
 class Settings(BaseSettings):
@@ -43,6 +91,14 @@ class Settings(BaseSettings):
     """Large images and batches that a worker reads at the same time; 0 shares the processors among the workers."""
     max_waiting: Annotated[int, Field(ge=1)] = 64
     """The most requests that wait in a worker for their turn; further ones are told to come back (503)."""
+    request_timeout: Annotated[float, Field(gt=0)] = 10
+    """How many seconds a request may wait for its turn; then it is told so (504), and no work is done for it."""
+    head_timeout: Annotated[float, Field(gt=0)] = 10
+    """How many seconds the headers of a request may take to arrive, or a new connection to say anything."""
+    body_timeout: Annotated[float, Field(gt=0)] = 30
+    """How many seconds the body of a request may take to arrive."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 0
+    """How many seconds to go on serving after SIGTERM, not ready any more, so that a load balancer notices."""
     model_store: Annotated[Path, AfterValidator(_readable_folder)] = Path("model_store")
     """The folder of models, <name>/<version>/."""
     default_model: str = "captcha"
@@ -57,12 +113,40 @@ class Settings(BaseSettings):
     """The most pixels of an image, by its header."""
     max_side: Annotated[int, Field(ge=1)] = 8192
     """The greatest width or height of an image, in pixels."""
-    api_key: SecretStr | None = None
-    """A key that every request for a reading or a model must carry; none is asked for without it."""
+    api_key: Annotated[SecretStr, AfterValidator(_with_key)] | None = None
+    """Keys, separated by commas, one of which a request for a reading or a model must carry; without them, none."""
+    api_key_file: Annotated[Path, AfterValidator(_key_file)] | None = None
+    """A file of such keys, one a line; lines that begin with # are comments."""
+    admin_key: Annotated[SecretStr, AfterValidator(_with_key)] | None = None
+    """A key that POST /models/reload must carry; it is refused without it."""
+    allowed_hosts: Annotated[str, HOSTS] = "*"
+    """The names of this host, separated by commas, that requests other than probes must be for; * is any."""
+    cors_origins: Annotated[str, ORIGINS] | None = None
+    """The origins, separated by commas, whose pages may call the service from a browser; * is any."""
     log_format: Literal["auto", "text", "json"] = "auto"
     """Log lines for people or machines; auto is text on a terminal and JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged: this level and above."""
+
+    @property
+    def api_keys(self) -> list[str]:
+        """All keys that requests may carry; the file is read again."""
+        return [*_keys_of(self.api_key), *(_keys_in(self.api_key_file) if self.api_key_file else [])]
+
+    @property
+    def admin_keys(self) -> list[str]:
+        """The parts of `admin_key`."""
+        return _keys_of(self.admin_key)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The parts of `allowed_hosts`."""
+        return _split(self.allowed_hosts)
+
+    @property
+    def origins(self) -> list[str]:
+        """The parts of `cors_origins`."""
+        return _split(self.cors_origins or "")
 
 
 def variable(setting: str) -> str:

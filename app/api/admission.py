@@ -2,11 +2,17 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import TypeVar
 
-from app.api.problems import BUSY, ApiError
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 
-RETRY_AFTER_SECONDS = 1
+from app.api.problems import BUSY, TOO_LATE, ApiError
+
+T = TypeVar("T")
+RETRY_AFTER = {"Retry-After": "1"}
 
 
 class Turns:
@@ -16,8 +22,8 @@ class Turns:
     looks at its sockets again. So probes are answered and the waiting are counted, however many requests come at once.
     """
 
-    def __init__(self, max_waiting: int) -> None:
-        self._max_waiting = max_waiting
+    def __init__(self, max_waiting: int, max_seconds: float) -> None:
+        self._max_waiting, self._max_seconds = max_waiting, max_seconds
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False
 
@@ -25,17 +31,20 @@ class Turns:
         """Return when it is the caller's turn; what it does before it next awaits is its turn.
 
         Raises:
-            ApiError: 503, too many are waiting.
+            ApiError: 503, too many are waiting; 504, it was not the caller's turn in time.
         """
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True
             loop.call_soon(self._next)
             return
-        refuse_if_busy(len(self._waiting), self._max_waiting)
+        _refuse_if_busy(len(self._waiting), self._max_waiting)
         turn = loop.create_future()
         self._waiting.append(turn)
+        deadline = loop.time() + self._max_seconds
         await turn
+        if loop.time() > deadline:
+            raise _too_late()
 
     def _next(self) -> None:
         while self._waiting:
@@ -47,11 +56,42 @@ class Turns:
         self._taken = False
 
 
-def refuse_if_busy(waiting: int, max_waiting: int) -> None:
-    """Refuse a request where as many are waiting as may.
+class Threads:
+    """The threads that read what would hold up the event loop: large images, batches, searches.
 
-    Raises:
-        ApiError: 503, with the time to wait.
+    Attributes:
+        count: how many work at the same time.
     """
+
+    def __init__(self, count: int, max_waiting: int, max_seconds: float) -> None:
+        self.count = count
+        self._max_waiting, self._max_seconds = max_waiting, max_seconds
+        self._limiter = CapacityLimiter(count)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do work in a thread when one is free.
+
+        Raises:
+            ApiError: 503, too many are waiting; 504, none was free in time, and the work was not begun.
+        """
+        _refuse_if_busy(self._limiter.statistics().tasks_waiting, self._max_waiting)
+        # A limiter lends to a borrower only once; a request may have several parts.
+        borrower = object()
+        try:
+            async with asyncio.timeout(self._max_seconds):
+                await self._limiter.acquire_on_behalf_of(borrower)
+        except TimeoutError as error:
+            raise _too_late() from error
+        try:
+            return await run_sync(work)
+        finally:
+            self._limiter.release_on_behalf_of(borrower)
+
+
+def _too_late() -> ApiError:
+    return ApiError(HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, RETRY_AFTER)
+
+
+def _refuse_if_busy(waiting: int, max_waiting: int) -> None:
     if waiting >= max_waiting:
-        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, RETRY_AFTER)

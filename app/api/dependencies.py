@@ -1,18 +1,16 @@
 """What the routes are given."""
 
+import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
-import anyio
-from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
-from app.api.admission import refuse_if_busy
-from app.api.problems import WRONG_KEY, ApiError
+from app.api.admission import Threads
+from app.api.problems import NO_ADMIN_KEY, WRONG_ADMIN_KEY, WRONG_KEY, ApiError
 from app.inference.store import ModelStore
-from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -26,27 +24,52 @@ async def get_store(request: Request) -> ModelStore:
 StoreDep = Annotated[ModelStore, Depends(get_store)]
 
 
+def digests_of(keys: Iterable[str]) -> list[bytes]:
+    """What keys are told by, so that they are compared in the same time whatever they are."""
+    return [hashlib.sha256(key.encode()).digest() for key in keys]
+
+
 def check_api_key(request: Request) -> None:
-    """Refuse a request without the key, where one is set: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+    """Refuse a request without one of the keys, where any is set: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 
     Raises:
         ApiError: the key is missing or wrong.
     """
-    settings: Settings = request.app.state.settings
-    if settings.api_key is None:
-        return
+    digests = request.app.state.key_digests
+    if digests and not key_matches(request, digests):
+        raise _unauthorized(WRONG_KEY)
+
+
+def check_admin_key(request: Request) -> None:
+    """Refuse a request without the admin key, sent as the API keys are.
+
+    Raises:
+        ApiError: the key is missing or wrong, or the service has none.
+    """
+    digests = request.app.state.admin_digests
+    if not digests:
+        raise ApiError(HTTPStatus.FORBIDDEN, NO_ADMIN_KEY)
+    if not key_matches(request, digests):
+        raise _unauthorized(WRONG_ADMIN_KEY)
+
+
+def key_matches(request: Request, digests: Sequence[bytes]) -> bool:
+    """Whether a request carries one of the keys whose digests these are."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    sent = credentials.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
-    if not secrets.compare_digest(sent.encode("latin-1"), settings.api_key.get_secret_value().encode()):
-        raise ApiError(HTTPStatus.UNAUTHORIZED, WRONG_KEY, {"WWW-Authenticate": "Bearer"})
+    sent = credentials.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "").strip()
+    digest = hashlib.sha256(sent.encode("latin-1")).digest()
+    return sum(secrets.compare_digest(digest, known) for known in digests) > 0  # all of them, also after a match
+
+
+def _unauthorized(detail: str) -> ApiError:
+    return ApiError(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
 
 
 async def in_worker_thread(request: Request, work: Callable[[], T]) -> T:
     """Do work that would block the event loop, at most as many at a time as `OCR_THREADS` says.
 
     Raises:
-        ApiError: 503, too many are waiting.
+        ApiError: 503, too many are waiting; 504, the work could not be begun in time.
     """
-    limiter: anyio.CapacityLimiter = request.app.state.thread_limiter
-    refuse_if_busy(limiter.statistics().tasks_waiting, request.app.state.settings.max_waiting)
-    return await run_sync(work, limiter=limiter)
+    threads: Threads = request.app.state.threads
+    return await threads.run(work)

@@ -2,10 +2,10 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from app.api.dependencies import StoreDep
-from app.api.problems import NOT_READY, ApiError, problem_responses
+from app.api.problems import NOT_READY, STOPPING, ApiError, problem_responses
 from app.api.schemas import Health
 from app.inference.store import UnknownModelError
 
@@ -23,8 +23,10 @@ async def live() -> Health:
 # The last decorator comes first in the documentation.
 @router.get("/health", summary="Alias of /readyz", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
 @router.get("/readyz", summary="Can it read?", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
-async def ready(store: StoreDep) -> Health:
-    """Whether the default model is loaded and warmed up."""
+async def ready(request: Request, store: StoreDep) -> Health:
+    """Whether the default model is loaded and warmed up, and the service not about to stop."""
+    if request.app.state.draining:
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
     try:
         store.get()
     except UnknownModelError as error:

@@ -1,29 +1,31 @@
-"""`GET /models` and `GET /models/{name}`: what is loaded."""
+"""`GET /models` and `GET /models/{name}`: what is loaded; `POST /models/reload`: load what is there now."""
 
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 
-from app.api.dependencies import StoreDep, check_api_key
-from app.api.problems import problem_responses
-from app.api.schemas import BrokenModelSchema, Model, ModelList, ModelVersion
+from app.api.dependencies import StoreDep, check_admin_key, check_api_key
+from app.api.problems import NOT_READY, ApiError, problem_responses
+from app.api.schemas import BrokenModelSchema, Model, ModelList, ModelVersion, Reload
 from app.inference.store import ModelStore
+from app.reload import reload_models
+from app.supervisor import ask_parent_to_hand_on
 
 
 async def _check_api_key(request: Request) -> None:
     check_api_key(request)
 
 
-router = APIRouter(
-    prefix="/models",
-    tags=["models"],
-    dependencies=[Depends(_check_api_key)],
-    responses=problem_responses(HTTPStatus.UNAUTHORIZED),
-)
+async def _check_admin_key(request: Request) -> None:
+    check_admin_key(request)
 
 
-@router.get("", summary="List the models")
+router = APIRouter(prefix="/models", tags=["models"], responses=problem_responses(HTTPStatus.UNAUTHORIZED))
+NEEDS_KEY = [Depends(_check_api_key)]
+
+
+@router.get("", summary="List the models", dependencies=NEEDS_KEY)
 async def list_models(store: StoreDep) -> ModelList:
     """All models that are loaded, and the folders of the model store that could not be, with the reason."""
     return ModelList(
@@ -32,7 +34,36 @@ async def list_models(store: StoreDep) -> ModelList:
     )
 
 
-@router.get("/{name}", summary="Show a model", responses=problem_responses(HTTPStatus.NOT_FOUND))
+# Before the route of one model, which would name its own method as the only one that is allowed here.
+@router.post(
+    "/reload",
+    summary="Load the models anew",
+    dependencies=[Depends(_check_admin_key)],
+    responses=problem_responses(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def reload(request: Request) -> Reload:
+    """Load the model store as it is now, without a request waiting or failing. It asks for the admin key.
+
+    All is loaded and tested beside the models that read. A version that cannot be loaded is listed as `broken`, and
+    where it was loaded before, it is kept as it was. So is the newest version of the default model if the folders of
+    all are gone. Where there are several workers, the others follow within a second or two.
+    """
+    try:
+        changes = await reload_models(request.app)
+    except OSError as error:
+        detail = f"The model store cannot be read ({error.strerror}); the models are as they were."
+        raise ApiError(HTTPStatus.CONFLICT, detail) from error
+    state = request.app.state
+    if state.settings.workers > 1:
+        ask_parent_to_hand_on()
+    if state.settings.default_model not in state.store.models:
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY)
+    return Reload.model_validate(changes)
+
+
+@router.get(
+    "/{name}", summary="Show a model", dependencies=NEEDS_KEY, responses=problem_responses(HTTPStatus.NOT_FOUND)
+)
 async def show_model(
     name: Annotated[str, Path(description="The model's name.", examples=["captcha"])], store: StoreDep
 ) -> Model:

@@ -21,8 +21,6 @@ from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageToo
 from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
 
-SMALL_BYTES, SMALL_PIXELS = 65_536, 100_000
-"""What is decoded in about a millisecond."""
 JSON = "application/json"
 
 router = APIRouter(tags=["reading"])
@@ -123,7 +121,7 @@ async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, 
         DamagedImageError: the pixels cannot be decoded.
         ApiError: too many are waiting.
     """
-    if search is None and len(image.data) <= SMALL_BYTES and image.pixels <= SMALL_PIXELS:
+    if search is None and image.is_small:
         turns: Turns = request.app.state.turns
         await turns.take()
         return model.predict([image.decode()])[0]
@@ -138,7 +136,7 @@ async def _read_in_parallel(
     search: Search | None,
 ) -> list[Reading | ImageError]:
     """Read images in as many threads as there are, each a part of them that follow each other."""
-    threads = int(request.app.state.thread_limiter.total_tokens)
+    threads: int = request.app.state.threads.count
     size = max(1, math.ceil(len(uploads) / threads))
     parts = [uploads[start : start + size] for start in range(0, len(uploads), size)]
     results: list[list[Reading | ImageError]] = [[] for _ in parts]

@@ -24,12 +24,19 @@ IMAGE_ERROR_STATUS: dict[type[ImageError], HTTPStatus] = {
 SERVER_FAULT = "The request could not be answered because of a fault in the service."
 ANOTHER_PATH = "There is nothing at this path; /docs lists what there is."
 WRONG_KEY = "Send the API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+WRONG_ADMIN_KEY = "Send the admin key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+NO_ADMIN_KEY = "There is no admin key, so nobody may do this here; set OCR_ADMIN_KEY."
 BUSY = "As many requests as may wait here are waiting; come back a moment later."
+STOPPING = "The service is about to stop."
+TOO_MANY_BYTES = "The service holds as many bytes of uploads as it may; come back a moment later."
+TOO_LATE = "The request waited too long for its turn; come back a moment later."
 NOT_READY = "The default model is not loaded; /models says why."
 EXAMPLE_DETAILS = {
     HTTPStatus.BAD_REQUEST: "The form is cut off, or its boundary is not that of its Content-Type.",
     HTTPStatus.UNAUTHORIZED: WRONG_KEY,
+    HTTPStatus.FORBIDDEN: NO_ADMIN_KEY,
     HTTPStatus.NOT_FOUND: "No such model is loaded. Loaded are: captcha.",
+    HTTPStatus.CONFLICT: "The model store cannot be read (Permission denied); the models are as they were.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The upload is too large: at most 1,048,576 bytes.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: f"The upload is not an image that is read here; send {ACCEPTED}.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The PNG image is damaged: its pixels cannot be decoded.",

@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.browsers import security_headers
 from app.api.health import PROBES
 from app.api.problems import REQUEST_ID_HEADER, SERVER_FAULT, problem_response
 
@@ -41,7 +42,13 @@ class RequestContextMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message["headers"] = [*message.get("headers", ()), (HEADER, request_id.encode())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *security_headers(scope["path"]),
+                    (HEADER, request_id.encode()),
+                ]
+                if scope["app"].state.draining:
+                    message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
             await send(message)
 
         seen_by_app = _simplified(scope)
@@ -59,6 +66,7 @@ class RequestContextMiddleware:
                 fault = problem_response(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)
                 await fault(scope, receive, send_with_id)
             finally:
+                scope["app"].state.bodies.release(scope)
                 milliseconds = round(1000 * (time.perf_counter() - started), 2)
                 write_line(
                     "request",

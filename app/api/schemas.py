@@ -80,8 +80,8 @@ class Text(_FromAttributes):
         return text
 
 
-class ModelReference(BaseModel):
-    """The model that read."""
+class ModelReference(_FromAttributes):
+    """A version of a model."""
 
     name: str
     version: str
@@ -175,8 +175,9 @@ class BrokenModelSchema(_FromAttributes):
     """A folder of the model store that could not be loaded."""
 
     name: str
-    version: str
+    version: Annotated[str, Field(description="Empty where it is the folder of all versions.")]
     reason: str
+    kept: Annotated[bool, Field(description="Whether it is served as it was when it could be loaded.")]
 
     @classmethod
     def of(cls, broken: BrokenModel) -> Self:
@@ -188,6 +189,15 @@ class ModelList(BaseModel):
     """The models that are loaded, and the folders that could not be."""
 
     models: list[Model]
+    broken: list[BrokenModelSchema]
+
+
+class Reload(_FromAttributes):
+    """What loading the model store anew came to."""
+
+    loaded: Annotated[list[ModelReference], Field(description="New, or changed.")]
+    unchanged: list[ModelReference]
+    dropped: Annotated[list[ModelReference], Field(description="Their folders are gone.")]
     broken: list[BrokenModelSchema]
 
 

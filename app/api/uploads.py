@@ -1,18 +1,24 @@
 """From the body of a request to the bytes of the images in it, never more of them than are accepted."""
 
 import base64
+from contextlib import closing
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
+from starlette.types import Scope
 
-from app.api.problems import ApiError
+from app.api.admission import RETRY_AFTER
+from app.api.problems import TOO_MANY_BYTES, ApiError
 from app.inference.images import ACCEPTED
+from app.settings import Settings
 
 ENVELOPE_BYTES = 16_384
 """How much a form or a JSON document may be larger than the images in it."""
+LARGEST_AT_A_TIME = 4
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
@@ -24,6 +30,31 @@ class ImageDocument(BaseModel):
 
     image: str
     """The image file in Base64 (RFC 4648), in one line or several."""
+
+
+class Bodies:
+    """The bytes of request bodies that a worker holds at a time, so that many large ones do not fill the memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        largest = max(settings.max_batch_bytes, 2 * settings.max_upload_bytes + ENVELOPE_BYTES)
+        self._most = LARGEST_AT_A_TIME * largest
+        self._held = 0
+
+    def hold(self, request: Request, size: int) -> None:
+        """Count more bytes until the request is over.
+
+        Raises:
+            ApiError: 503, there would be too many.
+        """
+        if self._held + size > self._most:
+            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY_BYTES, RETRY_AFTER)
+        self._held += size
+        state = request.scope["state"]
+        state["held"] = state.get("held", 0) + size
+
+    def release(self, scope: Scope) -> None:
+        """Count the bytes of a request no more."""
+        self._held -= scope["state"].pop("held", 0)
 
 
 async def read_upload(request: Request, max_bytes: int) -> bytes:
@@ -74,6 +105,7 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     async for chunk in request.stream():
+        request.app.state.bodies.hold(request, len(chunk))
         body += chunk
         if len(body) > max_bytes:
             raise _too_large(max_bytes)
@@ -114,15 +146,14 @@ def _files(request: Request, body: bytes, field: str, most: int) -> list[bytes]:
         raise _other_fields(field, most)
 
     # The body is in memory already, so its files are not written to disk.
-    parser = FormParser(MULTIPART, on_field, on_file, boundary=boundary, config={"MAX_MEMORY_FILE_SIZE": len(body)})
+    config: dict[str, Any] = {"MAX_MEMORY_FILE_SIZE": len(body)}
     try:
-        parser.write(body)
-        parser.finalize()
+        with closing(FormParser(MULTIPART, on_field, on_file, boundary=boundary, config=config)) as parser:
+            parser.write(body)
+            parser.finalize()
     except FormParserError as error:
         detail = "The body is not a form as its Content-Type says (RFC 7578)."
         raise ApiError(HTTPStatus.BAD_REQUEST, detail) from error
-    finally:
-        parser.close()
     if not files:
         raise _other_fields(field, most)
     return files

@@ -13,7 +13,8 @@ async def warm_up(app: FastAPI) -> None:
     It starts the threads, fills the caches and loads what is loaded on first use.
     """
     settings, store = app.state.settings, app.state.store
-    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    key = next(iter(settings.api_keys), "")
+    host = settings.hosts[0].replace("*", "warm-up")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -25,6 +26,7 @@ async def warm_up(app: FastAPI) -> None:
         "root_path": "",
         "query_string": b"",
         "headers": [
+            (b"host", host.encode()),
             (b"content-type", b"image/png"),
             (b"x-api-key", key.encode()),
             (b"x-request-id", b"warm-up"),

@@ -3,13 +3,12 @@
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.inference.ctc import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle in pixels of the upright image; right and bottom are one past the last pixel."""
 
     left: int
@@ -38,8 +37,8 @@ def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: in
     usual = statistics.median(gaps) if gaps else min(width, height) / 2
     halves = [usual / 2, *(min(gap / 2, 0.75 * usual) for gap in gaps), usual / 2]
     boxes = []
-    for centre, left_half, right_half in zip(centres, halves[:-1], halves[1:], strict=True):
-        left = round(max(0, min(centre - left_half, width - 1)))
+    for centre, left_half, right_half in zip(centres, halves, halves[1:], strict=False):
+        left = round(max(0.0, min(centre - left_half, width - 1)))
         right = round(min(centre + right_half, width))
         boxes.append(Box(left, 0, max(right, left + 1), height))
     return boxes

@@ -6,11 +6,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from app.inference.files import FileError, read_file
+
 CONFIGS_FILE = "configs.yaml"
 MAX_BYTES = 1_000_000
+MAX_INPUT_PIXELS = 1_000_000
+"""Of the network's input: a mistyped size does not take all of the memory."""
 
 
-class ConfigsError(Exception):
+class ConfigsError(FileError):
     """`configs.yaml` is missing or wrong; the message says what and what would be right."""
 
 
@@ -59,6 +63,12 @@ class ModelConfigs(BaseModel):
             raise ValueError(f"blank_index must be from 0 to {len(self.vocab)}, the vocabulary's size")
         return self
 
+    @model_validator(mode="after")
+    def _check_size(self) -> "ModelConfigs":
+        if self.height * self.width > MAX_INPUT_PIXELS:
+            raise ValueError(f"height times width must be at most {MAX_INPUT_PIXELS:,} pixels")
+        return self
+
 
 def read_configs(folder: Path) -> ModelConfigs:
     """Read `configs.yaml` of a model folder.
@@ -66,13 +76,10 @@ def read_configs(folder: Path) -> ModelConfigs:
     Raises:
         ConfigsError: the file is missing, too large, not YAML, or a key is missing, unknown or wrong.
     """
-    path = folder / CONFIGS_FILE
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigsError(f"{CONFIGS_FILE} is over {MAX_BYTES:,} bytes")
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigsError(f"{CONFIGS_FILE} cannot be read: {error.strerror}") from error
+        values = _load_yaml(read_file(folder / CONFIGS_FILE, MAX_BYTES).decode())
+    except FileError as error:
+        raise ConfigsError(str(error)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML raises ValueError for a date like 2026-99-99, RecursionError for deep nesting.
         raise ConfigsError(f"{CONFIGS_FILE} is not plain YAML in UTF-8") from error
@@ -92,6 +99,13 @@ def write_configs(configs: ModelConfigs, folder: Path) -> None:
     (folder / CONFIGS_FILE).write_text(text, encoding="utf-8")
 
 
+def _load_yaml(text: str) -> Any:
+    # With aliases, some lines can mean more than fills the memory.
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+        raise yaml.YAMLError("aliases are not accepted")
+    return yaml.safe_load(text)
+
+
 def _explain(error: Any) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
@@ -100,4 +114,5 @@ def _explain(error: Any) -> str:
         return f"the key {key!r} is missing"
     if key == "vocab" and error["type"] == "string_type":
         return "vocab must be text; put digits in quotes"
-    return f"{key}: {error['msg']}" if key else str(error["msg"])
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {said}" if key else said

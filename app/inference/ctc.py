@@ -6,6 +6,7 @@ The one place that knows vocabulary, blank and decoding, for training and servin
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,7 @@ class LabelError(ValueError):
     """A label has a character that the vocabulary lacks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One character of a decoded text and the run of output steps that it came from."""
 
     character: str

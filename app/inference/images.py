@@ -1,6 +1,7 @@
 """From the bytes of an upload to checked pixels, and from pixels to what a network takes."""
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,19 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from app.inference.image_errors import (
+    ACCEPTED,
+    DamagedImageError,
+    ImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
+)
+from app.inference.structure import MAX_INFLATION, Essentials, essentials, inflates_beyond
+
+# Who decodes needs the errors too.
+__all__ = ["ACCEPTED", "DamagedImageError", "ImageError", "ImageTooLargeError", "UnsupportedImageError"]
 
 Pixels = NDArray[np.uint8]
 """An upright image, grey (height, width) or blue, green, red (height, width, 3), 0…255."""
@@ -19,27 +32,15 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # Otherwise the first WebP or unknown file would wait for all of Pillow's formats to load.
 Image.init()
 
-FORMATS = ("PNG", "JPEG", "WEBP")
-ACCEPTED = "PNG, JPEG or WebP, one still picture"
-DAMAGED_HEADER = "The image is damaged: its header cannot be read."
-EXIF_ORIENTATION = 0x0112
-MAX_JPEG_SCANS = 100
-
-
-class ImageError(Exception):
-    """The bytes are not an image that can be read; the message says why, for the sender."""
-
-
-class UnsupportedImageError(ImageError):
-    """Neither PNG, JPEG nor WebP, or more than one frame."""
-
-
-class ImageTooLargeError(ImageError):
-    """More pixels than are accepted."""
-
-
-class DamagedImageError(ImageError):
-    """The right format, but its pixels cannot be decoded."""
+SMALL_BYTES, SMALL_PIXELS, SMALL_CODES = 65_536, 100_000, 1000
+SPARE_INFLATION = 10_000_000
+"""How many bytes too many a PNG may inflate to unnoticed: they cost 20 ms at most, and to look for them costs all."""
+MAX_CODES = 17_000
+"""Of a WebP: each costs the decoder 6 kB and 6 µs."""
+CODE_BITS, CODE_SIDE = 20, 4
+"""A lossless WebP has a set of prefix codes for so many bits at least, and for a square of so many pixels a side."""
+EXIF_ORIENTATION, EXIF_SHORT = 0x0112, 3
+MAX_EXIF_ENTRIES = 256
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,12 @@ class CheckedImage:
     """An image file whose header and structure are sound; no pixel is decoded yet.
 
     Attributes:
-        data: the file.
+        data: the parts of the file that make the picture.
         format: "PNG", "JPEG" or "WEBP".
         width, height: in pixels, as stored.
         orientation: of EXIF; 1 is upright.
         transparent_grey: the grey value, 0…255, that a PNG's tRNS chunk makes transparent.
+        codes: at most so many sets of prefix codes are in it, if it is a lossless WebP; else 0.
     """
 
     data: bytes
@@ -68,18 +70,26 @@ class CheckedImage:
     height: int
     orientation: int
     transparent_grey: int | None
+    codes: int
 
     @property
     def pixels(self) -> int:
         """How many there are."""
         return self.width * self.height
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is decoded in about a millisecond, and in some 20 ms if it is made to take long."""
+        return len(self.data) <= SMALL_BYTES and self.pixels <= SMALL_PIXELS and self.codes <= SMALL_CODES
+
     def decode(self) -> Pixels:
         """Decode it; turn it upright; lay transparency on white. 16 bits a channel become 8, and grey stays grey.
 
         Raises:
-            DamagedImageError: the pixels cannot be decoded.
+            DamagedImageError: the pixels cannot be decoded, or there are many more than the header says.
         """
+        if self.format == "PNG":
+            self._check_inflation()
         try:
             pixels = cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:
@@ -88,7 +98,15 @@ class CheckedImage:
             raise DamagedImageError(f"The {self.format} image is damaged: its pixels cannot be decoded.")
         if self.transparent_grey is not None and pixels.ndim == 2:
             pixels = _with_grey_transparency(pixels, self.transparent_grey)
-        return _upright(_on_white(_to_8_bits(pixels)), self.orientation)
+        pixels = _to_8_bits(pixels)  # the 16 bits are not kept: of the largest picture they take 32 MB
+        return _upright(_on_white(pixels), self.orientation)
+
+    def _check_inflation(self) -> None:
+        """OpenCV would inflate all that there is, 1 GB of a file of 1 MB."""
+        # At most 8 bytes a pixel and, if interlaced, less than two more for each row.
+        most = 8 * self.pixels + 2 * self.height
+        if len(self.data) * MAX_INFLATION > most + SPARE_INFLATION and inflates_beyond(self.data, most):
+            raise DamagedImageError("The PNG image is damaged: it has more data than pixels.")
 
 
 def check_image(data: bytes, limits: ImageLimits) -> CheckedImage:
@@ -99,9 +117,20 @@ def check_image(data: bytes, limits: ImageLimits) -> CheckedImage:
         ImageTooLargeError: over the limits.
         DamagedImageError: the header cannot be read, or decoding would cost more than such an image may.
     """
-    image = _read_header(data, limits)
-    _check_structure(image)
-    return image
+    if not data:
+        raise UnsupportedImageError(f"The upload is empty; send {ACCEPTED}.")
+    parts = essentials(data)
+    with _open_header(parts, limits) as image:
+        _check_size(image, limits)
+        return CheckedImage(
+            data=parts.data,
+            format=parts.format,
+            width=image.width,
+            height=image.height,
+            orientation=_orientation(parts.exif),
+            transparent_grey=_transparent_grey(image, parts.data),
+            codes=_count_codes(parts.lossless, image),
+        )
 
 
 def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
@@ -125,40 +154,14 @@ def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> P
     return pixels.reshape(height, width, channels)
 
 
-def _read_header(data: bytes, limits: ImageLimits) -> CheckedImage:
-    if not data:
-        raise UnsupportedImageError(f"The upload is empty; send {ACCEPTED}.")
+def _open_header(parts: Essentials, limits: ImageLimits) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, limits)
-            # Cameras append a preview to a JPEG file, which Pillow then calls MPO.
-            file_format = "JPEG" if image.format == "MPO" else str(image.format)
-            if file_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
-                raise UnsupportedImageError(f"The image is an animation; send {ACCEPTED}.")
-            return CheckedImage(
-                data=data,
-                format=file_format,
-                width=image.width,
-                height=image.height,
-                orientation=_orientation(image, data),
-                transparent_grey=_transparent_grey(image, data),
-            )
-    except UnidentifiedImageError as error:
-        if _has_signature(data):
-            raise DamagedImageError(DAMAGED_HEADER) from error
-        raise UnsupportedImageError(f"The upload is not an image that is read here; send {ACCEPTED}.") from error
+        return Image.open(io.BytesIO(parts.data), formats=(parts.format,))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"The image is too large; {_too_large(limits)}") from error
-    except ImageError:
-        raise
     except Exception as error:
         # Pillow's parsers raise many kinds (SyntaxError, struct.error, ValueError …) on damaged headers.
-        raise DamagedImageError(DAMAGED_HEADER) from error
-
-
-def _has_signature(data: bytes) -> bool:
-    """Whether the bytes start as one of the formats does, whatever follows."""
-    return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or data[:4] + data[8:12] == b"RIFFWEBP"
+        raise DamagedImageError(f"The {parts.format} image is damaged: its header cannot be read.") from error
 
 
 def _check_size(image: Image.Image, limits: ImageLimits) -> None:
@@ -171,14 +174,34 @@ def _too_large(limits: ImageLimits) -> str:
     return f"at most {limits.max_pixels:,} pixels and {limits.max_side} a side are read."
 
 
-def _orientation(image: Image.Image, data: bytes) -> Any:
-    if image.format == "PNG" and b"eXIf" not in data:
-        return 1  # to look for EXIF data behind the pixels, Pillow would decode them
-    try:
-        return image.getexif().get(EXIF_ORIENTATION, 1)
-    except (SyntaxError, struct.error):
-        # EXIF data that cannot be read spoils no pixel.
+def _count_codes(lossless_bytes: int, image: Image.Image) -> int:
+    squares = math.ceil(image.width / CODE_SIDE) * math.ceil(image.height / CODE_SIDE)
+    codes = min(8 * lossless_bytes // CODE_BITS, squares)
+    if codes > MAX_CODES:
+        pixels, most_bytes = MAX_CODES * CODE_SIDE**2, MAX_CODES * CODE_BITS // 8
+        raise ImageTooLargeError(
+            f"The lossless WEBP image is too large: of such, at most {pixels:,} pixels or {most_bytes:,} bytes are "
+            "read; send it as PNG."
+        )
+    return codes
+
+
+def _orientation(exif: bytes) -> int:
+    """What the first directory of EXIF data (CIPA DC-008) says; 1, upright, if they cannot be read."""
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
         return 1
+    try:
+        (directory,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, directory)
+        for entry in range(min(count, MAX_EXIF_ENTRIES)):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * entry)
+            if tag == EXIF_ORIENTATION and kind == EXIF_SHORT:
+                return int(value)
+    except struct.error:
+        pass  # spoils no pixel
+    return 1
 
 
 def _transparent_grey(image: Image.Image, data: bytes) -> int | None:
@@ -189,26 +212,6 @@ def _transparent_grey(image: Image.Image, data: bytes) -> int | None:
     bit_depth = data[24]
     # Pixels of 2 and 4 bits are spread over 0…255, the chunk's value is not.
     return value * 255 // (2**bit_depth - 1) if bit_depth in {2, 4} else value
-
-
-def _check_structure(image: CheckedImage) -> None:
-    """Refuse small files that would cost OpenCV gigabytes or minutes."""
-    if image.format == "PNG" and not _chunks_fit(image.data):
-        raise DamagedImageError("The PNG image is damaged: it ends within a chunk.")
-    # Only a scan starts with these bytes: within a JPEG's coded data 0x00 or a restart follows 0xFF.
-    if image.format == "JPEG" and image.data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-        raise DamagedImageError(f"The JPEG image is damaged: it has more than {MAX_JPEG_SCANS} scans.")
-
-
-def _chunks_fit(data: bytes) -> bool:
-    """Whether a PNG holds all bytes of its chunks: OpenCV takes the memory for a chunk before it reads one."""
-    position = 8
-    while position + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
-        if kind == b"IEND":
-            return position <= len(data)
-    return False
 
 
 def _with_grey_transparency(pixels: NDArray[Any], transparent: int) -> NDArray[Any]:
@@ -234,9 +237,12 @@ def _on_white(pixels: Pixels) -> Pixels:
     lowest_alpha, highest_alpha, _, _ = cv2.minMaxLoc(alpha)
     if lowest_alpha == 255:
         return cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR)
-    opacity = alpha[..., np.newaxis].astype(np.uint16)
-    laid = ((pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-    visible_contrast = int(laid.max()) - int(laid.min())
+    # 255 - (255 - colour) * opacity, which is rounded exactly: no product of two bytes is half of 255 off a whole one.
+    laid = cv2.bitwise_not(pixels[..., :3])
+    cv2.multiply(laid, cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR), dst=laid, scale=1 / 255)
+    cv2.bitwise_not(laid, dst=laid)
+    darkest, lightest, _, _ = cv2.minMaxLoc(laid.reshape(-1))
+    visible_contrast = lightest - darkest
     if visible_contrast < 16 and highest_alpha - lowest_alpha > visible_contrast:
         return cv2.bitwise_not(alpha)
     return laid

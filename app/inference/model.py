@@ -2,9 +2,11 @@
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -12,23 +14,26 @@ from numpy.typing import NDArray
 
 from app.inference.beam import Search, search_texts
 from app.inference.boxes import Box, character_boxes
-from app.inference.configs import ConfigsError, read_configs
+from app.inference.configs import CONFIGS_FILE, read_configs
 from app.inference.ctc import Alternative, CtcCodec, Decoded
+from app.inference.files import FileError, read_file
 from app.inference.images import Pixels, fit_to_input
+from app.inference.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
 
 MODEL_FILE = "model.onnx"
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 BATCH_IMAGES = 8
 """In one run of the network: more fall out of the processor's caches, and an image takes longer again."""
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+# The key that each tensor outside the file has; before it stands its length, which need not be as short as it can be.
+EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
 
 
 class ModelError(Exception):
     """A model folder cannot be used; the message says why, without paths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Character:
+class Character(NamedTuple):
     """One character that was read."""
 
     character: str
@@ -67,9 +72,9 @@ class OnnxInferenceModel:
 
     def __init__(self, path: Path) -> None:
         try:
-            graph = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+            graph = read_file(path, MAX_FILE_BYTES)
+        except FileError as error:
+            raise ModelError(str(error)) from error
         self.sha256 = hashlib.sha256(graph).hexdigest()
         self.session = _open_session(graph)
         self.providers: list[str] = self.session.get_providers()
@@ -94,28 +99,36 @@ class ImageToTextModel(OnnxInferenceModel):
     """The network of a model folder (`model.onnx`, `configs.yaml`) that reads the text of images.
 
     Also reads folders that `mltu` wrote. What configs.yaml does not say, the graph says: the input's
-    layout, channels and type, and the blank is last.
+    layout, channels and type, and the blank is last. Where the folder has `SHA256SUMS`, its files are compared
+    with it; where it has `golden.png`, the network must read in it what `golden.txt` says.
 
     Attributes:
         configs: the content of `configs.yaml`.
         codec: the vocabulary and the decoding.
         width, height, channels: the input's size; pixels go in as raw 0…255.
         steps: the output steps an image.
+        sums: see `model_sums`.
 
     Raises:
         ModelError: anything is missing, broken, or does not fit together.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.sums = model_sums(folder)
         try:
             self.configs = read_configs(folder)
-        except ConfigsError as error:
+            golden = read_golden(folder)
+        except FileError as error:
             raise ModelError(str(error)) from error
         super().__init__(folder / MODEL_FILE)
+        if self.sha256 != self.sums[MODEL_FILE]:
+            raise ModelError(f"{MODEL_FILE} changed while it was read")
         self.codec = CtcCodec(self.configs.vocab, self.configs.blank_index)
         self.width, self.height = self.configs.width, self.configs.height
         self.channels_first, self.channels = self._layout()
         self.steps = self._warm_up()
+        if golden is not None:
+            self._check_golden(*golden)
 
     def predict(self, images: Iterable[Pixels], search: Search | None = None) -> list[Reading]:
         """Read images of any size.
@@ -125,13 +138,17 @@ class ImageToTextModel(OnnxInferenceModel):
                 sees of each is kept.
             search: what texts are searched for; without it, decoding is greedy, which is faster.
         """
-        readings: list[Reading] = []
+        shapes: list[tuple[int, ...]] = []
+        outputs: list[NDArray[np.float32]] = []
         remaining = iter(images)
         while batch := [(image.shape, self._fit(image)) for image in itertools.islice(remaining, BATCH_IMAGES)]:
-            shapes, fitted = zip(*batch, strict=True)
-            decoded = self._decode(self.run(self._to_batch(fitted)), search)
-            readings += [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
-        return readings
+            shapes += [shape for shape, _ in batch]
+            outputs.append(self.run(self._to_batch([fitted for _, fitted in batch])))
+        if not outputs:
+            return []
+        # Decoded together: the fewer the calls of NumPy, the less each image costs.
+        decoded = self._decode(np.concatenate(outputs), search)
+        return [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The network's output for images of any size: (images, steps, classes), not calibrated."""
@@ -202,9 +219,34 @@ class ImageToTextModel(OnnxInferenceModel):
             raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
         return int(output.shape[1])
 
+    def _check_golden(self, image: Pixels, text: str) -> None:
+        try:
+            read = self.predict([image])[0].text
+        except Exception as error:
+            # As above: what a graph does may depend on the image.
+            raise ModelError(f"{MODEL_FILE} fails on {GOLDEN_IMAGE}") from error
+        if read != text:
+            raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {text!r}")
+
+
+def model_sums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of the files that an `ImageToTextModel` depends on, by name.
+
+    Raises:
+        ModelError: a file is missing, or is not the one that `SHA256SUMS` lists.
+    """
+    try:
+        return folder_sums(folder, needed=(CONFIGS_FILE, MODEL_FILE))
+    except FileError as error:
+        raise ModelError(str(error)) from error
+
 
 def _open_session(graph: bytes) -> ort.InferenceSession:
+    # Read from the working directory, or from anywhere in memory, if the file says so.
+    if EXTERNAL_DATA.search(graph):
+        raise ModelError(f"{MODEL_FILE} keeps weights outside itself (external data); save it with all of them inside")
     options = ort.SessionOptions()
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # not ORT's own, which has other ways out
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4

@@ -83,6 +83,11 @@ WRONG = {
     "OCR_MAX_BATCH_BYTES": ["0"],
     "OCR_MAX_PIXELS": ["0"],
     "OCR_MAX_SIDE": ["-5"],
+    "OCR_API_KEY": [" ", ", ,"],
+    "OCR_API_KEY_FILE": ["nowhere", "model_store", "empty", "no-text"],
+    "OCR_ADMIN_KEY": [" ", ","],
+    "OCR_ALLOWED_HOSTS": [",", "a b", "http://example.com", "example.com:8000", "*.*", "exa*mple.com"],
+    "OCR_CORS_ORIGINS": [",", "example.com", "https://example.com/", "https://*.example.com", "ftp://example.com"],
     "OCR_LOG_FORMAT": ["xml"],
     "OCR_LOG_LEVEL": ["loud"],
 }
@@ -91,6 +96,8 @@ WRONG = {
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
 def test_a_wrong_value_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     (folder / ".env").touch()
+    (folder / "empty").write_text("# no key\n\n")
+    (folder / "no-text").write_bytes(b"\xff\n")
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
         Settings()
@@ -122,6 +129,30 @@ class TestKey:
         with pytest.raises(ValidationError) as caught:
             Settings.model_validate({"api_key": wrong})
         assert "5550199" not in str(caught.value)
+
+    def test_there_may_be_several_in_the_variable_and_in_a_file(self, folder: Path) -> None:
+        (folder / "keys").write_text("# ours\n  first \n\nsecond, with a comma\r\nSchlüssel\n", "utf-8")
+        settings = Settings(api_key=" third ,fourth,", api_key_file="keys", admin_key="fifth")
+        assert settings.api_keys == ["third", "fourth", "first", "second, with a comma", "Schlüssel"]
+        assert settings.admin_keys == ["fifth"]
+        assert Settings(api_key_file="keys").api_keys[0] == "first"
+        assert Settings().api_keys == Settings().admin_keys == []
+        for shown in (repr(settings), settings.model_dump_json()):
+            assert "first" not in shown
+
+    def test_a_file_without_a_key_is_named(self, folder: Path) -> None:
+        (folder / "keys").write_text("#opensesame\n")
+        with pytest.raises(ValidationError, match=re.escape(f"There is no key in {folder / 'keys'}")):
+            Settings(api_key_file="keys")
+
+
+def test_hosts_and_origins_are_lists() -> None:
+    settings = Settings(
+        allowed_hosts="Example.com, *.example.com,[::1]", cors_origins="https://a.example,http://b:8080"
+    )
+    assert settings.hosts == ["Example.com", "*.example.com", "[::1]"]
+    assert settings.origins == ["https://a.example", "http://b:8080"]
+    assert (Settings().hosts, Settings().origins) == (["*"], [])
 
 
 def test_settings_do_not_change() -> None:

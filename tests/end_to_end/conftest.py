@@ -96,11 +96,24 @@ def running(folder: Path, repository: Path, variables: dict[str, str]) -> Iterat
 @pytest.fixture
 def run_server(tmp_path: Path, repository: Path) -> Iterator[Callable[..., Server]]:
     """Starts the service with variables `OCR_…`; it is ready when this returns unless `wait` is False."""
+    with _starter(tmp_path, repository) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def run_module_server(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Callable[..., Server]]:
+    """The same, for services that all tests of a module share."""
+    with _starter(tmp_path_factory.mktemp("servers"), repository) as run:
+        yield run
+
+
+@contextmanager
+def _starter(folder: Path, repository: Path) -> Iterator[Callable[..., Server]]:
     with ExitStack() as stack:
         started: list[Server] = []
 
         def run(*, wait: bool = True, **variables: str) -> Server:
-            server = stack.enter_context(running(tmp_path / f"server-{len(started)}", repository, variables))
+            server = stack.enter_context(running(folder / f"server-{len(started)}", repository, variables))
             started.append(server)
             if wait:
                 server.wait_until_ready()

@@ -1,13 +1,15 @@
 """Requests that come at once: each in its turn, the probes between them, too many refused."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from app.api.admission import Turns
+from app.api.admission import Threads, Turns
 from app.api.problems import ApiError
 from app.main import create_app
 from app.settings import Settings
@@ -26,7 +28,7 @@ def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between
             await asyncio.sleep(0)
 
     async def main() -> None:
-        turns = Turns(max_waiting=10)
+        turns = Turns(max_waiting=10, max_seconds=5)
         await asyncio.gather(*(read(turns, name) for name in "abc"), look_at_sockets())
         await read(turns, "later")
 
@@ -38,7 +40,7 @@ def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between
 
 def test_too_many_are_refused_and_told_when_to_come_back() -> None:
     async def main() -> list[Any]:
-        turns = Turns(max_waiting=2)
+        turns = Turns(max_waiting=2, max_seconds=5)
         return await asyncio.gather(*(turns.take() for _ in range(5)), return_exceptions=True)
 
     results = asyncio.run(main())
@@ -51,7 +53,7 @@ def test_too_many_are_refused_and_told_when_to_come_back() -> None:
 
 def test_one_who_gives_up_does_not_hold_up_the_next() -> None:
     async def main() -> None:
-        turns = Turns(max_waiting=2)
+        turns = Turns(max_waiting=2, max_seconds=5)
         first, gone, last = (asyncio.ensure_future(turns.take()) for _ in range(3))
         await asyncio.sleep(0)
         gone.cancel()
@@ -61,6 +63,53 @@ def test_one_who_gives_up_does_not_hold_up_the_next() -> None:
         await asyncio.wait_for(turns.take(), timeout=5)
 
     asyncio.run(main())
+
+
+def test_who_waits_too_long_is_told_so() -> None:
+    read: list[str] = []
+
+    async def take(turns: Turns, name: str, work: Callable[[], None]) -> None:
+        await turns.take()
+        read.append(name)
+        work()
+
+    async def main() -> list[Any]:
+        turns = Turns(max_waiting=2, max_seconds=0.01)
+        slow, late = take(turns, "slow", lambda: time.sleep(0.05)), take(turns, "late", lambda: None)
+        results = await asyncio.gather(turns.take(), slow, late, return_exceptions=True)
+        await take(turns, "next", lambda: None)
+        return list(results)
+
+    first, slow, late = asyncio.run(main())
+    assert (first, slow) == (None, None)
+    assert late.status == 504
+    assert read == ["slow", "next"]
+
+
+def test_work_that_could_not_be_begun_in_time_is_not_done() -> None:
+    begun: list[str] = []
+    go_on = threading.Event()
+
+    def work() -> None:
+        begun.append("first")
+        go_on.wait(10)
+
+    async def main() -> list[Any]:
+        threads = Threads(1, max_waiting=1, max_seconds=0.05)
+        first = asyncio.ensure_future(threads.run(work))
+        await asyncio.sleep(0.01)
+        late = asyncio.ensure_future(threads.run(lambda: begun.append("late")))
+        await asyncio.sleep(0)
+        results = await asyncio.gather(late, threads.run(lambda: begun.append("refused")), return_exceptions=True)
+        go_on.set()
+        await first
+        await threads.run(lambda: begun.append("next"))
+        return list(results)
+
+    late, refused = asyncio.run(main())
+    assert (late.status, refused.status) == (504, 503)
+    assert late.headers == refused.headers == {"Retry-After": "1"}
+    assert begun == ["first", "next"]
 
 
 @pytest.mark.parametrize("query", ["", "?alternatives=2"], ids=["in the event loop", "in threads"])

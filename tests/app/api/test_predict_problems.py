@@ -72,6 +72,12 @@ FORMS = {
     "no boundary": (FILE + END, {"content-type": "multipart/form-data"}, 400, "lacks its boundary"),
     "no form": (b"not a form", BOUNDARY, 400, "boundary"),
     "another boundary": ((FILE + END).replace(b"--x", b"--y"), BOUNDARY, 400, "boundary"),
+    "a boundary that is too long": (
+        (FILE + END).replace(b"--x", b"--" + b"x" * 300),
+        {"content-type": "multipart/form-data; boundary=" + "x" * 300},
+        400,
+        "not a form",
+    ),
     "broken headers": (b"--x\r\n?\r\n" + FILE + END, BOUNDARY, 400, "not a form"),
     "a part without a name": (part('filename="a"', b"1") + END, BOUNDARY, 400, "not a form"),
     "an end too early": (FILE[:-20], BOUNDARY, 400, "cut off"),

@@ -1,6 +1,8 @@
-"""`OCR_API_KEY`: nothing is read and no model shown without the key."""
+"""`OCR_API_KEY` and `OCR_API_KEY_FILE`: nothing is read and no model shown without the key."""
 
+import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,43 @@ def test_a_request_with_the_key_is_answered(
     assert guarded.post("/predict/batch", files={"files": image}, headers=headers).status_code == 200
     assert guarded.get("/models", headers=headers).status_code == 200
     assert guarded.get("/models/captcha", headers=headers).status_code == 200
+
+
+def test_there_may_be_several_keys_in_the_variable_and_in_a_file(
+    start: Callable[..., TestClient], problem: Problem, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("# of two clients\nthird\nfourth\n")
+    client = start(api_key="first, second", api_key_file=tmp_path / "keys")
+    for key in ("first", "second", "third", "fourth", " third "):
+        assert client.get("/models", headers={"X-API-Key": key}).status_code == 200
+    for wrong in ("first, second", "first,", "fifth", "# of two clients", "", "third\tfourth"):
+        problem(client.get("/models", headers={"X-API-Key": wrong}), 401)
+
+
+def test_every_key_is_compared_whichever_matches(
+    start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start(api_key="first,second,third")
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(left: bytes, right: bytes) -> bool:
+        compared.append((left, right))
+        return left == right
+
+    monkeypatch.setattr(secrets, "compare_digest", compare)
+    for key in ("first", "third", "none", "a much longer one that is none of them either"):
+        client.get("/models", headers={"X-API-Key": key})
+    assert len(compared) == 3 * 4
+    assert {len(side) for pair in compared for side in pair} == {32}
+
+
+def test_the_first_request_of_all_is_not_refused(
+    start: Callable[..., TestClient], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys").write_text("first\n")
+    start(api_key_file=tmp_path / "keys", allowed_hosts="*.example.com")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "warm-up" in line)
+    assert "status=200" in line
 
 
 def test_a_refused_upload_is_not_looked_at(guarded: TestClient, problem: Problem) -> None:

@@ -92,8 +92,8 @@ def test_letters_of_other_scripts_are_written_as_they_are(tmp_path: Path) -> Non
     configs=st.builds(
         ModelConfigs,
         vocab=VOCABULARIES,
-        height=st.integers(1, 10**6),
-        width=st.integers(1, 10**6),
+        height=st.integers(1, 1000),
+        width=st.integers(1, 1000),
         max_text_length=st.none() | st.integers(1, 99),
         blank_index=st.sampled_from([None, 0, 1]),
         channels=st.sampled_from([None, 1, 3]),
@@ -126,6 +126,18 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 )
 def test_what_is_not_yaml_is_an_error(tmp_path: Path, text: str | bytes) -> None:
     assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
+
+
+def test_some_lines_cannot_mean_more_than_fits_into_the_memory(tmp_path: Path) -> None:
+    doubled = "".join(f"a{level}: &a{level}\n  <<: [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60))
+    said = message(write(tmp_path, f"a0: &a0 {{x: 1}}\n{doubled}"))
+    assert said == "configs.yaml is not plain YAML in UTF-8"
+
+
+@pytest.mark.parametrize(("height", "width"), [(100_000, 100_000), (1, 1_000_001)])
+def test_a_size_that_no_small_image_has_is_refused(tmp_path: Path, height: int, width: int) -> None:
+    said = message(write_changed(tmp_path, height=height, width=width))
+    assert said.endswith("height times width must be at most 1,000,000 pixels")
 
 
 @pytest.mark.parametrize("text", ["", "- vocab\n- height\n", "abc", "3", "null"])

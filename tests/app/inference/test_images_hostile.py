@@ -17,7 +17,6 @@ from PIL import Image
 
 from app.inference.images import (
     ACCEPTED,
-    MAX_JPEG_SCANS,
     DamagedImageError,
     ImageError,
     ImageLimits,
@@ -25,12 +24,13 @@ from app.inference.images import (
     UnsupportedImageError,
     decode_image,
 )
+from app.inference.structure import MAX_JPEG_SCANS
+from tests.app.inference.image_files import SIGNATURE, chunks_of, png_header, png_of
 
 # Pillow warns of broken metadata; the service logs that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 WIDTH, HEIGHT = 32, 20
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8))
 EXIF = Image.Exif()
 EXIF[0x0112] = 6
@@ -59,25 +59,6 @@ VALID = {
 SHAPES = {(HEIGHT, WIDTH), (HEIGHT, WIDTH, 3), (WIDTH, HEIGHT), (WIDTH, HEIGHT, 3)}
 DEFAULT = ImageLimits()
 SMALL = ImageLimits(max_pixels=10_000, max_side=4000)
-
-
-def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    return SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
-
-
-def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
-    chunks, position = [], len(SIGNATURE)
-    while position < len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        chunks.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
-        position += 12 + length
-    return chunks
-
-
-def png_header(width: int, height: int) -> tuple[bytes, bytes]:
-    return b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
 
 
 def webp_header(width: int, height: int) -> bytes:

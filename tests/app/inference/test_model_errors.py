@@ -1,5 +1,6 @@
 """Folders that cannot be used are refused when they are loaded, with a message for who runs the service."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from app.inference.integrity import MAX_FILE_BYTES
 from app.inference.model import ImageToTextModel, ModelError, OnnxInferenceModel
 
 WIDTH, HEIGHT, STEPS = 40, 8, 5
@@ -234,3 +236,63 @@ def test_a_network_that_puts_out_another_number_of_images_is_refused(folder: Pat
 def test_a_network_without_configs_is_refused_by_its_own_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^detector\.onnx cannot be read: No such file or directory$"):
         OnnxInferenceModel(tmp_path / "detector.onnx")
+
+
+def test_a_network_that_is_too_large_is_refused_before_it_is_read(folder: Path) -> None:
+    with (folder / "model.onnx").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    assert message(folder) == "model.onnx is over 536,870,912 bytes"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(os.mkfifo, "is not an ordinary file"), (os.mkdir, "cannot be read: Is a directory")]
+)
+def test_what_is_no_file_is_refused_and_not_waited_for(folder: Path, make: Any, reason: str) -> None:
+    make(folder / "model.onnx")
+    assert message(folder) == f"model.onnx {reason}"
+
+
+def save_with_data_outside(folder: Path, location: str, *, in_node: bool = False) -> None:
+    """A network with a tensor that is in another file, if what reads it believes that."""
+    outside = TensorProto(name="row", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+        outside.external_data.add(key=key, value=value)
+    save_constant(folder)
+    model = onnx.load(folder / "model.onnx")
+    kept = [constant for constant in model.graph.initializer if constant.name != "row"]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept if in_node else [*kept, outside])
+    if in_node:
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["row"], value=outside))
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("in_node", [False, True])
+@pytest.mark.parametrize("location", ["row.bin", "../row.bin", "/etc/passwd", "*/_ORT_MEM_ADDR_/*"])
+def test_weights_outside_the_file_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, location: str, in_node: bool
+) -> None:
+    (folder / "row.bin").write_bytes(np.full(4, 0.25, np.float32).tobytes())
+    monkeypatch.chdir(folder)  # where ONNX Runtime would look for them
+    save_with_data_outside(folder, location, in_node=in_node)
+    assert message(folder) == (
+        "model.onnx keeps weights outside itself (external data); save it with all of them inside"
+    )
+
+
+def test_weights_outside_the_file_are_found_however_their_key_is_written(folder: Path) -> None:
+    save_with_data_outside(folder, "row.bin")
+    network = folder / "model.onnx"
+    found = network.read_bytes().count(b"\x08location")
+    assert found == 1
+    # Protocol buffers may write the length 8 in two bytes; that the lengths around it are now wrong does not matter.
+    network.write_bytes(network.read_bytes().replace(b"\x08location", b"\x88\x00location"))
+    assert "(external data)" in message(folder)
+
+
+def test_names_that_only_look_like_that_key_are_accepted(folder: Path) -> None:
+    save_constant(folder)
+    model = onnx.load(folder / "model.onnx")
+    model.graph.node[0].name = "allocation/location of rows"
+    onnx.save(model, folder / "model.onnx")
+    assert ImageToTextModel(folder).steps == STEPS

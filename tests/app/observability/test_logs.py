@@ -111,7 +111,7 @@ class TestJson:
             assert "color_message" not in line
 
     def test_every_request_has_just_one_line(self, json_lines: list[Line]) -> None:
-        requests = [line for line in json_lines if "request_id" in line]
+        requests = [line for line in json_lines if line["event"] == "request"]
         assert {line["request_id"]: line["status"] for line in requests} == STATUS
         assert len(requests) == len(STATUS)
 
@@ -125,6 +125,11 @@ class TestJson:
         events = [line["event"] for line in json_lines if line["logger"].startswith("uvicorn")]
         for begin in ("Started server process", "Uvicorn running on", "Invalid HTTP request", "Finished server"):
             assert any(event.startswith(begin) for event in events), begin
+
+    def test_what_is_no_request_is_told_by_its_id_too(self, json_lines: list[Line]) -> None:
+        (line,) = [line for line in json_lines if line["event"] == "refused"]
+        assert (line["status"], line["reason"]) == (400, "This is no HTTP request.")
+        assert re.fullmatch(r"[0-9a-f]{32}", line["request_id"])
 
     def test_the_loaded_models_are_told(self, json_lines: list[Line], shipped_model: Path) -> None:
         (line,) = [line for line in json_lines if line["event"] == "model loaded"]
@@ -141,7 +146,7 @@ class TestText:
             assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(info|warning|error) +\] \S", line), line
 
     def test_every_request_has_just_one_line(self, text_log: str) -> None:
-        found = re.findall(r"request_id=(\S+).* status=(\S+)", text_log)
+        found = re.findall(r"\] request .*request_id=(\S+).* status=(\S+)", text_log)
         assert {request_id: int(status) for request_id, status in found} == STATUS
         assert len(found) == len(STATUS)
 

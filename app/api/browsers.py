@@ -1,0 +1,79 @@
+"""What browsers are told, and who may call from them: security headers, the names of this host, other origins."""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.health import PROBES
+from app.api.problems import REQUEST_ID_HEADER, problem_response
+
+ANY = "*"
+ANOTHER_HOST = "The Host header names no host that this service answers for; send one of those in OCR_ALLOWED_HOSTS."
+
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+_SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_DOCUMENTATION = ("/docs", "/static-offline-docs/")
+_DOCUMENTATION_HEADERS = [
+    *_SAFE,
+    # Its page sets itself up in a script and styles of its own, and draws with data: URLs.
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+]
+_ANSWER_HEADERS = [
+    *_SAFE,
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+
+
+def security_headers(path: str) -> list[tuple[bytes, bytes]]:
+    """The headers for every answer to requests for a path; the documentation may run its scripts and be cached."""
+    return _DOCUMENTATION_HEADERS if path.startswith(_DOCUMENTATION) else _ANSWER_HEADERS
+
+
+def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let pages of other origins call the service (CORS); without this, browsers do not let them."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID_HEADER],
+        expose_headers=["Retry-After", REQUEST_ID_HEADER],
+    )
+
+
+class AllowedHostsMiddleware:
+    """Refuses requests for other hosts, which a page gets a browser to send by giving this address its own name.
+
+    Probes are answered: orchestrators call by address.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self.app = app
+        self._names = {host.lower() for host in hosts}
+        self._endings = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an ASGI connection."""
+        if scope["type"] != "http" or scope["path"] in PROBES or self._is_allowed(scope):
+            await self.app(scope, receive, send)
+        else:
+            refusal = problem_response(Request(scope), HTTPStatus.BAD_REQUEST, ANOTHER_HOST)
+            await refusal(scope, receive, send)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        sent = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        parts = _HOST.fullmatch(sent.decode("latin-1").lower())
+        return parts is not None and (parts[1] in self._names or parts[1].endswith(self._endings or ("\0",)))

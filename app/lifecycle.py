@@ -1,0 +1,42 @@
+"""From the signal to stop to the end of the process."""
+
+import asyncio
+import signal
+import threading
+from types import FrameType
+
+import structlog
+from starlette.datastructures import State
+
+log = structlog.get_logger("app")
+
+
+def drain_on_sigterm(state: State, seconds: float) -> None:
+    """On SIGTERM, be not ready at once, and let the server stop some seconds later.
+
+    Until then load balancers notice, and requests are served. The server then takes no more connections, answers
+    what is under way, and ends.
+
+    Args:
+        state: of the application; `draining` tells that the time has come.
+        seconds: how long to go on serving.
+    """
+    state.draining = False
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread may handle signals; tests start the application in others
+    loop = asyncio.get_running_loop()
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def begin_to_stop() -> None:
+        state.draining = True
+        log.info("stopping", drain_seconds=seconds)
+        loop.call_later(seconds, stop_server)
+
+    def stop_server() -> None:
+        if callable(stop):
+            stop(signal.SIGTERM, None)
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(begin_to_stop)
+
+    signal.signal(signal.SIGTERM, on_signal)

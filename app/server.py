@@ -1,0 +1,127 @@
+"""What uvicorn leaves open: senders that take their time, heads without end, and its own errors as problems."""
+
+import asyncio
+import json
+import uuid
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.api.browsers import security_headers
+from app.api.problems import MEDIA_TYPE, REQUEST_ID_HEADER, Problem
+from app.settings import Settings
+
+MAX_HEAD_BYTES = 65_536
+"""How long request line and headers may become; what comes at once is as long as the socket gives at once."""
+NOT_HTTP = "This is no HTTP request."
+HEAD_TOO_LARGE = f"The request line and headers are too long: at most {MAX_HEAD_BYTES:,} bytes."
+HEAD_TOO_SLOW = "The request line and headers did not arrive in time."
+BODY_TOO_SLOW = "The body did not arrive in time."
+
+log = structlog.get_logger("app.server")
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """An HTTP/1.1 connection that is closed when its sender keeps it waiting.
+
+    A request that comes in one piece, as nearly all do, costs no timer.
+    """
+
+    head_seconds: ClassVar[float] = 10
+    body_seconds: ClassVar[float] = 30
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._waits_for = ""  # "head", "body", or nothing between requests
+        self._head_bytes = 0
+
+    @classmethod
+    def configure(cls, settings: Settings) -> None:
+        """Take the deadlines of the settings, for this process."""
+        cls.head_seconds, cls.body_seconds = settings.head_timeout, settings.body_timeout
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait(HEAD_TOO_SLOW, self.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, and wait for the rest of it if there is one."""
+        before = self._waits_for
+        super().data_received(data)
+        if self._waits_for == "head":
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LARGE)
+        if self.transport.is_closing() or (self._waits_for and self._waits_for == before):
+            return  # the deadline stands, however many pieces come
+        self._stop_waiting()
+        if self._waits_for == "head":
+            self._wait(HEAD_TOO_SLOW, self.head_seconds)
+        elif self._waits_for == "body":
+            self._wait(BODY_TOO_SLOW, self.body_seconds)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._waits_for, self._head_bytes = "head", 0
+
+    def on_headers_complete(self) -> None:
+        """Its headers are there."""
+        self._waits_for = "body"
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It is all there."""
+        self._waits_for = ""
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP request."""
+        self._refuse(HTTPStatus.BAD_REQUEST, NOT_HTTP)
+
+    def _is_answering(self) -> bool:
+        if self.cycle is None:
+            return False
+        return self.cycle.response_started if self._waits_for == "body" else not self.cycle.response_complete
+
+    def _wait(self, complaint: str, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._refuse, HTTPStatus.REQUEST_TIMEOUT, complaint)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Answer with a problem, unless an answer is on its way already, and close the connection."""
+        self._stop_waiting()
+        if self.transport.is_closing():
+            return
+        if not self._is_answering():
+            request_id = uuid.uuid4().hex
+            log.info("refused", status=int(status), request_id=request_id, reason=detail)
+            self.transport.write(_refusal(status, detail, request_id))
+        self.transport.close()
+
+
+def _refusal(status: HTTPStatus, detail: str, request_id: str) -> bytes:
+    problem = Problem(title=status.phrase, status=status, detail=detail, instance="/", request_id=request_id)
+    body = json.dumps(problem.model_dump()).encode()
+    headers = {
+        **{name.decode(): value.decode() for name, value in security_headers("/")},
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        REQUEST_ID_HEADER.lower(): request_id,
+        "connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return STATUS_LINE[status] + lines.encode() + b"\r\n" + body

@@ -1,0 +1,91 @@
+"""The bodies of many requests at once: no more bytes of them than fit into the memory."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from app.main import create_app
+from app.settings import Settings
+
+BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
+HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+END = b"\r\n--x--\r\n"
+SMALL = {"max_upload_bytes": 40_000, "max_batch_bytes": 100_000}
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Sends requests to the service, whose bodies may take their time."""
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+def test_beyond_four_of_the_largest_requests_are_told_to_come_back(
+    settings: Callable[..., Settings], samples: dict[str, bytes], problem: Callable[[Any, int], dict[str, Any]]
+) -> None:
+    async def main() -> list[httpx.Response]:
+        rest_may_come = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield HEAD + bytes(95_000)
+            await rest_may_come.wait()
+            yield END
+
+        async with serving(settings(**SMALL)) as client:
+
+            async def send(body: Any) -> httpx.Response:
+                return await client.post("/predict/batch", content=body, headers=BOUNDARY)
+
+            held = [asyncio.ensure_future(send(slowly())) for _ in range(4)]
+            await asyncio.sleep(0.1)
+            refused = [await asyncio.wait_for(send(slowly()), 30) for _ in range(2)]
+            probe = await client.get("/livez")
+            rest_may_come.set()
+            return [*refused, probe, *(await asyncio.gather(*held)), await send(HEAD + samples["ef2ec"] + END)]
+
+    *refused, probe, first, second, third, fourth, after = asyncio.run(main())
+    for response in refused:
+        assert "come back" in problem(response, 503)["detail"]
+        assert response.headers["retry-after"] == "1"
+    assert [response.status_code for response in (probe, first, second, third, fourth, after)] == [200] * 6
+
+
+def test_whatever_becomes_of_requests_their_bytes_are_forgotten(
+    settings: Callable[..., Settings], samples: dict[str, bytes]
+) -> None:
+    async def goes_away() -> AsyncIterator[bytes]:
+        yield bytes(30_000)
+        raise httpx.ReadError("gone")
+
+    async def main() -> list[int]:
+        async with serving(settings(**SMALL)) as client:
+            for _ in range(20):
+                await client.post("/predict", content=bytes(40_000))
+                await client.post("/predict", content=bytes(50_000))
+                await client.post("/predict/batch", content=bytes(90_000), headers=BOUNDARY)
+                with contextlib.suppress(httpx.ReadError):
+                    await client.post("/predict", content=goes_away())
+            return [(await client.post("/predict", content=samples["ef2ec"])).status_code for _ in range(20)]
+
+    assert asyncio.run(main()) == [200] * 20
+
+
+def test_one_request_of_the_largest_size_is_always_read(
+    settings: Callable[..., Settings], samples: dict[str, bytes]
+) -> None:
+    image = samples["ef2ec"]
+
+    async def main() -> int:
+        async with serving(settings(max_upload_bytes=len(image), max_batch_bytes=1)) as client:
+            return (await client.post("/predict", files={"file": image})).status_code
+
+    assert asyncio.run(main()) == 200

@@ -1,0 +1,345 @@
+"""`POST /models/reload`: new models are taken in, and whatever is wrong with one, what reads goes on reading."""
+
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import structlog
+import yaml
+from fastapi.testclient import TestClient
+from onnx import TensorProto, helper, numpy_helper
+
+from app.api import schemas
+from app.inference.store import ModelStore
+
+Problem = Callable[[Any, int], dict[str, Any]]
+Start = Callable[..., TestClient]
+KEY = {"X-API-Key": "sesame"}
+NOTHING: dict[str, list[Any]] = {"loaded": [], "unchanged": [], "dropped": [], "broken": []}
+
+
+@pytest.fixture
+def store(tmp_path: Path, shipped_model: Path, samples: dict[str, bytes]) -> Path:
+    """A model store with the shipped model as version 10 of `captcha`, with sums and a golden image."""
+    folder = tmp_path / "store" / "captcha" / "10"
+    folder.mkdir(parents=True)
+    for file in ("model.onnx", "configs.yaml"):
+        shutil.copy(shipped_model / file, folder)
+    (folder / "golden.png").write_bytes(samples["ef2ec"])
+    (folder / "golden.txt").write_text("ef2ec\n")
+    write_sums(folder)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def client(store: Path, start: Start) -> TestClient:
+    """Sends requests to a service with an admin key and that store."""
+    return start(model_store=store, admin_key="sesame")
+
+
+def write_sums(folder: Path) -> None:
+    names = ("configs.yaml", "golden.png", "golden.txt", "model.onnx")
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "SHA256SUMS").write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
+
+
+def reload(client: TestClient) -> dict[str, list[Any]]:
+    response = client.post("/models/reload", headers=KEY)
+    assert response.status_code == 200, response.text
+    schemas.Reload.model_validate(response.json())
+    changes: dict[str, list[Any]] = response.json()
+    return changes
+
+
+def reads_with(client: TestClient, image: bytes) -> str:
+    """The version that reads the image right."""
+    answer = client.post("/predict", content=image).json()
+    assert answer["text"] == "ef2ec"
+    version: str = answer["model"]["version"]
+    return version
+
+
+class TestKey:
+    def test_without_one_the_service_refuses_and_says_what_to_set(
+        self, store: Path, start: Start, problem: Problem
+    ) -> None:
+        client = start(model_store=store, api_key="open")
+        for headers in ({}, {"X-API-Key": "open"}, {"X-API-Key": ""}):
+            assert "OCR_ADMIN_KEY" in problem(client.post("/models/reload", headers=headers), 403)["detail"]
+
+    @pytest.mark.parametrize(
+        "headers", [{}, {"X-API-Key": "open"}, {"X-API-Key": ""}, {"Authorization": "Basic sesame"}]
+    )
+    def test_a_wrong_one_is_refused(self, store: Path, start: Start, problem: Problem, headers: dict[str, str]) -> None:
+        client = start(model_store=store, api_key="open", admin_key="sesame")
+        response = client.post("/models/reload", headers=headers)
+        assert "admin key" in problem(response, 401)["detail"]
+        assert response.headers["www-authenticate"] == "Bearer"
+
+    @pytest.mark.parametrize("headers", [KEY, {"Authorization": "Bearer sesame"}])
+    def test_the_right_one_is_enough(self, store: Path, start: Start, headers: dict[str, str]) -> None:
+        client = start(model_store=store, api_key="open", admin_key="sesame")
+        assert client.post("/models/reload", headers=headers).status_code == 200
+
+    def test_it_opens_nothing_else(self, store: Path, start: Start, problem: Problem) -> None:
+        client = start(model_store=store, api_key="open", admin_key="sesame")
+        problem(client.get("/models", headers=KEY), 401)
+
+
+def test_where_nothing_has_changed_nothing_is_loaded(client: TestClient) -> None:
+    assert reload(client) == NOTHING | {"unchanged": [{"name": "captcha", "version": "10"}]}
+
+
+def test_a_new_version_is_the_newest_and_reads(store: Path, client: TestClient, samples: dict[str, bytes]) -> None:
+    shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
+    assert reads_with(client, samples["ef2ec"]) == "10"
+    assert reload(client)["loaded"] == [{"name": "captcha", "version": "11"}]
+    assert reads_with(client, samples["ef2ec"]) == "11"
+    shutil.rmtree(store / "captcha" / "11")
+    assert reload(client)["dropped"] == [{"name": "captcha", "version": "11"}]
+    assert reads_with(client, samples["ef2ec"]) == "10"
+
+
+def truncate(folder: Path) -> None:
+    network = folder / "model.onnx"
+    network.write_bytes(network.read_bytes()[: network.stat().st_size // 2])
+
+
+def truncate_with_sums(folder: Path) -> None:
+    truncate(folder)
+    write_sums(folder)
+
+
+def swap(folder: Path) -> None:
+    """Put a network in its place that has the same input and output, and means other characters by them."""
+    model = onnx.load(folder / "model.onnx")
+    (output,) = model.graph.output
+    for node in model.graph.node:
+        node.output[:] = ["unswapped" if name == output.name else name for name in node.output]
+    blank = output.type.tensor_type.shape.dim[2].dim_value - 1
+    order = np.array([*np.roll(range(blank), 1), blank])
+    model.graph.initializer.append(numpy_helper.from_array(order, "order"))
+    model.graph.node.append(helper.make_node("Gather", ["unswapped", "order"], [output.name], axis=2))
+    onnx.save(model, folder / "model.onnx")
+    write_sums(folder)
+
+
+def lengthen_vocabulary(folder: Path) -> None:
+    configs = yaml.safe_load((folder / "configs.yaml").read_text())
+    (folder / "configs.yaml").write_text(yaml.safe_dump(configs | {"vocab": configs["vocab"] + "z"}))
+    write_sums(folder)
+
+
+def shuffle_vocabulary(folder: Path) -> None:
+    configs = yaml.safe_load((folder / "configs.yaml").read_text())
+    (folder / "configs.yaml").write_text(yaml.safe_dump(configs | {"vocab": configs["vocab"][::-1]}))
+    write_sums(folder)
+
+
+def resize(folder: Path) -> None:
+    configs = yaml.safe_load((folder / "configs.yaml").read_text())
+    (folder / "configs.yaml").write_text(yaml.safe_dump(configs | {"width": 1000, "height": 1000}))
+    write_sums(folder)
+
+
+def make_huge(folder: Path) -> None:
+    with (folder / "model.onnx").open("r+b") as file:
+        file.truncate(2**40)
+
+
+def take_network(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+
+
+def take_configs(folder: Path) -> None:
+    (folder / "configs.yaml").unlink()
+
+
+def break_yaml(folder: Path) -> None:
+    (folder / "configs.yaml").write_text("vocab: [")
+    write_sums(folder)
+
+
+def name_an_object(folder: Path) -> None:
+    (folder / "configs.yaml").write_text("vocab: !!python/object/apply:os.system [exit]")
+    write_sums(folder)
+
+
+def add_unknown_key(folder: Path) -> None:
+    with (folder / "configs.yaml").open("a") as file:
+        file.write("colour: red\n")
+    write_sums(folder)
+
+
+def take_weights_outside(folder: Path) -> None:
+    model = onnx.load(folder / "model.onnx")
+    weights = model.graph.initializer[0]
+    (folder / "weights.bin").write_bytes(numpy_helper.to_array(weights).tobytes())
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="weights.bin")
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    write_sums(folder)
+
+
+def change_a_byte(folder: Path) -> None:
+    network = bytearray((folder / "model.onnx").read_bytes())
+    network[len(network) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(network)
+
+
+def list_a_path(folder: Path) -> None:
+    with (folder / "SHA256SUMS").open("a") as file:
+        file.write(f"{'0' * 64}  ../../secret\n")
+
+
+def expect_another_text(folder: Path) -> None:
+    (folder / "golden.txt").write_text("b5wn6")
+    write_sums(folder)
+
+
+FAULTS = [
+    (truncate, "model.onnx has the SHA-256 "),
+    (truncate_with_sums, "model.onnx is not an ONNX model that ONNX Runtime can load"),
+    (swap, "golden.png is read as '"),
+    (shuffle_vocabulary, "golden.png is read as '"),
+    (lengthen_vocabulary, "the vocabulary has 20 characters, so model.onnx must put out 21 classes a step"),
+    (resize, "configs.yaml says 1000×1000"),
+    (make_huge, "model.onnx is over 536,870,912 bytes"),
+    (take_network, "model.onnx cannot be read: No such file or directory"),
+    (take_configs, "configs.yaml cannot be read: No such file or directory"),
+    (break_yaml, "configs.yaml is not plain YAML in UTF-8"),
+    (name_an_object, "configs.yaml is not plain YAML in UTF-8"),
+    (add_unknown_key, "configs.yaml: unknown key 'colour'; known are "),
+    (take_weights_outside, "model.onnx keeps weights outside itself (external data)"),
+    (change_a_byte, "model.onnx has the SHA-256 "),
+    (list_a_path, "line 5 of SHA256SUMS is not '<SHA-256>  <file of this folder>'"),
+    (expect_another_text, "golden.png is read as 'ef2ec', but golden.txt says 'b5wn6'"),
+]
+
+
+@pytest.mark.parametrize(("harm", "reason"), FAULTS)
+class TestFaults:
+    def test_a_version_that_was_loaded_is_kept_as_it_was_and_the_reason_told(
+        self, store: Path, client: TestClient, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
+    ) -> None:
+        shutil.copytree(store / "captcha" / "10", store / "spare")
+        harm(store / "captcha" / "10")
+        with structlog.testing.capture_logs() as lines:
+            changes = reload(client)
+        (broken,) = changes["broken"]
+        assert changes == NOTHING | {"broken": [broken]}
+        assert (broken["name"], broken["version"], broken["kept"]) == ("captcha", "10", True)
+        assert broken["reason"].startswith(reason)
+        assert str(store.parent) not in broken["reason"]
+        assert client.get("/models").json()["broken"] == [broken]
+        (line,) = [line for line in lines if line["event"] == "model broken"]
+        assert (line["log_level"], line["reason"], line["kept"]) == ("error", broken["reason"], True)
+        assert client.get("/readyz").status_code == 200
+        assert reads_with(client, samples["ef2ec"]) == "10"
+
+        shutil.rmtree(store / "captcha" / "10")
+        (store / "spare").rename(store / "captcha" / "10")
+        assert reload(client) == NOTHING | {"unchanged": [{"name": "captcha", "version": "10"}]}
+        assert client.get("/models").json()["broken"] == []
+
+    def test_a_new_version_is_not_taken_in_and_the_old_one_reads(
+        self, store: Path, client: TestClient, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
+    ) -> None:
+        shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
+        harm(store / "captcha" / "11")
+        changes = reload(client)
+        (broken,) = changes["broken"]
+        assert changes == NOTHING | {"unchanged": [{"name": "captcha", "version": "10"}], "broken": [broken]}
+        assert (broken["version"], broken["kept"]) == ("11", False)
+        assert broken["reason"].startswith(reason)
+        assert reads_with(client, samples["ef2ec"]) == "10"
+
+    def test_it_is_not_taken_in_at_the_start_either(
+        self, store: Path, start: Start, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
+    ) -> None:
+        shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
+        harm(store / "captcha" / "11")
+        client = start(model_store=store)
+        (broken,) = client.get("/models").json()["broken"]
+        assert broken["reason"].startswith(reason)
+        assert reads_with(client, samples["ef2ec"]) == "10"
+
+
+def test_the_last_version_of_the_default_model_is_kept_where_its_folder_is_gone(
+    store: Path, client: TestClient, samples: dict[str, bytes]
+) -> None:
+    shutil.rmtree(store / "captcha")
+    broken = {"name": "captcha", "version": "10", "reason": "the folder is gone", "kept": True}
+    assert reload(client) == NOTHING | {"broken": [broken]}
+    assert reads_with(client, samples["ef2ec"]) == "10"
+
+
+def test_a_store_that_cannot_be_read_changes_nothing(
+    store: Path, client: TestClient, samples: dict[str, bytes], problem: Problem
+) -> None:
+    before = client.get("/models").json()
+    store.rename(store.parent / "elsewhere")
+    detail = problem(client.post("/models/reload", headers=KEY), 409)["detail"]
+    assert detail == "The model store cannot be read (No such file or directory); the models are as they were."
+    assert client.get("/models").json() == before
+    assert reads_with(client, samples["ef2ec"]) == "10"
+
+
+def test_a_fault_of_our_own_changes_nothing(
+    client: TestClient, samples: dict[str, bytes], problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("at /secret/path")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.reload.ModelStore", fail)
+        problem(client.post("/models/reload", headers=KEY), 500)
+    assert reads_with(client, samples["ef2ec"]) == "10"
+    assert reload(client)["unchanged"]
+
+
+def test_a_service_without_its_default_model_becomes_ready_when_it_is_there(
+    store: Path, start: Start, problem: Problem, samples: dict[str, bytes]
+) -> None:
+    (store / "captcha" / "10").rename(store / "spare")
+    client = start(model_store=store, admin_key="sesame")
+    problem(client.get("/readyz"), 503)
+    problem(client.post("/models/reload", headers=KEY), 503)
+    (store / "spare").rename(store / "captcha" / "10")
+    assert reload(client)["loaded"] == [{"name": "captcha", "version": "10"}]
+    assert client.get("/readyz").status_code == 200
+    assert reads_with(client, samples["ef2ec"]) == "10"
+
+
+def test_requests_are_answered_while_models_are_loaded_and_reloads_take_turns(
+    client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, loading = threading.Event(), threading.Semaphore(0)
+    at_a_time: list[int] = []
+
+    def load_slowly(*given: Any) -> Any:
+        at_a_time.append(1)
+        loading.release()
+        assert len(at_a_time) == 1
+        assert go_on.wait(timeout=60)
+        at_a_time.pop()
+        return ModelStore(*given)
+
+    monkeypatch.setattr("app.reload.ModelStore", load_slowly)
+    with ThreadPoolExecutor() as threads:
+        reloads = [threads.submit(reload, client) for _ in range(2)]
+        assert loading.acquire(timeout=60)
+        time.sleep(0.1)  # the other one would begin now if it did not wait
+        assert reads_with(client, samples["ef2ec"]) == "10"
+        assert not any(one.done() for one in reloads)
+        go_on.set()
+        assert [one.result()["broken"] for one in reloads] == [[], []]

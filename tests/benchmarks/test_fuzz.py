@@ -1,0 +1,37 @@
+"""Broken image files, tens of thousands of them: each is read or refused, and soon."""
+
+import pytest
+
+from app.inference.images import decode_image
+from benchmarks import fuzz
+
+COUNT = 50_000
+
+
+def test_each_is_read_or_refused_and_none_takes_long() -> None:
+    result = fuzz.fuzz(COUNT, seed=0)
+    assert result.decoded + result.refused == COUNT
+    assert min(result.decoded, result.refused) > COUNT / 10
+    assert result.slowest < 1
+
+
+def test_the_files_are_good_before_they_are_broken() -> None:
+    for name, data in fuzz.good_files().items():
+        if "animation" not in name:
+            assert decode_image(data).size > 0
+
+
+def test_the_same_number_makes_the_same_file() -> None:
+    files = list(fuzz.good_files().values())
+    made = [fuzz.broken_file(files, seed, number) for seed, number in ((0, 0), (0, 1), (1, 0), (0, 0))]
+    assert made[0] == made[3]
+    assert len(set(made)) == 3
+
+
+def test_what_is_found_is_told_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(fuzz, "check_image", fails)
+    with pytest.raises(RuntimeError, match="file 7 of seed 3"):
+        fuzz.fuzz(2, seed=3, first=7)

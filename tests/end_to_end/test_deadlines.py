@@ -1,0 +1,116 @@
+"""Senders that keep the service waiting, and what is no HTTP: answered with a problem, and hung up on."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Server
+from tests.end_to_end.wire import Wire
+
+SECONDS = 0.6
+PREDICT = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+Connect = Callable[[], Wire]
+RunServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def impatient(run_module_server: RunServer) -> Server:
+    """A service that waits no longer than a moment."""
+    return run_module_server(OCR_HEAD_TIMEOUT=str(SECONDS), OCR_BODY_TIMEOUT=str(SECONDS))
+
+
+@pytest.fixture
+def connect(impatient: Server) -> Iterator[Connect]:
+    wires: list[Wire] = []
+
+    def open_wire() -> Wire:
+        wires.append(Wire(impatient.port))
+        return wires[-1]
+
+    yield open_wire
+    for wire in wires:
+        wire.close()
+
+
+def problem_of(wire: Wire, status: int) -> dict[str, Any]:
+    """The problem that the service ends the connection with."""
+    got, headers, body = wire.answer()
+    assert got == status
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    assert wire.is_closed()
+    problem: dict[str, Any] = json.loads(body)
+    assert problem["status"] == status
+    assert problem["request_id"] == headers["x-request-id"]
+    return problem
+
+
+def test_a_silent_connection_is_closed(connect: Connect) -> None:
+    problem = problem_of(connect(), 408)
+    assert "headers did not arrive in time" in problem["detail"]
+
+
+def test_a_head_that_drips_in_is_not_waited_for(connect: Connect) -> None:
+    wire = connect()
+    started = time.monotonic()
+    for byte in PREDICT[:20]:
+        wire.send(bytes([byte]))
+        time.sleep(0.01)
+    problem_of(wire, 408)
+    assert time.monotonic() - started < SECONDS + 5
+
+
+def test_a_body_that_drips_in_is_not_waited_for(connect: Connect, impatient: Server) -> None:
+    wire = connect()
+    wire.send(PREDICT + b"Content-Length: 1000\r\n\r\n")
+    for _ in range(10):
+        wire.send(b"x")
+        time.sleep(0.02)
+    problem = problem_of(wire, 408)
+    assert "body did not arrive in time" in problem["detail"]
+    impatient.wait_for_log(problem["request_id"])
+
+
+def test_a_body_without_end_is_hung_up_on_after_its_answer(connect: Connect) -> None:
+    wire = connect()
+    wire.send(PREDICT + b"Content-Length: 100000000\r\n\r\n" + b"x" * 1000)
+    assert wire.answer()[0] == 413
+    assert wire.is_closed()
+
+
+def test_a_head_without_end_is_refused(connect: Connect) -> None:
+    wire = connect()
+    wire.send(PREDICT)
+    for index in range(70):
+        wire.send(b"X-Padding-%d: %b\r\n" % (index, b"x" * 1000))
+    assert "at most 65,536 bytes" in problem_of(wire, 431)["detail"]
+
+
+@pytest.mark.parametrize("nonsense", [b"no HTTP\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n"])
+def test_what_is_no_http_is_told_so(connect: Connect, nonsense: bytes) -> None:
+    wire = connect()
+    wire.send(nonsense)
+    assert "no HTTP request" in problem_of(wire, 400)["detail"]
+
+
+def test_a_request_in_pieces_is_read(connect: Connect, samples: dict[str, bytes]) -> None:
+    image, wire = samples["ef2ec"], connect()
+    wire.send(PREDICT)
+    time.sleep(SECONDS / 3)
+    wire.send(b"Content-Length: %d\r\n\r\n" % len(image))
+    time.sleep(SECONDS / 3)
+    wire.send(image[:1000])
+    time.sleep(SECONDS / 3)
+    wire.send(image[1000:])
+    assert wire.text() == "ef2ec"
+
+
+def test_a_connection_may_rest_between_requests(connect: Connect, samples: dict[str, bytes]) -> None:
+    image, wire = samples["ef2ec"], connect()
+    for _ in range(2):
+        wire.send(PREDICT + b"Content-Length: %d\r\n\r\n" % len(image) + image)
+        assert wire.text() == "ef2ec"
+        time.sleep(1.5 * SECONDS)

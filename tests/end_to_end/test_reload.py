@@ -1,0 +1,195 @@
+"""Reloading in the real service: every worker, by request and by SIGHUP, under load, and without growing."""
+
+import fcntl
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+RunServer = Callable[..., Any]
+KEY = {"X-API-Key": "sesame"}
+RELOADS = 60
+READERS = 4
+MAX_GROWTH_KIB = 8 * 1024
+"""Of 60 reloads; a network that is not given back takes 2 MiB each time."""
+
+
+@pytest.fixture
+def store(tmp_path: Path, shipped_model: Path, samples: dict[str, bytes]) -> Path:
+    """A model store with the shipped model as version 1, and a golden image."""
+    folder = tmp_path / "store" / "captcha" / "1"
+    folder.mkdir(parents=True)
+    for file in ("model.onnx", "configs.yaml"):
+        shutil.copy(shipped_model / file, folder)
+    (folder / "golden.png").write_bytes(samples["ef2ec"])
+    (folder / "golden.txt").write_text("ef2ec\n")
+    return tmp_path / "store"
+
+
+def add_version(store: Path, version: int) -> None:
+    """As a careful copy does: under a hidden name first."""
+    hidden = store / "captcha" / f".{version}"
+    shutil.copytree(store / "captcha" / "1", hidden)
+    hidden.rename(store / "captcha" / str(version))
+
+
+def wait_for_version(server: Any, image: bytes, version: int) -> None:
+    """Read until many connections in a row, which the workers share, are answered by a version."""
+    deadline = time.monotonic() + 60
+    in_a_row = 0
+    with httpx.Client(base_url=server.url, timeout=60, headers={"Connection": "close"}) as client:
+        while in_a_row < 30:
+            assert time.monotonic() < deadline, server.log
+            answer = client.post("/predict", content=image).json()
+            assert answer["text"] == "ef2ec"
+            in_a_row = in_a_row + 1 if answer["model"]["version"] == str(version) else 0
+
+
+@contextmanager
+def readers(server: Any, image: bytes) -> Iterator[list[int]]:
+    """Clients that send one request after the other; yields the versions that have answered."""
+    versions: list[int] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            while not stop.is_set():
+                response = client.post("/predict", content=image)
+                assert response.status_code == 200, response.text
+                assert response.json()["text"] == "ef2ec"
+                versions.append(int(response.json()["model"]["version"]))
+
+    with ThreadPoolExecutor() as threads:
+        reading = [threads.submit(read) for _ in range(READERS)]
+        try:
+            yield versions
+        finally:
+            stop.set()
+        for one in reading:
+            one.result()
+
+
+def resident_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
+
+
+def workers_of(server: Any) -> list[int]:
+    return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", server.log)]
+
+
+def start(run_server: RunServer, store: Path, workers: int) -> Any:
+    server = run_server(OCR_MODEL_STORE=str(store), OCR_ADMIN_KEY="sesame", OCR_WORKERS=str(workers))
+    server.wait_for_log(r"(?s)" + r"Application startup complete.*" * workers)
+    return server
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("by", ["request", "signal"])
+def test_a_new_version_reads_in_every_worker_and_no_request_fails(
+    run_server: RunServer, store: Path, samples: dict[str, bytes], workers: int, by: str
+) -> None:
+    server = start(run_server, store, workers)
+    with readers(server, samples["ef2ec"]) as versions:
+        wait_for_version(server, samples["ef2ec"], 1)
+        for version in (2, 3):
+            add_version(store, version)
+            if by == "request":
+                answer = httpx.post(f"{server.url}/models/reload", headers=KEY, timeout=60)
+                assert answer.json()["loaded"] == [{"name": "captcha", "version": str(version)}]
+            else:
+                server.process.send_signal(signal.SIGHUP)
+            wait_for_version(server, samples["ef2ec"], version)
+    assert set(versions) == {1, 2, 3}
+    assert len(workers_of(server)) == workers  # no worker was started anew
+    assert "sesame" not in server.log
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_worker_keeps_the_old_model_where_the_new_one_is_broken(
+    run_server: RunServer, store: Path, samples: dict[str, bytes], workers: int
+) -> None:
+    server = start(run_server, store, workers)
+    (store / "captcha" / "1" / "golden.txt").write_text("b5wn6")
+    with readers(server, samples["ef2ec"]):
+        for _ in range(2):
+            before = server.log.count('"model broken"')
+            server.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 60
+            while server.log.count('"model broken"') < before + workers:
+                assert time.monotonic() < deadline, server.log
+                time.sleep(0.05)
+    assert server.log.count("golden.png is read as 'ef2ec', but golden.txt says 'b5wn6'") == 2 * workers
+    wait_for_version(server, samples["ef2ec"], 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_many_reloads_under_load_fail_no_request_and_take_no_memory(
+    run_server: RunServer, store: Path, samples: dict[str, bytes]
+) -> None:
+    server = start(run_server, store, 1)
+    (pid,) = workers_of(server)
+    configs = store / "captcha" / "1" / "configs.yaml"
+    original = configs.read_text()
+    resident: list[int] = []
+    with readers(server, samples["ef2ec"]) as versions, httpx.Client(base_url=server.url, timeout=60) as client:
+        for number in range(RELOADS):
+            # Another network each time; one in five cannot be loaded, and the one before is kept.
+            broken = number % 5 == 4
+            configs.write_text(original + (f"colour: {number}\n" if broken else f"# {number}\n"))
+            changes = client.post("/models/reload", headers=KEY).json()
+            assert (len(changes["loaded"]), len(changes["broken"])) == ((0, 1) if broken else (1, 0))
+            resident.append(resident_kib(pid))
+    assert len(versions) >= RELOADS
+    assert max(resident) - max(resident[:10]) < MAX_GROWTH_KIB, resident
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_terminal_that_is_closed_ends_it(store: Path, repository: Path, tmp_path: Path, workers: int) -> None:
+    terminal, its_end = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    variables = {"OCR_PORT": "0", "OCR_MODEL_STORE": str(store), "OCR_WORKERS": str(workers)}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            cwd=tmp_path,
+            env=os.environ | variables | {"PYTHONPATH": str(repository)},
+            stdin=its_end,
+            stdout=log,
+            stderr=log,
+            preexec_fn=take_terminal,  # noqa: PLW1509
+        )
+    os.close(its_end)
+    try:
+        deadline = time.monotonic() + 60
+        while (tmp_path / "log").read_text().count("Application startup complete") < workers:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.close(terminal)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
