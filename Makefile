@@ -9,7 +9,7 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install test bench check format lock clean
+.PHONY: help serve install test bench check audit format lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,15 +20,18 @@ serve: $(SERVE_STAMP) ## the service on 127.0.0.1:8000 with the shipped model
 install: $(DEV_STAMP) ## everything that training, tests and checks need, into .venv
 
 test: $(DEV_STAMP) ## the whole test suite, training included
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_OPTIONS)
 
 bench: $(DEV_STAMP) $(BENCH_STAMP) ## the side-by-side measurements, as tables and in runs/bench/bench.json
 	$(BIN)/python -m benchmarks --json runs/bench/bench.json $(BENCH_OPTIONS)
 
-check: $(DEV_STAMP) ## lint, format and types
+check: $(DEV_STAMP) audit ## lint, format, types and known holes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(DEV_STAMP) ## look the service's requirements up among the known holes; tolerates being offline
+	$(BIN)/python .ci/audit.py
 
 format: $(DEV_STAMP) ## lay the code out and mend what the linter can
 	$(BIN)/ruff check --fix .

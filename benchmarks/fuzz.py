@@ -1,0 +1,248 @@
+"""Broken image files, by the hundred thousand: each must be read or refused, and soon.
+
+    python -m benchmarks.fuzz [--count N] [--seed N] [--first N]
+
+The files are PNGs, JPEGs and WebPs of every kind, in which bits are turned over, bytes changed, taken out and put in,
+lengths made to lie, and parts swapped, repeated, left out and taken from another file. The same seed and number make
+the same file, so what is found is found again with `--first NUMBER --count 1`.
+"""
+
+import argparse
+import io
+import os
+import random
+import re
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from app.inference.images import ImageError, ImageLimits, check_image
+
+LIMITS = ImageLimits(max_pixels=40_000)
+WIDTH, HEIGHT = 48, 20
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class Result(NamedTuple):
+    """What became of the files.
+
+    Attributes:
+        decoded, refused: how many.
+        slowest: the most seconds of processor time that one took.
+        slowest_number: which it was.
+    """
+
+    decoded: int
+    refused: int
+    slowest: float
+    slowest_number: int
+
+
+def main() -> None:
+    """Try as many files as the command line says; end with an error at the first that is neither read nor refused."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=100_000, help="how many files")
+    parser.add_argument("--seed", type=int, default=0, help="of the changes")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first file")
+    options = parser.parse_args()
+    # libpng and libjpeg write a line for most of them.
+    said, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    try:
+        result = fuzz(options.count, options.seed, options.first)
+    finally:
+        os.dup2(said, 2)
+    print(f"{options.count:,} files: {result.decoded:,} decoded, {result.refused:,} refused;")
+    print(f"the slowest, number {result.slowest_number}, took {1000 * result.slowest:.1f} ms")
+
+
+def fuzz(count: int, seed: int, first: int = 0) -> Result:
+    """Check and decode broken files.
+
+    Raises:
+        RuntimeError: a file was neither decoded nor refused; its number is in the message.
+    """
+    files = list(good_files().values())
+    decoded, slowest, slowest_number = 0, 0.0, first
+    for number in range(first, first + count):
+        data = broken_file(files, seed, number)
+        begin = time.process_time()
+        try:
+            pixels = check_image(data, LIMITS).decode()
+            if pixels.dtype != np.uint8 or not 0 < pixels.size <= 3 * LIMITS.max_pixels:
+                raise TypeError(f"{pixels.dtype} {pixels.shape}")
+            decoded += 1
+        except ImageError:
+            pass
+        except Exception as error:
+            raise RuntimeError(f"file {number} of seed {seed} was neither decoded nor refused") from error
+        seconds = time.process_time() - begin
+        if seconds > slowest:
+            slowest, slowest_number = seconds, number
+    return Result(decoded, count - decoded, slowest, slowest_number)
+
+
+def good_files() -> dict[str, bytes]:
+    """Small files of every format and of all kinds that Pillow writes."""
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    def file_of(file_format: str, mode: str, **options: Any) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(noise).convert(mode).save(buffer, file_format, **options)
+        return buffer.getvalue()
+
+    return {
+        **{f"PNG {mode}": file_of("PNG", mode) for mode in ("1", "L", "LA", "RGB", "RGBA", "I;16")},
+        "PNG P": file_of("PNG", "P", transparency=bytes(range(256))),
+        "PNG with EXIF data": file_of("PNG", "RGB", exif=exif, icc_profile=bytes(300)),
+        "PNG animation": file_of("PNG", "L", save_all=True, append_images=[Image.new("L", (WIDTH, HEIGHT))]),
+        **{f"JPEG {mode}": file_of("JPEG", mode) for mode in ("L", "RGB", "CMYK")},
+        "JPEG progressive": file_of("JPEG", "RGB", progressive=True),
+        "JPEG with restarts": file_of("JPEG", "L", restart_marker_blocks=2, exif=exif),
+        "WebP": file_of("WEBP", "RGB"),
+        "WebP with alpha": file_of("WEBP", "RGBA", exif=exif),
+        "WebP lossless": file_of("WEBP", "RGBA", lossless=True),
+        "WebP animation": file_of("WEBP", "L", save_all=True, append_images=[Image.new("L", (WIDTH, HEIGHT))]),
+    }
+
+
+def broken_file(files: list[bytes], seed: int, number: int) -> bytes:
+    """One of the files after one to three changes."""
+    rng = random.Random(seed << 32 | number)  # noqa: S311
+    data = rng.choice(files)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        data = rng.choice(CHANGES)(rng, data, files)
+    return data
+
+
+def _turn_bits(rng: random.Random, data: bytes, _: list[bytes]) -> bytes:
+    changed = bytearray(data)
+    for _bit in range(rng.choice((1, 1, 2, 8)) if data else 0):
+        changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _overwrite(rng: random.Random, data: bytes, _: list[bytes]) -> bytes:
+    start, end = _stretch(rng, data)
+    filler = rng.choice((b"\0", b"\xff", b"\x55", rng.randbytes(1)))
+    return data[:start] + (rng.randbytes(end - start) if rng.random() < 0.5 else filler * (end - start)) + data[end:]
+
+
+def _cut_off(rng: random.Random, data: bytes, _: list[bytes]) -> bytes:
+    return data[: rng.randint(0, len(data))]
+
+
+def _take_out(rng: random.Random, data: bytes, _: list[bytes]) -> bytes:
+    start, end = _stretch(rng, data)
+    return data[:start] + data[end:]
+
+
+def _put_in(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
+    start, end = _stretch(rng, rng.choice((data, rng.choice(files))))
+    place = rng.randint(0, len(data))
+    return data[:place] + data[start:end] * rng.choice((1, 1, 2, 50)) + data[place:]
+
+
+def _splice(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
+    other = rng.choice(files)
+    return data[: rng.randint(0, len(data))] + other[rng.randint(0, len(other)) :]
+
+
+def _lie(rng: random.Random, data: bytes, _: list[bytes]) -> bytes:
+    """Change a number of two or four bytes at the start of a part, where lengths and sizes are."""
+    parts = list(_parts(data))
+    start = rng.choice(parts)[0] + rng.choice((0, 2, 4, 5, 7, 8, 12, 16)) if parts else 0
+    form = rng.choice((">I", "<I", ">H", "<H"))
+    width = struct.calcsize(form)
+    if start + width > len(data):
+        return data
+    (said,) = struct.unpack_from(form, data, start)
+    most = 256**width - 1
+    lie = rng.choice((0, 1, said - 1, said + 1, 2 * said, said + 256, most, most // 2, rng.randint(0, most)))
+    return data[:start] + struct.pack(form, lie & most) + data[start + width :]
+
+
+def _rearrange(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
+    """Swap, repeat, leave out or borrow parts."""
+    parts = [data[start:end] for start, end in _parts(data)]
+    other = rng.choice(files)
+    borrowed = [other[start:end] for start, end in _parts(other)]
+    if not parts or not borrowed:
+        return data
+    first, second = rng.randrange(len(parts)), rng.randrange(len(parts))
+    kind = rng.randrange(4)
+    if kind == 0:
+        parts[first], parts[second] = parts[second], parts[first]
+    elif kind == 1:
+        parts.insert(second, parts[first] * rng.choice((1, 3, 200)))
+    elif kind == 2:
+        del parts[first]
+    else:
+        parts.insert(first, rng.choice(borrowed))
+    start, end = next(_parts(data))[0], list(_parts(data))[-1][1]
+    return data[:start] + b"".join(parts) + data[end:]
+
+
+def _change_within_checksum(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
+    """Change the body of a PNG's chunk, and the checksum with it, so that the decoder looks at it."""
+    parts = list(_parts(data))
+    if not data.startswith(PNG_SIGNATURE) or not parts:
+        return _turn_bits(rng, data, files)
+    start, end = rng.choice(parts)
+    change = rng.choice((_turn_bits, _overwrite, _take_out))
+    kind, body = data[start + 4 : start + 8], data[start + 8 : end - 4]
+    try:  # within the compression
+        body = zlib.compress(change(rng, zlib.decompress(body), files), 1)
+    except zlib.error:
+        body = change(rng, body, files)
+    chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return data[:start] + chunk + data[end:]
+
+
+CHANGES: tuple[Callable[[random.Random, bytes, list[bytes]], bytes], ...] = (
+    _turn_bits,
+    _overwrite,
+    _cut_off,
+    _take_out,
+    _put_in,
+    _splice,
+    _lie,
+    _rearrange,
+    _change_within_checksum,
+)
+
+
+def _stretch(rng: random.Random, data: bytes) -> tuple[int, int]:
+    start = rng.randint(0, len(data))
+    return start, min(len(data), start + rng.choice((1, 2, 4, 16, 200)))
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the chunks of a PNG or WebP, the segments and scans of a JPEG, start and end, as far as they are sound."""
+    if data.startswith(b"\xff\xd8"):
+        starts = [found.start() for found in re.finditer(rb"\xff[\xc0-\xcf\xda-\xfe]", data)]
+        yield from pairwise([*starts, len(data)])
+        return
+    is_png = data.startswith(PNG_SIGNATURE)
+    position = len(PNG_SIGNATURE) if is_png else 12
+    while position + 8 <= len(data):
+        length = (
+            struct.unpack_from(">I", data, position)[0] if is_png else struct.unpack_from("<I", data, position + 4)[0]
+        )
+        end = position + length + (12 if is_png else 8 + length % 2)
+        if end > len(data):
+            return
+        yield position, end
+        position = end
+
+
+if __name__ == "__main__":
+    main()
