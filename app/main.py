@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Route
 
 from app import __version__
 from app.api import health, models, predict
@@ -68,6 +69,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_problem_handlers(app)
     for router in (predict.router, models.router, health.router):
         app.include_router(router)
+    # FastAPI documents these two; Starlette serves them, which leaves out what FastAPI would do for their parameters.
+    for path, endpoint in (("/predict", predict.predict), ("/predict/batch", predict.predict_batch)):
+        app.router.routes.insert(0, Route(path, endpoint, methods=["POST"]))
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

@@ -54,27 +54,21 @@ class RequestContextMiddleware:
         seen_by_app = _simplified(scope)
         write_line = log.debug if scope["path"] in PROBES else log.info
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(seen_by_app, receive, send_with_id)
-            except ClientDisconnect:
-                pass  # nobody is left to answer
-            except Exception:
-                log.exception("request failed", method=scope["method"], path=scope["path"])
-                if status is not None:
-                    raise
-                fault = problem_response(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)
-                await fault(scope, receive, send_with_id)
-            finally:
-                scope["app"].state.bodies.release(scope)
-                milliseconds = round(1000 * (time.perf_counter() - started), 2)
-                write_line(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    milliseconds=milliseconds,
-                )
+        asked = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
+        try:
+            await self.app(seen_by_app, receive, send_with_id)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
+        except Exception:
+            log.exception("request failed", **asked)
+            if status is not None:
+                raise
+            fault = problem_response(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)
+            await fault(scope, receive, send_with_id)
+        finally:
+            scope["app"].state.bodies.release(scope)
+            milliseconds = round(1000 * (time.perf_counter() - started), 2)
+            write_line("request", **asked, status=status, milliseconds=milliseconds)
 
 
 def _simplified(scope: Scope) -> Scope:

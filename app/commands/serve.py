@@ -1,14 +1,20 @@
 """`python -m app serve`, and what `python -m app` alone does."""
 
+import logging
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.settings import Settings, unknown_variables
 
+if TYPE_CHECKING:
+    import uvicorn
+
+APPLICATION = "app.main:create_app_for_server"
 GRACE_SECONDS = 30
 
 
@@ -32,20 +38,36 @@ def serve() -> None:
     # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     hand_sighup_on()
-    uvicorn.run(
-        "app.main:create_app_for_server",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        http=DeadlineProtocol,
-        ws="none",
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    options: dict[str, Any] = {
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.workers,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "http": DeadlineProtocol,
+        "ws": "none",
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
+    if settings.workers == 1 or sys.platform != "linux":
+        uvicorn.run(APPLICATION, **options)
+    else:
+        _serve_on_several_sockets(settings, uvicorn.Config(APPLICATION, **options, loop="app.listening:WorkerLoop"))
+
+
+def _serve_on_several_sockets(settings: Settings, config: "uvicorn.Config") -> None:
+    """What uvicorn does for several workers, but for the socket of each."""
+    from uvicorn.supervisors import Multiprocess
+
+    from app.listening import bind
+
+    with bind(settings.host, settings.port) as taken:
+        host, port = taken.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
+        Multiprocess(config, sockets=[taken]).run()
 
 
 def _try_address(settings: Settings) -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 SMALLEST = 1e-200
 """Less is no probability: so small that no network means it, and so large that a product of it is not 0."""
+NEGLIGIBLE = 1e-10
+"""All that is less likely, in all steps together, is far from the sixth digit of a confidence."""
 
 
 class LabelError(ValueError):
@@ -131,12 +133,13 @@ class CtcCodec:
         emitted = np.zeros((steps, images, states))
         for index, (image, row) in enumerate(zip(probabilities, extended, strict=True)):
             emitted[:, index, 2:] = image[:, row[2:]]
+        emitted = _merge_sure_blanks(emitted)
         skips = np.zeros((images, states))
         skips[:, 4:] = extended[:, 4:] != extended[:, 2:-2]  # never from blank to blank
 
         forward = np.zeros((images, states))
         forward[:, 2:4] = emitted[0, :, 2:4]
-        _advance(forward.reshape(-1), skips.reshape(-1), emitted.reshape(steps, -1))
+        _advance(forward.reshape(-1), skips.reshape(-1), emitted.reshape(len(emitted), -1))
         rows = np.arange(images)
         ends = forward[rows, 2 * lengths + 1] + forward[rows, 2 * lengths + 2]
         return np.minimum(ends, 1.0)
@@ -179,7 +182,7 @@ class CtcCodec:
         runs = []
         first = 0
         for index, run in itertools.groupby(path.tolist()):
-            after = first + sum(1 for _ in run)
+            after = first + len(list(run))
             if index != self.blank_index:
                 runs.append((index, first, after))
             first = after
@@ -196,6 +199,21 @@ class CtcCodec:
             # Without characters there is one stretch, and none to say anything of.
             for (index, first, after), (start, stop) in zip(runs, itertools.pairwise(borders), strict=bool(runs))
         )
+
+
+def _merge_sure_blanks(emitted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make one step of steps in a row that are surely blank: nothing can change in them but how likely it all is.
+
+    Args:
+        emitted: (steps, images, states), the characters in every second state.
+
+    Returns:
+        The same, of fewer steps. What the sum over alignments loses is less than `NEGLIGIBLE` for each character and
+        step.
+    """
+    sure = emitted[:, :, 3::2].max(axis=(1, 2), initial=0.0) < NEGLIGIBLE
+    starts = np.flatnonzero(~(sure[1:] & sure[:-1])) + 1
+    return np.multiply.reduceat(emitted, np.concatenate(([0], starts)), axis=0)
 
 
 def _advance(forward: NDArray[np.float64], skips: NDArray[np.float64], emitted: NDArray[np.float64]) -> None:

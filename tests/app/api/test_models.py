@@ -76,6 +76,7 @@ def test_the_newest_version_of_the_default_model_reads_where_none_is_named(
 
 
 def break_graph(folder: Path) -> None:
+    (folder / "SHA256SUMS").unlink()
     (folder / "model.onnx").write_bytes(b"not a graph")
 
 
@@ -84,10 +85,12 @@ def take_graph(folder: Path) -> None:
 
 
 def break_configs(folder: Path) -> None:
+    (folder / "SHA256SUMS").unlink()
     (folder / "configs.yaml").write_text("width: [")
 
 
 def lengthen_vocabulary(folder: Path) -> None:
+    (folder / "SHA256SUMS").unlink()
     configs = yaml.safe_load((folder / "configs.yaml").read_text())
     (folder / "configs.yaml").write_text(yaml.safe_dump(configs | {"vocab": configs["vocab"] + "z"}))
 

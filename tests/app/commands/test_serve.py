@@ -98,11 +98,11 @@ def test_the_server_listens_where_the_settings_say(
 ) -> None:
     with socket.create_server(("127.0.0.2", 0)) as listener:
         port = listener.getsockname()[1]
-    for name, value in {"OCR_HOST": "127.0.0.2", "OCR_PORT": str(port), "OCR_WORKERS": "2"}.items():
+    for name, value in {"OCR_HOST": "127.0.0.2", "OCR_PORT": str(port)}.items():
         monkeypatch.setenv(name, value)
     assert status() == 0
     (options,) = served
-    assert (options["host"], options["port"], options["workers"]) == ("127.0.0.2", port, 2)
+    assert (options["host"], options["port"]) == ("127.0.0.2", port)
 
 
 def test_an_address_that_is_taken_or_not_there_stops_the_start(

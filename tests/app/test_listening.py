@@ -1,0 +1,59 @@
+"""Several workers on one port: none is passed over when many connections come at once."""
+
+import asyncio
+import socket
+import sys
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from typing import cast
+
+import pytest
+
+from app.listening import WorkerLoop, bind
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux divides connections among sockets")
+
+
+class Greeter(asyncio.Protocol):
+    """Says which worker it is."""
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(self.name)
+        transport.close()
+
+
+def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: threading.Event) -> None:
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(lambda: Greeter(name), sock=taken)
+        listening.wait(10)
+        await asyncio.to_thread(done.wait, 30)
+        server.close()
+
+    with asyncio.Runner(loop_factory=WorkerLoop) as runner:
+        runner.run(main())
+
+
+def test_every_worker_gets_a_part_of_the_connections() -> None:
+    listening, done = threading.Barrier(3), threading.Event()
+    with bind("127.0.0.1", 0) as taken, ExitStack() as stack:
+        workers = [threading.Thread(target=work, args=(name, taken, listening, done)) for name in (b"a", b"b")]
+        for worker in workers:
+            worker.start()
+        listening.wait(10)
+        address = taken.getsockname()
+        clients = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(64)]
+        greeted = Counter(client.recv(1) for client in clients)
+        done.set()
+        for worker in workers:
+            worker.join(10)
+    assert set(greeted) == {b"a", b"b"}
+    assert min(greeted.values()) >= 8  # of 64 tosses of a coin; fewer come once in a thousand million times
+
+
+def test_a_port_that_somebody_listens_on_is_not_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
+        bind("127.0.0.1", other.getsockname()[1])
