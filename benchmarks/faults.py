@@ -86,7 +86,7 @@ def _wait_for_workers(one: Service) -> None:
 
 
 def overload(_times: int) -> Iterator[Outcome]:
-    """Ten times as many connections as may wait in both workers, each asking again at once."""
+    """Ten times as many connections as may wait in both workers, each asking again as soon as it is told to."""
     with service() as one:
         calm = send_load(one.port, IMAGE, CONNECTIONS, seconds=5)
         before = one.memory

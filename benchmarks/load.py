@@ -1,4 +1,7 @@
-"""Uploads from many connections at once, each sent as soon as the one before is answered; every answer is kept."""
+"""Uploads from many connections at once, each sent when the one before is answered, or later if that says so.
+
+Every answer is kept.
+"""
 
 import asyncio
 import time
@@ -66,10 +69,11 @@ class _Sender(asyncio.Protocol):
         self._waits = False
         self._load.add(int(head[9:12]), time.perf_counter() - self._sent, body)
         self._received = b""
+        told_to_wait = float(lowered.partition(b"retry-after: ")[2].partition(b"\r\n")[0] or 0)
         if self._load.stopped or b"connection: close" in lowered:
             self._transport.close()
         else:
-            self._send()
+            asyncio.get_running_loop().call_later(told_to_wait, self._send)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waits:
@@ -78,6 +82,9 @@ class _Sender(asyncio.Protocol):
             self._closed.set_result(None)
 
     def _send(self) -> None:
+        if self._load.stopped or self._transport.is_closing():
+            self._transport.close()
+            return
         self._waits, self._sent = True, time.perf_counter()
         self._transport.write(self._request)
 

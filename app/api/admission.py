@@ -1,6 +1,7 @@
 """Who is read next, and who is told to come back later."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -11,21 +12,25 @@ from anyio.to_thread import run_sync
 
 from app.api.problems import BUSY, TOO_LATE, ApiError
 
+TURN_SECONDS = 0.0005
+"""What a small image takes, about."""
 T = TypeVar("T")
 RETRY_AFTER = {"Retry-After": "1"}
 
 
 class Turns:
-    """The order in which the event loop reads small images: one a round.
+    """The order in which the event loop reads small images: one a round, or more where rounds are long.
 
     A small image takes less time than a change of threads, so the event loop reads it itself. Between two images it
     looks at its sockets again. So probes are answered and the waiting are counted, however many requests come at once.
+    Where a round takes long, because very many are refused in it, as much time goes to those who were accepted.
     """
 
     def __init__(self, max_waiting: int, max_seconds: float) -> None:
         self._max_waiting, self._max_seconds = max_waiting, max_seconds
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False
+        self._round_began = 0.0
 
     async def take(self) -> None:
         """Return when it is the caller's turn; what it does before it next awaits is its turn.
@@ -36,6 +41,7 @@ class Turns:
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True
+            self._round_began = time.perf_counter()
             loop.call_soon(self._next)
             return
         _refuse_if_busy(len(self._waiting), self._max_waiting)
@@ -47,13 +53,19 @@ class Turns:
             raise _too_late()
 
     def _next(self) -> None:
-        while self._waiting:
+        now = time.perf_counter()
+        turns = max(1, int((now - self._round_began) / TURN_SECONDS))
+        self._round_began = now
+        given = 0
+        while self._waiting and given < turns:
             turn = self._waiting.popleft()
             if not turn.done():  # else its request was given up
                 turn.set_result(None)
-                asyncio.get_running_loop().call_soon(self._next)
-                return
-        self._taken = False
+                given += 1
+        if given:
+            asyncio.get_running_loop().call_soon(self._next)
+        else:
+            self._taken = False
 
 
 class Threads:

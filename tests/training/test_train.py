@@ -48,6 +48,9 @@ class TestAFinishedTraining:
             "history.csv",
             "train.csv",
             "val.csv",
+            "golden.png",
+            "golden.txt",
+            "SHA256SUMS",
         }
         assert [path.name for path in trained_model.parent.iterdir()] == [trained_model.name]
 
@@ -97,7 +100,7 @@ class TestAFinishedTraining:
     def test_links_its_pictures_in_the_card(self, trained_model: Path) -> None:
         card = (trained_model / "MODEL_CARD.md").read_text()
         linked = re.findall(r"!\[.+\]\((.+)\)", card)
-        assert sorted(linked) == sorted(path.name for path in trained_model.glob("*.png"))
+        assert sorted(["golden.png", *linked]) == sorted(path.name for path in trained_model.glob("*.png"))
         for name in linked:
             assert cv2.imread(str(trained_model / name)) is not None
 

@@ -130,6 +130,7 @@ class TestATile:
     ) -> None:
         model = tmp_path / "placeless"
         shutil.copytree(shipped_model, model)
+        (model / "SHA256SUMS").unlink()
         configs = (model / "configs.yaml").read_text()
         assert "time_axis: width" in configs
         (model / "configs.yaml").write_text(configs.replace("time_axis: width", "time_axis: null"))

@@ -38,6 +38,28 @@ def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between
     assert all("sockets" in part for part in between)
 
 
+def test_where_others_hold_up_the_rounds_those_who_wait_get_as_much_time() -> None:
+    rounds = 0
+
+    async def hold_up(everyone: asyncio.Future[Any]) -> None:
+        nonlocal rounds
+        while not everyone.done():
+            rounds += 1
+            await asyncio.sleep(0)
+            busy(0.01)
+
+    def busy(seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def main() -> None:
+        turns = Turns(max_waiting=50, max_seconds=5)
+        everyone = asyncio.gather(*(turns.take() for _ in range(50)))
+        await asyncio.gather(everyone, hold_up(everyone))
+
+    asyncio.run(main())
+    assert rounds < 15
+
+
 def test_too_many_are_refused_and_told_when_to_come_back() -> None:
     async def main() -> list[Any]:
         turns = Turns(max_waiting=2, max_seconds=5)

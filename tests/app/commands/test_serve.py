@@ -138,7 +138,7 @@ def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
 
 
 def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]) -> None:
-    monkeypatch.setenv("OCR_WORKERS", "2")
+    monkeypatch.setenv("OCR_THREADS", "2")
     monkeypatch.setenv("OTHER", "1")
     with structlog.testing.capture_logs() as lines:
         assert status() == 0
