@@ -1,10 +1,15 @@
 """Fixtures that several packages of tests use."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
+# Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
+CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,3 +41,15 @@ def shipped_model(repository: Path) -> Path:
 def samples(repository: Path) -> dict[str, bytes]:
     """The sample images by their labels."""
     return {path.stem: path.read_bytes() for path in sorted((repository / "samples").glob("*.png"))}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium: install Debian's package chromium, or Chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
