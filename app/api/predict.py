@@ -11,17 +11,16 @@ from fastapi import APIRouter, Request, Response
 
 from app.api import examples
 from app.api.admission import Turns
+from app.api.answers import answer, text_fields
 from app.api.dependencies import check_api_key, in_worker_thread
 from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.queries import find_search, query_parameters, read_query
-from app.api.schemas import BatchPrediction, FailedImage, ModelReference, Prediction, Text
+from app.api.schemas import BatchPrediction, Prediction
 from app.api.uploads import read_upload, read_uploads_form, too_large_detail
 from app.inference.beam import Search
 from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, check_image
 from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
-
-JSON = "application/json"
 
 router = APIRouter(tags=["reading"])
 
@@ -68,13 +67,7 @@ async def predict(request: Request) -> Response:
     search = await find_search(request, stored.model, query)
     upload = await read_upload(request, state.settings.max_upload_bytes)
     reading = await _read(request, stored.model, check_image(upload, state.limits), search)
-    prediction = Prediction.of(
-        reading,
-        query.min_confidence,
-        model=ModelReference(name=stored.name, version=stored.version),
-        request_id=request.state.request_id,
-    )
-    return Response(prediction.model_dump_json(), media_type=JSON)
+    return answer(request, stored, text_fields(reading, query.min_confidence))
 
 
 @router.post(
@@ -101,17 +94,13 @@ async def predict_batch(request: Request) -> Response:
     read = iter(await _read_in_parallel(request, stored.model, fitting, limits, search))
     too_large = ImageTooLargeError(too_large_detail(max_bytes))
     results = [next(read) if len(upload) <= max_bytes else too_large for upload in uploads]
-    answer = BatchPrediction(
-        results=[
-            FailedImage(problem=make_problem(request, image_error_status(result), str(result)))
-            if isinstance(result, ImageError)
-            else Text.of(result, query.min_confidence)
-            for result in results
-        ],
-        model=ModelReference(name=stored.name, version=stored.version),
-        request_id=request.state.request_id,
-    )
-    return Response(answer.model_dump_json(), media_type=JSON)
+    fields = [
+        {"problem": make_problem(request, image_error_status(result), str(result)).model_dump()}
+        if isinstance(result, ImageError)
+        else text_fields(result, query.min_confidence)
+        for result in results
+    ]
+    return answer(request, stored, {"results": fields})
 
 
 async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, search: Search | None) -> Reading:

@@ -3,22 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import Problem
-from app.inference.model import Reading
 from app.inference.store import BrokenModel, StoredModel
 
-# Digits beyond the sixth mean nothing and make answers longer.
-Confidence = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda value: round(value, 6))]
+Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
-class _FromAttributes(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class BoxSchema(_FromAttributes):
+class BoxSchema(BaseModel):
     """A rectangle in pixels of the uploaded image, upright; right and bottom are one past the last pixel."""
 
     left: int
@@ -27,7 +21,7 @@ class BoxSchema(_FromAttributes):
     bottom: int
 
 
-class CharacterSchema(_FromAttributes):
+class CharacterSchema(BaseModel):
     """One character that was read."""
 
     character: str
@@ -35,14 +29,14 @@ class CharacterSchema(_FromAttributes):
     box: Annotated[BoxSchema | None, Field(description="Null where the network cannot tell places.")]
 
 
-class AlternativeSchema(_FromAttributes):
+class AlternativeSchema(BaseModel):
     """One of the most probable texts of an image."""
 
     text: str
     confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
 
 
-class Text(_FromAttributes):
+class Text(BaseModel):
     """The text of an image."""
 
     text: str
@@ -63,21 +57,9 @@ class Text(_FromAttributes):
         ),
     ] = None
 
-    @classmethod
-    def of(cls, reading: Reading, min_confidence: float | None, **more: Any) -> Self:
-        """The schema of a reading, accepted or not where there is a least confidence, with what else it has."""
-        text = cls.model_validate(
-            {
-                "text": reading.text,
-                "confidence": reading.confidence,
-                "characters": reading.characters,
-                "alternatives": reading.alternatives,
-                **more,
-            }
-        )
-        if min_confidence is not None:
-            text.accepted = text.confidence >= min_confidence
-        return text
+
+class _FromAttributes(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
 
 
 class ModelReference(_FromAttributes):

@@ -4,7 +4,8 @@ The one place that knows vocabulary, blank and decoding, for training and servin
 """
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,12 +14,24 @@ from numpy.typing import NDArray
 
 SMALLEST = 1e-200
 """Less is no probability: so small that no network means it, and so large that a product of it is not 0."""
-NEGLIGIBLE = 1e-10
-"""All that is less likely, in all steps together, is far from the sixth digit of a confidence."""
+NEGLIGIBLE = 5e-7
+"""What is less likely does not change the sixth digit of a confidence."""
 
 
 class LabelError(ValueError):
     """A label has a character that the vocabulary lacks."""
+
+
+Columns = dict[int, list[float]]
+"""The probabilities of some classes, by class, at each step."""
+
+
+class Run(NamedTuple):
+    """Steps in a row of the same class: the class, the first of them, and the one after the last."""
+
+    symbol: int
+    first: int
+    after: int
 
 
 class Span(NamedTuple):
@@ -93,15 +106,9 @@ class CtcCodec:
             probabilities: (images, steps, classes), each step's summing to 1.
             temperature: divides the logits before confidences are computed; it does not change the text.
         """
-        paths = probabilities.argmax(axis=2)
+        paths = probabilities.argmax(axis=2).tolist()
         probabilities = with_temperature(probabilities.astype(np.float64), temperature)
-        spans = [self._spans(path, image) for path, image in zip(paths, probabilities, strict=True)]
-        texts = ["".join(span.character for span in image) for image in spans]
-        confidences = self.text_probabilities(probabilities, texts)
-        return [
-            Decoded(text, float(confidence), image)
-            for text, confidence, image in zip(texts, confidences, spans, strict=True)
-        ]
+        return [self._decode_path(path, image) for path, image in zip(paths, probabilities, strict=True)]
 
     def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of one text an image, summed over all alignments (the paper's forward variables).
@@ -119,30 +126,14 @@ class CtcCodec:
         Raises:
             LabelError: a text has a character that the vocabulary lacks.
         """
-        if not texts:
-            return np.empty(0)
-        images, steps = probabilities.shape[:2]
         labels = [self.encode(text) for text in texts]
-        lengths = np.array([len(label) for label in labels])
-        # The states of all images, one image after the other. Each begins with two that stay 0 and stand for
-        # "no state to come from": so an operation on the whole row is one on every image.
-        states = 2 * int(lengths.max()) + 3
-        extended = np.full((images, states), self.blank_index)
-        for row, label in zip(extended, labels, strict=True):
-            row[3 : 2 * len(label) + 3 : 2] = label
-        emitted = np.zeros((steps, images, states))
-        for index, (image, row) in enumerate(zip(probabilities, extended, strict=True)):
-            emitted[:, index, 2:] = image[:, row[2:]]
-        emitted = _merge_sure_blanks(emitted)
-        skips = np.zeros((images, states))
-        skips[:, 4:] = extended[:, 4:] != extended[:, 2:-2]  # never from blank to blank
-
-        forward = np.zeros((images, states))
-        forward[:, 2:4] = emitted[0, :, 2:4]
-        _advance(forward.reshape(-1), skips.reshape(-1), emitted.reshape(len(emitted), -1))
-        rows = np.arange(images)
-        ends = forward[rows, 2 * lengths + 1] + forward[rows, 2 * lengths + 2]
-        return np.minimum(ends, 1.0)
+        return np.array(
+            [
+                _probability_of_label(label, self._columns(image, label), self.blank_index)
+                for image, label in zip(probabilities, labels, strict=True)
+            ],
+            np.float64,
+        )
 
     def align(self, probabilities: NDArray[np.float64], text: str) -> tuple[Span, ...]:
         """Where the characters of a text are seen: the runs of its likeliest alignment (Viterbi).
@@ -175,57 +166,93 @@ class CtcCodec:
         for step in reversed(range(len(emitted))):
             states[step] = state
             state -= moves[step, state]
-        return self._spans(extended[states], probabilities)
+        path = extended[states].tolist()
+        runs = _runs(path, self.blank_index)
+        return self._spans(runs, _borders(runs), self._columns(probabilities, path))
 
-    def _spans(self, path: NDArray[np.intp], probabilities: NDArray[np.float64]) -> tuple[Span, ...]:
-        """The runs of equal classes along a path of (steps,) that are not blank."""
-        runs = []
-        first = 0
-        for index, run in itertools.groupby(path.tolist()):
-            after = first + len(list(run))
-            if index != self.blank_index:
-                runs.append((index, first, after))
-            first = after
-        # Half-way to its neighbours a character's stretch ends.
-        borders = [0, *((left[2] + right[1]) // 2 for left, right in itertools.pairwise(runs)), len(path)]
-        blanks = probabilities[:, self.blank_index].tolist()
+    def _decode_path(self, path: list[int], probabilities: NDArray[np.float64]) -> Decoded:
+        """What the likeliest classes of an image's steps say; probabilities are (steps, classes)."""
+        columns = self._columns(probabilities, path)
+        runs = _runs(path, self.blank_index)
+        borders = _borders(runs)
+        spans = self._spans(runs, borders, columns)
+        if _alignments_left_out(spans, borders, columns[self.blank_index]) < NEGLIGIBLE:
+            confidence = math.prod(span.confidence for span in spans)
+        else:
+            confidence = _probability_of_label([run.symbol for run in runs], columns, self.blank_index)
+        return Decoded("".join(span.character for span in spans), confidence, spans)
+
+    def _columns(self, probabilities: NDArray[np.float64], classes: Iterable[int]) -> Columns:
+        """Of probabilities (steps, classes), those of the blank and of some classes."""
+        wanted = list({self.blank_index, *classes})
+        # Plain numbers: a text is so short that a call of NumPy costs more than all that it computes.
+        return dict(zip(wanted, probabilities.T[wanted].tolist(), strict=True))
+
+    def _spans(self, runs: Sequence[Run], borders: Sequence[int], columns: Columns) -> tuple[Span, ...]:
+        """The characters of runs, and how sure each is between its borders."""
+        blanks = columns[self.blank_index]
+        stretches = itertools.pairwise((0, *borders, len(blanks)))
         return tuple(
             Span(
-                self._characters[index],
-                _probability_of_one(probabilities[start:stop, index].tolist(), blanks[start:stop]),
-                first,
-                after - 1,
+                self._characters[run.symbol],
+                _probability_of_one(columns[run.symbol][start:stop], blanks[start:stop]),
+                run.first,
+                run.after - 1,
             )
             # Without characters there is one stretch, and none to say anything of.
-            for (index, first, after), (start, stop) in zip(runs, itertools.pairwise(borders), strict=bool(runs))
+            for run, (start, stop) in zip(runs, stretches, strict=bool(runs))
         )
 
 
-def _merge_sure_blanks(emitted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make one step of steps in a row that are surely blank: nothing can change in them but how likely it all is.
+def _runs(path: Iterable[int], blank: int) -> list[Run]:
+    """The runs of equal classes along a path that are not blank."""
+    runs = []
+    first = 0
+    for index, run in itertools.groupby(path):
+        after = first + len(list(run))
+        if index != blank:
+            runs.append(Run(index, first, after))
+        first = after
+    return runs
+
+
+def _borders(runs: Sequence[Run]) -> list[int]:
+    """Where one character's stretch of the steps ends and the next one's begins: half-way between their runs."""
+    return [(left.after + right.first) // 2 for left, right in itertools.pairwise(runs)]
+
+
+def _alignments_left_out(spans: Sequence[Span], borders: Sequence[int], blanks: Sequence[float]) -> float:
+    """At most how likely are the alignments of a text that the product of its characters' probabilities leaves out.
+
+    In those, a character is seen on both sides of a border, or two stretches at least read as something else than
+    their character, since with one of them it would be another text.
+    """
+    if not spans:
+        return 1.0
+    doubt = sum(1.0 - span.confidence for span in spans)
+    return doubt * doubt / 2 + sum(1.0 - max(blanks[border - 1], blanks[border]) for border in borders)
+
+
+def _probability_of_label(label: Sequence[int], columns: Columns, blank: int) -> float:
+    """The probability of a text: the sum over all its alignments (the paper's forward variables).
 
     Args:
-        emitted: (steps, images, states), the characters in every second state.
-
-    Returns:
-        The same, of fewer steps. What the sum over alignments loses is less than `NEGLIGIBLE` for each character and
-        step.
+        label: the text as classes.
+        columns: the probabilities of them and of the blank.
+        blank: its class.
     """
-    sure = emitted[:, :, 3::2].max(axis=(1, 2), initial=0.0) < NEGLIGIBLE
-    starts = np.flatnonzero(~(sure[1:] & sure[:-1])) + 1
-    return np.multiply.reduceat(emitted, np.concatenate(([0], starts)), axis=0)
-
-
-def _advance(forward: NDArray[np.float64], skips: NDArray[np.float64], emitted: NDArray[np.float64]) -> None:
-    """Take the forward variables from the first step to the last, in place."""
-    stay, move, skip = forward[2:], forward[1:-1], forward[:-2]
-    skips = skips[2:]
-    arriving = np.empty_like(stay)
-    for probabilities in emitted[1:, 2:]:
-        np.multiply(skips, skip, arriving)
-        np.add(arriving, move, arriving)
-        np.add(arriving, stay, arriving)
-        np.multiply(arriving, probabilities, stay)
+    count = len(label)
+    # By how many characters have been seen: the last step shows the last of them, or a blank. The one more at the
+    # end stays 0 and is also what comes before the first.
+    shown, parted = [0.0] * (count + 2), [1.0] + [0.0] * (count + 1)
+    emitted = [columns[symbol] for symbol in (blank, *label)]
+    follows = [0.0, 0.0, *(float(left != right) for left, right in itertools.pairwise(label))]  # without a blank
+    for step, nothing in enumerate(columns[blank]):
+        for seen in range(min(step + 1, count), -1, -1):
+            last = shown[seen]
+            shown[seen] = (last + parted[seen - 1] + follows[seen] * shown[seen - 1]) * emitted[seen][step]
+            parted[seen] = (parted[seen] + last) * nothing
+    return min(shown[count] + parted[count], 1.0)
 
 
 def _probability_of_one(character: list[float], blank: list[float]) -> float:

@@ -41,12 +41,14 @@ class Essentials(NamedTuple):
         data: a file of those parts of the upload.
         exif: its EXIF data, which are not among them and not checked; empty if there are none.
         lossless: how many bytes of it are in WebP's lossless coding.
+        transparency: the content of a PNG's tRNS chunk; empty if there is none.
     """
 
     format: str
     data: bytes
     exif: bytes
     lossless: int = 0
+    transparency: bytes = b""
 
 
 def essentials(data: bytes) -> Essentials:
@@ -97,7 +99,8 @@ def _png(data: bytes) -> Essentials:
             raise _animation()
         elif kind[0] < ord("a") and kind != b"IEND":
             raise _damaged("PNG", "it has a chunk of a kind that does not exist")  # and that must not be ignored
-    return Essentials("PNG", b"".join([PNG_SIGNATURE, *parts.values(), *pixels, _PNG_END]), exif)
+    picture = b"".join([PNG_SIGNATURE, *parts.values(), *pixels, _PNG_END])
+    return Essentials("PNG", picture, exif, transparency=parts[b"tRNS"][8:-4])
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

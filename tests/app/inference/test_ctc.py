@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.inference.ctc import CtcCodec, LabelError
+from app.inference.ctc import NEGLIGIBLE, CtcCodec, LabelError
 from tests.app.inference.brute_force import Probabilities, collapsed, symbols_of, texts_by_brute_force
 
 LETTERS = st.characters(exclude_categories=["Cs"])
@@ -96,6 +96,19 @@ def test_confidence_of_a_decoded_text_is_its_probability(codec: CtcCodec, seed: 
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
     decoded = codec.decode(probabilities)[0]
     assert decoded.confidence == pytest.approx(texts_by_brute_force(probabilities[0], codec)[decoded.text])
+
+
+@settings(deadline=None, max_examples=200)
+@given(codecs(), st.integers(0, 2**32 - 1), st.integers(2, 30), st.floats(1, 40))
+def test_confidence_of_a_sure_text_is_its_probability_but_for_what_is_not_seen(
+    codec: CtcCodec, seed: int, steps: int, sharpness: float
+) -> None:
+    # From flat to so sure that the product of the characters' probabilities is all that counts.
+    powers = random_probabilities(seed, 1, steps, codec.classes) ** sharpness
+    probabilities = powers / powers.sum(axis=2, keepdims=True)
+    decoded = codec.decode(probabilities)[0]
+    exact = codec.text_probabilities(probabilities, [decoded.text])[0]
+    assert decoded.confidence == pytest.approx(exact, rel=0, abs=NEGLIGIBLE)
 
 
 @settings(deadline=None)
