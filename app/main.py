@@ -24,7 +24,7 @@ from app.inference.cpus import available_cpus
 from app.inference.images import ImageLimits
 from app.inference.store import ModelStore
 from app.lifecycle import drain_on_sigterm
-from app.memory import give_back_large_buffers
+from app.memory import give_back_large_buffers, keep_what_there_is
 from app.observability.logs import configure_logging
 from app.reload import log_changes, reload_on_sighup
 from app.server import DeadlineProtocol
@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.has_own_process = False
     app.state.limits = ImageLimits(max_pixels=settings.max_pixels, max_side=settings.max_side)
     app.state.bodies = Bodies(settings)
     app.state.key_digests = digests_of(settings.api_keys)
@@ -87,7 +88,9 @@ def create_app_for_server() -> FastAPI:
     configure_logging(settings)
     give_back_large_buffers()
     DeadlineProtocol.configure(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    app.state.has_own_process = True
+    return app
 
 
 @asynccontextmanager
@@ -103,4 +106,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await warm_up(app)
     log_changes(None, app.state.store)
     reload_on_sighup(app)
+    if app.state.has_own_process:
+        keep_what_there_is()
     yield
