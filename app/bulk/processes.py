@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app.bulk.job import BulkError, Chunk, Job
+from app.memory import give_back_large_buffers, keep_what_there_is
 
 WINDOW = 4
 """How many chunks a process are begun at most before the first of them is taken: enough for a slow one to be passed."""
@@ -97,6 +98,7 @@ def _work(connection: Connection, job: Job) -> None:
     """What each process does: say that it is ready, then read what it is sent until there is nobody to send it."""
     from app.bulk.reader import open_reader
 
+    give_back_large_buffers()
     with suppress(EOFError, ConnectionError):
         try:
             read = open_reader(job)
@@ -104,6 +106,7 @@ def _work(connection: Connection, job: Job) -> None:
             connection.send(error)
             return
         connection.send(None)
+        keep_what_there_is()
         while True:
             connection.send(read(connection.recv()))
 

@@ -13,6 +13,7 @@ from app.bulk.job import BulkError, Chunk, Job
 from app.inference.automaton import ConstraintError
 from app.inference.beam import Search
 from app.inference.constraints import make_constraint
+from app.inference.ctc import Decoded
 from app.inference.images import (
     ImageError,
     ImageLimits,
@@ -21,7 +22,10 @@ from app.inference.images import (
     UnsupportedImageError,
     decode_image,
 )
-from app.inference.model import ImageToTextModel, ModelError, Reading
+from app.inference.model import ImageToTextModel, ModelError
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def open_reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
@@ -59,9 +63,9 @@ def _read(model: ImageToTextModel, search: Search | None, job: Job, paths: Seque
             except OSError as error:
                 errors[index] = f"The file cannot be read: {error.strerror}."
 
-    readings = iter(model.predict(decoded(), search))
+    texts = iter(model.read_texts(decoded(), search))
     rows = [
-        _row(path, job, errors[index]) if index in errors else _row(path, job, next(readings))
+        _row(path, job, errors[index]) if index in errors else _row(path, job, next(texts))
         for index, path in enumerate(paths)
     ]
     return Chunk(LAYOUTS[job.layout](rows), len(rows), [f"{paths[index]}: {errors[index]}" for index in sorted(errors)])
@@ -85,7 +89,7 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _row(path: str, job: Job, result: Reading | str) -> dict[str, Any]:
+def _row(path: str, job: Job, result: Decoded | str) -> dict[str, Any]:
     """The job's columns of an image that was read, or why it was not."""
     row: dict[str, Any] = dict.fromkeys(job.columns)
     row["path"] = path
@@ -95,7 +99,7 @@ def _row(path: str, job: Job, result: Reading | str) -> dict[str, Any]:
     # Digits beyond the sixth mean nothing, as in the service's answers.
     row["text"] = result.text
     row["confidence"] = round(result.confidence, 6)
-    row["character_confidences"] = [round(character.confidence, 6) for character in result.characters]
+    row["character_confidences"] = [round(span.confidence, 6) for span in result.spans]
     if job.alternatives:
         row["alternatives"] = [
             {"text": other.text, "confidence": round(other.confidence, 6)} for other in result.alternatives
@@ -106,7 +110,7 @@ def _row(path: str, job: Job, result: Reading | str) -> dict[str, Any]:
 
 
 def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(_ENCODER.encode(row) + "\n" for row in rows)
     # What is not UTF-8 in a path Python keeps as lone surrogates; this writes them as JSON does, \udcff.
     return lines.encode("utf-8", "backslashreplace")
 

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -139,16 +139,23 @@ class ImageToTextModel(OnnxInferenceModel):
             search: what texts are searched for; without it, decoding is greedy, which is faster.
         """
         shapes: list[tuple[int, ...]] = []
+
+        def noted() -> Iterator[Pixels]:
+            for image in images:
+                shapes.append(image.shape)
+                yield image
+
+        decoded = self.read_texts(noted(), search)
+        return [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
+
+    def read_texts(self, images: Iterable[Pixels], search: Search | None = None) -> list[Decoded]:
+        """The same without the places of the characters in the images."""
         outputs: list[NDArray[np.float32]] = []
         remaining = iter(images)
-        while batch := [(image.shape, self._fit(image)) for image in itertools.islice(remaining, BATCH_IMAGES)]:
-            shapes += [shape for shape, _ in batch]
-            outputs.append(self.run(self._to_batch([fitted for _, fitted in batch])))
-        if not outputs:
-            return []
+        while batch := [self._fit(image) for image in itertools.islice(remaining, BATCH_IMAGES)]:
+            outputs.append(self.run(self._to_batch(batch)))
         # Decoded together: the fewer the calls of NumPy, the less each image costs.
-        decoded = self._decode(np.concatenate(outputs), search)
-        return [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
+        return self._decode(np.concatenate(outputs), search) if outputs else []
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The network's output for images of any size: (images, steps, classes), not calibrated."""

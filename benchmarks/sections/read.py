@@ -5,7 +5,7 @@ from benchmarks.figures import Section, Table, at_least, figure, ratio
 from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
 from benchmarks.sides import ceiling, open_ceiling
 
-IMAGES, FEW_IMAGES = 5_000, 1_000
+IMAGES, FEW_IMAGES = 20_000, 1_000
 WANTED = 0.75
 
 
