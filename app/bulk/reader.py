@@ -24,7 +24,6 @@ from app.inference.images import (
 )
 from app.inference.model import ImageToTextModel, ModelError
 
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
