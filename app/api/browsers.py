@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -46,12 +47,27 @@ def security_headers(path: str) -> list[tuple[bytes, bytes]]:
 def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
     """Let pages of other origins call the service (CORS); without this, browsers do not let them."""
     app.add_middleware(
-        CORSMiddleware,
+        _Cors,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID_HEADER],
         expose_headers=["Retry-After", REQUEST_ID_HEADER],
     )
+
+
+class _Cors(CORSMiddleware):
+    """Starlette's, but for the refusal of what a browser is about to send, which it writes as plain text."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Allow it, or say what of it is not allowed: its origin, method or headers."""
+        response = super().preflight_response(request_headers)
+        return response if response.status_code == HTTPStatus.OK else _Refusal(response.body)
+
+
+class _Refusal(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"{bytes(self.body).decode()}; this service allows what OCR_CORS_ORIGINS and /docs say."
+        await problem_response(Request(scope), HTTPStatus.BAD_REQUEST, detail)(scope, receive, send)
 
 
 class AllowedHostsMiddleware:

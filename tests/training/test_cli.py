@@ -215,6 +215,9 @@ class TestPretrain:
     ) -> None:
         stop_after("epoch   1", signal.SIGTERM, repository, *self.ARGUMENTS, again="the same command")
         assert not (in_folder / "new" / "start.npz").exists()
+        other = run(*self.ARGUMENTS[:4], 65, *self.ARGUMENTS[5:])
+        assert other.exit_code == 1
+        assert "holds what other options began" in " ".join(other.output.split())
         result = run(*self.ARGUMENTS)
         assert result.exit_code == 0, result.output
         assert "epoch   1" not in result.output

@@ -138,9 +138,14 @@ def pretrain(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
     output.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
-    if not run.state_file.exists():
+    state = pretraining_state(_typed(), architecture, images, epochs, output)
+    if run.state_file.exists():
+        before = run.read_state()
+        if (before.data, before.config) != (state.data, state.config):
+            fail(f"{run_dir} holds what other options began ({before.command}); use them, or another --run-dir.")
+    else:
         run_dir.mkdir(parents=True, exist_ok=True)
-        run.write_state(pretraining_state(_typed(), architecture, images, epochs, output))
+        run.write_state(state)
     try:
         with training_progress(out, epochs, run.epochs_done()) as progress:
             result = run_pretraining(run, images, output, progress.on_epoch)
