@@ -1,6 +1,7 @@
 """Who is read next, and who is told to come back later."""
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from app.api.problems import BUSY, TOO_LATE, ApiError
 TURN_SECONDS = 0.0005
 """What a small image takes, about."""
 T = TypeVar("T")
-RETRY_AFTER = {"Retry-After": "1"}
 
 
 class Turns:
@@ -100,10 +100,15 @@ class Threads:
             self._limiter.release_on_behalf_of(borrower)
 
 
+def retry_after() -> dict[str, str]:
+    """A header that asks a client to come back in a while; not all of them at once, or most would be refused again."""
+    return {"Retry-After": random.choice("123")}  # noqa: S311 - no secret
+
+
 def _too_late() -> ApiError:
-    return ApiError(HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, RETRY_AFTER)
+    return ApiError(HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, retry_after())
 
 
 def _refuse_if_busy(waiting: int, max_waiting: int) -> None:
     if waiting >= max_waiting:
-        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, RETRY_AFTER)
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, retry_after())

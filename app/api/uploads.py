@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Scope
 
-from app.api.admission import RETRY_AFTER
+from app.api.admission import retry_after
 from app.api.problems import TOO_MANY_BYTES, ApiError
 from app.inference.images import ACCEPTED
 from app.settings import Settings
@@ -49,7 +49,7 @@ class Bodies:
             ApiError: 503, there would be too many.
         """
         if self._held + size > self._most:
-            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY_BYTES, RETRY_AFTER)
+            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY_BYTES, retry_after())
         self._held += size
         state = request.scope["state"]
         state["held"] = state.get("held", 0) + size
