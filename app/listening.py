@@ -1,14 +1,25 @@
-"""How several workers share one port: each with a socket of its own, among which the system divides connections.
+"""How workers share one port, and how they take connections.
 
-One socket for all would let a worker that wakes first take all connections that come at once, while others idle.
+Each has a socket of its own, among which the system divides connections: of one socket for all, a worker that wakes
+first would take all connections that come at once, while others idle.
 """
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 import uvloop
+
+MOST_AT_ONCE = 128  # connections that are taken between two looks at the others
+PAUSE_SECONDS = 1.0
+OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+Factory = Callable[[], asyncio.BaseProtocol]
+log = structlog.get_logger("app.server")
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -27,14 +38,74 @@ class WorkerLoop(uvloop.Loop):
 
     async def create_server(  # type: ignore[override]
         self,
-        protocol_factory: Callable[[], asyncio.Protocol],
+        protocol_factory: Factory,
         *args: Any,
         sock: socket.socket | None = None,
+        backlog: int,
         **kwargs: Any,
-    ) -> asyncio.AbstractServer:
-        """Listen as event loops do, but on a new socket of the same address if one is given."""
+    ) -> "Listener":
+        """Listen as event loops do, but on a new socket of the same address if one is given, and see `Listener`."""
         own = None if sock is None else _bound_like(sock.family, sock.getsockname())
-        return await super().create_server(protocol_factory, *args, sock=own, **kwargs)
+        kwargs["start_serving"] = False
+        bound: Any = await super().create_server(protocol_factory, *args, sock=own, **kwargs)
+        sockets = [socket.socket(fileno=os.dup(each.fileno())) for each in bound.sockets]
+        bound.close()
+        return Listener(self, protocol_factory, sockets, backlog)
+
+
+class Listener:
+    """Takes all connections that wait, where uvloop takes one a round (libuv since 1.45).
+
+    Rounds are long where many requests have to be refused; new connections, those of probes too, would wait for as
+    many rounds as there are others before them.
+
+    Attributes:
+        sockets: on which it listens.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, factory: Factory, sockets: list[socket.socket], backlog: int
+    ) -> None:
+        self._loop, self._factory, self.sockets = loop, factory, sockets
+        self._opening: set[asyncio.Task[Any]] = set()
+        for each in sockets:
+            each.setblocking(False)
+            each.listen(backlog)
+            loop.add_reader(each, self._accept, each)
+
+    def close(self) -> None:
+        """Take no more connections."""
+        for each in self.sockets:
+            self._loop.remove_reader(each)
+            each.close()
+        self.sockets = []
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for."""
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(MOST_AT_ONCE):
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue  # gone before it was taken
+            except OSError as error:
+                if error.errno not in OUT_OF_RESOURCES:
+                    raise
+                log.exception("no connection can be taken for a second")  # else it would be tried without end
+                self._loop.remove_reader(listener)
+                self._loop.call_later(PAUSE_SECONDS, self._go_on, listener)
+                return
+            connection.setblocking(False)
+            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._factory, connection))
+            self._opening.add(opening)  # the loop itself keeps no hold of it
+            opening.add_done_callback(self._opening.discard)
+
+    def _go_on(self, listener: socket.socket) -> None:
+        if listener in self.sockets:
+            self._loop.add_reader(listener, self._accept, listener)
 
 
 def _bound_like(family: int, address: tuple[Any, ...]) -> socket.socket:

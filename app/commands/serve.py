@@ -51,10 +51,12 @@ def serve() -> None:
         "proxy_headers": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
     }
+    if sys.platform == "linux":
+        options["loop"] = "app.listening:WorkerLoop"
     if settings.workers == 1 or sys.platform != "linux":
         uvicorn.run(APPLICATION, **options)
     else:
-        _serve_on_several_sockets(settings, uvicorn.Config(APPLICATION, **options, loop="app.listening:WorkerLoop"))
+        _serve_on_several_sockets(settings, uvicorn.Config(APPLICATION, **options))
 
 
 def _serve_on_several_sockets(settings: Settings, config: "uvicorn.Config") -> None:

@@ -1,16 +1,18 @@
-"""Several workers on one port: none is passed over when many connections come at once."""
+"""Several workers on one port: none is passed over when many connections come at once, and no connection."""
 
 import asyncio
+import errno
 import socket
 import sys
 import threading
 from collections import Counter
+from collections.abc import Coroutine
 from contextlib import ExitStack
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from app.listening import WorkerLoop, bind
+from app.listening import PAUSE_SECONDS, Listener, WorkerLoop, bind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux divides connections among sockets")
 
@@ -28,7 +30,7 @@ class Greeter(asyncio.Protocol):
 
 def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: threading.Event) -> None:
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(lambda: Greeter(name), sock=taken)
+        server = await asyncio.get_running_loop().create_server(lambda: Greeter(name), sock=taken, backlog=64)
         listening.wait(10)
         await asyncio.to_thread(done.wait, 30)
         server.close()
@@ -57,3 +59,60 @@ def test_every_worker_gets_a_part_of_the_connections() -> None:
 def test_a_port_that_somebody_listens_on_is_not_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
         bind("127.0.0.1", other.getsockname()[1])
+
+
+def run_in_worker_loop(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=WorkerLoop) as runner:
+        runner.run(main)
+
+
+def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
+    async def main() -> None:
+        taken: list[Greeter] = []
+
+        def factory() -> Greeter:
+            taken.append(Greeter(b"a"))
+            return taken[-1]
+
+        server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, backlog=100)
+        address = server.sockets[0].getsockname()
+        with ExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(socket.create_connection(address, timeout=10))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert len(taken) == 100
+        server.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=10)
+
+    run_in_worker_loop(main())
+
+
+class Exhausted(socket.socket):
+    """Can take no connection for want of file descriptors, once."""
+
+    failed = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if not self.failed:
+            self.failed = True
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_without_file_descriptors_it_pauses_and_goes_on() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        waiting = Exhausted()
+        waiting.bind(("127.0.0.1", 0))
+        server = Listener(loop, lambda: Greeter(b"a"), [waiting], backlog=8)
+        started = loop.time()
+        reader, writer = await asyncio.open_connection(*waiting.getsockname())
+        assert await reader.read() == b"a"
+        assert loop.time() - started > PAUSE_SECONDS / 2
+        assert waiting.failed
+        writer.close()
+        server.close()
+
+    run_in_worker_loop(main())
