@@ -95,16 +95,20 @@ def upload_request(image: bytes, path: str = "/predict") -> bytes:
     return head.encode() + image
 
 
-async def send_for(load: Load, port: int, requests: Sequence[bytes], seconds: float) -> None:
+async def send_for(load: Load, port: int, requests: Sequence[bytes], seconds: float, within: float = 0.0) -> None:
     """Upload from as many connections as there are requests, until the time is over or the load is told to stop.
 
-    A connection that the server closes after its answer is opened anew; one that it refuses ends there.
+    They begin one after the other within so many seconds. A connection that the server closes after its answer is
+    opened anew; one that it refuses ends there.
     """
-    await asyncio.gather(*(_keep_sending(load, port, request) for request in requests), _stop_after(load, seconds))
+    pause = within / len(requests)
+    senders = (_keep_sending(load, port, request, number * pause) for number, request in enumerate(requests))
+    await asyncio.gather(*senders, _stop_after(load, seconds))
 
 
-async def _keep_sending(load: Load, port: int, request: bytes) -> None:
+async def _keep_sending(load: Load, port: int, request: bytes, delay: float) -> None:
     loop = asyncio.get_running_loop()
+    await asyncio.sleep(delay)
     while not load.stopped:
         closed = loop.create_future()
         try:
@@ -121,8 +125,8 @@ async def _stop_after(load: Load, seconds: float) -> None:
     load.stopped = True
 
 
-def send_load(port: int, image: bytes, connections: int, seconds: float) -> Load:
+def send_load(port: int, image: bytes, connections: int, seconds: float, within: float = 0.0) -> Load:
     """The same from outside an event loop, every connection with the same image."""
     load = Load()
-    uvloop.run(send_for(load, port, [upload_request(image)] * connections, seconds))
+    uvloop.run(send_for(load, port, [upload_request(image)] * connections, seconds, within))
     return load
