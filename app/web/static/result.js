@@ -57,8 +57,8 @@ function tile(prediction, index) {
     "button",
     { type: "button", dataset: { level: levelOf(confidence) } },
     element("span", { className: "gauge" }, fill, element("span", {}, character === " " ? "␣" : character)),
-    element("span", { className: "number" }, percent(confidence)),
-    element("span", { className: "visually-hidden" }, `, ${explanation(prediction, index)}`),
+    element("span", { className: "number", ariaHidden: "true" }, percent(confidence)),
+    element("span", { className: "visually-hidden" }, explanation(prediction, index)),
   );
   for (const event of ["pointerenter", "focus"]) {
     button.addEventListener(event, () => {
