@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 from PIL import Image, ImageFilter
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from app.main import create_app
 from app.observability.logs import configure_logging
@@ -25,7 +25,7 @@ from app.settings import Settings
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "page.png"
 PORT = 8000
-SIZE = {"width": 1000, "height": 860}
+SIZE: ViewportSize = {"width": 1000, "height": 860}
 COLOURS = 256
 BLURRED = {"7ydp3": 2.5, "ef2ec": 2.2}
 """The blurred samples and their blur in pixels; the first is shown in full."""

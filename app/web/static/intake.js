@@ -17,10 +17,10 @@ export async function filesOf(transfer) {
   let leftOut = 0;
   for (const { entry, file } of handed) {
     if (entry?.isDirectory) {
-      const inside = await filesIn(entry);
-      const images = inside.filter((found) => IMAGE_TYPES.includes(found.file.type));
-      leftOut += inside.length - images.length;
-      files.push(...images);
+      for await (const found of filesIn(entry)) {
+        if (IMAGE_TYPES.includes(found.file.type)) files.push(found);
+        else leftOut += 1;
+      }
     } else if (file) {
       files.push({ file, name: file.name });
     }
@@ -28,17 +28,15 @@ export async function filesOf(transfer) {
   return { files, leftOut };
 }
 
-async function filesIn(folder) {
-  const files = [];
+async function* filesIn(folder) {
   for (const entry of await entriesOf(folder)) {
     if (entry.isDirectory) {
-      files.push(...(await filesIn(entry)));
+      yield* filesIn(entry);
     } else {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      files.push({ file, name: entry.fullPath.slice(1) });
+      yield { file, name: entry.fullPath.slice(1) };
     }
   }
-  return files;
 }
 
 /** The entries of a folder by their names; a browser gives them in portions. */

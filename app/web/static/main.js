@@ -31,7 +31,7 @@ function onChange(image) {
 function add(files, origin) {
   const added = files.map(({ file, name }) => ({ file, name, origin, state: "waiting" }));
   if (!added.length) return;
-  images.push(...added);
+  images = images.concat(added);
   addRows(added, choose);
   show(added[0]);
   bringIntoView();
@@ -193,6 +193,7 @@ async function listUntilReady() {
 }
 
 function showUnready(words) {
+  if (byId("unready").textContent === words) return; // or it would be said again and again
   byId("unready").textContent = words;
   byId("unready").hidden = !words;
 }
@@ -228,7 +229,6 @@ function listenToKey() {
 
 function readAllAgain() {
   reader.stop();
-  if (shown) showResult(shown, chosenModel());
   reader.read(images);
 }
 

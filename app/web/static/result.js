@@ -5,6 +5,7 @@ import { curlCommand } from "./curl.js";
 import { byId, element, levelOf, percent } from "./dom.js";
 import { showBoxes, showPicture } from "./picture.js";
 
+const MANY = 12; // characters, which then have smaller tiles
 const HINT = "Point at a character, or tab to it, to see its place and what else it could be.";
 const WORDS = { sure: "sure", fair: "fairly sure", doubtful: "doubtful" };
 
@@ -38,6 +39,7 @@ function showFailure(error) {
 
 function showReading(prediction, milliseconds) {
   const { text, confidence, characters, model } = prediction;
+  byId("characters").classList.toggle("many", characters.length > MANY);
   byId("characters").replaceChildren(...characters.map((_, index) => tile(prediction, index)));
   byId("inspector").textContent = characters.length ? HINT : "The model finds no character in this image.";
   byId("text").textContent = text;

@@ -18,7 +18,9 @@ const thumbnails = new IntersectionObserver((entries) => {
 
 /** @param {(image: object) => void} onChoose - called with the image whose row is chosen */
 export function addRows(images, onChoose) {
-  byId("rows").append(...images.map((image) => newRow(image, onChoose)));
+  const added = document.createDocumentFragment();
+  for (const image of images) added.append(newRow(image, onChoose));
+  byId("rows").append(added);
 }
 
 export function clearRows() {
