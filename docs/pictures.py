@@ -63,7 +63,7 @@ def _fill(page: Page, images: list[Path]) -> None:
 def _save(screenshot: bytes) -> None:
     beside = PICTURE.with_name(".page.png")
     with Image.open(BytesIO(screenshot)) as image:
-        image.quantize(COLOURS).save(beside, optimize=True)
+        image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(beside, optimize=True)
     beside.replace(PICTURE)
 
 
