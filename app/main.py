@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
@@ -16,6 +15,7 @@ from app.api.admission import Threads, Turns
 from app.api.browsers import ANY, AllowedHostsMiddleware, allow_origins
 from app.api.dependencies import digests_of
 from app.api.openapi import complete_openapi
+from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import RequestContextMiddleware
 from app.api.uploads import Bodies
@@ -73,11 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # FastAPI documents these two; Starlette serves them, which leaves out what FastAPI would do for their parameters.
     for path, endpoint in (("/predict", predict.predict), ("/predict/batch", predict.predict_batch)):
         app.router.routes.insert(0, Route(path, endpoint, methods=["POST"]))
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("docs")
-
+    add_page(app)
     complete_openapi(app)
     return app
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api.browsers import security_headers
+from app.api.browsers import ANSWER_HEADERS
 from app.api.problems import MEDIA_TYPE, REQUEST_ID_HEADER, Problem
 from app.settings import Settings
 
@@ -117,7 +117,7 @@ def _refusal(status: HTTPStatus, detail: str, request_id: str) -> bytes:
     problem = Problem(title=status.phrase, status=status, detail=detail, instance="/", request_id=request_id)
     body = json.dumps(problem.model_dump()).encode()
     headers = {
-        **{name.decode(): value.decode() for name, value in security_headers("/")},
+        **{name.decode(): value.decode() for name, value in ANSWER_HEADERS},
         "content-type": MEDIA_TYPE,
         "content-length": str(len(body)),
         REQUEST_ID_HEADER.lower(): request_id,

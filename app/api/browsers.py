@@ -13,6 +13,8 @@ from app.api.health import PROBES
 from app.api.problems import REQUEST_ID_HEADER, problem_response
 
 ANY = "*"
+STATIC = "/static"
+"""Where the files are that the page at / is made of."""
 ANOTHER_HOST = "The Host header names no host that this service answers for; send one of those in OCR_ALLOWED_HOSTS."
 
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
@@ -32,7 +34,18 @@ _DOCUMENTATION_HEADERS = [
         b"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 ]
-_ANSWER_HEADERS = [
+_PAGE_HEADERS = [
+    *_SAFE,
+    (b"cache-control", b"no-cache"),  # kept, but asked for anew: its files must fit each other
+    # All that it has are files of this service; blob: are the images that its user chose.
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        b"require-trusted-types-for 'script'; trusted-types 'none'",
+    ),
+]
+ANSWER_HEADERS = [
     *_SAFE,
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -40,8 +53,10 @@ _ANSWER_HEADERS = [
 
 
 def security_headers(path: str) -> list[tuple[bytes, bytes]]:
-    """The headers for every answer to requests for a path; the documentation may run its scripts and be cached."""
-    return _DOCUMENTATION_HEADERS if path.startswith(_DOCUMENTATION) else _ANSWER_HEADERS
+    """The headers for every answer to requests for a path; pages may run their scripts and be cached."""
+    if path == "/" or path.startswith(f"{STATIC}/"):
+        return _PAGE_HEADERS
+    return _DOCUMENTATION_HEADERS if path.startswith(_DOCUMENTATION) else ANSWER_HEADERS
 
 
 def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:

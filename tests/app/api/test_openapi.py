@@ -227,8 +227,3 @@ class TestDocs:
             assert client.get(address).status_code == 200
         assert "http://" not in page.text
         assert "https://" not in page.text
-
-    def test_the_front_page_leads_somewhere(self, client: TestClient) -> None:
-        page = client.get("/", follow_redirects=True)
-        assert page.status_code == 200
-        assert page.headers["content-type"].startswith("text/html")

@@ -1,0 +1,25 @@
+"""`GET /`, the page for people, and the files that it is made of. They ask for no key; what the page calls may."""
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+
+from app.api.browsers import STATIC
+
+WEB = Path(__file__).parents[1] / "web"
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
+"""A browser runs no script and applies no style of another type; the machine's own table may lack or mistake them."""
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page and its files, with ETags."""
+    for ending, media_type in MEDIA_TYPES.items():
+        mimetypes.add_type(media_type, ending)
+    app.mount(STATIC, StaticFiles(directory=WEB / "static"))
+    documents = StaticFiles(directory=WEB)
+
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return await documents.get_response("index.html", request.scope)

@@ -1,0 +1,65 @@
+/**
+ * Reads images a few at a time.
+ *
+ * An image is {file, name, origin, state, prediction, milliseconds, error}; its state is one of
+ * waiting, reading, read, failed, stopped.
+ */
+
+const AT_A_TIME = 4;
+
+/**
+ * @param {(file: File, signal: AbortSignal) => Promise<object>} predict
+ * @param {(image: object) => void} onChange - called whenever the state of an image has changed
+ */
+export function createReader(predict, onChange) {
+  const waiting = [];
+  const reading = new Set();
+  let controller = new AbortController();
+
+  function change(image, state, more = {}) {
+    Object.assign(image, { prediction: null, error: null, milliseconds: 0, state }, more);
+    onChange(image);
+  }
+
+  /** Read these images when it is their turn. */
+  function read(images) {
+    for (const image of images) {
+      waiting.push(image);
+      change(image, "waiting");
+    }
+    while (reading.size < AT_A_TIME && waiting.length) readNext();
+  }
+
+  /** Read no further; what waits or is being read is stopped. */
+  function stop() {
+    controller.abort();
+    controller = new AbortController();
+    const stopped = [...reading, ...waiting.splice(0)];
+    reading.clear();
+    for (const image of stopped) change(image, "stopped");
+  }
+
+  async function readNext() {
+    const image = waiting.shift();
+    const { signal } = controller;
+    reading.add(image);
+    change(image, "reading");
+    const begun = performance.now();
+    try {
+      const prediction = await predict(image.file, signal);
+      settle(signal, image, "read", { prediction, milliseconds: performance.now() - begun });
+    } catch (error) {
+      settle(signal, image, "failed", { error });
+    }
+  }
+
+  function settle(signal, image, state, more) {
+    if (signal.aborted) return; // it was stopped meanwhile, and perhaps begun anew
+    reading.delete(image);
+    change(image, state, more);
+    if (more.error?.concernsAll) stop();
+    else if (waiting.length) readNext();
+  }
+
+  return { read, stop, isBusy: () => reading.size > 0 };
+}

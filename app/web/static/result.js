@@ -1,0 +1,129 @@
+/** One image in full: its picture with the boxes, its text character by character, what else it could be, the call. */
+
+import { hasKey, predictAddress } from "./api.js";
+import { curlCommand } from "./curl.js";
+import { byId, element, levelOf, percent } from "./dom.js";
+import { showBoxes, showPicture } from "./picture.js";
+
+const MANY = 12; // characters, which then have smaller tiles
+const HINT = "Point at a character, or tab to it, to see its place and what else it could be.";
+const WORDS = { sure: "sure", fair: "fairly sure", doubtful: "doubtful" };
+
+/** Show an image as far as it has got. */
+export function showResult(image, choice) {
+  const { state, prediction, error } = image;
+  byId("result").hidden = false;
+  byId("result-name").textContent = image.name;
+  showPicture(image.file, byId("result-size"));
+  showPending(state);
+  byId("failure").hidden = !error;
+  byId("reading").hidden = !prediction;
+  if (error) showFailure(error);
+  if (prediction) showReading(prediction, image.milliseconds);
+  showBoxes(prediction?.characters ?? [], activate);
+  showCall(image, choice);
+}
+
+function showPending(state) {
+  const words = { waiting: "Waiting for its turn …", reading: "Reading …", stopped: "Not read: it was stopped." };
+  byId("pending").hidden = !(state in words);
+  byId("pending").textContent = words[state] ?? "";
+}
+
+function showFailure(error) {
+  byId("failure-title").textContent = error.status ? `${error.title} (${error.status})` : error.title;
+  byId("failure-detail").textContent = error.message;
+  byId("failure-request").textContent = error.requestId ? `Request id ${error.requestId}` : "";
+  byId("failure-again").hidden = !error.mayPass;
+}
+
+function showReading(prediction, milliseconds) {
+  const { text, confidence, characters, model } = prediction;
+  byId("characters").classList.toggle("many", characters.length > MANY);
+  byId("characters").replaceChildren(...characters.map((_, index) => tile(prediction, index)));
+  byId("inspector").textContent = characters.length ? HINT : "The model finds no character in this image.";
+  byId("text").textContent = text;
+  byId("confidence").textContent = percent(confidence);
+  byId("confidence").dataset.level = levelOf(confidence);
+  byId("time").textContent = `${Math.max(1, Math.round(milliseconds))} ms`;
+  byId("model-used").textContent = `${model.name} ${model.version}`;
+  byId("alternatives").replaceChildren(...(prediction.alternatives ?? []).map((other) => alternative(other, text)));
+}
+
+/** A character in a tile, filled as high as it is sure; pointing at it tells more. */
+function tile(prediction, index) {
+  const { character, confidence } = prediction.characters[index];
+  const fill = element("span", { className: "fill", ariaHidden: "true" });
+  fill.style.height = `${100 * confidence}%`;
+  const button = element(
+    "button",
+    { type: "button", dataset: { level: levelOf(confidence) } },
+    element("span", { className: "gauge" }, fill, element("span", {}, character === " " ? "␣" : character)),
+    element("span", { className: "number", ariaHidden: "true" }, percent(confidence)),
+    element("span", { className: "visually-hidden" }, explanation(prediction, index)),
+  );
+  for (const event of ["pointerenter", "focus"]) {
+    button.addEventListener(event, () => {
+      activate(index);
+      byId("inspector").textContent = `${character}: ${explanation(prediction, index)}`;
+    });
+  }
+  for (const event of ["pointerleave", "blur"]) {
+    button.addEventListener(event, () => {
+      activate(-1);
+      byId("inspector").textContent = HINT;
+    });
+  }
+  return element("li", {}, button);
+}
+
+function explanation(prediction, index) {
+  const { confidence, box } = prediction.characters[index];
+  const place = box ? `, columns ${box.left} to ${box.right}` : "";
+  const others = othersAt(prediction, index).map(([character, more]) => `${character} (${percent(more)})`);
+  const instead = others.length ? `; could be ${others.join(", ")}` : "";
+  return `${percent(confidence)}, ${WORDS[levelOf(confidence)]}${place}${instead}`;
+}
+
+/** The characters that likely texts of the same length have in this place, with their probability. */
+function othersAt({ text, alternatives = [] }, index) {
+  const read = [...text];
+  const others = new Map();
+  for (const { text: other, confidence } of alternatives) {
+    const characters = [...other];
+    if (characters.length === read.length && characters[index] !== read[index]) {
+      others.set(characters[index], (others.get(characters[index]) ?? 0) + confidence);
+    }
+  }
+  return [...others];
+}
+
+/** A likely text, with what differs from the text marked, and its probability as a bar. */
+function alternative({ text: other, confidence }, text) {
+  const read = [...text];
+  const sameLength = [...other].length === read.length;
+  const characters = [...other].map((character, index) =>
+    sameLength && character !== read[index] ? element("mark", {}, character) : character,
+  );
+  const bar = element("span", { className: "bar", ariaHidden: "true", dataset: { level: levelOf(confidence) } });
+  bar.style.setProperty("--part", String(confidence));
+  const shown = other === "" ? [element("em", {}, "no text")] : characters;
+  return element("li", {}, element("span", { className: "text" }, ...shown), bar, element("span", {}, percent(confidence)));
+}
+
+/** Light up a character and its box; -1 is none. */
+function activate(index) {
+  for (const list of [byId("characters"), byId("boxes")]) {
+    [...list.children].forEach((child, place) => child.classList.toggle("active", place === index));
+  }
+}
+
+function showCall(image, choice) {
+  const address = new URL(predictAddress(choice), document.baseURI).href;
+  byId("curl").textContent = curlCommand(image, address, hasKey());
+  const hints = [];
+  if (image.origin === "paste") hints.push(`Save the pasted image as ${image.name} first.`);
+  if (hasKey()) hints.push("It takes the key from the environment variable OCR_API_KEY.");
+  byId("call-hint").hidden = !hints.length;
+  byId("call-hint").textContent = hints.join(" ");
+}

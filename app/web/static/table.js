@@ -1,0 +1,88 @@
+/** The table of all images, in the order in which they were added. */
+
+import { byId, element, levelOf, percent } from "./dom.js";
+
+const rows = new Map();
+const imagesOf = new WeakMap();
+let current = null;
+
+/** Pictures are decoded when their row comes into view; the address of one is given back once it is. */
+const thumbnails = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) {
+      thumbnails.unobserve(target);
+      target.src = URL.createObjectURL(imagesOf.get(target).file);
+    }
+  }
+}, { root: byId("table-box"), rootMargin: "400px" });
+
+/** @param {(image: object) => void} onChoose - called with the image whose row is chosen */
+export function addRows(images, onChoose) {
+  const added = document.createDocumentFragment();
+  for (const image of images) added.append(newRow(image, onChoose));
+  byId("rows").append(added);
+}
+
+export function clearRows() {
+  thumbnails.disconnect();
+  rows.clear();
+  current = null;
+  byId("rows").replaceChildren();
+}
+
+/** Show what has become of an image. */
+export function updateRow(image) {
+  const row = rows.get(image);
+  row.dataset.state = image.state;
+  row.replaceChildren(...[...row.children].slice(0, 2), ...outcome(image));
+}
+
+/** Mark the row of the image that is shown in full. */
+export function markRow(image) {
+  const button = (of) => rows.get(of)?.querySelector("button");
+  button(current)?.removeAttribute("aria-current");
+  button(image)?.setAttribute("aria-current", "true");
+  current = image;
+}
+
+function newRow(image, onChoose) {
+  const picture = element("img", { alt: "", decoding: "async" });
+  picture.onload = picture.onerror = () => URL.revokeObjectURL(picture.src);
+  imagesOf.set(picture, image);
+  thumbnails.observe(picture);
+  const name = element("button", { type: "button", className: "name", title: image.name }, image.name);
+  const row = element("tr", {}, element("td", { className: "thumbnail" }, picture), element("td", {}, name));
+  row.addEventListener("click", () => {
+    if (getSelection().isCollapsed) onChoose(image);
+  });
+  name.addEventListener("keydown", (event) => {
+    const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    next?.querySelector("button").focus();
+    next?.click();
+  });
+  rows.set(image, row);
+  updateRow(image);
+  return row;
+}
+
+function outcome({ state, prediction, error }) {
+  if (!prediction) {
+    const words = { waiting: "waiting", reading: "reading …", stopped: "not read", failed: error?.message }[state];
+    return [element("td", { colSpan: 2, className: error ? "error" : "quiet" }, words)];
+  }
+  const { text, confidence, characters } = prediction;
+  const shades = characters.map(({ character, confidence: sure }) =>
+    element("span", { dataset: { level: levelOf(sure) }, title: `${character}: ${percent(sure)}` }, character),
+  );
+  return [
+    element(
+      "td",
+      { className: "text" },
+      element("span", { ariaHidden: "true" }, ...shades),
+      element("span", { className: "visually-hidden" }, text || "no text"),
+    ),
+    element("td", { className: "number", dataset: { level: levelOf(confidence) } }, percent(confidence)),
+  ];
+}

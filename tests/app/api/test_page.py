@@ -1,0 +1,149 @@
+"""`GET /` and the files that the page is made of, as they are served."""
+
+import mimetypes
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.api.page import MEDIA_TYPES, WEB
+
+Problem = Callable[[Any, int], dict[str, Any]]
+STATIC = WEB / "static"
+FILES = sorted(f"/static/{path.relative_to(STATIC).as_posix()}" for path in STATIC.rglob("*.*"))
+REFERENCE = re.compile(r"""(?:\b(?:src|href|action|data|poster)=|url\(|\bfrom |\bimport\(?)\s*["']([^"']+)["']""")
+DIRECTIVES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' blob:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
+
+
+@pytest.fixture(scope="module")
+def html(client: TestClient) -> str:
+    return client.get("/").text
+
+
+class TestTheDocument:
+    def test_it_is_there(self, client: TestClient) -> None:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "<title>Captcha reader</title>" in page.text
+
+    def test_head_says_the_same_of_it(self, client: TestClient) -> None:
+        answered, asked = client.get("/"), client.head("/")
+        assert asked.status_code == 200
+        for header in ("content-type", "content-length", "etag", "cache-control", "content-security-policy"):
+            assert asked.headers[header] == answered.headers[header]
+
+    def test_it_runs_nothing_that_is_written_into_it(self, html: str) -> None:
+        scripts = re.findall(r"<script\b([^>]*)>(.*?)</script>", html, re.DOTALL)
+        assert scripts
+        for attributes, content in scripts:
+            assert "src=" in attributes
+            assert content == ""
+        assert not re.findall(r"<style\b|\sstyle=|\son\w+=|javascript:", html)
+
+    def test_it_asks_for_no_key(self, start: Callable[..., TestClient]) -> None:
+        client = start(api_key="secret-of-this-test")
+        assert [client.get(path).status_code for path in ("/", *FILES)] == [200] * (1 + len(FILES))
+
+    def test_nothing_else_may_be_sent_to_it(self, client: TestClient, problem: Problem) -> None:
+        assert "GET" in problem(client.post("/"), 405)["detail"]
+
+
+class TestReferences:
+    """Relative, so that they follow a prefix, and to files that are there."""
+
+    @pytest.mark.parametrize("path", ["/", *(path for path in FILES if path.endswith((".js", ".css", ".svg")))])
+    def test_none_leads_to_another_host_or_to_the_root(self, client: TestClient, path: str) -> None:
+        text = client.get(path).text.replace("http://www.w3.org/2000/svg", "")
+        assert not re.findall(r"https?:|[\"'(]//", text)
+        assert not [reference for reference in REFERENCE.findall(text) if reference.startswith("/")]
+
+    @pytest.mark.parametrize("path", ["/", *(path for path in FILES if path.endswith((".js", ".css")))])
+    def test_all_lead_somewhere(self, client: TestClient, path: str) -> None:
+        for reference in REFERENCE.findall(client.get(path).text):
+            assert client.get(str(client.base_url.join(path).join(reference))).status_code == 200, reference
+
+    def test_every_file_is_used(self, client: TestClient) -> None:
+        texts = [client.get(path).text for path in ("/", *FILES) if not path.endswith(".png")]
+        referred = {Path(reference).name for text in texts for reference in REFERENCE.findall(text)}
+        assert {Path(path).name for path in FILES} <= referred
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("path", ["/", *FILES])
+    def test_the_policy_is_strict(self, client: TestClient, path: str) -> None:
+        policy = client.get(path).headers["content-security-policy"]
+        assert dict(directive.split(maxsplit=1) for directive in policy.split("; ")) == DIRECTIVES
+
+    @pytest.mark.parametrize("path", ["/", *FILES])
+    def test_it_is_kept_but_asked_for_anew(self, client: TestClient, path: str) -> None:
+        answer = client.get(path)
+        assert answer.headers["cache-control"] == "no-cache"
+        again = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+        assert again.content == b""
+        assert again.headers["content-security-policy"] == answer.headers["content-security-policy"]
+
+    def test_the_types_are_right_where_the_machine_knows_none(
+        self, start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes(filenames=()))
+        for known in mimetypes._db.types_map:  # type: ignore[attr-defined]
+            known.clear()
+        client = start()
+        for path in FILES:
+            media_type = MEDIA_TYPES[Path(path).suffix]
+            assert client.get(path).headers["content-type"].partition(";")[0] == media_type
+
+
+class TestOtherPaths:
+    @pytest.mark.parametrize("path", ["/static/nope.js", "/static/samples", "/static/samples/", "/index.html"])
+    def test_what_is_not_there_is_a_problem(self, client: TestClient, problem: Problem, path: str) -> None:
+        problem(client.get(path), 404)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/static/../index.html",
+            "/static/%2e%2e/index.html",
+            "/static/..%2f..%2fmain.py",
+            "/static/%2fetc/passwd",
+            "/static/..%5c..%5cmain.py",
+            "/static/%00",
+            "/static/" + "x" * 300,
+        ],
+    )
+    def test_no_path_leads_out_of_the_folder(self, client: TestClient, problem: Problem, path: str) -> None:
+        problem(client.get(path), 404)
+
+
+def test_the_samples_are_those_of_the_repository(repository: Path) -> None:
+    served = {path.name: path.read_bytes() for path in (STATIC / "samples").iterdir()}
+    assert served == {path.name: path.read_bytes() for path in (repository / "samples").iterdir()}
+
+
+def test_every_file_is_part_of_the_package(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["app"]
+    packed = {path for pattern in patterns for path in (repository / "app").glob(pattern)}
+    assert {path for path in WEB.rglob("*") if path.is_file()} <= packed
+
+
+def test_no_file_is_long() -> None:
+    lengths = {path.name: path.read_text().count("\n") for path in WEB.rglob("*") if path.suffix in {".js", ".css"}}
+    assert max(lengths.values()) < 400

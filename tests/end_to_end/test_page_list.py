@@ -1,0 +1,175 @@
+"""The page at / with many images: the list of them, its CSV, and reading that is stopped and goes on."""
+
+import csv
+import io
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.end_to_end.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+
+OpenPage = Callable[..., Page]
+MANY = 400
+
+
+@pytest.fixture
+def page(open_page: OpenPage, server: str) -> Page:
+    return open_page(server, refusals=True)
+
+
+@pytest.fixture
+def images(tmp_path: Path, samples: dict[str, bytes]) -> list[Path]:
+    """The samples, three times, and a file that is no image in their midst."""
+    paths = []
+    for turn in range(3):
+        for text, content in samples.items():
+            paths.append(tmp_path / f"{turn}-{text}.png")
+            paths[-1].write_bytes(content)
+    paths.insert(5, tmp_path / "notes.png")
+    paths[5].write_text("no image")
+    return paths
+
+
+@pytest.fixture
+def let_go(page: Page) -> threading.Event:
+    """No image is answered that is sent before this is set."""
+    let_go = threading.Event()
+    page.route("**/predict?*", lambda route: route.continue_() if let_go.is_set() else None)
+    return let_go
+
+
+def downloaded(page: Page) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "readings.csv"
+    return Path(download.value.path()).read_bytes()
+
+
+class TestTheList:
+    def test_it_has_them_in_the_order_in_which_they_were_added(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images)
+        expect_announcement(page, "12 of 13 images read, 1 with an error.")
+        expect_progress(page, "13 of 13, 1 with an error")
+        assert page.locator("#rows .name").all_inner_texts() == [path.name for path in images]
+        texts = page.locator("#rows td.text .visually-hidden").all_inner_texts()
+        assert texts == [path.stem[2:] for path in images if path.stem != "notes"]
+        expect(page.locator("#rows .error")).to_have_text(re.compile("The upload is not an image that is read here"))
+
+    def test_the_first_is_shown_and_others_when_they_are_clicked(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images)
+        expect_text(page, images[0].stem[2:])
+        page.locator("#rows tr").nth(3).locator("td.text").click()
+        expect_text(page, images[3].stem[2:])
+        expect(page.locator("[aria-current]")).to_have_text([images[3].name])
+        page.locator("#rows tr").nth(5).click()
+        expect(page.locator("#failure-title")).to_have_text("Unsupported Media Type (415)")
+        expect(page.locator("#reading")).to_be_hidden()
+
+    def test_the_arrow_keys_go_from_row_to_row(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images)
+        expect_progress(page, "13 of 13, 1 with an error")
+        page.get_by_role("button", name=images[0].name).focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowUp")
+        expect_text(page, images[1].stem[2:])
+        expect_announcement(page, f"{images[1].name} reads {images[1].stem[2:]}, 99.")
+        expect(page.get_by_role("button", name=images[1].name)).to_be_focused()
+
+    def test_pictures_are_shown(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images)
+        width = page.locator("#rows tr").first.locator("img")
+        expect(width).to_have_js_property("naturalWidth", 200)
+
+    def test_more_are_added_to_it(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images[:2])
+        expect_progress(page, "2 of 2")
+        click_sample(page, "ef2ec")
+        expect_progress(page, "3 of 3")
+        expect(page.locator("[aria-current]")).to_have_text(["ef2ec.png"])
+
+    def test_cleared_the_page_is_as_it_was(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images[:2])
+        expect_progress(page, "2 of 2")
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("#list")).to_be_hidden()
+        expect(page.locator("#result")).to_be_hidden()
+        expect(page.locator("#files")).to_be_focused()
+        click_sample(page, "b5wn6")
+        expect(page.locator("#list")).to_be_hidden()
+
+
+class TestTheCsv:
+    def test_it_has_a_row_for_every_image(self, page: Page, images: list[Path], shipped_model: Path) -> None:
+        choose(page, *images)
+        expect_progress(page, "13 of 13, 1 with an error")
+        content = downloaded(page)
+        assert content.startswith(b"path,text,confidence,character_confidences,model,version,error\r\n")
+        assert content.count(b"\n") == content.count(b"\r\n") == 14
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+        assert [row["path"] for row in rows] == [path.name for path in images]
+        for row in rows:
+            if row["path"] == "notes.png":
+                assert row["error"].startswith("The upload is not an image")
+                assert row["text"] == row["confidence"] == row["model"] == ""
+            else:
+                assert row["text"] == row["path"][2:7]
+                assert float(row["confidence"]) > 0.99
+                assert [float(part) > 0.9 for part in row["character_confidences"].split()] == [True] * 5
+                assert (row["model"], row["version"], row["error"]) == ("captcha", shipped_model.name, "")
+
+    def test_names_are_quoted_and_no_formulas(self, page: Page, tmp_path: Path, samples: dict[str, bytes]) -> None:
+        names = ['a, "b".png', "=1+1.png", "+1.png", "-1.png", "@sum.png", "plain.png"]
+        for name in names:
+            (tmp_path / name).write_bytes(samples["b5wn6"])
+        choose(page, *(tmp_path / name for name in names))
+        expect_progress(page, "6 of 6")
+        rows = list(csv.DictReader(io.StringIO(downloaded(page).decode(), newline="")))
+        assert [row["path"] for row in rows] == [f"'{name}" if name[0] in "=+-@" else name for name in names]
+
+
+class TestStopping:
+    def test_what_is_not_read_is_read_when_it_is_asked_for(
+        self, page: Page, images: list[Path], let_go: threading.Event
+    ) -> None:
+        choose(page, *images)
+        expect_progress(page, "0 of 13")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#pending")).to_have_text("Not read: it was stopped.")
+        let_go.set()
+        page.get_by_role("button", name="Read the other 13").click()
+        expect_progress(page, "13 of 13, 1 with an error")
+        expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+        expect(page.get_by_role("button", name=re.compile("Read the other"))).to_be_hidden()
+
+    def test_cleared_while_they_are_read_nothing_comes_back(
+        self, page: Page, images: list[Path], let_go: threading.Event
+    ) -> None:
+        choose(page, *images)
+        expect_progress(page, "0 of 13")
+        page.get_by_role("button", name="Clear").click()
+        let_go.set()
+        click_sample(page, "4gm8x")
+        expect(page.locator("#rows tr")).to_have_count(1)
+
+
+def test_hundreds_of_images_leave_it_smooth(page: Page, tmp_path: Path, samples: dict[str, bytes]) -> None:
+    paths = [tmp_path / f"{index}.png" for index in range(MANY)]
+    for path in paths:
+        path.write_bytes(samples["b5wn6"])
+    answer = {"text": "b5wn6", "confidence": 1, "alternatives": [], "model": {"name": "m", "version": "1"}}
+    characters = [{"character": character, "confidence": 1, "box": None} for character in "b5wn6"]
+    page.route("**/predict?*", lambda route: route.fulfill(json=answer | {"characters": characters}))
+    page.evaluate(
+        "() => { window.longest = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) => {"
+        "window.longest = Math.max(window.longest, entry.duration)})).observe({type: 'longtask'}) }"
+    )
+    choose(page, *paths)
+    expect(page.locator("#progress-words")).to_have_text(f"{MANY} of {MANY}", timeout=60_000)
+    assert page.locator("#rows tr").count() == MANY
+    assert page.locator("#rows img[src]").count() < MANY / 10, "only those in view are decoded"
+    assert page.evaluate("window.longest") < 2000, "milliseconds; on a busy machine"

@@ -1,0 +1,277 @@
+"""The page at / with services of all kinds: refusing, busy, gone, asking for a key, with models, below a prefix."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.end_to_end.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+
+OpenPage = Callable[..., Page]
+RunServer = Callable[..., Any]
+KEY = "Schlüssel of this test"
+PREFIX = "/tools/reader"
+
+
+@pytest.fixture
+def page(open_page: OpenPage, server: str) -> Page:
+    return open_page(server, refusals=True)
+
+
+def expect_failure(page: Page, title: str, detail: str) -> None:
+    expect(page.locator("#failure-title")).to_have_text(title)
+    expect(page.locator("#failure-detail")).to_contain_text(detail)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("content", "title", "detail"),
+        [
+            (lambda _: b"words", "Unsupported Media Type (415)", "send PNG, JPEG or WebP"),
+            (lambda image: image[:300], "Unprocessable Entity (422)", "damaged"),
+            (lambda _: b"", "Unsupported Media Type (415)", "send PNG, JPEG or WebP"),
+            (lambda image: image + bytes(2_000_000), "Request Entity Too Large (413)", "The upload is too large"),
+        ],
+        ids=["words", "damaged", "empty", "too large"],
+    )
+    def test_the_service_says_what_is_wrong(
+        self,
+        page: Page,
+        tmp_path: Path,
+        samples: dict[str, bytes],
+        content: Callable[[bytes], bytes],
+        title: str,
+        detail: str,
+    ) -> None:
+        (tmp_path / "image.png").write_bytes(content(samples["b5wn6"]))
+        with page.expect_response("**/predict?*") as response:
+            choose(page, tmp_path / "image.png")
+        expect_failure(page, title, detail)
+        expect(page.locator("#failure-request")).to_have_text(f"Request id {response.value.headers['x-request-id']}")
+        expect_announcement(page, "image.png could not be read")
+        expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+
+    def test_the_next_image_is_read_all_the_same(self, page: Page, tmp_path: Path) -> None:
+        (tmp_path / "words.png").write_text("words")
+        choose(page, tmp_path / "words.png")
+        expect_failure(page, "Unsupported Media Type (415)", "send PNG")
+        click_sample(page, "b5wn6")
+        expect(page.locator("#failure")).to_be_hidden()
+
+    def test_a_file_that_has_gone_is_said_to_have_gone(
+        self, page: Page, tmp_path: Path, samples: dict[str, bytes]
+    ) -> None:
+        (tmp_path / "image.png").write_bytes(samples["b5wn6"])
+        page.route("**/predict?*", lambda route: route.abort())
+        choose(page, tmp_path / "image.png")
+        expect_failure(page, "Not read", "The service cannot be reached")
+        page.unroute("**/predict?*")
+        (tmp_path / "image.png").unlink()
+        page.get_by_role("button", name="Try again").click()
+        expect_failure(page, "Not read", "The file cannot be opened any more")
+
+    def test_an_answer_that_is_not_the_services_is_put_into_words(self, page: Page) -> None:
+        page.route("**/predict?*", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+        page.get_by_role("button", name="Sample b5wn6").click()
+        expect_failure(page, "Not read (502)", "The answer was 502 Bad Gateway, without a reason.")
+        page.unroute("**/predict?*")
+        page.get_by_role("button", name="Try again").click()
+        expect_text(page, "b5wn6")
+
+
+class TestAbsence:
+    def test_a_busy_service_is_asked_again_when_it_says(self, page: Page) -> None:
+        asked: list[str] = []
+
+        def answer(route: Route) -> None:
+            asked.append(route.request.url)
+            if len(asked) < 3:
+                route.fulfill(status=503, headers={"Retry-After": "0"}, json={"detail": "Come back."})
+            else:
+                route.continue_()
+
+        page.route("**/predict?*", answer)
+        click_sample(page, "b5wn6")
+        assert len(asked) == 3
+
+    def test_one_that_stays_busy_is_not_asked_for_ever(self, page: Page) -> None:
+        asked: list[str] = []
+
+        def answer(route: Route) -> None:
+            asked.append(route.request.url)
+            busy = {"title": "Service Unavailable", "detail": "As many as may wait are waiting.", "request_id": "r"}
+            route.fulfill(status=503, headers={"Retry-After": "0"}, json=busy)
+
+        page.route("**/predict?*", answer)
+        page.get_by_role("button", name="Sample b5wn6").click()
+        expect_failure(page, "Service Unavailable (503)", "As many as may wait are waiting.")
+        assert len(asked) == 6
+
+    def test_when_it_is_back_all_is_read_that_was_not(
+        self, open_page: OpenPage, run_server: RunServer, repository: Path
+    ) -> None:
+        server = run_server()
+        page = open_page(server.url, refusals=True)
+        expect(page.locator("#choice")).to_be_visible()
+        port = server.port
+        server.stop()
+        choose(page, *sorted((repository / "samples").iterdir()))
+        expect_failure(page, "Not read", "The service cannot be reached")
+        expect(page.locator("#unready")).to_contain_text("Trying again every 2 seconds")
+        page.get_by_role("button", name="Sample 7ydp3").click()
+        expect(page.locator("#notice")).to_contain_text("The sample could not be fetched")
+        run_server(OCR_PORT=str(port))
+        expect_progress(page, "4 of 4")
+        expect(page.locator("#unready")).to_be_hidden()
+
+    def test_without_a_model_it_says_why_and_waits(
+        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+    ) -> None:
+        version = tmp_path / "store" / "captcha" / "1"
+        shutil.copytree(shipped_model, version)
+        (version / "model.onnx").write_bytes(b"damaged")
+        server = run_server(wait=False, OCR_MODEL_STORE=str(tmp_path / "store"), OCR_ADMIN_KEY="admin")
+        page = open_page(server.url, refusals=True)
+        expect(page.locator("#unready")).to_have_text(
+            re.compile(r"The service is not ready: no model is loaded\. captcha 1: .+ Trying again")
+        )
+        expect(page.locator("#samples")).to_be_hidden()
+        shutil.copy(shipped_model / "model.onnx", version)
+        reloaded = httpx.post(f"{server.url}/models/reload", headers={"X-API-Key": "admin"})
+        assert reloaded.is_success
+        expect(page.locator("#unready")).to_be_hidden()
+        click_sample(page, "ef2ec")
+
+
+class TestKeys:
+    @pytest.fixture
+    def guarded(self, open_page: OpenPage, run_server: RunServer) -> Page:
+        return open_page(run_server(OCR_API_KEY=KEY).url, refusals=True)
+
+    def test_it_is_asked_for_and_the_image_read_then(self, guarded: Page, repository: Path, tmp_path: Path) -> None:
+        field = guarded.get_by_label("This service asks for an API key")
+        expect(field).to_be_focused()
+        choose(guarded, repository / "samples" / "b5wn6.png")
+        expect_failure(guarded, "Unauthorized (401)", "Send the API key")
+        field.fill("another")
+        guarded.keyboard.press("Enter")
+        expect(guarded.locator("#key-error")).to_have_text("This key is not accepted.")
+        field.fill(KEY)
+        guarded.keyboard.press("Enter")
+        expect_text(guarded, "b5wn6")
+        expect(field).to_be_hidden()
+        command = guarded.locator("#curl").inner_text()
+        assert '-H "Authorization: Bearer $OCR_API_KEY"' in command
+        assert KEY not in guarded.content()
+        assert guarded.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=repository / "samples",
+            env={"OCR_API_KEY": KEY, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["text"] == "b5wn6"
+
+    def test_a_pasted_key_is_no_image(self, guarded: Page) -> None:
+        guarded.evaluate("(key) => navigator.clipboard.writeText(key)", KEY)
+        guarded.get_by_label("This service asks for an API key").click()
+        guarded.keyboard.press("Control+V")
+        guarded.keyboard.press("Enter")
+        click_sample(guarded, "b5wn6")
+        expect(guarded.locator("#notice")).to_be_hidden()
+
+
+class TestModels:
+    @pytest.fixture(scope="class")
+    def store(self, tmp_path_factory: pytest.TempPathFactory, shipped_model: Path) -> Path:
+        """The shipped model, as two versions of captcha and one of another."""
+        store = tmp_path_factory.mktemp("store")
+        for place in ("captcha/1", "captcha/2", "mine/7"):
+            shutil.copytree(shipped_model, store / place)
+        return store
+
+    def test_any_can_be_chosen_and_reads_what_is_listed(
+        self, open_page: OpenPage, run_server: RunServer, store: Path
+    ) -> None:
+        page = open_page(run_server(OCR_MODEL_STORE=str(store)).url)
+        model, version = (page.get_by_role("combobox", name=name) for name in ("Model", "Version"))
+        used = page.locator("#model-used")
+        click_sample(page, "b5wn6")
+        expect(used).to_have_text("captcha 2")
+        version.select_option("1")
+        expect(used).to_have_text("captcha 1")
+        expect(page.locator("#curl")).to_contain_text("/predict?alternatives=5&version=1'")
+        model.select_option("mine")
+        expect(used).to_have_text("mine 7")
+        expect(version.locator("option")).to_have_text(["7 (newest)"])
+        expect(page.locator("#curl")).to_contain_text("/predict?alternatives=5&model=mine'")
+        model.select_option("captcha (default)")
+        expect(used).to_have_text("captcha 2")
+        expect(page.locator("#curl")).to_contain_text("/predict?alternatives=5'")
+
+    def test_without_the_shipped_model_there_are_no_samples_of_it(
+        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+    ) -> None:
+        shutil.copytree(shipped_model, tmp_path / "store" / "mine" / "7")
+        server = run_server(OCR_MODEL_STORE=str(tmp_path / "store"), OCR_DEFAULT_MODEL="mine")
+        page = open_page(server.url)
+        expect(page.get_by_role("combobox", name="Model")).to_be_visible()
+        expect(page.locator("#samples")).to_be_hidden()
+
+    def test_without_the_default_model_another_is_named(
+        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+    ) -> None:
+        shutil.copytree(shipped_model, tmp_path / "store" / "mine" / "7")
+        server = run_server(wait=False, OCR_MODEL_STORE=str(tmp_path / "store"))
+        page = open_page(server.url)
+        choose(page, shipped_model / "golden.png")
+        expect_text(page, (shipped_model / "golden.txt").read_text().strip())
+        expect(page.locator("#model-used")).to_have_text("mine 7")
+
+
+class TestPrefix:
+    @pytest.fixture
+    def proxy(self, server: str) -> Iterator[str]:
+        """A proxy that answers below a prefix only, and takes it off."""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if not self.path.startswith(f"{PREFIX}/"):
+                    self.send_error(404)
+                    return
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                address = server + self.path.removeprefix(PREFIX)
+                answer = httpx.request(self.command, address, headers=dict(self.headers), content=body)
+                self.send_response(answer.status_code)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
+            threading.Thread(target=proxy.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{proxy.server_port}{PREFIX}/"
+            proxy.shutdown()
+
+    def test_the_page_works_behind_a_proxy_that_adds_one(self, open_page: OpenPage, proxy: str) -> None:
+        page = open_page(proxy)
+        click_sample(page, "b5wn6")
+        expect(page.locator("#curl")).to_contain_text(f"{proxy}predict?alternatives=5")
+        assert page.get_by_role("link", name="API documentation").evaluate("link => link.href") == f"{proxy}docs"
+        done = subprocess.run(["bash", "-c", page.locator("#curl").inner_text()], capture_output=True, check=True)
+        assert json.loads(done.stdout)["text"] == "b5wn6"
