@@ -8,10 +8,10 @@ are where the spans go, and the stages within them.
 import os
 import time
 from collections.abc import Set
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import structlog
-from anyio import move_on_after
 from anyio.to_thread import run_sync
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
@@ -53,9 +53,10 @@ def make_tracer_provider() -> "TracerProvider | None":
 
 
 async def send_last_spans(provider: "TracerProvider") -> None:
-    """Send what has not been sent yet, if it can be, and stop."""
-    with move_on_after(FLUSH_SECONDS):
-        await run_sync(provider.shutdown, abandon_on_cancel=True)
+    """Send what has not been sent yet, if it can be within some seconds, and stop."""
+    shutdown = Thread(target=provider.shutdown, daemon=True)  # the process does not wait for such a thread
+    shutdown.start()
+    await run_sync(shutdown.join, FLUSH_SECONDS)
 
 
 def telemetry_config(provider: "TracerProvider | None", untraced: Set[str]) -> TelemetryConfig:
