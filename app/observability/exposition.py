@@ -53,7 +53,8 @@ class _AllWorkers(Collector):
         self._metrics, self._store = of, store
 
     def collect(self) -> Iterator[Metric]:
-        workers = list(self._metrics.counts.workers())
+        # One that has just been started may not have said when yet.
+        workers = [one for one in self._metrics.counts.workers() if (metrics.START_TIME.name,) in one.numbers]
         alive = [worker for worker in workers if worker.alive]
         ever, now = _sums(workers), _sums(alive)
         by_name: defaultdict[str, list[Series]] = defaultdict(list)
@@ -122,13 +123,18 @@ def _drift(store: ModelStore, now: Sums) -> Metric:
 
 
 def _processes(workers: Sequence[Counted]) -> Iterator[Metric]:
-    """What prometheus_client tells of its own process, for each worker; only on Linux."""
+    """What prometheus_client tells of its own process, for each worker; not on Linux only when it was started."""
+    name, documentation, labels, _ = metrics.START_TIME
+    started = GaugeMetricFamily(name, documentation, labels=labels)
     families: dict[str, Metric] = {}
     for worker in workers:
-        (process_id,) = worker.numbers.get((metrics.PROCESS_ID,), [0])
-        for family in ProcessCollector(pid=partial(int, process_id), registry=None).collect():
+        number = str(worker.worker)
+        started.add_metric([number], worker.numbers[name,][0])
+        process_id = partial(int, worker.numbers[metrics.PROCESS_ID,][0])
+        for family in ProcessCollector(pid=process_id, registry=None).collect():
             samples, family.samples = family.samples, []
             for sample in samples:
-                labels = {"worker": str(worker.worker)}
-                families.setdefault(family.name, family).add_sample(sample.name, labels, sample.value)
+                families.setdefault(family.name, family).add_sample(sample.name, {"worker": number}, sample.value)
+    # Computed from the clock anew each time, it would change though the worker is the same.
+    families[name] = started
     yield from families.values()

@@ -1,6 +1,7 @@
 """What is counted of the requests and of what is read in them."""
 
 import os
+import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -78,6 +79,7 @@ RELOADS = Description(
 )
 READY = Description("ocr_ready", "1 if every worker can read and is not about to stop, else 0.")
 WORKERS = Description("ocr_workers", "Workers that are alive.")
+START_TIME = Description("process_start_time_seconds", "When a worker was started, in seconds of Unix.", ("worker",))
 PROCESS_ID = "process_id"
 """Of a worker; not shown itself."""
 RECENT_CONFIDENCES = "recent_confidences"
@@ -131,6 +133,7 @@ class Metrics:
         self.waiting = Gauge(counts, (QUEUE_DEPTH.name,))
         self.ready = Gauge(counts, (READY.name,))
         Gauge(counts, (PROCESS_ID,)).set(os.getpid())
+        Gauge(counts, (START_TIME.name,)).set(round(time.time(), 3))
 
     def begin_with(self, models: Iterable[str]) -> None:
         """Show models before they have read anything, since a rate needs a 0 to start from."""
