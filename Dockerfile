@@ -6,11 +6,14 @@ FROM python:3.13-slim AS base
 
 FROM base AS build
 
+# serve, or tracing: with OpenTelemetry's SDK.
+ARG REQUIREMENTS=serve
+
 # The base's pip fills the environment, which so needs none of its own. There is no compiler, hence wheels only.
-COPY requirements/serve.txt /tmp/
+COPY requirements/${REQUIREMENTS}.txt /tmp/requirements.txt
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir \
-        --only-binary :all: --require-hashes --requirement /tmp/serve.txt
+        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
 
 WORKDIR /srv
 COPY model_store model_store

@@ -18,7 +18,7 @@ def drain_on_sigterm(state: State, seconds: float) -> None:
     what is under way, and ends.
 
     Args:
-        state: of the application; `draining` tells that the time has come.
+        state: of the application; `draining` and the metrics tell that the time has come.
         seconds: how long to go on serving.
     """
     state.draining = False
@@ -29,6 +29,7 @@ def drain_on_sigterm(state: State, seconds: float) -> None:
 
     def begin_to_stop() -> None:
         state.draining = True
+        state.metrics.ready.set(False)
         log.info("stopping", drain_seconds=seconds)
         loop.call_later(seconds, stop_server)
 

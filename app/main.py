@@ -10,14 +10,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
 from app import __version__
-from app.api import health, models, predict
+from app.api import health, metrics, models, predict
 from app.api.admission import Threads, Turns
 from app.api.browsers import ANY, AllowedHostsMiddleware, allow_origins
 from app.api.dependencies import digests_of
 from app.api.openapi import complete_openapi
 from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
-from app.api.request_context import RequestContextMiddleware
+from app.api.request_context import QUIET, RequestContextMiddleware
 from app.api.uploads import Bodies
 from app.api.warm_up import warm_up
 from app.inference.cpus import available_cpus
@@ -25,8 +25,16 @@ from app.inference.images import ImageLimits
 from app.inference.store import ModelStore
 from app.lifecycle import drain_on_sigterm
 from app.memory import give_back_large_buffers, keep_what_there_is
+from app.observability.counts import shared_folder
 from app.observability.logs import configure_logging
-from app.reload import log_changes, reload_on_sighup
+from app.observability.metrics import Metrics
+from app.observability.tracing import (
+    StageSpansMiddleware,
+    make_tracer_provider,
+    send_last_spans,
+    telemetry_config,
+)
+from app.reload import reload_on_sighup, show_changes
 from app.server import DeadlineProtocol
 from app.settings import Settings
 
@@ -45,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: instead of those of the environment.
     """
     settings = settings or Settings()
+    tracer_provider = make_tracer_provider()
 
     # Its page /docs brings its scripts along, so it works where there is no internet.
     app = FastAPIOffline(
@@ -55,26 +64,34 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses=ANY_ERROR,
         lifespan=_lifespan,
+        telemetry=telemetry_config(tracer_provider, QUIET),
     )
+    app.state.tracer_provider = tracer_provider
     app.state.settings = settings
     app.state.has_own_process = False
     app.state.limits = ImageLimits(max_pixels=settings.max_pixels, max_side=settings.max_side)
     app.state.bodies = Bodies(settings)
+    app.state.metrics = Metrics(shared_folder())
     app.state.key_digests = digests_of(settings.api_keys)
     app.state.admin_digests = digests_of(settings.admin_keys)
     if settings.origins:
         allow_origins(app, settings.origins)
     if ANY not in settings.hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.hosts)
-    app.add_middleware(RequestContextMiddleware)  # the outermost
+    app.add_middleware(RequestContextMiddleware)  # around all that may answer
+    if tracer_provider is not None:
+        app.add_middleware(StageSpansMiddleware, tracer=tracer_provider.get_tracer("app", __version__))
     add_problem_handlers(app)
     for router in (predict.router, models.router, health.router):
         app.include_router(router)
+    if settings.metrics != "off":
+        app.include_router(metrics.router)
     # FastAPI documents these two; Starlette serves them, which leaves out what FastAPI would do for their parameters.
     for path, endpoint in (("/predict", predict.predict), ("/predict/batch", predict.predict_batch)):
         app.router.routes.insert(0, Route(path, endpoint, methods=["POST"]))
     add_page(app)
-    complete_openapi(app)
+    app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
+    complete_openapi(app, {health.TAG, metrics.TAG} if settings.metrics == "open" else {health.TAG})
     return app
 
 
@@ -93,15 +110,17 @@ def create_app_for_server() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     threads = settings.threads or max(1, available_cpus() // settings.workers)
-    waiting = (settings.max_waiting, settings.request_timeout)
+    waiting = (settings.max_waiting, settings.request_timeout, app.state.metrics.waiting)
     app.state.turns, app.state.threads = Turns(*waiting), Threads(threads, *waiting)
     drain_on_sigterm(app.state, settings.drain_seconds)
     log.info("starting", threads=threads)
     app.state.store = ModelStore(settings.model_store, settings.default_model)
     app.state.reloading = asyncio.Lock()
     await warm_up(app)
-    log_changes(None, app.state.store)
+    show_changes(app, None)
     reload_on_sighup(app)
     if app.state.has_own_process:
         keep_what_there_is()
     yield
+    if app.state.tracer_provider is not None:
+        await send_last_spans(app.state.tracer_provider)

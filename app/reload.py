@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from app.inference.store import Changes, ModelStore, compare
+from app.observability.metrics import BROKEN, FAILED, OK
 from app.settings import Settings
 from app.supervisor import terminal_closed
 
@@ -34,12 +35,26 @@ async def reload_models(app: FastAPI) -> Changes:
             next(settings.model_store.iterdir(), None)
             return ModelStore(settings.model_store, settings.default_model, before)
 
-        state.store = await run_sync(load)
+        try:
+            state.store = await run_sync(load)
+        except Exception:
+            state.metrics.count_reload(FAILED)
+            raise
         log.info("models reloaded")
-        return log_changes(before, state.store)
+        changes = show_changes(app, before)
+        state.metrics.count_reload(BROKEN if changes.broken else OK)
+        return changes
 
 
-def log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
+def show_changes(app: FastAPI, before: ModelStore | None) -> Changes:
+    """Log what has become of the models, let the metrics show it, and return what it is."""
+    state, store = app.state, app.state.store
+    state.metrics.begin_with(store.models)
+    state.metrics.ready.set(store.default_model in store.models and not state.draining)
+    return _log_changes(before, store)
+
+
+def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
     """Write a line for each model that was loaded, dropped or could not be loaded; return what they are."""
     changes = compare(before, store)
     for stored in changes.loaded:

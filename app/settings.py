@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
@@ -123,10 +123,20 @@ class Settings(BaseSettings):
     """The names of this host, separated by commas, that requests other than probes must be for; * is any."""
     cors_origins: Annotated[str, ORIGINS] | None = None
     """The origins, separated by commas, whose pages may call the service from a browser; * is any."""
+    metrics: Literal["open", "key", "off"] = "open"
+    """Who may read /metrics: anybody, who has one of the keys, or nobody."""
     log_format: Literal["auto", "text", "json"] = "auto"
     """Log lines for people or machines; auto is text on a terminal and JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged: this level and above."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _there_is_a_key(cls, metrics: str, info: ValidationInfo) -> str:
+        keys = ("api_key", "api_key_file")
+        if metrics == "key" and all(info.data.get(name, "wrong") is None for name in keys):
+            raise PydanticCustomError("no_key", "There is no key to ask for; set OCR_API_KEY or OCR_API_KEY_FILE")
+        return metrics
 
     @property
     def api_keys(self) -> list[str]:

@@ -35,6 +35,7 @@ Reads text of the characters `{model["vocab"]}` in images like those it was trai
 | validation words read right | **{validation["words_right"]} of {validation["images"]}** |
 | character error rate (CER) | {validation["cer"]:.2%} |
 | word error rate (WER) | {validation["wer"]:.2%} |
+| confidences | {_confidences(validation["confidence_histogram"])} |
 | network | `{model["architecture"]}`, {model["weights"]:,} weights, {model["bytes"] / 1000:,.0f} kB |
 | computes with | {_precision(model)} |
 | input | {model["width"]}×{model["height"]}, {"grey" if model["channels"] == 1 else "colour"}, raw 0…255 |
@@ -88,6 +89,14 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
 """
+
+
+def _confidences(histogram: dict[str, Any]) -> str:
+    """How many words lie in each bucket, the surest first, with which the service compares what it reads."""
+    edges = [0, *histogram["edges"], 1]
+    buckets = zip(edges, edges[1:], histogram["counts"], strict=False)
+    shown = [f"{count} of {lower:g} to {upper:g}" for lower, upper, count in buckets if count]
+    return ", ".join(reversed(shown))
 
 
 def _precision(model: dict[str, Any]) -> str:

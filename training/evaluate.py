@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app.inference.drift import histogram
 from app.inference.images import ImageError, Pixels
 from app.inference.model import ImageToTextModel
 from training.dataset import Sample, read_image
@@ -75,6 +76,7 @@ class Evaluation:
                 if not line.right
             ],
             "confusions": [{"label": wanted, "read": got, "count": count} for wanted, got, count in self.confusions],
+            "confidence_histogram": histogram(line.confidence for line in self.lines if line.error is None),
             "seconds": round(self.seconds, 3),
         }
 

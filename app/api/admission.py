@@ -5,6 +5,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -26,8 +27,15 @@ class Turns:
     Where a round takes long, because very many are refused in it, as much time goes to those who were accepted.
     """
 
-    def __init__(self, max_waiting: int, max_seconds: float) -> None:
-        self._max_waiting, self._max_seconds = max_waiting, max_seconds
+    def __init__(self, max_waiting: int, max_seconds: float, counted: AbstractContextManager[object]) -> None:
+        """Begin.
+
+        Args:
+            max_waiting: how many may wait.
+            max_seconds: how long.
+            counted: is entered while one waits.
+        """
+        self._max_waiting, self._max_seconds, self._counted = max_waiting, max_seconds, counted
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False
         self._round_began = 0.0
@@ -48,7 +56,8 @@ class Turns:
         turn = loop.create_future()
         self._waiting.append(turn)
         deadline = loop.time() + self._max_seconds
-        await turn
+        with self._counted:
+            await turn
         if loop.time() > deadline:
             raise _too_late()
 
@@ -75,9 +84,11 @@ class Threads:
         count: how many work at the same time.
     """
 
-    def __init__(self, count: int, max_waiting: int, max_seconds: float) -> None:
+    def __init__(
+        self, count: int, max_waiting: int, max_seconds: float, counted: AbstractContextManager[object]
+    ) -> None:
         self.count = count
-        self._max_waiting, self._max_seconds = max_waiting, max_seconds
+        self._max_waiting, self._max_seconds, self._counted = max_waiting, max_seconds, counted
         self._limiter = CapacityLimiter(count)
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -90,8 +101,9 @@ class Threads:
         # A limiter lends to a borrower only once; a request may have several parts.
         borrower = object()
         try:
-            async with asyncio.timeout(self._max_seconds):
-                await self._limiter.acquire_on_behalf_of(borrower)
+            with self._counted:
+                async with asyncio.timeout(self._max_seconds):
+                    await self._limiter.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
             raise _too_late() from error
         try:

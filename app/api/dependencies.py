@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 
 from app.api.admission import Threads
 from app.api.problems import NO_ADMIN_KEY, WRONG_ADMIN_KEY, WRONG_KEY, ApiError
+from app.inference.stopwatch import Stopwatch
 from app.inference.store import ModelStore
+from app.observability.metrics import WAIT, Work
 
 T = TypeVar("T")
 
@@ -65,11 +67,27 @@ def _unauthorized(detail: str) -> ApiError:
     return ApiError(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
 
 
-async def in_worker_thread(request: Request, work: Callable[[], T]) -> T:
+def work_of(request: Request) -> Work:
+    """What a request has asked of a model."""
+    work: Work = request.scope["state"]["work"]
+    return work
+
+
+async def in_worker_thread(request: Request, watch: Stopwatch, work: Callable[[], T]) -> T:
     """Do work that would block the event loop, at most as many at a time as `OCR_THREADS` says.
+
+    Args:
+        request: who asks.
+        watch: notes how long it waited.
+        work: what to do.
 
     Raises:
         ApiError: 503, too many are waiting; 504, the work could not be begun in time.
     """
     threads: Threads = request.app.state.threads
-    return await threads.run(work)
+
+    def begin() -> T:
+        watch.lap(WAIT)
+        return work()
+
+    return await threads.run(begin)

@@ -11,7 +11,9 @@ from app.inference.store import UnknownModelError
 
 PROBES = frozenset({"/livez", "/readyz", "/health"})
 
-router = APIRouter(tags=["health"])
+TAG = "health"
+
+router = APIRouter(tags=[TAG])
 
 
 @router.get("/livez", summary="Is the process alive?")

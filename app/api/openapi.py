@@ -1,5 +1,6 @@
 """What the OpenAPI document says beyond what FastAPI finds in the routes."""
 
+from collections.abc import Set
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,12 +11,15 @@ KEY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-OPEN = ("health",)
-"""The tags of routes that ask for no key."""
 
 
-def complete_openapi(app: FastAPI) -> None:
-    """Describe problem documents once, and not FastAPI's own kind of 422; say how the key is sent."""
+def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
+    """Describe problem documents once, and not FastAPI's own kind of 422; say how the key is sent.
+
+    Args:
+        app: the service, with all routes.
+        open_tags: the tags of routes that ask for no key.
+    """
     make_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -28,7 +32,7 @@ def complete_openapi(app: FastAPI) -> None:
             document["components"]["securitySchemes"] = KEY_SCHEMES
             for path in document["paths"].values():
                 for operation in path.values():
-                    if not set(operation["tags"]) & set(OPEN):
+                    if not open_tags & set(operation["tags"]):
                         operation["security"] = [{name: []} for name in KEY_SCHEMES]
         return make_openapi()
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.api import examples
 from app.api.admission import Turns
 from app.api.answers import answer, text_fields
-from app.api.dependencies import check_api_key, in_worker_thread
+from app.api.dependencies import check_api_key, in_worker_thread, work_of
 from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.queries import find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
@@ -21,6 +21,8 @@ from app.inference.beam import Search
 from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, check_image
 from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
+from app.inference.store import StoredModel
+from app.observability.metrics import WAIT, Work
 
 router = APIRouter(tags=["reading"])
 
@@ -64,10 +66,17 @@ async def predict(request: Request) -> Response:
     check_api_key(request)
     query = read_query(request)
     stored = state.store.get(query.model, query.version)
+    work = _begin(request, stored)
     search = await find_search(request, stored.model, query)
     upload = await read_upload(request, state.settings.max_upload_bytes)
-    reading = await _read(request, stored.model, check_image(upload, state.limits), search)
-    return answer(request, stored, text_fields(reading, query.min_confidence))
+    work.watch.lap("receive")
+    image = check_image(upload, state.limits)
+    work.watch.lap("check")
+    reading = await _read(request, stored.model, image, search)
+    work.confidences.append(reading.confidence)
+    response = answer(request, stored, text_fields(reading, query.min_confidence))
+    work.watch.lap("render")
+    return response
 
 
 @router.post(
@@ -87,20 +96,33 @@ async def predict_batch(request: Request) -> Response:
     check_api_key(request)
     query = read_query(request)
     stored = request.app.state.store.get(query.model, query.version)
+    work = _begin(request, stored)
     search = await find_search(request, stored.model, query)
     uploads = await read_uploads_form(request, settings.max_batch_files, settings.max_batch_bytes)
+    work.images, work.is_batch = len(uploads), True
+    work.watch.lap("receive")
     max_bytes = settings.max_upload_bytes
     fitting = [upload for upload in uploads if len(upload) <= max_bytes]
     read = iter(await _read_in_parallel(request, stored.model, fitting, limits, search))
+    rendering = work.watch.beside()
     too_large = ImageTooLargeError(too_large_detail(max_bytes))
     results = [next(read) if len(upload) <= max_bytes else too_large for upload in uploads]
+    work.confidences += [result.confidence for result in results if not isinstance(result, ImageError)]
     fields = [
         {"problem": make_problem(request, image_error_status(result), str(result)).model_dump()}
         if isinstance(result, ImageError)
         else text_fields(result, query.min_confidence)
         for result in results
     ]
-    return answer(request, stored, {"results": fields})
+    response = answer(request, stored, {"results": fields})
+    rendering.lap("render")
+    return response
+
+
+def _begin(request: Request, stored: StoredModel) -> Work:
+    """Note from here on what a request asks of a model."""
+    work = request.scope["state"]["work"] = Work(stored.name, stored.version)
+    return work
 
 
 async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, search: Search | None) -> Reading:
@@ -110,11 +132,14 @@ async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, 
         DamagedImageError: the pixels cannot be decoded.
         ApiError: too many are waiting.
     """
+    watch = work_of(request).watch
+    pixels = map(CheckedImage.decode, [image])
     if search is None and image.is_small:
         turns: Turns = request.app.state.turns
         await turns.take()
-        return model.predict([image.decode()])[0]
-    return await in_worker_thread(request, lambda: model.predict([image.decode()], search)[0])
+        watch.lap(WAIT)
+        return model.predict(pixels, watch=watch)[0]
+    return await in_worker_thread(request, watch, lambda: model.predict(pixels, search, watch)[0])
 
 
 async def _read_in_parallel(
@@ -131,7 +156,9 @@ async def _read_in_parallel(
     results: list[list[Reading | ImageError]] = [[] for _ in parts]
 
     async def read_part(index: int) -> None:
-        results[index] = await in_worker_thread(request, partial(read_uploads, model, parts[index], limits, search))
+        watch = work_of(request).watch.beside()
+        read = partial(read_uploads, model, parts[index], limits, search, watch)
+        results[index] = await in_worker_thread(request, watch, read)
 
     async with anyio.create_task_group() as group:
         for index in range(len(parts)):

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
-from app.api.dependencies import in_worker_thread
+from app.api.dependencies import in_worker_thread, work_of
 from app.inference.beam import Search
 from app.inference.constraints import make_constraint
 from app.inference.model import ImageToTextModel
@@ -92,8 +92,12 @@ async def find_search(request: Request, model: ImageToTextModel, query: ReadQuer
     Raises:
         ConstraintError: no text satisfies the query, or its pattern is none.
     """
-    # A pattern may take a while.
-    return None if query.is_greedy else await in_worker_thread(request, partial(_make_search, model, query))
+    if query.is_greedy:
+        return None
+    watch = work_of(request).watch
+    search = await in_worker_thread(request, watch, partial(_make_search, model, query))  # a pattern may take a while
+    watch.lap("search")
+    return search
 
 
 def _make_search(model: ImageToTextModel, query: ReadQuery) -> Search:

@@ -12,16 +12,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.browsers import security_headers
 from app.api.health import PROBES
+from app.api.metrics import METRICS_PATH
 from app.api.problems import REQUEST_ID_HEADER, SERVER_FAULT, problem_response
 
 SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEADER = REQUEST_ID_HEADER.lower().encode()
+QUIET = {*PROBES, METRICS_PATH}
+"""What machines ask for every few seconds: logged at level debug."""
+OTHER_ROUTE = "other"
+UNCOUNTED = "uncounted"
+"""In the state of a request that is none of anybody's."""
 
 log = structlog.get_logger("app.requests")
 
 
 class RequestContextMiddleware:
-    """Gives a request its id, taken from `X-Request-ID` or made, and writes one log line for it.
+    """Gives a request its id, taken from `X-Request-ID` or made, counts it and writes one log line for it.
 
     An exception that nothing else handled is logged and answered with a problem of status 500.
     """
@@ -52,7 +58,7 @@ class RequestContextMiddleware:
             await send(message)
 
         seen_by_app = _simplified(scope)
-        write_line = log.debug if scope["path"] in PROBES else log.info
+        write_line = log.debug if scope["path"] in QUIET else log.info
         started = time.perf_counter()
         asked = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
         try:
@@ -67,8 +73,11 @@ class RequestContextMiddleware:
             await fault(scope, receive, send_with_id)
         finally:
             scope["app"].state.bodies.release(scope)
-            milliseconds = round(1000 * (time.perf_counter() - started), 2)
-            write_line("request", **asked, status=status, milliseconds=milliseconds)
+            seconds = time.perf_counter() - started
+            state = scope["state"]
+            if UNCOUNTED not in state:
+                scope["app"].state.metrics.count_request(_route(seen_by_app), status, seconds, state.get("work"))
+            write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
 
 
 def _simplified(scope: Scope) -> Scope:
@@ -80,6 +89,14 @@ def _simplified(scope: Scope) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "method": method, "headers": headers}
+
+
+def _route(scope: Scope) -> str:
+    """The path of the route that took a request, with names for parameters: one of those that there are."""
+    if scope["path"] in scope["app"].state.paths:
+        return str(scope["path"])
+    route = scope.get("route")
+    return OTHER_ROUTE if route is None else route.path
 
 
 def _request_id(scope: Scope) -> str:

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from app.api.examples import EXAMPLE_IMAGE
+from app.api.request_context import UNCOUNTED
 from app.inference.store import UnknownModelError
 
 
@@ -31,6 +32,7 @@ async def warm_up(app: FastAPI) -> None:
             (b"x-api-key", key.encode()),
             (b"x-request-id", b"warm-up"),
         ],
+        "state": {UNCOUNTED: True},
         "client": None,
         "server": None,
     }

@@ -64,8 +64,9 @@ def _serve_on_several_sockets(settings: Settings, config: "uvicorn.Config") -> N
     from uvicorn.supervisors import Multiprocess
 
     from app.listening import bind
+    from app.observability.counts import sharing
 
-    with bind(settings.host, settings.port) as taken:
+    with bind(settings.host, settings.port) as taken, sharing():
         host, port = taken.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)

@@ -19,6 +19,7 @@ from app.inference.ctc import Alternative, CtcCodec, Decoded
 from app.inference.files import FileError, read_file
 from app.inference.images import Pixels, fit_to_input
 from app.inference.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
+from app.inference.stopwatch import Stopwatch
 
 MODEL_FILE = "model.onnx"
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -130,14 +131,18 @@ class ImageToTextModel(OnnxInferenceModel):
         if golden is not None:
             self._check_golden(*golden)
 
-    def predict(self, images: Iterable[Pixels], search: Search | None = None) -> list[Reading]:
+    def predict(
+        self, images: Iterable[Pixels], search: Search | None = None, watch: Stopwatch | None = None
+    ) -> list[Reading]:
         """Read images of any size.
 
         Args:
             images: upright pixels as `decode_image` returns them; taken one by one, and only what the network
                 sees of each is kept.
             search: what texts are searched for; without it, decoding is greedy, which is faster.
+            watch: notes how long it takes to decode the images, to run the network, and to find the texts.
         """
+        watch = watch or Stopwatch()
         shapes: list[tuple[int, ...]] = []
 
         def noted() -> Iterator[Pixels]:
@@ -145,15 +150,24 @@ class ImageToTextModel(OnnxInferenceModel):
                 shapes.append(image.shape)
                 yield image
 
-        decoded = self.read_texts(noted(), search)
-        return [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
+        decoded = self.read_texts(noted(), search, watch)
+        readings = [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
+        if readings:
+            watch.lap("text", len(readings))
+        return readings
 
-    def read_texts(self, images: Iterable[Pixels], search: Search | None = None) -> list[Decoded]:
-        """The same without the places of the characters in the images."""
+    def read_texts(
+        self, images: Iterable[Pixels], search: Search | None = None, watch: Stopwatch | None = None
+    ) -> list[Decoded]:
+        """The same without the places of the characters in the images, and the time for the texts."""
+        watch = watch or Stopwatch()
         outputs: list[NDArray[np.float32]] = []
         remaining = iter(images)
         while batch := [self._fit(image) for image in itertools.islice(remaining, BATCH_IMAGES)]:
-            outputs.append(self.run(self._to_batch(batch)))
+            network_input = self._to_batch(batch)
+            watch.lap("decode", len(batch))
+            outputs.append(self.run(network_input))
+            watch.lap("run", len(batch))
         # Decoded together: the fewer the calls of NumPy, the less each image costs.
         return self._decode(np.concatenate(outputs), search) if outputs else []
 

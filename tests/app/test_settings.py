@@ -87,6 +87,7 @@ WRONG = {
     "OCR_API_KEY_FILE": ["nowhere", "model_store", "empty", "no-text"],
     "OCR_ADMIN_KEY": [" ", ","],
     "OCR_ALLOWED_HOSTS": [",", "a b", "http://example.com", "example.com:8000", "*.*", "exa*mple.com"],
+    "OCR_METRICS": ["on", "key"],
     "OCR_CORS_ORIGINS": [",", "example.com", "https://example.com/", "https://*.example.com", "ftp://example.com"],
     "OCR_LOG_FORMAT": ["xml"],
     "OCR_LOG_LEVEL": ["loud"],

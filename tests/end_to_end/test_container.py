@@ -133,8 +133,13 @@ def start(service: Container) -> Iterator[Callable[..., Container]]:
 def test_the_compose_file_passes_every_setting_on(repository: Path) -> None:
     document = yaml.safe_load((repository / "docker-compose.yml").read_text())
     of_the_host = {"host", "port", "model_store"}
-    passed_on = set(document["services"]["api"]["environment"])
+    passed_on = {name for name in document["services"]["api"]["environment"] if name.startswith(PREFIX)}
     assert passed_on == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields if name not in of_the_host}
+
+
+def test_prometheus_and_grafana_come_with_a_profile(compose_command: list[str], repository: Path) -> None:
+    compose = [*compose_command, "--file", str(repository / "docker-compose.yml"), "--profile", "watch"]
+    assert set(run(*compose, "config", "--services").split()) == {"api", "prometheus", "grafana"}
 
 
 def test_the_image_is_small(service: Container, repository: Path) -> None:

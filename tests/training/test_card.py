@@ -39,7 +39,9 @@ def some_metrics(**validation: Any) -> dict[str, Any]:
             "interrupted": False,
             "config": {"seed": 7, "batch_size": 8},
         },
-        "validation": {"images": 10, "words_right": 10, "cer": 0.0, "wer": 0.0, "wrong": []} | validation,
+        "validation": {"images": 10, "words_right": 10, "cer": 0.0, "wer": 0.0, "wrong": []}
+        | {"confidence_histogram": {"edges": [0.5, 0.9], "counts": [1, 0, 9]}}
+        | validation,
         "crossval": [],
         "robustness": [{"change": "half size", "words_right": 9, "images": 10}],
         "versions": {"keras": "3.15.1"},
@@ -51,6 +53,7 @@ def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
     for text in (
         "# Model card: captcha 1",
         "**10 of 10**",
+        "| confidences | 9 of 0.9 to 1, 1 of 0 to 0.5 |",
         "102,852 weights, 414 kB",
         "python -m training train --data images",
         "151 epochs in 1.5 minutes on 2 processors",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.inference.drift import histogram
 from app.inference.model import ModelError
 from training.dataset import Sample, read_samples
 from training.evaluate import Evaluation, Line, evaluate
@@ -35,6 +36,7 @@ def test_counts_an_image_that_cannot_be_read_as_wrong(trained_model: Path, tmp_p
     assert result["images"] == 3
     assert [line["label"] for line in result["wrong"]] == ["12", "34"]
     assert all(line["error"] for line in result["wrong"])
+    assert sum(result["confidence_histogram"]["counts"]) == 1  # it has no confidence either
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
@@ -52,5 +54,6 @@ def test_the_json_has_rates_as_fractions_and_the_wrong_words() -> None:
         "wer": 0.5,
         "wrong": [{"path": "b.png", "label": "abcd", "prediction": "abxd", "confidence": 0.4}],
         "confusions": [{"label": "c", "read": "x", "count": 1}],
+        "confidence_histogram": histogram([0.9, 0.4]),
         "seconds": 1.0,
     }

@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 from app.inference.configs import read_configs
+from app.inference.drift import reference_counts
 from app.inference.model import ImageToTextModel
 from training.callbacks import Logs
 from training.dataset import read_image, read_samples
@@ -94,8 +95,14 @@ class TestAFinishedTraining:
         metrics = json.loads((trained_model / "metrics.json").read_text())
         assert f"**{metrics['validation']['words_right']} of 30**" in card
         assert metrics["data"]["sha256"] in card
+        assert "| confidences | " in card
         assert "270 to train on" in card
         assert "not to get past" in card
+
+    def test_keeps_the_confidences_of_the_validation_words(self, trained_model: Path) -> None:
+        counts = reference_counts(json.loads((trained_model / "metrics.json").read_text()))
+        assert counts is not None
+        assert sum(counts) == 30
 
     def test_links_its_pictures_in_the_card(self, trained_model: Path) -> None:
         card = (trained_model / "MODEL_CARD.md").read_text()

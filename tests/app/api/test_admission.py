@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between
             await asyncio.sleep(0)
 
     async def main() -> None:
-        turns = Turns(max_waiting=10, max_seconds=5)
+        turns = Turns(max_waiting=10, max_seconds=5, counted=nullcontext())
         await asyncio.gather(*(read(turns, name) for name in "abc"), look_at_sockets())
         await read(turns, "later")
 
@@ -52,7 +53,7 @@ def test_where_others_hold_up_the_rounds_those_who_wait_get_as_much_time() -> No
         time.sleep(seconds)
 
     async def main() -> None:
-        turns = Turns(max_waiting=50, max_seconds=5)
+        turns = Turns(max_waiting=50, max_seconds=5, counted=nullcontext())
         everyone = asyncio.gather(*(turns.take() for _ in range(50)))
         await asyncio.gather(everyone, hold_up(everyone))
 
@@ -62,7 +63,7 @@ def test_where_others_hold_up_the_rounds_those_who_wait_get_as_much_time() -> No
 
 def test_too_many_are_refused_and_told_when_to_come_back() -> None:
     async def main() -> list[Any]:
-        turns = Turns(max_waiting=2, max_seconds=5)
+        turns = Turns(max_waiting=2, max_seconds=5, counted=nullcontext())
         return await asyncio.gather(*(turns.take() for _ in range(5)), return_exceptions=True)
 
     results = asyncio.run(main())
@@ -76,7 +77,7 @@ def test_too_many_are_refused_and_told_when_to_come_back() -> None:
 
 def test_one_who_gives_up_does_not_hold_up_the_next() -> None:
     async def main() -> None:
-        turns = Turns(max_waiting=2, max_seconds=5)
+        turns = Turns(max_waiting=2, max_seconds=5, counted=nullcontext())
         first, gone, last = (asyncio.ensure_future(turns.take()) for _ in range(3))
         await asyncio.sleep(0)
         gone.cancel()
@@ -97,7 +98,7 @@ def test_who_waits_too_long_is_told_so() -> None:
         work()
 
     async def main() -> list[Any]:
-        turns = Turns(max_waiting=2, max_seconds=0.01)
+        turns = Turns(max_waiting=2, max_seconds=0.01, counted=nullcontext())
         slow, late = take(turns, "slow", lambda: time.sleep(0.05)), take(turns, "late", lambda: None)
         results = await asyncio.gather(turns.take(), slow, late, return_exceptions=True)
         await take(turns, "next", lambda: None)
@@ -118,7 +119,7 @@ def test_work_that_could_not_be_begun_in_time_is_not_done() -> None:
         go_on.wait(10)
 
     async def main() -> list[Any]:
-        threads = Threads(1, max_waiting=1, max_seconds=0.05)
+        threads = Threads(1, max_waiting=1, max_seconds=0.05, counted=nullcontext())
         first = asyncio.ensure_future(threads.run(work))
         await asyncio.sleep(0.01)
         late = asyncio.ensure_future(threads.run(lambda: begun.append("late")))

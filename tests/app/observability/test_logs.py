@@ -48,10 +48,12 @@ def wait_for(log: Path, pattern: str) -> re.Match[str]:
 
 
 def send_every_kind_of_request(port: int, image: bytes) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": KEY}) as client:
+    headers = {"X-API-Key": KEY, "User-Agent": "secret agent", "Referer": "https://secret.example"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
         document = {"image": base64.b64encode(image).decode()}
         assert client.post("/predict", content=image, headers={"X-Request-ID": "body"}).status_code == 200
-        assert client.post("/predict", files={"file": image}, headers={"X-Request-ID": "form"}).status_code == 200
+        form = {"file": ("secret.png", image)}
+        assert client.post("/predict", files=form, headers={"X-Request-ID": "form"}).status_code == 200
         assert client.post("/predict", json=document, headers={"X-Request-ID": "json"}).status_code == 200
         client.post("/predict", content=b"my secret text", headers={"X-Request-ID": "no-image"})
         client.post(
@@ -64,6 +66,8 @@ def send_every_kind_of_request(port: int, image: bytes) -> None:
         client.get("/nope", headers={"X-Request-ID": "no-path"})
         client.get("/a%0A%1B[31m%22b", headers={"X-Request-ID": "strange-path"})
         client.put("/predict", headers={"X-Request-ID": "no-method"})
+        for path in ("/livez", "/readyz", "/metrics"):  # have no line at this level
+            assert client.get(path, headers={"X-Request-ID": "asked-by-machines"}).status_code == 200
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"no HTTP\r\n\r\n")
         connection.recv(1000)

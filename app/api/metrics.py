@@ -1,0 +1,34 @@
+"""`GET /metrics`: what Prometheus reads."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.dependencies import StoreDep, check_api_key
+from app.api.problems import problem_responses
+from app.observability.exposition import expose
+
+METRICS_PATH = "/metrics"
+TAG = "metrics"
+FORMATS = ("text/plain", "application/openmetrics-text")
+TEXT = {"schema": {"type": "string"}}
+
+router = APIRouter(tags=[TAG])
+
+
+@router.get(
+    METRICS_PATH,
+    summary="The service in numbers",
+    response_class=Response,
+    responses={200: {"content": dict.fromkeys(FORMATS, TEXT)}, **problem_responses(HTTPStatus.UNAUTHORIZED)},
+)
+async def metrics(request: Request, store: StoreDep) -> Response:
+    """What was read and how long it took, summed over all workers: as Prometheus text, or OpenMetrics if asked for.
+
+    It waits for no turn, so that it is answered also when the service has too much to do.
+    """
+    state = request.app.state
+    if state.settings.metrics == "key":
+        check_api_key(request)
+    content, media_type = expose(state.metrics, store, request.headers.get("accept", ""))
+    return Response(content, headers={"Content-Type": media_type})

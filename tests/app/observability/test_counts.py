@@ -1,0 +1,148 @@
+"""What several workers count, whatever becomes of them."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from app.observability import counts
+from app.observability.counts import Counter, Counts, Gauge, Histogram, shared_folder, sharing
+
+SEEN, NOW, SECONDS = ("seen", "a"), ("now",), ("seconds",)
+
+
+def work(folder: Path, connection: Connection) -> None:
+    """A worker that counts as often as it is told."""
+    shared = Counts(folder)
+    seen, now = Counter(shared, SEEN), Gauge(shared, NOW)
+    connection.send(shared.worker)
+    while True:
+        times = connection.recv()
+        seen.add(times)
+        now.set(times)
+        connection.send(None)
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path) -> Callable[[], tuple[BaseProcess, Connection, int]]:
+    """Starts a process that counts into a folder; returns its number too."""
+    context = multiprocessing.get_context("spawn")
+
+    def start() -> tuple[BaseProcess, Connection, int]:
+        ours, its = context.Pipe()
+        process = context.Process(target=work, args=(tmp_path, its), daemon=True)
+        process.start()
+        return process, ours, ours.recv()
+
+    return start
+
+
+def count(connection: Connection, times: int) -> None:
+    connection.send(times)
+    connection.recv()
+
+
+def kill(process: BaseProcess) -> None:
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+def numbers(shared: Counts, series: tuple[str, ...]) -> list[tuple[bool, list[float]]]:
+    return [(worker.alive, list(worker.numbers[series])) for worker in shared.workers() if series in worker.numbers]
+
+
+@pytest.fixture(params=["alone", "shared"])
+def one(request: pytest.FixtureRequest, tmp_path: Path) -> Counts:
+    """The counts of one worker, with a folder and without."""
+    return Counts(tmp_path if request.param == "shared" else None)
+
+
+class TestOneWorker:
+    def test_counts(self, one: Counts) -> None:
+        counter = Counter(one, SEEN)
+        counter.add()
+        counter.add(3)
+        assert numbers(one, SEEN) == [(True, [4])]
+
+    def test_counts_the_same_series_in_one_place(self, one: Counts) -> None:
+        Counter(one, SEEN).add()
+        Counter(one, SEEN).add()
+        assert numbers(one, SEEN) == [(True, [2])]
+
+    def test_has_gauges_for_what_is_now(self, one: Counts) -> None:
+        gauge = Gauge(one, NOW)
+        gauge.set(5)
+        with gauge:
+            assert numbers(one, NOW) == [(True, [6])]
+        assert numbers(one, NOW) == [(True, [5])]
+
+    def test_puts_values_into_buckets_whose_upper_edge_belongs_to_them(self, one: Counts) -> None:
+        histogram = Histogram(one, SECONDS, (0.1, 1))
+        for value in (0.05, 0.1, 0.5, 2):
+            histogram.observe(value)
+        histogram.observe(3, times=2)
+        assert numbers(one, SECONDS) == [(True, [2, 1, 3, pytest.approx(8.65)])]
+
+    def test_goes_on_when_there_is_no_room_for_another_series(
+        self, one: Counts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counts, "NUMBERS", counts.NOWHERE_NUMBERS + 2)
+        Counter(one, SEEN).add()
+        Histogram(one, SECONDS, (0.1, 1)).observe(0.5)
+        Counter(one, ("seen", "b")).add()
+        Counter(one, ("seen", "c")).add()
+        assert [set(worker.numbers) for worker in one.workers()] == [{SEEN, ("seen", "b")}]
+        assert numbers(one, SEEN) == [(True, [1])]
+
+
+class TestSeveralWorkers:
+    def test_each_sees_what_the_others_have_counted_at_once(
+        self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
+    ) -> None:
+        (_, first, _), (_, second, _) = start_worker(), start_worker()
+        here = Counts(tmp_path)
+        count(first, 2)
+        count(second, 3)
+        Counter(here, SEEN).add(4)
+        assert numbers(here, SEEN) == [(True, [2]), (True, [3]), (True, [4])]
+
+    def test_what_a_killed_one_has_counted_is_kept_and_its_successor_goes_on_with_it(
+        self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
+    ) -> None:
+        here = Counts(tmp_path)
+        for killed in range(3):
+            process, connection, number = start_worker()
+            assert number == 1
+            count(connection, 2)
+            assert numbers(here, SEEN) == [(True, [2 * killed + 2])]
+            kill(process)
+            assert numbers(here, SEEN) == [(False, [2 * killed + 2])]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["0.values", "1.names", "1.values"]
+
+    def test_what_is_now_begins_anew(
+        self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
+    ) -> None:
+        process, connection, _ = start_worker()
+        count(connection, 2)
+        kill(process)
+        here = Counts(tmp_path)
+        assert numbers(here, NOW) == [(True, [2])]
+        Gauge(here, NOW)
+        assert numbers(here, NOW) == [(True, [0])]
+
+
+def test_the_workers_learn_of_a_folder_that_is_gone_afterwards() -> None:
+    assert shared_folder() is None
+    with sharing():
+        folder = shared_folder()
+        assert folder is not None
+        assert folder.stat().st_mode & 0o777 == 0o700
+        Counter(Counts(folder), SEEN).add()
+    assert not folder.exists()
+    assert shared_folder() is None

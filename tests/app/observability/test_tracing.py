@@ -1,0 +1,52 @@
+"""When there are traces; see also tests/end_to_end/test_tracing.py."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.main import create_app
+from app.observability.tracing import ENDPOINTS, make_tracer_provider
+from app.settings import Settings
+
+SDK = "opentelemetry.sdk"
+
+
+@pytest.fixture(autouse=True)
+def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ENDPOINTS:
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_without_an_endpoint_there_are_none_and_the_sdk_is_not_even_imported(repository: Path) -> None:
+    script = (
+        f"import sys, app.main; app.main.create_app(); sys.exit(any(name.startswith('{SDK}') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=repository, check=False).returncode == 0
+
+
+def test_without_an_endpoint_nothing_is_added_to_a_request(repository: Path) -> None:
+    app = create_app(Settings(model_store=repository / "model_store", _env_file=None))
+    assert len(app.user_middleware) == 1  # what surrounds every request
+    assert app.state.tracer_provider is None
+
+
+@pytest.mark.parametrize("variable", ENDPOINTS)
+def test_with_an_endpoint_but_without_the_sdk_one_line_says_so_and_there_are_none(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:4318")
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with capture_logs() as lines:
+        app = create_app(Settings(model_store=repository / "model_store", _env_file=None))
+    (line,) = lines
+    assert (line["log_level"], line["variable"]) == ("warning", variable)
+    assert "requirements/tracing.txt" in line["event"]
+    assert app.state.tracer_provider is None
+
+
+def test_an_empty_variable_is_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENDPOINTS[0], "")
+    assert make_tracer_provider() is None

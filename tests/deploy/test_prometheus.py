@@ -1,0 +1,166 @@
+"""What `deploy/` gives Prometheus: checked by its own promtool, and run by it against the real service."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from app.inference.drift import histogram
+from tests.deploy.dashboard import expressions, metrics_named_in
+from tests.end_to_end.conftest import Server, running
+from tests.exposed import names_in
+
+PROMTOOL_NEEDED = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: install prometheus")
+ENOUGH_TO_TELL_DRIFT = 100
+
+
+def promtool(*arguments: str, stdin: str = "") -> str:
+    done = subprocess.run(["promtool", *arguments], input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def deploy(repository: Path) -> Path:
+    return repository / "deploy" / "prometheus"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, repository: Path, shipped_model: Path) -> Iterator[Server]:
+    """The service with a model that says how surely it read its validation images."""
+    store = tmp_path_factory.mktemp("store")
+    folder = store / "captcha" / "1"
+    folder.mkdir(parents=True)
+    for file in ("model.onnx", "configs.yaml"):
+        shutil.copy(shipped_model / file, folder)
+    card = {"validation": {"confidence_histogram": histogram([0.9995] * 94)}}
+    (folder / "metrics.json").write_text(json.dumps(card))
+    variables = {"OCR_MODEL_STORE": str(store), "OCR_WORKERS": "2"}
+    with running(tmp_path_factory.mktemp("service") / "server", repository, variables) as server:
+        server.wait_until_ready()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def text(service: Server, samples: dict[str, bytes]) -> str:
+    """What `/metrics` says when all kinds of things have been read."""
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        files = [("files", samples["4gm8x"])] * (ENOUGH_TO_TELL_DRIFT // 2)
+        for _ in range(2):
+            assert client.post("/predict/batch", files=files).status_code == 200
+        assert client.post("/predict", content=samples["ef2ec"]).status_code == 200
+        return client.get("/metrics").text
+
+
+class TestPromtool:
+    pytestmark = PROMTOOL_NEEDED
+
+    def test_accepts_the_configuration_and_the_alerts(self, deploy: Path) -> None:
+        promtool("check", "config", str(deploy / "prometheus.yml"))
+
+    def test_finds_that_each_alert_fires_when_it_should_and_not_before(self) -> None:
+        promtool("test", "rules", str(Path(__file__).with_name("alerts_test.yml")))
+
+    def test_finds_nothing_to_say_about_the_metrics(self, text: str) -> None:
+        assert promtool("check", "metrics", stdin=text) == ""
+
+
+def test_each_alert_is_tested(deploy: Path) -> None:
+    (group,) = yaml.safe_load((deploy / "alerts.yml").read_text())["groups"]
+    tests = yaml.safe_load(Path(__file__).with_name("alerts_test.yml").read_text())["tests"]
+    fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    assert fired == {rule["alert"] for rule in group["rules"]}
+
+
+def test_the_metrics_that_alerts_and_dashboard_name_are_there(deploy: Path, repository: Path, text: str) -> None:
+    (group,) = yaml.safe_load((deploy / "alerts.yml").read_text())["groups"]
+    named = metrics_named_in([rule["expr"] for rule in group["rules"]]) | metrics_named_in(expressions(repository))
+    assert len(named) > 10
+    assert named <= names_in(text)
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def get(self, path: str, **parameters: str) -> Any:
+        answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    def wait_until_scraped_twice(self) -> None:
+        """A rate needs two."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                (count,) = self.get("query", query="count_over_time(ocr_ready[1m])")["result"]
+                if int(count["value"][1]) > 2:
+                    return
+            except (httpx.TransportError, ValueError):
+                pass
+            time.sleep(0.2)
+        raise AssertionError("Prometheus has not scraped the service")
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    service: Server, text: str, deploy: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """Prometheus with the configuration of deploy/, but for the address of the service and the haste."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("no prometheus: install it")
+    folder = tmp_path_factory.mktemp("prometheus")
+    shutil.copytree(deploy, folder, dirs_exist_ok=True)
+    configuration = yaml.safe_load((folder / "prometheus.yml").read_text())
+    configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    configuration["scrape_configs"][0]["static_configs"][0]["targets"] = [service.url.removeprefix("http://")]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log) as process,
+    ):
+        try:
+            started = Prometheus(f"http://{address}")
+            started.wait_until_scraped_twice()
+            yield started
+        finally:
+            process.terminate()
+
+
+class TestPrometheus:
+    def test_reaches_the_service(self, prometheus: Prometheus) -> None:
+        (target,) = prometheus.get("targets")["activeTargets"]
+        assert (target["health"], target["lastError"]) == ("up", "")
+        assert target["labels"]["job"] == "captcha-reader"
+
+    def test_evaluates_the_alerts_none_of_which_fires(self, prometheus: Prometheus) -> None:
+        (group,) = prometheus.get("rules")["groups"]
+        assert {rule["name"] for rule in group["rules"]} >= {"OcrDown", "OcrInputDrift"}
+        assert {(rule["health"], rule["state"]) for rule in group["rules"]} == {("ok", "inactive")}
+
+    def test_has_something_to_show_in_every_panel_of_the_dashboard(
+        self, prometheus: Prometheus, repository: Path
+    ) -> None:
+        empty = [query for query in expressions(repository) if not prometheus.get("query", query=query)["result"]]
+        assert empty == []
+
+    def test_notices_when_the_service_is_gone(self, prometheus: Prometheus, service: Server) -> None:
+        service.stop()
+        deadline = time.monotonic() + 30
+        while not any(alert["labels"]["alertname"] == "OcrDown" for alert in prometheus.get("alerts")["alerts"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
