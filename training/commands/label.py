@@ -84,7 +84,7 @@ def _listen(port: int) -> socket.socket:
 def _retrain(session: "Session", every: int) -> None:
     """Train in the background; without another model, guess with what an earlier training on the folder has made."""
     from app.inference.model import ModelError
-    from training.labelling.retrain import Retraining
+    from training.labelling.retrain import Retraining, model_name
 
     root = session.images.root
     runs = RUNS / f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
@@ -92,7 +92,7 @@ def _retrain(session: "Session", every: int) -> None:
     newest = session.retraining.newest()
     if newest is not None and session.guesses.model is None:
         try:
-            session.guesses.read_with(newest)
+            session.guesses.read_with(newest, model_name(newest))
         except ModelError as error:
             err.print(f"[yellow]no guesses yet:[/] {escape(f'{newest}: {error}')}")
     session.retraining.start_if_due(len(session.samples()))

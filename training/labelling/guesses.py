@@ -54,11 +54,12 @@ class Guesses:
         """Whether more guesses will come."""
         return self._thread is not None and self._thread.is_alive()
 
-    def read_with(self, folder: Path) -> None:
+    def read_with(self, folder: Path, name: str | None = None) -> None:
         """Read all images that wait with another model, in the background.
 
         Args:
             folder: of a model's version.
+            name: what people know it by; None takes the names of model and version.
 
         Raises:
             ModelError: it cannot be used; the model of before goes on.
@@ -66,7 +67,7 @@ class Guesses:
         model = ImageToTextModel(folder)
         self.close()
         folder = folder.resolve()
-        self.model = f"{folder.parent.name}/{folder.name}"
+        self.model = name or f"{folder.parent.name}/{folder.name}"
         self._stop = threading.Event()
         arguments = (model, self.model, self._waiting(), self._stop)
         self._thread = threading.Thread(target=self._read, args=arguments, name="guesses", daemon=True)

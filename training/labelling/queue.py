@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from training.labelling.decisions import Decision
 from training.labelling.guesses import Guess
 
-LEASE_SECONDS = 30.0
-"""A tab that has not been heard of for so long is closed, or its machine asleep."""
+LEASE_SECONDS = 90.0
+"""A tab that has not been heard of for so long is gone; browsers let hidden ones speak once a minute."""
 UNREAD = 2.0
 """Behind the surest guess, of 1."""
 
@@ -44,6 +44,10 @@ class Queue:
         """A tab is done with an image."""
         if tab in self._held and self._held[tab][0] == number:
             del self._held[tab]
+
+    def forget(self, tab: str) -> None:
+        """A tab is closed."""
+        self._held.pop(tab, None)
 
     def keep(self, tab: str) -> int | None:
         """A tab is still there; returns the image that it has."""

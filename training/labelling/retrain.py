@@ -49,7 +49,7 @@ class Retraining:
         folder: Path,
         every: int,
         samples: Callable[[], list[Sample]],
-        on_model: Callable[[Path], None],
+        on_model: Callable[[Path, str], None],
         epochs: int | None = None,
     ) -> None:
         """Prepare to train.
@@ -58,7 +58,8 @@ class Retraining:
             folder: where models go, and below `checkpoints` what trainings need.
             every: how many new labels are waited for.
             samples: the labels so far.
-            on_model: called with the folder of each new model, in another thread; may raise `ModelError`.
+            on_model: called with the folder and the name of each new model, in another thread; may raise
+                `ModelError`.
             epochs: of each training; None chooses by the number of labels.
         """
         self._folder, self._samples, self._on_model, self._epochs = folder, samples, on_model, epochs
@@ -101,7 +102,7 @@ class Retraining:
         """End a training under way and remove what it has made."""
         with self._lock:
             self._closed = True
-            if self._process is not None:
+            if self._process is not None and self._process.poll() is None:
                 _kill(self._process)
         if self._thread is not None:
             self._thread.join()
@@ -115,7 +116,7 @@ class Retraining:
         try:
             status, complaint = self._train(samples, model, run)
             if status == 0 and not self._closed:
-                self._on_model(model)
+                self._on_model(model, model_name(model))
                 self._tell("finished", f"Trained on {len(samples)} labels: {_words_right(model)}.")
             else:
                 self._fail(complaint or f"it ended with status {status}", run)
@@ -124,7 +125,7 @@ class Retraining:
         finally:
             if self.state == "training":
                 self._fail("there was a fault; the terminal shows it", run)
-            if self._closed:
+            if self._closed and self.state != "finished":
                 for made in (run, model, *self._folder.glob(f".{version}.*")):
                     shutil.rmtree(made, ignore_errors=True)
         self.start_if_due(len(self._samples()))
@@ -167,6 +168,11 @@ class Retraining:
         if found := _EPOCH.match(line):
             done = int(found[1])
             self._tell("training", f"Training on {labels} labels: epoch {done} of {epochs}", done / epochs)
+
+
+def model_name(model: Path) -> str:
+    """What people know a model by that was made here."""
+    return f"model of {_labels_of(model)} labels"
 
 
 def _be_nice(process: subprocess.Popen[str]) -> None:

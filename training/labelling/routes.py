@@ -86,6 +86,12 @@ def hand_out(request: TabRequest, session: SessionDep) -> Step:
     return _step(session, request.tab)
 
 
+@router.delete("/tab", status_code=HTTPStatus.NO_CONTENT)
+def leave(tab: Tab, session: SessionDep) -> None:
+    """A tab is closed: what it had before it is for others."""
+    session.leave(tab)
+
+
 @router.get("/previous")
 def read_previous(tab: Tab, session: SessionDep, shown: int | None = None) -> Task | None:
     """The image that was decided before another one."""

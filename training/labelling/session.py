@@ -63,6 +63,11 @@ class Session:
             number = self._queue.next_for(tab, self._decisions.all, self.guesses.all)
             return None if number is None else self.task(number)
 
+    def leave(self, tab: str) -> None:
+        """A tab is closed."""
+        with self._lock:
+            self._queue.forget(tab)
+
     def previous_task(self, tab: str, shown: int | None) -> Task | None:
         """The image that the tab, or somebody before this session, decided about before the one shown.
 

@@ -22,6 +22,7 @@ export const readStatus = () => ask("GET", `status?tab=${tab}`);
 export const readPrevious = (shown) => ask("GET", `previous?tab=${tab}${shown === null ? "" : `&shown=${shown}`}`);
 export const takeNext = () => ask("POST", "next", { tab });
 export const trainNow = () => ask("POST", "training", { tab });
+export const leave = () => fetch(`tab?tab=${tab}`, { method: "DELETE", keepalive: true });
 export const decide = (number, decision) => ask("PUT", `images/${number}/decision`, { tab, ...decision });
 
 async function ask(method, address, body) {

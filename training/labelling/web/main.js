@@ -12,6 +12,7 @@ const input = view.element("text");
 let task = null; // what is shown; null when all is done
 let prefilled = ""; // what we put into the input field
 let busy = false;
+let unanswered = false;
 
 /** Do something that asks the command; meanwhile, and only then, keys and buttons wait. */
 async function act(work) {
@@ -31,6 +32,7 @@ async function act(work) {
 
 function explain(error) {
   if (error instanceof api.NoAnswer) {
+    unanswered = true;
     view.showTrouble(GONE);
   } else if (error instanceof api.Refusal) {
     view.showTrouble(error.message);
@@ -128,7 +130,8 @@ async function poll() {
   try {
     const status = await api.readStatus();
     view.showStatus(status);
-    view.showTrouble("");
+    if (unanswered) view.showTrouble("");
+    unanswered = false;
     if (!busy && task !== null && !isDecided()) renewGuess(status.guess);
   } catch (error) {
     explain(error);
@@ -137,7 +140,8 @@ async function poll() {
 
 /** A model has read the image meanwhile; what people have typed stays. */
 function renewGuess(guess) {
-  if (guess === null || guess.model === task.guess?.model || input.value !== prefilled) return;
+  const isNew = guess !== null && (guess.model !== task.guess?.model || guess.text !== task.guess.text);
+  if (!isNew || input.value !== prefilled) return;
   task.guess = guess;
   view.showGuess(guess);
   fill(guess.text);
@@ -181,5 +185,7 @@ view.element("copy").addEventListener("click", copyCommand);
 await act(async () => {
   view.showFolder(await api.readFolder());
   await show(await api.takeNext());
+  if (task?.guess) view.say("Enter saves the guess; typing replaces it.");
 });
+addEventListener("pagehide", () => api.leave());
 setInterval(poll, POLL_MILLISECONDS);

@@ -5,6 +5,8 @@ const DOUBTFUL = 0.9;
 export const element = (id) => document.getElementById(id);
 const percent = (fraction) => (fraction >= 0.995 && fraction < 1 ? "99 %" : `${Math.round(100 * fraction)} %`);
 
+const plural = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
 export function showFolder(folder) {
   document.title = `Labelling ${folder.folder}`;
   element("folder").textContent = folder.folder;
@@ -21,7 +23,7 @@ export function showStatus(status) {
   element("counts").textContent = parts.join(" · ");
   element("progress").max = status.images;
   element("progress").value = decided;
-  element("speed").textContent = status.per_minute === null ? "–" : `${Math.round(status.per_minute)} images a minute`;
+  element("speed").textContent = status.per_minute === null ? "–" : `${Math.round(status.per_minute)} a minute`;
   element("time-left").textContent = status.seconds_left === null ? "–" : duration(status.seconds_left);
   showAgreement(status.agreement, status.recent_agreement);
   element("model").textContent = (status.model ?? "no model yet") + (status.is_reading ? " (still reading)" : "");
@@ -48,7 +50,7 @@ function showTraining(training) {
   element("training").hidden = training === null;
   if (training === null) return;
   const underWay = training.state === "training";
-  const wait = underWay ? "" : `The next training begins after ${training.labels_needed} more labels.`;
+  const wait = underWay ? "" : `The next training waits for ${plural(training.labels_needed, "more label")}.`;
   element("training-message").textContent = `${training.message} ${wait}`.trim();
   element("training-progress").hidden = !underWay;
   element("training-progress").value = training.progress;
@@ -67,7 +69,7 @@ export function showTask(task, image) {
     element("image").height = task.height;
   }
   element("broken").hidden = image !== null;
-  element("broken").textContent = task.error ?? "";
+  element("reason").textContent = task.error ?? "";
   element("name").textContent = task.name;
   element("text").readOnly = image === null;
   element("save").ariaDisabled = image === null;
@@ -79,7 +81,7 @@ function showDecision(task) {
   const decided = task.kind === "label" || task.kind === "unreadable";
   element("review").hidden = !decided;
   element("decided").textContent = task.kind === "label" ? `The label is ${task.label}` : "It is marked as unreadable.";
-  element("skip-name").textContent = decided ? "Leave as it is" : "Skip";
+  element("skip-name").textContent = decided ? "Keep" : "Skip";
 }
 
 export function showGuess(guess) {
