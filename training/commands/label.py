@@ -1,6 +1,5 @@
 """Labelling images on a local page: label."""
 
-import hashlib
 import os
 import shlex
 import signal
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from training.labelling.session import Session
 
 LABELS_FILE = "labels.csv"
-RUNS = Path("runs") / "labelling"
 MOST_SHOWN = 5
 
 
@@ -50,10 +48,6 @@ def label(
     from training.labelling.images import find_images
     from training.labelling.session import Session
 
-    # A stopped container or a closed terminal ends the labelling as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     labels = labels or folder / LABELS_FILE
     try:
         images = find_images(folder)
@@ -78,17 +72,16 @@ def _listen(port: int) -> socket.socket:
     try:
         return listen(port)
     except OSError as error:
-        fail(f"port {port} cannot be used ({error.strerror}); name another --port, or 0 for any.")
+        fail(f"port {port} cannot be used ({os.strerror(error.errno or 0)}); name another --port, or 0 for any.")
 
 
 def _retrain(session: "Session", every: int) -> None:
     """Train in the background; without another model, guess with what an earlier training on the folder has made."""
     from app.inference.model import ModelError
-    from training.labelling.retrain import Retraining, model_name
+    from training.labelling.retrain import Retraining, model_name, models_folder
 
-    root = session.images.root
-    runs = RUNS / f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
-    session.retraining = Retraining(runs, every, session.samples, session.guesses.read_with)
+    folder = models_folder(session.images.root)
+    session.retraining = Retraining(folder, every, session.samples, session.guesses.read_with)
     newest = session.retraining.newest()
     if newest is not None and session.guesses.model is None:
         try:
@@ -118,6 +111,10 @@ def _serve(
     from training.labelling.schemas import Folder
     from training.labelling.server import create_app, serve
 
+    # A stopped container or a closed terminal ends the labelling as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     command = f"python -m training train --data {shlex.quote(str(labels))}"
     texts = Folder(
         folder=str(folder),

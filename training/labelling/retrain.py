@@ -1,5 +1,6 @@
 """Trains a model on the labels so far, in a process of its own beside the labelling."""
 
+import hashlib
 import json
 import os
 import re
@@ -25,6 +26,7 @@ FEWEST_EPOCHS, MOST_EPOCHS, IMAGES = 40, 150, 16_000
 """A training sees about so many images, a tenth of what `train` does by itself: a minute, and nearly as good."""
 NICENESS = 10
 
+RUNS = Path("runs") / "labelling"
 CHECKPOINTS, LOG_FILE = "checkpoints", "log.txt"
 _EPOCH = re.compile(r"epoch +(\d+) ")
 
@@ -67,7 +69,8 @@ class Retraining:
         self.state: State = "waiting"
         self.message = ""
         self.progress = 0.0
-        self._trained_on = _labels_of(self.newest())
+        # Fewer, should labels have been taken out since.
+        self._trained_on = min(_labels_of(self.newest()), len(samples()))
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
@@ -168,6 +171,11 @@ class Retraining:
         if found := _EPOCH.match(line):
             done = int(found[1])
             self._tell("training", f"Training on {labels} labels: epoch {done} of {epochs}", done / epochs)
+
+
+def models_folder(images: Path) -> Path:
+    """Where the models go that are trained on the labels of a folder of images."""
+    return RUNS / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
 
 
 def model_name(model: Path) -> str:

@@ -42,8 +42,8 @@ function explain(error) {
 }
 
 async function show(step) {
-  view.showStatus(step.status);
   await showTask(step.task);
+  view.showStatus(step.status);
   if (step.task === null) view.showDone(step.status);
 }
 
