@@ -3,130 +3,23 @@
 import csv
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from app.inference.model import ImageToTextModel
-from training.dataset import Sample, read_image, read_samples, write_csv
-from training.draw import draw_captcha, draw_folder
-from training.labelling.retrain import FEWEST_LABELS, models_folder
-
-GENEROUS_SECONDS = 60
-
-
-@dataclass
-class Command:
-    """A labelling command that runs."""
-
-    process: subprocess.Popen[str]
-    address: str
-
-    def stop(self, by: signal.Signals = signal.SIGINT) -> str:
-        """End it, and return what it has to say at the end."""
-        self.process.send_signal(by)
-        said, _ = self.process.communicate(timeout=GENEROUS_SECONDS)
-        return said
-
-
-@contextmanager
-def labelling(folder: Path, repository: Path, *options: object) -> Iterator[Command]:
-    words = ["label", folder, "--no-open", "--port", 0, *options]
-    command = [sys.executable, "-m", "training", *map(str, words)]
-    environment = os.environ | {"PYTHONPATH": str(repository)}
-    with subprocess.Popen(
-        command, cwd=folder.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        said = ""
-        for line in process.stdout or ():
-            said += line
-            if found := re.search(r"http://127\.0\.0\.1:\d+/\S+/", line):
-                yield Command(process, found[0])
-                break
-        else:
-            raise AssertionError(said)
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-@pytest.fixture
-def label(repository: Path) -> Iterator[Callable[..., Command]]:
-    """Starts the command on a folder."""
-    with ExitStack() as stack:
-        yield lambda folder, *options: stack.enter_context(labelling(folder, repository, *options))
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What browsers complained about: nothing, if a test does not say otherwise."""
-    return []
-
-
-@pytest.fixture
-def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a browser of its own."""
-
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            complaints.append(message.text)
-
-    with ExitStack() as stack:
-
-        def open_it(address: str, **options: object) -> Page:
-            context = stack.enter_context(browser.new_context(**options))  # type: ignore[arg-type]
-            page = context.new_page()
-            page.on("console", complain)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto(address)
-            expect(page.locator("#text, #done-title").filter(visible=True)).to_be_focused()
-            return page
-
-        yield open_it
-    assert complaints == []
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Ten drawn images whose names do not tell what they say, some of them odd."""
-    names = ["0.png", "1 a.png", "2,b.png", "3 é.png", '4".png', "5.png", "6.png", "7.png", "sub/8.png", "sub/9.png"]
-    for drawn, name in zip(draw_folder(tmp_path / "drawn", 10, seed=5), names, strict=True):
-        path = tmp_path / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.rename(path)
-    return tmp_path / "images"
-
-
-def type_label(page: Page, text: str) -> None:
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_have_text(f"Saved: {text}")
-
-
-def type_label_and_see(page: Page, text: str) -> None:
-    """Type a label, or nothing to accept the guess; what was said of the last one is not seen."""
-    before = page.locator("#counts").inner_text()
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
-    expect(page.locator("#counts")).not_to_have_text(before)
-
-
-def shown(page: Page) -> str:
-    return page.locator("#name").inner_text()
-
-
-def labels_of(folder: Path) -> list[Sample]:
-    return read_samples(folder / "labels.csv")
+from tests.end_to_end.labelling.conftest import (
+    Command,
+    labels_of,
+    shown,
+    type_label,
+    type_label_and_see,
+)
+from training.dataset import Sample
 
 
 def set_aside(folder: Path) -> dict[str, str]:
@@ -148,6 +41,7 @@ def test_ten_images_are_labelled_with_the_keyboard_alone(
     names = sorted(path for path in folder.rglob("*.png"))
     assert labels_of(folder) == [Sample(path, text) for path, text in zip(names, texts, strict=True)]
 
+    page.close()
     said = command.stop()
     assert command.process.returncode == 0
     assert "10 of 10 images have a label" in said
@@ -305,106 +199,6 @@ def test_a_broken_image_is_told_and_can_be_set_aside(
     page.keyboard.press("Control+Enter")
     expect(page.locator("#name")).to_have_text("1 a.png")
     assert set_aside(folder) == {"0.png": "unreadable"}
-
-
-GUESSABLE = {"0.png": ("b5wn6", 41), "1.png": ("g4mmw", 40), "2.png": ("7ydp3", 41), "3.png": ("mnwmn", 41)}
-"""Texts and seeds of images that the shipped model is more or less sure of."""
-
-
-@pytest.fixture
-def guessable(tmp_path: Path) -> Path:
-    """The folder of these images."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for name, (text, seed) in GUESSABLE.items():
-        cv2.imwrite(str(folder / name), draw_captcha(text, seed))
-    return folder
-
-
-def test_a_model_guesses_and_the_least_sure_comes_first(
-    label: Callable[..., Command], open_page: Callable[..., Page], guessable: Path, shipped_model: Path
-) -> None:
-    model = ImageToTextModel(shipped_model)
-    readings = {name: model.predict([read_image(guessable / name)])[0] for name in GUESSABLE}
-    page = open_page(label(guessable, "--model", shipped_model).address)
-    for name in sorted(readings, key=lambda name: readings[name].confidence):
-        assert shown(page) == name
-        expect(page.locator("#guess-text")).to_contain_text(f"captcha/{shipped_model.name}")
-        tiles = page.locator(".character").evaluate_all("tiles => tiles.map((tile) => tile.firstChild.data)")
-        assert "".join(tiles) == page.locator("#text").input_value() == readings[name].text
-        doubtful = [character.character for character in readings[name].characters if character.confidence < 0.9]
-        assert page.locator(".doubtful").evaluate_all("tiles => tiles.map((tile) => tile.firstChild.data)") == doubtful
-        right = readings[name].text == GUESSABLE[name][0]
-        type_label_and_see(page, "" if right else GUESSABLE[name][0])
-    assert {sample.path.name: sample.label for sample in labels_of(guessable)} == {
-        name: text for name, (text, _) in GUESSABLE.items()
-    }
-    accepted = sum(readings[name].text == text for name, (text, _) in GUESSABLE.items())
-    expect(page.locator("#agreement")).to_have_text(f"{100 * accepted // 4} % of 4")
-
-
-def test_trainings_go_on_beside_the_labelling_and_end_with_it(
-    label: Callable[..., Command], open_page: Callable[..., Page], tmp_path: Path, shipped_model: Path
-) -> None:
-    folder = tmp_path / "images"
-    drawn = draw_folder(folder, FEWEST_LABELS + 3, seed=6)
-    write_csv([Sample(path, path.stem) for path in drawn[:FEWEST_LABELS]], folder / "labels.csv")
-    models = tmp_path / models_folder(folder)
-    shutil.copytree(shipped_model, models / "1")  # what an earlier training has made
-
-    command = label(folder, "--retrain-every", 5)
-    page = open_page(command.address)
-    expect(page.locator("#model")).to_contain_text("model of 936 labels")
-    expect(page.locator("#training-message")).to_have_text(re.compile("waits for 5 more labels"))
-    page.get_by_role("button", name="Train now").click()
-    expect(page.locator("#training-message")).to_contain_text(f"Training on {FEWEST_LABELS} labels")
-    expect(page.locator("#training-message")).to_contain_text("epoch", timeout=1000 * GENEROUS_SECONDS)
-    type_label(page, "meanwhile")
-    command.stop()
-    assert command.process.returncode == 0
-    assert sorted(path.name for path in models.iterdir()) == ["1", "checkpoints"]
-    assert list((models / "checkpoints").iterdir()) == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
-def test_every_state_is_accessible_and_fits(
-    label: Callable[..., Command],
-    open_page: Callable[..., Page],
-    guessable: Path,
-    shipped_model: Path,
-    scheme: str,
-    width: int,
-) -> None:
-    (guessable / "9-with-a-name-that-has-no-place-to-break-a-line-and-goes-on-and-on-and-on-and-on.png").touch()
-    command = label(guessable, "--model", shipped_model, "--retrain-every", 50)
-    page = open_page(command.address, color_scheme=scheme, viewport={"width": width, "height": 700})
-    check(page, "a guess")
-    type_label_and_see(page, "ß" * 60)
-    page.keyboard.press("ArrowUp")
-    expect(page.locator("#review")).to_be_visible()
-    check(page, "an earlier decision")
-    page.keyboard.press("ArrowDown")
-    expect(page.locator("#review")).to_be_hidden()
-    while page.locator("#broken").is_hidden():
-        type_label_and_see(page, "x")
-    page.keyboard.press("Enter")
-    check(page, "a broken image")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#done-title")).to_be_visible()
-    check(page, "the end")
-
-
-def check(page: Page, state: str) -> None:
-    """No issue that axe-core finds serious, and nothing wider than the window."""
-    issues = [
-        f"{issue['id']}: {[node['html'] for node in issue['nodes']]}"
-        for issue in Axe().run(page).response["violations"]
-        if issue["impact"] in {"serious", "critical"}
-    ]
-    assert issues == [], state
-    too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert too_wide <= 0, state
 
 
 def test_the_browser_that_is_opened_comes_to_the_page(
