@@ -4,6 +4,7 @@ import typer
 
 from training.commands.data import download, draw, validate
 from training.commands.evaluate import crossval, evaluate
+from training.commands.label import label
 from training.commands.train import export, pretrain, train
 
 app = typer.Typer(
@@ -12,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (download, validate, train, evaluate, crossval, export, draw, pretrain):
+for command in (download, label, validate, train, evaluate, crossval, export, draw, pretrain):
     app.command()(command)
 
 if __name__ == "__main__":

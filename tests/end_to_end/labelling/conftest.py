@@ -1,0 +1,123 @@
+"""The labelling command and a browser that shows its page."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from training.dataset import Sample, read_samples
+from training.draw import draw_folder
+
+GENEROUS_SECONDS = 60
+
+
+@dataclass
+class Command:
+    """A labelling command that runs."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def stop(self, by: signal.Signals = signal.SIGINT) -> str:
+        """End it, and return what it has to say at the end."""
+        self.process.send_signal(by)
+        said, _ = self.process.communicate(timeout=GENEROUS_SECONDS)
+        return said
+
+
+@contextmanager
+def labelling(folder: Path, repository: Path, *options: object) -> Iterator[Command]:
+    words = ["label", folder, "--no-open", "--port", 0, *options]
+    command = [sys.executable, "-m", "training", *map(str, words)]
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    with subprocess.Popen(
+        command, cwd=folder.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        said = ""
+        for line in process.stdout or ():
+            said += line
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S+/", line):
+                yield Command(process, found[0])
+                break
+        else:
+            raise AssertionError(said)
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def label(repository: Path) -> Iterator[Callable[..., Command]]:
+    """Starts the command on a folder."""
+    with ExitStack() as stack:
+        yield lambda folder, *options: stack.enter_context(labelling(folder, repository, *options))
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers complained about: nothing, if a test does not say otherwise."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a browser of its own."""
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    with ExitStack() as stack:
+
+        def open_it(address: str, **options: object) -> Page:
+            context = stack.enter_context(browser.new_context(**options))  # type: ignore[arg-type]
+            page = context.new_page()
+            page.on("console", complain)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(address)
+            expect(page.locator("#text, #done-title").filter(visible=True)).to_be_focused()
+            return page
+
+        yield open_it
+    assert complaints == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten drawn images whose names do not tell what they say, some of them odd."""
+    names = ["0.png", "1 a.png", "2,b.png", "3 é.png", '4".png', "5.png", "6.png", "7.png", "sub/8.png", "sub/9.png"]
+    for drawn, name in zip(draw_folder(tmp_path / "drawn", 10, seed=5), names, strict=True):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawn.rename(path)
+    return tmp_path / "images"
+
+
+def type_label(page: Page, text: str) -> None:
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_have_text(f"Saved: {text}")
+
+
+def type_label_and_see(page: Page, text: str) -> None:
+    """Type a label, or nothing to accept the guess; what was said of the last one is not seen."""
+    before = page.locator("#counts").inner_text()
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    expect(page.locator("#counts")).not_to_have_text(before)
+
+
+def shown(page: Page) -> str:
+    return page.locator("#name").inner_text()
+
+
+def labels_of(folder: Path) -> list[Sample]:
+    return read_samples(folder / "labels.csv")

@@ -1,0 +1,72 @@
+"""`python -m training label`, where it does not come to a page."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from training.__main__ import app
+from training.labelling.decisions import lock_labels
+
+
+def refused(*arguments: object) -> str:
+    """What the command says when it ends with status 1."""
+    words = ["label", *map(str, arguments), "--no-open", "--port", "0"]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def test_a_folder_is_needed(tmp_path: Path) -> None:
+    assert "nowhere is not a folder" in refused(tmp_path / "nowhere")
+
+
+def test_images_are_needed(tmp_path: Path) -> None:
+    output = refused(tmp_path)
+    assert (
+        "holds no images (PNG, JPEG or WebP, one still picture; files that end in .jpeg, .jpg, .png, .webp)" in output
+    )
+
+
+def test_the_table_must_be_one_of_labels(folder: Path) -> None:
+    (folder / "labels.csv").write_text("name;text\n")
+    assert "the first line must name the columns path,label" in refused(folder)
+
+
+def test_the_table_needs_a_place(folder: Path) -> None:
+    assert "There is no folder" in refused(folder, "--labels", folder / "no" / "labels.csv")
+
+
+def test_the_model_must_be_one(folder: Path, tmp_path: Path) -> None:
+    output = refused(folder, "--model", tmp_path)
+    assert f"error: {tmp_path}: configs.yaml" in output
+
+
+def test_another_command_must_not_be_writing(folder: Path) -> None:
+    with lock_labels(folder / "labels.csv"):
+        assert "Another labelling command is writing" in refused(folder)
+
+
+def test_the_port_must_be_free(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["label", str(folder), "--no-open", "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"port {port} cannot be used (Address already in use); name another --port" in result.output
+
+
+@pytest.mark.parametrize("option", [["--retrain-every", "0"], ["--port", "65536"]])
+def test_wrong_options_end_with_status_2(folder: Path, option: list[str]) -> None:
+    assert CliRunner().invoke(app, ["label", str(folder), *option]).exit_code == 2
+
+
+def test_nothing_of_it_waits_for_tensorflow(repository: Path) -> None:
+    listing = "import sys, training.__main__, training.labelling.server; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", listing], cwd=repository, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert not {"tensorflow", "keras", "matplotlib"} & set(done.stdout.split())

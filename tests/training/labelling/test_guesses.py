@@ -1,0 +1,78 @@
+"""Reading in the background."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inference.model import ModelError
+from tests.training.labelling.conftest import write_image
+from training.labelling.guesses import Guesses
+from training.labelling.images import find_images
+
+GENEROUS_SECONDS = 60
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, samples: dict[str, bytes]) -> Path:
+    """The samples, named by numbers."""
+    for number, content in enumerate(samples.values()):
+        (tmp_path / f"{number}.png").write_bytes(content)
+    return tmp_path
+
+
+@pytest.fixture
+def guesses(drawn: Path) -> Iterator[Guesses]:
+    """Guesses of all images but the second."""
+    images = find_images(drawn)
+    guesses = Guesses(images, lambda: [number for number in range(len(images)) if number != 1])
+    yield guesses
+    guesses.close()
+
+
+def test_without_a_model_there_are_none(guesses: Guesses) -> None:
+    guesses.wait(GENEROUS_SECONDS)
+    assert guesses.model is None
+    assert not guesses.is_reading
+    assert guesses.all == {}
+
+
+def test_a_model_reads_what_waits(guesses: Guesses, shipped_model: Path, samples: dict[str, bytes]) -> None:
+    guesses.read_with(shipped_model)
+    guesses.wait(GENEROUS_SECONDS)
+    assert not guesses.is_reading
+    assert guesses.model == f"captcha/{shipped_model.name}"
+    expected = {number: label for number, label in enumerate(samples) if number != 1}
+    assert {number: guess.text for number, guess in guesses.all.items()} == expected
+    for guess in guesses.all.values():
+        assert "".join(character for character, _ in guess.characters) == guess.text
+        assert all(0 <= confidence <= 1 for _, confidence in guess.characters)
+        assert guess.confidence > 0.9
+
+
+def test_what_cannot_be_read_holds_nothing_up(drawn: Path, shipped_model: Path, samples: dict[str, bytes]) -> None:
+    (drawn / "0.png").write_text("no image")
+    write_image(drawn / "00.png")
+    images = find_images(drawn)
+    (drawn / "00.png").unlink()
+    guesses = Guesses(images, lambda: range(len(images)))
+    guesses.read_with(shipped_model)
+    guesses.wait(GENEROUS_SECONDS)
+    assert [guesses.all[number].text for number in sorted(guesses.all)] == list(samples)[1:]
+
+
+def test_another_model_takes_over_under_its_own_name(guesses: Guesses, shipped_model: Path) -> None:
+    guesses.read_with(shipped_model)
+    guesses.read_with(shipped_model, "model of 30 labels")
+    guesses.wait(GENEROUS_SECONDS)
+    assert guesses.model == "model of 30 labels"
+    assert {guess.model for guess in guesses.all.values()} == {"model of 30 labels"}
+
+
+def test_a_model_that_cannot_be_used_leaves_all_as_it_was(guesses: Guesses, shipped_model: Path, drawn: Path) -> None:
+    guesses.read_with(shipped_model)
+    with pytest.raises(ModelError, match=r"configs\.yaml"):
+        guesses.read_with(drawn)
+    guesses.wait(GENEROUS_SECONDS)
+    assert guesses.model == f"captcha/{shipped_model.name}"
+    assert len(guesses.all) == 3

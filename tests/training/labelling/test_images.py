@@ -1,0 +1,90 @@
+"""Which images are labelled, and that nothing else is shown."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.inference.images import ImageError, decode_image
+from tests.training.labelling.conftest import NAMES, write_image
+from training.dataset import DataError
+from training.labelling.images import ImageFolder, as_png, find_images
+
+
+def test_images_are_found_in_folders_within_and_always_in_the_same_order(images: ImageFolder) -> None:
+    assert list(images.names) == NAMES
+    assert images.left_out == ()
+
+
+def test_other_files_and_hidden_ones_are_passed_over(folder: Path) -> None:
+    (folder / "labels.csv").write_text("path,label\n")
+    write_image(folder / ".trash.png")
+    write_image(folder / ".cache" / "x.png")
+    assert list(find_images(folder).names) == NAMES
+
+
+@pytest.mark.parametrize("target", ["outside.png", "missing.png", "images/loop.png"])
+def test_a_link_that_leads_out_is_left_out_with_the_reason(folder: Path, target: str) -> None:
+    write_image(folder.parent / "outside.png")
+    (folder / "loop.png").symlink_to(folder.parent / target)
+    images = find_images(folder)
+    assert list(images.names) == NAMES
+    assert images.left_out == ("loop.png is a link that leads out of the folder",)
+
+
+def test_a_link_to_a_folder_is_not_followed(folder: Path) -> None:
+    write_image(folder.parent / "elsewhere" / "x.png")
+    (folder / "link").symlink_to(folder.parent / "elsewhere")
+    assert list(find_images(folder).names) == NAMES
+
+
+def test_a_link_within_the_folder_is_an_image(folder: Path) -> None:
+    (folder / "z.png").symlink_to(folder / "a.png")
+    assert find_images(folder).names[-1] == "z.png"
+
+
+def test_a_name_that_no_table_can_hold_is_left_out_with_the_reason(folder: Path) -> None:
+    write_image(folder / "x.png").rename(Path(os.fsdecode(bytes(folder) + b"/\xff.png")))
+    assert find_images(folder).left_out == (r"\udcff.png has a name that is not UTF-8, which no table can hold",)
+
+
+def test_a_folder_without_images_is_refused_with_what_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(DataError, match=r"holds no images \(PNG, JPEG or WebP.* \.jpeg, \.jpg, \.png, \.webp\)"):
+        find_images(tmp_path)
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a folder"):
+        find_images(write_image(tmp_path / "a.png"))
+
+
+def test_a_file_that_became_a_link_out_is_not_read(folder: Path, images: ImageFolder) -> None:
+    write_image(folder.parent / "secret.png")
+    (folder / "a.png").unlink()
+    (folder / "a.png").symlink_to(folder.parent / "secret.png")
+    with pytest.raises(ImageError, match="leads out of the folder"):
+        images.load(0)
+
+
+def test_a_file_that_is_gone_is_an_image_error(folder: Path, images: ImageFolder) -> None:
+    (folder / "a.png").unlink()
+    with pytest.raises(ImageError, match="is gone"):
+        images.load(0)
+
+
+def test_a_file_that_never_ends_is_an_image_error(folder: Path, images: ImageFolder) -> None:
+    (folder / "a.png").unlink()
+    os.mkfifo(folder / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png is not an ordinary file"):
+        images.load(0)
+
+
+def test_the_browser_is_given_what_a_network_sees() -> None:
+    white_on_nothing = np.zeros((20, 60, 4), np.uint8)
+    white_on_nothing[5:15, 20:40] = 255
+    pixels = decode_image(cv2.imencode(".png", white_on_nothing)[1].tobytes())
+    assert np.array_equal(decode_image(as_png(pixels)), pixels)
+    assert pixels.min() == 0

@@ -1,0 +1,119 @@
+"""Real trainings in the background, as short as can be."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inference.model import ImageToTextModel
+from training.draw import draw_folder, draw_plain
+from training.labelling.decisions import Decision, Decisions, Kind
+from training.labelling.images import find_images
+from training.labelling.retrain import FEWEST_LABELS, Retraining, model_name
+from training.labelling.session import Session
+
+GENEROUS_SECONDS = 120
+IMAGES = FEWEST_LABELS + 4
+EVERY = 10
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> list[Path]:
+    """Images named by their texts."""
+    return sorted(draw_folder(tmp_path / "drawn", IMAGES, seed=3, alphabet="0123456789", length=4, draw=draw_plain))
+
+
+@pytest.fixture
+def session(texts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> Iterator[Session]:
+    """A labelling that lacks one label for its first training, of two epochs."""
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    images = find_images(texts[0].parent)
+    session = Session(images, Decisions(tmp_path / "labels.csv", images))
+    for number in range(FEWEST_LABELS - 1):
+        label(session, number, texts[number].stem)
+    session.retraining = Retraining(tmp_path / "runs", EVERY, session.samples, session.guesses.read_with, epochs=2)
+    yield session
+    session.close()
+
+
+def label(session: Session, number: int, text: str) -> None:
+    session.decide("tab", number, Decision(Kind.LABEL, text), session.task(number).revision)
+
+
+def training_of(session: Session) -> Retraining:
+    assert session.retraining is not None
+    return session.retraining
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + GENEROUS_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.02)
+
+
+def test_enough_labels_start_a_training_whose_model_then_guesses(session: Session, texts: list[Path]) -> None:
+    retraining, last = training_of(session), FEWEST_LABELS - 1
+    assert retraining.labels_needed(last) == 1
+    label(session, last, texts[last].stem)
+    said = {(retraining.message, retraining.progress)}
+
+    def is_over() -> bool:
+        said.add((retraining.message, retraining.progress))
+        return retraining.state != "training"
+
+    wait_for(is_over)
+    assert retraining.state == "finished", retraining.message
+    assert retraining.message.startswith(f"Trained on {FEWEST_LABELS} labels: ")
+    assert said >= {
+        (f"Training on {FEWEST_LABELS} labels: loading …", 0.0),
+        (f"Training on {FEWEST_LABELS} labels: epoch 1 of 2", 0.5),
+    }
+    session.guesses.wait(GENEROUS_SECONDS)
+    assert session.guesses.model == f"model of {FEWEST_LABELS} labels"
+    assert set(session.guesses.all) == set(range(FEWEST_LABELS, IMAGES))
+    assert retraining.labels_needed(FEWEST_LABELS) == EVERY
+
+    folder = retraining.newest()
+    assert folder is not None
+    assert model_name(folder) == session.guesses.model
+    assert set(ImageToTextModel(folder).configs.vocab) <= set("0123456789")
+    opened_again = Retraining(folder.parent, EVERY, session.samples, session.guesses.read_with)
+    assert opened_again.newest() == folder
+    assert opened_again.labels_needed(FEWEST_LABELS) == EVERY
+
+
+def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: Session) -> None:
+    session.images.path(1).write_bytes(session.images.path(0).read_bytes())
+    label(session, FEWEST_LABELS, "0000")
+    retraining = training_of(session)
+    wait_for(lambda: retraining.state != "training")
+    assert retraining.state == "failed"
+    first, second = (sample.label for sample in session.samples()[:2])
+    assert f"the same picture with different labels ({first}, {second})" in retraining.message
+    log = Path(retraining.message.removesuffix(".").rpartition(" ")[2])
+    assert "errors in the data: 1" in log.read_text()
+    assert session.guesses.model is None
+    assert retraining.labels_needed(FEWEST_LABELS) == EVERY
+
+
+def test_ended_in_the_middle_it_leaves_nothing(session: Session, tmp_path: Path) -> None:
+    label(session, FEWEST_LABELS, "0000")
+    wait_for(lambda: list(tmp_path.glob("runs/checkpoints/*/log.txt")))
+    started = time.monotonic()
+    session.close()
+    assert time.monotonic() - started < 5
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("runs/**/*")] == ["runs/checkpoints"]
+    assert session.guesses.model is None
+    training_of(session).start()
+    assert training_of(session).state == "failed"
+
+
+def test_it_cannot_be_made_to_start_with_too_few_labels(session: Session, tmp_path: Path) -> None:
+    status = session.status("tab").training
+    assert status is not None
+    assert not status.possible
+    training_of(session).start()
+    assert training_of(session).state == "waiting"
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,137 @@
+"""Labelling images on a local page: label."""
+
+import os
+import shlex
+import signal
+import socket
+import threading
+import webbrowser
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from training.commands.common import err, fail, out
+from training.dataset import DataError
+
+if TYPE_CHECKING:
+    from training.labelling.decisions import Decisions
+    from training.labelling.images import ImageFolder
+    from training.labelling.session import Session
+
+LABELS_FILE = "labels.csv"
+MOST_SHOWN = 5
+
+
+def label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the images.", show_default=False)],
+    labels: Annotated[
+        Path | None, typer.Option(help="The CSV file of labels to write or go on with.  [default: DIR/labels.csv]")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model folder, such as model_store/captcha/202611231200, that guesses.")
+    ] = None,
+    retrain_every: Annotated[
+        int | None, typer.Option(min=1, help="Train in the background after every so many labels, for better guesses.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page, on this machine alone; 0 is any.")] = 8001,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+) -> None:
+    """Label the images of a folder on a local page, those first that the model is least sure of.
+
+    Every decision is on disk at once, in a file for `train --data`. Ctrl-C ends; the same command goes on.
+    """
+    from app.inference.model import ModelError
+    from training.labelling.decisions import Decisions, lock_labels
+    from training.labelling.images import find_images
+    from training.labelling.session import Session
+
+    labels = labels or folder / LABELS_FILE
+    try:
+        images = find_images(folder)
+        with lock_labels(labels), _listen(port) as listener:
+            decisions = Decisions(labels, images)
+            _tell_what_is_left_out(images)
+            with closing(Session(images, decisions)) as session:
+                if model is not None:
+                    session.guesses.read_with(model)
+                if retrain_every is not None:
+                    _retrain(session, retrain_every)
+                _serve(session, decisions, folder, labels, listener, open_browser)
+    except ModelError as error:
+        fail(f"{model}: {error}")
+    except (DataError, OSError) as error:
+        fail(error)
+
+
+def _listen(port: int) -> socket.socket:
+    from training.labelling.server import listen
+
+    try:
+        return listen(port)
+    except OSError as error:
+        fail(f"port {port} cannot be used ({os.strerror(error.errno or 0)}); name another --port, or 0 for any.")
+
+
+def _retrain(session: "Session", every: int) -> None:
+    """Train in the background; without another model, guess with what an earlier training on the folder has made."""
+    from app.inference.model import ModelError
+    from training.labelling.retrain import Retraining, model_name, models_folder
+
+    folder = models_folder(session.images.root)
+    session.retraining = Retraining(folder, every, session.samples, session.guesses.read_with)
+    newest = session.retraining.newest()
+    if newest is not None and session.guesses.model is None:
+        try:
+            session.guesses.read_with(newest, model_name(newest))
+        except ModelError as error:
+            err.print(f"[yellow]no guesses yet:[/] {escape(f'{newest}: {error}')}")
+    session.retraining.start_if_due(len(session.samples()))
+
+
+def _tell_what_is_left_out(images: "ImageFolder") -> None:
+    for line in images.left_out[:MOST_SHOWN]:
+        err.print(f"[yellow]left out:[/] {escape(line)}")
+    if len(images.left_out) > MOST_SHOWN:
+        err.print(f"[yellow]left out:[/] {len(images.left_out) - MOST_SHOWN} more")
+
+
+def _serve(
+    session: "Session",
+    decisions: "Decisions",
+    folder: Path,
+    labels: Path,
+    listener: socket.socket,
+    open_browser: bool,
+) -> None:
+    """Show the page until Ctrl-C, then say what to do with the labels."""
+    from training.labelling.access import Access
+    from training.labelling.schemas import Folder
+    from training.labelling.server import create_app, serve
+
+    # A stopped container or a closed terminal ends the labelling as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    command = f"python -m training train --data {shlex.quote(str(labels))}"
+    texts = Folder(
+        folder=str(folder),
+        labels_file=str(labels),
+        set_aside_file=str(labels.with_name(decisions.set_aside_file.name)),
+        train_command=command,
+    )
+    access = Access()
+    app = create_app(session, texts, access)
+    address = "http://{}:{}".format(*listener.getsockname())
+    out.print(f"{len(session.samples())} of {len(session.images)} images have a label in {escape(str(labels))}")
+    out.print(f"label at {address}/{access.token}/  (Ctrl-C ends; every decision is on disk at once)")
+    if open_browser:
+        # Some browsers of a terminal return only when they are closed.
+        arguments = (f"{address}/open/{access.invitation}",)
+        threading.Thread(target=webbrowser.open, args=arguments, daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        serve(app, listener)
+    out.print(f"{len(session.samples())} of {len(session.images)} images have a label. Train with:")
+    out.print(f"  {escape(command)}")

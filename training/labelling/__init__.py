@@ -1,0 +1,1 @@
+"""`python -m training label`: a local page on which people type what images say."""

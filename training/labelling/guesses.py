@@ -1,0 +1,110 @@
+"""What a model reads in the images that wait, found out in the background."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from app.inference.images import ImageError, ImageLimits
+from app.inference.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.reading import read_uploads
+from training.labelling.images import ImageFolder
+
+
+class Guess(NamedTuple):
+    """What a model reads in an image."""
+
+    text: str
+    confidence: float
+    characters: tuple[tuple[str, float], ...]
+    """Each with its confidence."""
+    model: str
+
+
+class Guesses:
+    """The readings of the images that have no label yet, by the newest model.
+
+    A thread reads a few images at a time and keeps only texts. While a better model reads anew, the guesses of the one
+    before remain until theirs are replaced.
+
+    Attributes:
+        model: the name and version of the model that reads; None while there is none.
+    """
+
+    def __init__(self, images: ImageFolder, waiting: Callable[[], Sequence[int]]) -> None:
+        """Prepare to read.
+
+        Args:
+            images: where they are.
+            waiting: the images without a label, when a model begins to read.
+        """
+        self._images, self._waiting = images, waiting
+        self._guesses: dict[int, Guess] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.model: str | None = None
+
+    @property
+    def all(self) -> Mapping[int, Guess]:
+        """The guesses so far, by the images' numbers."""
+        return self._guesses
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether more guesses will come."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def read_with(self, folder: Path, name: str | None = None) -> None:
+        """Read all images that wait with another model, in the background.
+
+        Args:
+            folder: of a model's version.
+            name: what people know it by; None takes the names of model and version.
+
+        Raises:
+            ModelError: it cannot be used; the model of before goes on.
+        """
+        model = ImageToTextModel(folder)
+        self.close()
+        folder = folder.resolve()
+        self.model = name or f"{folder.parent.name}/{folder.name}"
+        self._stop = threading.Event()
+        arguments = (model, self.model, self._waiting(), self._stop)
+        self._thread = threading.Thread(target=self._read, args=arguments, name="guesses", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all guesses are there, but not longer than that."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def close(self) -> None:
+        """End the reading."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _read(self, model: ImageToTextModel, name: str, numbers: Sequence[int], stop: threading.Event) -> None:
+        for start in range(0, len(numbers), BATCH_IMAGES):
+            if stop.is_set():
+                return
+            uploads = dict(self._load(numbers[start : start + BATCH_IMAGES]))
+            readings = read_uploads(model, list(uploads.values()), ImageLimits())
+            for number, reading in zip(uploads, readings, strict=True):
+                if isinstance(reading, Reading):
+                    # Assigned at once, so that whoever reads meanwhile sees the guess or the one before it.
+                    self._guesses[number] = _guess(reading, name)
+
+    def _load(self, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
+        loaded = []
+        for number in numbers:
+            try:
+                loaded.append((number, self._images.load(number)))
+            except ImageError:
+                continue  # who is shown the image is told
+        return loaded
+
+
+def _guess(reading: Reading, model: str) -> Guess:
+    characters = tuple((character.character, character.confidence) for character in reading.characters)
+    return Guess(reading.text, reading.confidence, characters, model)

@@ -1,0 +1,111 @@
+"""The images of a folder: listed once, and read from nowhere else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from app.bulk.paths import image_paths
+from app.inference.files import FileError, read_file
+from app.inference.image_errors import ACCEPTED
+from app.inference.images import ImageError, ImageTooLargeError, Pixels, decode_image
+from training.dataset import IMAGE_SUFFIXES, DataError
+
+MAX_FILE_BYTES = 32_000_000
+PNG_EFFORT = 1
+"""Of 9: the page is on this machine, so that time counts and size does not."""
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The images below a folder.
+
+    Attributes:
+        root: the folder, without links in its path.
+        names: the images' paths below it, with slashes. Everywhere else an image is its number, its place here, so
+            that nobody can ask for another file.
+        left_out: what was found and is not among them, and why.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, number: int) -> Path:
+        """Where an image lies."""
+        return self.root / self.names[number]
+
+    def load(self, number: int) -> bytes:
+        """The content of an image's file.
+
+        Raises:
+            ImageError: it cannot be read, or has become a link to a file outside the folder.
+        """
+        path = self.path(number)
+        if not _lies_in(path, self.root):
+            raise ImageError("The file is gone, or it is a link that leads out of the folder.")
+        try:
+            return read_file(path, MAX_FILE_BYTES)
+        except FileError as error:
+            raise ImageTooLargeError(f"The file cannot be read: {error}.") from error
+
+    def pixels(self, number: int) -> Pixels:
+        """An image as networks are given it.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return decode_image(self.load(number))
+
+
+def find_images(folder: Path) -> ImageFolder:
+    """List the images in a folder and the folders within it, in the same order on every machine.
+
+    Hidden files are passed over, and folders that are links.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; name the one that holds the images.")
+    root = folder.resolve()
+    names: list[str] = []
+    left_out: list[str] = []
+    for path in map(Path, image_paths([str(root)])):
+        name = path.relative_to(root).as_posix()
+        complaint = _complaint(path, root)
+        if complaint is None:
+            names.append(name)
+        else:
+            left_out.append(f"{name.encode(errors='backslashreplace').decode()} {complaint}")
+    if not names:
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        found = f" Left out: {'; '.join(left_out[:3])}." if left_out else ""
+        raise DataError(f"{folder} holds no images ({ACCEPTED}; files that end in {kinds}).{found}")
+    return ImageFolder(root, tuple(names), tuple(left_out))
+
+
+def as_png(pixels: Pixels) -> bytes:
+    """An image for a browser: exactly what a network sees, in a file that our own encoder made."""
+    _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])
+    return data.tobytes()
+
+
+def _complaint(path: Path, root: Path) -> str | None:
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return "is a folder that cannot be listed"
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return "has a name that is not UTF-8, which no table can hold"
+    return None if _lies_in(path, root) else "is a link that leads out of the folder"
+
+
+def _lies_in(path: Path, root: Path) -> bool:
+    try:
+        return path.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise RuntimeError for links in a circle
+        return False

@@ -1,0 +1,56 @@
+"""Errors as the page is told them: problem documents (RFC 9457)."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.inference.images import ImageError
+from training.dataset import DataError
+from training.labelling.decisions import LabelError
+from training.labelling.session import ConflictError
+
+MEDIA_TYPE = "application/problem+json"
+STATUS = {
+    ConflictError: HTTPStatus.CONFLICT,
+    LabelError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+def problem(status: HTTPStatus, detail: str) -> Response:
+    """The response that carries a problem."""
+    document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    return JSONResponse(document, status, media_type=MEDIA_TYPE)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer what goes wrong with a problem."""
+
+    async def on_known(_request: Request, error: Exception) -> Response:
+        status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
+        return problem(status, str(error))
+
+    for kind in STATUS:
+        app.add_exception_handler(kind, on_known)
+
+    @app.exception_handler(DataError)
+    async def on_spoilt_table(_request: Request, error: DataError) -> Response:
+        detail = f"A table was changed and cannot be used any more; mend it and try again: {error}"
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+    @app.exception_handler(OSError)
+    async def on_disk_error(_request: Request, error: OSError) -> Response:
+        detail = f"The decision could not be written: {error.strerror} ({error.filename})."
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
+        details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{details}.")
+
+    @app.exception_handler(HTTPException)
+    async def on_http_exception(_request: Request, error: HTTPException) -> Response:
+        return problem(HTTPStatus(error.status_code), str(error.detail))

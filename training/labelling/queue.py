@@ -1,0 +1,62 @@
+"""Which image comes next: the one that the model is least sure of, and to each tab another."""
+
+import time
+from collections.abc import Mapping
+
+from training.labelling.decisions import Decision
+from training.labelling.guesses import Guess
+
+LEASE_SECONDS = 90.0
+"""A tab that has not been heard of for so long is gone; browsers let hidden ones speak once a minute."""
+UNREAD = 2.0
+"""Behind the surest guess, of 1."""
+
+
+class Queue:
+    """The images that wait for a decision, and those that tabs have before them."""
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._held: dict[str, tuple[int, float]] = {}
+
+    def next_for(self, tab: str, decisions: Mapping[int, Decision], guesses: Mapping[int, Guess]) -> int | None:
+        """The image for a tab: the one it has, else the next one that no other tab has, if there is such.
+
+        Those that the model is least sure of come first, then those without a guess as they are in the folder, and
+        last those that were skipped, in the order of their skipping. None if all are decided.
+        """
+        waiting = [number for number in range(self._images) if number not in decisions]
+        skipped = [number for number, decision in decisions.items() if not decision.is_final]
+        if not waiting and not skipped:
+            return None
+        held = self._held.get(tab)
+        if held is None or (held[0] in decisions and decisions[held[0]].is_final):
+            waiting.sort(key=lambda number: guesses[number].confidence if number in guesses else UNREAD)
+            queue = [*waiting, *skipped]
+            elsewhere = self._held_by_others(tab)
+            number = next((number for number in queue if number not in elsewhere), queue[0])
+        else:
+            number = held[0]
+        self._held[tab] = number, time.monotonic()
+        return number
+
+    def give_up(self, tab: str, number: int) -> None:
+        """A tab is done with an image."""
+        if tab in self._held and self._held[tab][0] == number:
+            del self._held[tab]
+
+    def forget(self, tab: str) -> None:
+        """A tab is closed."""
+        self._held.pop(tab, None)
+
+    def keep(self, tab: str) -> int | None:
+        """A tab is still there; returns the image that it has."""
+        if tab not in self._held:
+            return None
+        number = self._held[tab][0]
+        self._held[tab] = number, time.monotonic()
+        return number
+
+    def _held_by_others(self, tab: str) -> set[int]:
+        since = time.monotonic() - LEASE_SECONDS
+        return {number for other, (number, seen) in self._held.items() if other != tab and seen > since}

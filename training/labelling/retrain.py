@@ -1,0 +1,214 @@
+"""Trains a model on the labels so far, in a process of its own beside the labelling."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from app.inference.folders import version_folders
+from app.inference.model import MODEL_FILE, ModelError
+from app.inference.store import METRICS_FILE
+from training.dataset import Sample, write_csv
+
+FEWEST_LABELS = 20
+"""From fewer, a network learns nothing that helps with the others."""
+FEWEST_EPOCHS, MOST_EPOCHS, IMAGES = 40, 150, 16_000
+"""A training sees about so many images, a tenth of what `train` does by itself: a minute, and nearly as good."""
+NICENESS = 10
+
+RUNS = Path("runs") / "labelling"
+CHECKPOINTS, LOG_FILE = "checkpoints", "log.txt"
+_EPOCH = re.compile(r"epoch +(\d+) ")
+
+State = Literal["waiting", "training", "finished", "failed"]
+
+
+class Retraining:
+    """Trains again after every so many labels, one training at a time, and hands the models on.
+
+    Each training is `python -m training train` on a copy of the labels, at low priority. Its model comes out whole or
+    not at all; what an ended one leaves is removed.
+
+    Attributes:
+        every: how many new labels are waited for.
+        state: of the training under way, or of the last one.
+        message: the same in words.
+        progress: of the training under way, 0…1.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every: int,
+        samples: Callable[[], list[Sample]],
+        on_model: Callable[[Path, str], None],
+        epochs: int | None = None,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            folder: where models go, and below `checkpoints` what trainings need.
+            every: how many new labels are waited for.
+            samples: the labels so far.
+            on_model: called with the folder and the name of each new model, in another thread; may raise
+                `ModelError`.
+            epochs: of each training; None chooses by the number of labels.
+        """
+        self._folder, self._samples, self._on_model, self._epochs = folder, samples, on_model, epochs
+        self.every = every
+        self.state: State = "waiting"
+        self.message = ""
+        self.progress = 0.0
+        # Fewer, should labels have been taken out since.
+        self._trained_on = min(_labels_of(self.newest()), len(samples()))
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def newest(self) -> Path | None:
+        """The folder of the newest model that an earlier training has made."""
+        found = version_folders(self._folder) if self._folder.is_dir() else []
+        return next((path for path in found if (path / MODEL_FILE).exists()), None)
+
+    def labels_needed(self, labels: int) -> int:
+        """How many more labels the next training waits for."""
+        return max(0, max(FEWEST_LABELS, self._trained_on + self.every) - labels)
+
+    def start_if_due(self, labels: int) -> None:
+        """Begin a training if there are enough new labels and none is under way."""
+        if self.labels_needed(labels) == 0:
+            self.start()
+
+    def start(self) -> None:
+        """Begin a training now, unless one is under way or there are too few labels."""
+        samples = self._samples()
+        with self._lock:
+            if self._closed or self.state == "training" or len(samples) < FEWEST_LABELS:
+                return
+            self._trained_on = len(samples)
+            self._tell("training", f"Training on {len(samples)} labels: loading …")
+            self._thread = threading.Thread(target=self._run, args=(samples,), name="retraining", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End a training under way and remove what it has made."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None and self._process.poll() is None:
+                _kill(self._process)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _tell(self, state: State, message: str, progress: float = 0.0) -> None:
+        self.state, self.message, self.progress = state, message, progress
+
+    def _run(self, samples: Sequence[Sample]) -> None:
+        version = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+        model, run = self._folder / version, self._folder / CHECKPOINTS / version
+        try:
+            status, complaint = self._train(samples, model, run)
+            if status == 0 and not self._closed:
+                self._on_model(model, model_name(model))
+                self._tell("finished", f"Trained on {len(samples)} labels: {_words_right(model)}.")
+            else:
+                self._fail(complaint or f"it ended with status {status}", run)
+        except (OSError, ModelError) as error:
+            self._fail(str(error), run)
+        finally:
+            if self.state == "training":
+                self._fail("there was a fault; the terminal shows it", run)
+            if self._closed and self.state != "finished":
+                for made in (run, model, *self._folder.glob(f".{version}.*")):
+                    shutil.rmtree(made, ignore_errors=True)
+        self.start_if_due(len(self._samples()))
+
+    def _fail(self, complaint: str, run: Path) -> None:
+        self._tell("failed", f"The training failed: {complaint.rstrip('.')}. All that it said is in {run / LOG_FILE}.")
+
+    def _train(self, samples: Sequence[Sample], model: Path, run: Path) -> tuple[int, str]:
+        """Train, and return the exit status and the first complaint."""
+        run.mkdir(parents=True)
+        labels = run / "labels.csv"
+        write_csv(samples, labels)
+        epochs = self._epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, IMAGES // len(samples)))
+        options = {"--data": labels, "--output": model, "--run-dir": run, "--epochs": epochs}
+        command = [sys.executable, "-m", "training", "train", *(str(word) for pair in options.items() for word in pair)]
+        with self._lock:
+            if self._closed:
+                return 1, ""
+            # In a session of its own, so that Ctrl-C reaches only who is to end it.
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        _be_nice(self._process)
+        complaint = ""
+        with self._process as process, (run / LOG_FILE).open("w", encoding="utf-8") as log:
+            for line in process.stdout or ():
+                log.write(line)
+                self._note(line, len(samples), epochs)
+                if line.startswith("error: ") and not complaint:
+                    complaint = line.removeprefix("error: ").strip()
+        return process.returncode, complaint
+
+    def _note(self, line: str, labels: int, epochs: int) -> None:
+        if found := _EPOCH.match(line):
+            done = int(found[1])
+            self._tell("training", f"Training on {labels} labels: epoch {done} of {epochs}", done / epochs)
+
+
+def models_folder(images: Path) -> Path:
+    """Where the models go that are trained on the labels of a folder of images."""
+    return RUNS / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
+
+
+def model_name(model: Path) -> str:
+    """What people know a model by that was made here."""
+    return f"model of {_labels_of(model)} labels"
+
+
+def _be_nice(process: subprocess.Popen[str]) -> None:
+    """Let the page and whatever else people do go first."""
+    if hasattr(os, "setpriority"):
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a training at once: stopped otherwise, it would take its time to export what it has."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def _metrics(model: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((model / METRICS_FILE).read_text(encoding="utf-8"))
+    return metrics
+
+
+def _labels_of(model: Path | None) -> int:
+    """How many labels a model was made from."""
+    return 0 if model is None else int(_metrics(model)["data"]["images"])
+
+
+def _words_right(model: Path) -> str:
+    validation = _metrics(model)["validation"]
+    return f"{validation['words_right']} of {validation['images']} read right that it has not seen"

@@ -1,0 +1,117 @@
+"""What the page and the command tell each other, as JSON."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.labelling.decisions import Kind
+from training.labelling.retrain import State
+
+Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="What a tab of a browser calls itself.")]
+
+
+class TabRequest(BaseModel):
+    """A request that has nothing to say but who asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tab: Tab
+
+
+class ShownGuess(BaseModel):
+    """The guess that a label was made from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
+    model: str
+
+
+class DecisionRequest(TabRequest):
+    """A decision about an image."""
+
+    kind: Kind
+    label: str = ""
+    guess: ShownGuess | None = None
+    revision: Annotated[str, Field(description="Of the image when it was shown.")]
+
+
+class CharacterSchema(BaseModel):
+    """A character of a guess."""
+
+    character: str
+    confidence: float
+
+
+class GuessSchema(BaseModel):
+    """What a model reads in an image."""
+
+    text: str
+    confidence: float
+    characters: list[CharacterSchema]
+    model: str
+
+
+class Task(BaseModel):
+    """An image to decide about."""
+
+    number: int
+    name: str
+    width: int
+    height: int
+    error: Annotated[str | None, Field(description="Why it cannot be shown.")]
+    guess: GuessSchema | None
+    kind: Annotated[Kind | None, Field(description="Of the decision there is.")]
+    label: str
+    revision: str
+
+
+class AgreementSchema(BaseModel):
+    """How many labels are what the model had guessed."""
+
+    agreed: int
+    labels: int
+
+
+class TrainingStatus(BaseModel):
+    """The training in the background."""
+
+    state: State
+    message: str
+    progress: float
+    labels_needed: Annotated[int, Field(description="How many more the next training waits for.")]
+    possible: Annotated[bool, Field(description="Whether it can be started now.")]
+
+
+class Status(BaseModel):
+    """How far the labelling has come."""
+
+    images: int
+    labelled: int
+    unreadable: int
+    skipped: int
+    left: int
+    per_minute: float | None
+    seconds_left: float | None
+    agreement: AgreementSchema
+    recent_agreement: AgreementSchema
+    model: str | None
+    is_reading: bool
+    guess: Annotated[GuessSchema | None, Field(description="Of the image that the tab has before it.")]
+    training: TrainingStatus | None
+
+
+class Step(BaseModel):
+    """What to show next: an image, or none because all are decided; and how far the labelling has come."""
+
+    task: Task | None
+    status: Status
+
+
+class Folder(BaseModel):
+    """What is being labelled, which does not change."""
+
+    folder: str
+    labels_file: str
+    set_aside_file: str
+    train_command: str

@@ -1,0 +1,53 @@
+"""The page over HTTP, on this machine alone."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from training.labelling import routes
+from training.labelling.access import HOST, Access, protect
+from training.labelling.problems import add_problem_handlers
+from training.labelling.schemas import Folder
+from training.labelling.session import Session
+
+STOP_SECONDS = 2
+
+
+def create_app(session: Session, folder: Folder, access: Access) -> FastAPI:
+    """The application of a labelling."""
+    app = FastAPI(title="Labelling", openapi_url=None)
+    app.state.session, app.state.folder, app.state.access = session, folder, access
+    protect(app)
+    add_problem_handlers(app)
+    app.mount("/web", StaticFiles(directory=routes.WEB))
+    app.include_router(routes.invitations)
+    app.include_router(routes.router)
+    return app
+
+
+def listen(port: int) -> socket.socket:
+    """Take a port of this machine; 0 is any.
+
+    Raises:
+        OSError: it is taken.
+    """
+    return socket.create_server((HOST, port))
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Answer requests until interrupted.
+
+    Raises:
+        KeyboardInterrupt: by Ctrl-C, when all that was under way is done.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # it would print the token
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

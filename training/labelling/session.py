@@ -1,0 +1,202 @@
+"""A labelling under way: what the page asks for and what it decides, whatever order tabs come in."""
+
+import hashlib
+import threading
+from collections import Counter
+
+from app.inference.images import ImageError
+from training.dataset import Sample
+from training.labelling.decisions import Decision, Decisions, Kind, LabelError
+from training.labelling.guesses import Guess, Guesses
+from training.labelling.images import ImageFolder
+from training.labelling.pace import Agreement, Pace, agreement
+from training.labelling.queue import Queue
+from training.labelling.retrain import FEWEST_LABELS, Retraining
+from training.labelling.schemas import (
+    AgreementSchema,
+    CharacterSchema,
+    GuessSchema,
+    Status,
+    Task,
+    TrainingStatus,
+)
+
+
+class ConflictError(Exception):
+    """The image was decided elsewhere since it was shown; the message says how."""
+
+
+class Session:
+    """The images of a folder, what is decided about them, and who has which before them.
+
+    Attributes:
+        images: the folder.
+        guesses: of a model, if there is one.
+        retraining: in the background, if it was asked for.
+    """
+
+    def __init__(self, images: ImageFolder, decisions: Decisions) -> None:
+        self.images = images
+        self.guesses = Guesses(images, self.waiting)
+        self.retraining: Retraining | None = None
+        self._decisions = decisions
+        self._queue = Queue(len(images))
+        self._pace = Pace()
+        self._made_by: dict[int, str] = {}
+        self._lock = threading.RLock()
+
+    def waiting(self) -> list[int]:
+        """The images that have to be decided yet."""
+        with self._lock:
+            decided = self._decisions.all
+            return [n for n in range(len(self.images)) if n not in decided or not decided[n].is_final]
+
+    def samples(self) -> list[Sample]:
+        """The labels so far."""
+        with self._lock:
+            return self._decisions.samples()
+
+    def next_task(self, tab: str) -> Task | None:
+        """The image for a tab; None if all are decided."""
+        with self._lock:
+            self._decisions.refresh()
+            number = self._queue.next_for(tab, self._decisions.all, self.guesses.all)
+            return None if number is None else self.task(number)
+
+    def leave(self, tab: str) -> None:
+        """A tab is closed."""
+        with self._lock:
+            self._queue.forget(tab)
+
+    def previous_task(self, tab: str, shown: int | None) -> Task | None:
+        """The image that the tab, or somebody before this session, decided about before the one shown.
+
+        Args:
+            tab: who asks.
+            shown: an image; if it is not decided, the latest decision is the one before it.
+        """
+        with self._lock:
+            self._decisions.refresh()
+            made = [number for number in self._decisions.all if self._made_by.get(number, tab) == tab]
+            earlier = made[: made.index(shown)] if shown in made else made
+            return self.task(earlier[-1]) if earlier else None
+
+    def decide(self, tab: str, number: int, decision: Decision, revision: str) -> None:
+        """Write a decision.
+
+        Raises:
+            ConflictError: the image was decided otherwise since the revision; nothing is overwritten.
+            LabelError: the image cannot be read, so that no training could use its label.
+            DataError: a table was changed and cannot be used any more.
+            OSError: the decision could not be written.
+        """
+        with self._lock:
+            self._decisions.refresh()
+            before = self._decisions.all.get(number)
+            if before is None or (before.kind, before.label) != (decision.kind, decision.label):
+                self._check_unchanged(number, before, revision)
+                if decision.kind is Kind.LABEL:
+                    self._check_readable(number)
+            self._decisions.record(number, decision)
+            self._made_by[number] = tab
+            self._pace.add()
+            self._queue.give_up(tab, number)
+        if self.retraining is not None:
+            self.retraining.start_if_due(self._count(Kind.LABEL))
+
+    def task(self, number: int) -> Task:
+        """An image as the page shows it."""
+        with self._lock:
+            decision = self._decisions.all.get(number)
+        height, width, error = 0, 0, None
+        try:
+            height, width = self.images.pixels(number).shape[:2]
+        except ImageError as reason:
+            error = str(reason)
+        return Task(
+            number=number,
+            name=self.images.names[number],
+            width=width,
+            height=height,
+            error=error,
+            guess=_guess_schema(self.guesses.all.get(number)),
+            kind=decision and decision.kind,
+            label=decision.label if decision else "",
+            revision=_revision(decision),
+        )
+
+    def status(self, tab: str) -> Status:
+        """How far the labelling has come; also tells that the tab is still there."""
+        with self._lock:
+            decided = self._decisions.all
+            counts = Counter(decision.kind for decision in decided.values())
+            overall, recent = agreement(decided.values())
+            held = self._queue.keep(tab)
+            speed = self._pace.per_minute()
+        left = len(self.images) - counts[Kind.LABEL] - counts[Kind.UNREADABLE]
+        return Status(
+            images=len(self.images),
+            labelled=counts[Kind.LABEL],
+            unreadable=counts[Kind.UNREADABLE],
+            skipped=counts[Kind.SKIPPED],
+            left=left,
+            per_minute=speed,
+            seconds_left=speed and 60 * left / speed,
+            agreement=_agreement_schema(overall),
+            recent_agreement=_agreement_schema(recent),
+            model=self.guesses.model,
+            is_reading=self.guesses.is_reading,
+            guess=None if held is None else _guess_schema(self.guesses.all.get(held)),
+            training=_training_status(self.retraining, counts[Kind.LABEL]),
+        )
+
+    def close(self) -> None:
+        """End what goes on in the background."""
+        if self.retraining is not None:
+            self.retraining.close()
+        self.guesses.close()
+
+    def _count(self, kind: Kind) -> int:
+        with self._lock:
+            return sum(decision.kind is kind for decision in self._decisions.all.values())
+
+    def _check_unchanged(self, number: int, before: Decision | None, revision: str) -> None:
+        if _revision(before) != revision:
+            how = f'labelled "{before.label}"' if before and before.label else "set aside" if before else "taken back"
+            raise ConflictError(f"{self.images.names[number]} was {how} elsewhere meanwhile; that was not changed.")
+
+    def _check_readable(self, number: int) -> None:
+        try:
+            self.images.pixels(number)
+        except ImageError as error:
+            raise LabelError(f"No model can be trained on this file: {error} Mark it as unreadable.") from error
+
+
+def _revision(decision: Decision | None) -> str:
+    """Tells whether an image is still as it was shown; skipping changes nothing that could be overwritten."""
+    if decision is None or not decision.is_final:
+        return "undecided"
+    return hashlib.sha256(f"{decision.kind} {decision.label}".encode()).hexdigest()[:16]
+
+
+def _guess_schema(guess: Guess | None) -> GuessSchema | None:
+    if guess is None:
+        return None
+    characters = [CharacterSchema(character=text, confidence=sure) for text, sure in guess.characters]
+    return GuessSchema(text=guess.text, confidence=guess.confidence, characters=characters, model=guess.model)
+
+
+def _agreement_schema(counted: Agreement) -> AgreementSchema:
+    return AgreementSchema(agreed=counted.agreed, labels=counted.labels)
+
+
+def _training_status(retraining: Retraining | None, labels: int) -> TrainingStatus | None:
+    if retraining is None:
+        return None
+    return TrainingStatus(
+        state=retraining.state,
+        message=retraining.message,
+        progress=retraining.progress,
+        labels_needed=retraining.labels_needed(labels),
+        possible=retraining.state != "training" and labels >= FEWEST_LABELS,
+    )

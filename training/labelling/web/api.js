@@ -1,0 +1,44 @@
+// What the page asks of the command, at addresses below the page's own, which begins with the token.
+
+/** The command answered, and what it said is for people. */
+export class Refusal extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+/** Nobody answered: the command has ended. */
+export class NoAnswer extends Error {}
+
+const NAME = "tab";
+// Kept while a tab is open, so that a tab loaded again is given the image that it had.
+const tab = sessionStorage.getItem(NAME) ?? crypto.randomUUID();
+sessionStorage.setItem(NAME, tab);
+
+export const imageAddress = (number) => `images/${number}.png`;
+export const readFolder = () => ask("GET", "folder");
+export const readStatus = () => ask("GET", `status?tab=${tab}`);
+export const readPrevious = (shown) => ask("GET", `previous?tab=${tab}${shown === null ? "" : `&shown=${shown}`}`);
+export const takeNext = () => ask("POST", "next", { tab });
+export const trainNow = () => ask("POST", "training", { tab });
+export const leave = () => fetch(`tab?tab=${tab}`, { method: "DELETE", keepalive: true });
+export const decide = (number, decision) => ask("PUT", `images/${number}/decision`, { tab, ...decision });
+
+async function ask(method, address, body) {
+  let response;
+  try {
+    response = await fetch(address, {
+      method,
+      headers: body && { "Content-Type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+  } catch {
+    throw new NoAnswer();
+  }
+  if (response.ok) {
+    return response.json();
+  }
+  const problem = await response.json().catch(() => ({}));
+  throw new Refusal(response.status, problem.detail ?? "The labelling command has a fault; its terminal shows it.");
+}

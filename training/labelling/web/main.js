@@ -1,0 +1,191 @@
+// Who types what, and what becomes of it.
+
+import * as api from "./api.js";
+import * as view from "./view.js";
+
+const POLL_MILLISECONDS = 2000;
+const CONFLICT = 409;
+const GONE = "The labelling command is not running. Nothing is lost: every decision is on disk, and what you typed " +
+  "stays here. Start the command again and open the address that it prints.";
+
+const input = view.element("text");
+let task = null; // what is shown; null when all is done
+let prefilled = ""; // what we put into the input field
+let busy = false;
+let unanswered = false;
+
+/** Do something that asks the command; meanwhile, and only then, keys and buttons wait. */
+async function act(work) {
+  if (busy) return;
+  busy = true;
+  view.showBusy(true);
+  try {
+    await work();
+    view.showTrouble("");
+  } catch (error) {
+    explain(error);
+  } finally {
+    busy = false;
+    view.showBusy(false);
+  }
+}
+
+function explain(error) {
+  if (error instanceof api.NoAnswer) {
+    unanswered = true;
+    view.showTrouble(GONE);
+  } else if (error instanceof api.Refusal) {
+    view.showTrouble(error.message);
+  } else {
+    throw error;
+  }
+}
+
+async function show(step) {
+  await showTask(step.task);
+  view.showStatus(step.status);
+  if (step.task === null) view.showDone(step.status);
+}
+
+async function showTask(next) {
+  const image = next !== null && next.error === null ? await load(next) : null;
+  task = next;
+  if (task === null) return;
+  view.showTask(task, image);
+  fill(task.kind === "label" ? task.label : task.guess?.text ?? "");
+}
+
+/** Load an image before anything of it is shown, so that no guess stands below another one's image. */
+async function load(next) {
+  const image = new Image();
+  image.src = api.imageAddress(next.number);
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    next.error = "The image could not be loaded.";
+    return null;
+  }
+}
+
+function fill(text) {
+  prefilled = text;
+  input.value = text;
+  input.focus();
+  input.select();
+}
+
+const isDecided = () => task.kind === "label" || task.kind === "unreadable";
+
+async function decide(decision, said) {
+  try {
+    await show(await api.decide(task.number, { revision: task.revision, ...decision }));
+    view.say(said, "good");
+  } catch (error) {
+    if (error.status !== CONFLICT) throw error;
+    const typed = decision.label ? ` You had typed ${decision.label}.` : "";
+    await show(await api.takeNext());
+    view.say(error.message + typed, "bad");
+  }
+}
+
+function save() {
+  const label = input.value.trim();
+  if (task.error !== null) {
+    view.say("No model can be trained on this file. Mark it as unreadable (Ctrl+Enter), or skip it (↓).");
+  } else if (label === "") {
+    view.say("Type the text first. ↓ skips the image, Ctrl+Enter marks it as unreadable.");
+  } else {
+    const guess = task.guess && { text: task.guess.text, model: task.guess.model };
+    act(() => decide({ kind: "label", label, guess }, `Saved: ${label}`));
+  }
+}
+
+const markUnreadable = () => act(() => decide({ kind: "unreadable" }, `Marked as unreadable: ${task.name}`));
+
+function skip() {
+  if (isDecided()) {
+    act(async () => {
+      await show(await api.takeNext());
+      view.say("Left as it was.");
+    });
+  } else {
+    act(() => decide({ kind: "skipped" }, `Skipped, comes again at the end: ${task.name}`));
+  }
+}
+
+function goBack() {
+  act(async () => {
+    const previous = await api.readPrevious(task === null ? null : task.number);
+    if (previous === null) {
+      view.say("There is no earlier decision.");
+    } else {
+      await showTask(previous);
+      view.say("");
+    }
+  });
+}
+
+async function poll() {
+  try {
+    const status = await api.readStatus();
+    view.showStatus(status);
+    if (unanswered) view.showTrouble("");
+    unanswered = false;
+    if (!busy && task !== null && !isDecided()) renewGuess(status.guess);
+  } catch (error) {
+    explain(error);
+  }
+}
+
+/** A model has read the image meanwhile; what people have typed stays. */
+function renewGuess(guess) {
+  const isNew = guess !== null && (guess.model !== task.guess?.model || guess.text !== task.guess.text);
+  if (!isNew || input.value !== prefilled) return;
+  task.guess = guess;
+  view.showGuess(guess);
+  fill(guess.text);
+}
+
+async function copyCommand() {
+  await navigator.clipboard.writeText(view.element("command").textContent);
+  view.element("copied").textContent = "Copied.";
+}
+
+function onKey(event) {
+  if (event.isComposing || event.altKey || event.metaKey || event.shiftKey) return;
+  const actions = task === null ? { ArrowUp: goBack } : { ArrowUp: goBack, ArrowDown: skip };
+  const action = event.ctrlKey ? { Enter: task && markUnreadable }[event.key] : actions[event.key];
+  if (action) {
+    event.preventDefault();
+    if (!event.repeat) action();
+  }
+}
+
+function onClick(id, action) {
+  view.element(id).addEventListener("click", () => {
+    action();
+    input.focus();
+  });
+}
+
+view.element("work").addEventListener("submit", (event) => {
+  event.preventDefault();
+  save();
+});
+view.element("work").addEventListener("keydown", onKey);
+view.element("done").addEventListener("keydown", onKey);
+onClick("skip", skip);
+onClick("unreadable", markUnreadable);
+onClick("back", goBack);
+onClick("done-back", goBack);
+onClick("train", () => act(async () => view.showStatus(await api.trainNow())));
+view.element("copy").addEventListener("click", copyCommand);
+
+await act(async () => {
+  view.showFolder(await api.readFolder());
+  await show(await api.takeNext());
+  if (task?.guess) view.say("Enter saves the guess; typing replaces it.");
+});
+addEventListener("pagehide", () => api.leave());
+setInterval(poll, POLL_MILLISECONDS);

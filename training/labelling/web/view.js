@@ -1,0 +1,128 @@
+// What is shown; decides nothing and asks for nothing.
+
+const DOUBTFUL = 0.9;
+
+export const element = (id) => document.getElementById(id);
+const percent = (fraction) => (fraction >= 0.995 && fraction < 1 ? "99 %" : `${Math.round(100 * fraction)} %`);
+
+const plural = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+export function showFolder(folder) {
+  document.title = `Labelling ${folder.folder}`;
+  element("folder").textContent = folder.folder;
+  element("labels-file").textContent = folder.labels_file;
+  element("command").textContent = folder.train_command;
+}
+
+export function showStatus(status) {
+  const decided = status.labelled + status.unreadable;
+  const parts = [`${status.labelled} of ${status.images} labelled`];
+  if (status.unreadable > 0) parts.push(`${status.unreadable} unreadable`);
+  if (status.skipped > 0) parts.push(`${status.skipped} skipped`);
+  parts.push(`${status.left} left`);
+  element("counts").textContent = parts.join(" · ");
+  element("progress").max = status.images;
+  element("progress").value = decided;
+  element("speed").textContent = status.per_minute === null ? "–" : `${Math.round(status.per_minute)} a minute`;
+  element("time-left").textContent = status.seconds_left === null ? "–" : duration(status.seconds_left);
+  showAgreement(status.agreement, status.recent_agreement);
+  element("model").textContent = (status.model ?? "no model yet") + (status.is_reading ? " (still reading)" : "");
+  showTraining(status.training);
+}
+
+function duration(seconds) {
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 60) return `about ${minutes} min`;
+  return `about ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+function showAgreement(overall, recent) {
+  const field = element("agreement");
+  field.textContent = overall.labels === 0 ? "–" : `${percent(overall.agreed / overall.labels)} of ${overall.labels}`;
+  if (recent.labels < overall.labels) {
+    const note = document.createElement("small");
+    note.textContent = `${percent(recent.agreed / recent.labels)} of the last ${recent.labels}`;
+    field.append(note);
+  }
+}
+
+function showTraining(training) {
+  element("training").hidden = training === null;
+  if (training === null) return;
+  const underWay = training.state === "training";
+  const wait = underWay ? "" : `The next training waits for ${plural(training.labels_needed, "more label")}.`;
+  element("training-message").textContent = `${training.message} ${wait}`.trim();
+  element("training-progress").hidden = !underWay;
+  element("training-progress").value = training.progress;
+  element("train").hidden = underWay;
+  element("train").disabled = !training.possible;
+}
+
+/** Show an image and what is known of it; `image` is loaded already, or null if it cannot be shown. */
+export function showTask(task, image) {
+  element("work").hidden = false;
+  element("done").hidden = true;
+  element("image").hidden = image === null;
+  if (image !== null) {
+    element("image").src = image.src;
+    element("image").width = task.width;
+    element("image").height = task.height;
+  }
+  element("broken").hidden = image !== null;
+  element("reason").textContent = task.error ?? "";
+  element("name").textContent = task.name;
+  element("text").readOnly = image === null;
+  element("save").ariaDisabled = image === null;
+  showDecision(task);
+  showGuess(task.guess);
+}
+
+function showDecision(task) {
+  const decided = task.kind === "label" || task.kind === "unreadable";
+  element("review").hidden = !decided;
+  element("decided").textContent = task.kind === "label" ? `The label is ${task.label}` : "It is marked as unreadable.";
+  element("skip-name").textContent = decided ? "Keep" : "Skip";
+}
+
+export function showGuess(guess) {
+  element("guess").hidden = guess === null;
+  if (guess === null) return;
+  const read = guess.text === "" ? "The model reads nothing here" : `Guess of ${guess.model}`;
+  element("guess-text").textContent = `${read}, ${percent(guess.confidence)} sure`;
+  element("guess-characters").replaceChildren(...guess.characters.map(characterTile));
+}
+
+function characterTile({ character, confidence }) {
+  const tile = document.createElement("span");
+  const sure = document.createElement("small");
+  tile.className = confidence < DOUBTFUL ? "character doubtful" : "character";
+  tile.textContent = character === " " ? "␣" : character;
+  sure.textContent = percent(confidence);
+  tile.append(sure);
+  return tile;
+}
+
+export function showDone(status) {
+  element("work").hidden = true;
+  element("done").hidden = false;
+  const labelled = `${status.labelled} of ${status.images} images are labelled`;
+  const all = status.images === 1 ? "The image is labelled." : `All ${status.images} images are labelled.`;
+  element("done-title").textContent =
+    status.unreadable === 0 ? all : `${labelled}, ${status.unreadable} marked as unreadable.`;
+  element("done-title").focus();
+}
+
+export function say(text, kind = "") {
+  element("message").textContent = text;
+  element("message").className = kind;
+}
+
+/** Show what keeps people from going on; nothing if all is well. */
+export function showTrouble(text) {
+  element("trouble").hidden = text === "";
+  element("trouble").textContent = text;
+}
+
+export function showBusy(busy) {
+  element("work").setAttribute("aria-busy", busy);
+}
