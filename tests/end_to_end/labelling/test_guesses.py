@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app.inference.model import ImageToTextModel
