@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-NUMBERS = 32_768
+NUMBERS = 16_384
 """That a worker has room for."""
 NOWHERE, NOWHERE_NUMBERS = 0, 64
 """Where is counted what there is no room for, and nobody reads it."""
