@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "serve.txt"
+# All that the service may have: serve.txt, and what traces need.
+REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "tracing.txt"
 SECONDS = 120
 
 

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-NUMBERS = 32_768
+NUMBERS = 16_384
 """That a worker has room for."""
 NOWHERE, NOWHERE_NUMBERS = 0, 64
 """Where is counted what there is no room for, and nobody reads it."""
 NUMBER_BYTES = 8
 
-FOLDER_VARIABLE = "METRICS_FOLDER"
+FOLDER_VARIABLE = "CAPTCHA_READER_METRICS"
 """By which the workers learn of the folder that they share; not for people to set."""
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108
 """Where Linux has files in memory, also in a container whose file system is read-only."""

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.observability.counts import FOLDER_VARIABLE
 from tests.exposed import numbers_of
 
 RunServer = Callable[..., Any]
@@ -94,7 +95,7 @@ def test_what_the_workers_share_is_gone_when_the_service_has_stopped(two_workers
     (worker, *_) = workers_of(two_workers)
     environment = Path(f"/proc/{worker}/environ").read_bytes().decode().split("\0")
     (folder,) = (
-        Path(value) for name, _, value in (entry.partition("=") for entry in environment) if name == "METRICS_FOLDER"
+        Path(value) for name, _, value in (entry.partition("=") for entry in environment) if name == FOLDER_VARIABLE
     )
     assert sorted(path.suffix for path in folder.glob("*.values")) == [".values"] * 2
     assert two_workers.stop() == 0

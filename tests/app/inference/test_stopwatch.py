@@ -1,0 +1,45 @@
+"""What reading takes, stage by stage."""
+
+import time
+from pathlib import Path
+
+from app.inference.images import ImageLimits
+from app.inference.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.reading import read_uploads
+from app.inference.stopwatch import Stopwatch
+
+
+def test_each_stage_begins_where_the_one_before_it_ended() -> None:
+    before = time.perf_counter()
+    watch = Stopwatch()
+    watch.lap("first")
+    time.sleep(0.01)
+    watch.lap("second", images=3)
+    (first, began, ended, images), (second, began_again, ended_again, more_images) = watch.stages
+    assert (first, images, second, more_images) == ("first", 1, "second", 3)
+    assert before <= began <= ended == began_again
+    assert 0.01 <= ended_again - began_again < 1
+
+
+def test_what_is_done_meanwhile_is_noted_among_the_rest() -> None:
+    watch = Stopwatch()
+    other = watch.beside()
+    other.lap("other")
+    watch.lap("own")
+    assert [stage for stage, *_ in watch.stages] == ["other", "own"]
+    assert watch.stages[1][1] < watch.stages[0][2]  # they overlap
+
+
+def test_a_model_notes_each_run_of_the_network_and_how_many_images_went_through(
+    shipped_model: Path, samples: dict[str, bytes]
+) -> None:
+    watch = Stopwatch()
+    uploads = [samples["ef2ec"]] * (BATCH_IMAGES + 1) + [b"no image"]
+    read_uploads(ImageToTextModel(shipped_model), uploads, ImageLimits(), watch=watch)
+    assert [(stage, images) for stage, _, _, images in watch.stages] == [
+        ("decode", BATCH_IMAGES),
+        ("run", BATCH_IMAGES),
+        ("decode", 1),
+        ("run", 1),
+        ("text", BATCH_IMAGES + 1),
+    ]
