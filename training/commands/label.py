@@ -17,7 +17,6 @@ from training.commands.common import err, fail, out
 from training.dataset import DataError
 
 if TYPE_CHECKING:
-    from training.labelling.decisions import Decisions
     from training.labelling.images import ImageFolder
     from training.labelling.session import Session
 
@@ -52,14 +51,13 @@ def label(
     try:
         images = find_images(folder)
         with lock_labels(labels), _listen(port) as listener:
-            decisions = Decisions(labels, images)
             _tell_what_is_left_out(images)
-            with closing(Session(images, decisions)) as session:
+            with closing(Session(images, Decisions(labels, images))) as session:
                 if model is not None:
                     session.guesses.read_with(model)
                 if retrain_every is not None:
                     _retrain(session, retrain_every)
-                _serve(session, decisions, folder, labels, listener, open_browser)
+                _serve(session, folder, labels, listener, open_browser)
     except ModelError as error:
         fail(f"{model}: {error}")
     except (DataError, OSError) as error:
@@ -98,14 +96,7 @@ def _tell_what_is_left_out(images: "ImageFolder") -> None:
         err.print(f"[yellow]left out:[/] {len(images.left_out) - MOST_SHOWN} more")
 
 
-def _serve(
-    session: "Session",
-    decisions: "Decisions",
-    folder: Path,
-    labels: Path,
-    listener: socket.socket,
-    open_browser: bool,
-) -> None:
+def _serve(session: "Session", folder: Path, labels: Path, listener: socket.socket, open_browser: bool) -> None:
     """Show the page until Ctrl-C, then say what to do with the labels."""
     from training.labelling.access import Access
     from training.labelling.schemas import Folder
@@ -116,12 +107,7 @@ def _serve(
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     command = f"python -m training train --data {shlex.quote(str(labels))}"
-    texts = Folder(
-        folder=str(folder),
-        labels_file=str(labels),
-        set_aside_file=str(labels.with_name(decisions.set_aside_file.name)),
-        train_command=command,
-    )
+    texts = Folder(folder=str(folder), labels_file=str(labels), train_command=command)
     access = Access()
     app = create_app(session, texts, access)
     address = "http://{}:{}".format(*listener.getsockname())

@@ -166,15 +166,19 @@ def lock_labels(labels_file: Path) -> Iterator[None]:
     """Keep other labelling commands from writing a file of labels.
 
     Raises:
-        DataError: another one is writing it, or its folder does not exist.
-        OSError: the folder cannot be written to.
+        DataError: another one is writing it, or its folder does not exist or cannot be written to.
     """
     labels_file = labels_file.resolve()
     if labels_file.is_dir() or not labels_file.parent.is_dir():
         what = f"{labels_file} is a folder" if labels_file.is_dir() else f"There is no folder {labels_file.parent}"
         raise DataError(f"{what}; --labels names the file to write.")
     beside = labels_file.with_name(f".{labels_file.name}.lock")
-    with beside.open("ab") as file:
+    try:
+        lock = beside.open("ab")
+    except OSError as error:
+        reason = f"{labels_file.parent} cannot be written to ({error.strerror})"
+        raise DataError(f"{reason}; --labels names a file elsewhere.") from error
+    with lock as file:
         if not _lock(file.fileno()) or not _is_at(file.fileno(), beside):
             raise DataError(f"Another labelling command is writing {labels_file}; use its page, or end it first.")
         try:

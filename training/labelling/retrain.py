@@ -211,4 +211,4 @@ def _labels_of(model: Path | None) -> int:
 
 def _words_right(model: Path) -> str:
     validation = _metrics(model)["validation"]
-    return f"{validation['words_right']} of {validation['images']} read right that it has not seen"
+    return f"{validation['words_right']} of {validation['images']} held-out images read right"

@@ -113,5 +113,4 @@ class Folder(BaseModel):
 
     folder: str
     labels_file: str
-    set_aside_file: str
     train_command: str

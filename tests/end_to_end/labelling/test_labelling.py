@@ -31,13 +31,16 @@ def test_ten_images_are_labelled_with_the_keyboard_alone(
     label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
 ) -> None:
     command = label(folder)
-    page = open_page(command.address)
+    page = open_page(command.address, permissions=["clipboard-read", "clipboard-write"])
     texts = ["a,b", 'say "x"', "ÄÖ", "é", "x y", "日本", "0O", "-1.5", "=1+1", "z"]
     for number, text in enumerate(texts):
         assert len(labels_of(folder)) == number if number else not (folder / "labels.csv").exists()
         type_label_and_see(page, text)
     expect(page.locator("#done-title")).to_have_text("All 10 images are labelled.")
     expect(page.locator("#command")).to_have_text(f"python -m training train --data {folder / 'labels.csv'}")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#copied")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == page.locator("#command").inner_text()
     names = sorted(path for path in folder.rglob("*.png"))
     assert labels_of(folder) == [Sample(path, text) for path, text in zip(names, texts, strict=True)]
 

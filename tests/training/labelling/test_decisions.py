@@ -138,6 +138,15 @@ class TestTheLock:
         with pytest.raises(DataError, match=f"{complaint}.*--labels names the file"), lock_labels(folder / name):
             pass
 
+    def test_needs_a_folder_that_can_be_written_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def read_only(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", read_only)
+        complaint = r"images cannot be written to \(Permission denied\); --labels names a file elsewhere"
+        with pytest.raises(DataError, match=complaint), lock_labels(folder / "labels.csv"):
+            pass
+
 
 class Disk:
     """What lies in a folder at every moment that matters: before and after each call that changes it for good."""

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     from fastapi.testclient import TestClient
 
 ORIGIN = "http://127.0.0.1:8001"
-FOLDER = Folder(folder="images", labels_file="labels.csv", set_aside_file="x.csv", train_command="train")
+FOLDER = Folder(folder="images", labels_file="labels.csv", train_command="train")
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ async function decide(decision, said) {
 function save() {
   const label = input.value.trim();
   if (task.error !== null) {
-    view.say("No model can be trained on this file. Mark it as unreadable (Ctrl+Enter), or skip it (↓).");
+    view.say("Mark it as unreadable (Ctrl+Enter), or skip it (↓).");
   } else if (label === "") {
     view.say("Type the text first. ↓ skips the image, Ctrl+Enter marks it as unreadable.");
   } else {
@@ -148,8 +148,14 @@ function renewGuess(guess) {
 }
 
 async function copyCommand() {
-  await navigator.clipboard.writeText(view.element("command").textContent);
-  view.element("copied").textContent = "Copied.";
+  const command = view.element("command");
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+    view.element("copied").textContent = "Copied.";
+  } catch {
+    getSelection().selectAllChildren(command);
+    view.element("copied").textContent = "The browser does not let the page copy; the command is selected.";
+  }
 }
 
 function onKey(event) {

@@ -87,7 +87,7 @@ function showDecision(task) {
 export function showGuess(guess) {
   element("guess").hidden = guess === null;
   if (guess === null) return;
-  const read = guess.text === "" ? "The model reads nothing here" : `Guess of ${guess.model}`;
+  const read = guess.text === "" ? "The model reads nothing here" : `Guess by ${guess.model}`;
   element("guess-text").textContent = `${read}, ${percent(guess.confidence)} sure`;
   element("guess-characters").replaceChildren(...guess.characters.map(characterTile));
 }
