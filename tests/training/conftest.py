@@ -1,7 +1,9 @@
 """Drawn images, and one small training that the tests of its results share."""
 
 import contextlib
+import fcntl
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,10 +26,29 @@ DIGITS = "0123456789"
 
 
 @pytest.fixture(scope="session")
-def drawn_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes which share the tests (pytest-xdist) have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "training"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one process at a time makes what all of them use."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def drawn_digits(shared_folder: Path) -> Path:
     """A folder of 300 clean images of four digits each."""
-    folder = tmp_path_factory.mktemp("drawn") / "digits"
-    draw_folder(folder, 300, seed=1, alphabet=DIGITS, length=4, draw=draw_plain)
+    folder = shared_folder / "digits"
+    with locked(shared_folder):
+        if not folder.exists():
+            draw_folder(folder, 300, seed=1, alphabet=DIGITS, length=4, draw=draw_plain)
     return folder
 
 
@@ -55,10 +76,13 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
 
 
 @pytest.fixture(scope="session")
-def trained_run(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def trained_run(prepare_run: Callable[..., RunFolder], shared_folder: Path) -> RunFolder:
     """A finished run of eight epochs; its output reads the drawn digits."""
-    run = prepare_run(tmp_path_factory.mktemp("trained"), epochs=8)
-    run_training(run, on_epoch=lambda _: None)
+    with locked(shared_folder):
+        if (shared_folder / "run").exists():
+            return RunFolder(shared_folder / "run")
+        run = prepare_run(shared_folder, epochs=8)
+        run_training(run, on_epoch=lambda _: None)
     return run
 
 
