@@ -74,7 +74,7 @@ def with_settings(readme: str) -> str:
 def settings_table() -> str:
     """Each variable with its default and meaning."""
     rows = (
-        (f"`{variable(name)}`", "" if field.default is None else f"`{field.default}`", str(field.description))
+        (f"`{variable(name)}`", "" if field.default is None else f"`{field.default}`", _escaped(str(field.description)))
         for name, field in Settings.model_fields.items()
     )
     return table(("variable", "default", "meaning"), rows)
@@ -139,7 +139,12 @@ def _options(command: TyperCommand, name: str) -> list[tuple[str, str]]:
 
 def _plain(text: str) -> str:
     """A help text without the parentheses that typer puts around defaults in words."""
-    return re.sub(r"\[default: \((.*?)\)", r"[default: \1", text).replace("<", r"\<").replace("  [", " [")
+    return re.sub(r"\[default: \((.*?)\)", r"[default: \1", _escaped(text)).replace("  [", " [")
+
+
+def _escaped(text: str) -> str:
+    """A text of which Markdown takes nothing for HTML."""
+    return text.replace("<", r"\<")
 
 
 def http_page() -> str:

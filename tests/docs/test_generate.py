@@ -19,7 +19,8 @@ def test_the_pages_are_those_that_the_generator_writes(path: Path) -> None:
 def test_every_setting_is_listed_with_its_default(name: str) -> None:
     for setting, field in Settings.model_fields.items():
         default = "" if field.default is None else f"`{field.default}`"
-        assert f"\n| `{variable(setting)}` | {default} | {field.description} |\n" in PAGES[ROOT / name]
+        meaning = str(field.description).replace("<", r"\<")
+        assert f"\n| `{variable(setting)}` | {default} | {meaning} |\n" in PAGES[ROOT / name]
 
 
 @pytest.mark.parametrize("call", ["POST /predict", "POST /predict/batch", "POST /models/reload", "GET /readyz"])
