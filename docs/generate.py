@@ -28,6 +28,7 @@ with 2 where the command or a setting is wrong and nothing was done, and with 1 
 interrupted `serve` has ended well (0). Errors go to standard error; colours and progress bars only to terminals, and
 no colours where `NO_COLOR` is set."""
 LINE = 118
+GENERAL = {"200", "default"}
 HTTP_INTRODUCTION = """\
 The service describes itself at `/openapi.json`, from which this page is made, and at `/docs`, where requests can be
 tried. Every error is a [problem](#problem); any call may also be told that it came too slowly (408), must come back
@@ -151,7 +152,7 @@ def http_page() -> str:
     """The calls of the service, and what it answers."""
     document = create_app(Settings(_env_file=None, model_store=ROOT / "model_store")).openapi()
     calls = [
-        _call(method.upper(), path, operation)
+        call_section(method.upper(), path, operation)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
@@ -159,7 +160,8 @@ def http_page() -> str:
     return page("HTTP", HTTP_INTRODUCTION, *calls, "## Documents", *schemas)
 
 
-def _call(method: str, path: str, operation: Mapping[str, Any]) -> str:
+def call_section(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    """What the OpenAPI document says of a call."""
     parts = [f"## {method} {path}", operation.get("description") or f"{operation['summary']}."]
     if "security" in operation and "403" not in operation["responses"]:  # those ask for the admin key, and say so
         parts.append("Asks for a key where keys are set.")
@@ -170,17 +172,22 @@ def _call(method: str, path: str, operation: Mapping[str, Any]) -> str:
         parts.append("Bodies: " + ", ".join(f"`{kind}`" for kind in body["content"]) + ".")
     answers = operation["responses"]
     parts.append(table(("status", "answer", ""), (_answer(code, answers[code]) for code in sorted(answers))))
-    (good,) = answers["200"]["content"].values()
-    if "example" in good:
-        parts.append(f"```json\n{_folded(good['example'])}\n```")
+    parts += [
+        f"```json\n{_folded(content['example'])}\n```"
+        for content in answers["200"]["content"].values()
+        if "example" in content
+    ]
     return "\n\n".join(parts)
 
 
 def _answer(code: str, answer: Mapping[str, Any]) -> tuple[str, str, str]:
-    (content,) = answer["content"].values()
+    kinds = [
+        _type(content["schema"]) if "$ref" in content["schema"] else f"`{kind}`"
+        for kind, content in answer["content"].items()
+    ]
     # Not the descriptions of errors: the words for a status are those of the Python that runs this.
-    says = answer["description"] if code in {"200", "default"} else content["example"]["detail"]
-    return code.replace("default", "other"), _type(content["schema"]), says
+    examples = [content["example"]["detail"] for content in answer["content"].values() if code not in GENERAL]
+    return code.replace("default", "other"), " or ".join(kinds), " ".join(examples) or answer["description"]
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings, variable
-from docs.generate import ROOT, pages, table
+from docs.generate import ROOT, call_section, pages, table
 
 PAGES = pages()
 
@@ -33,6 +33,13 @@ def test_every_call_is_described(call: str) -> None:
 )
 def test_every_command_and_option_is_described(entry: str) -> None:
     assert entry in PAGES[ROOT / "docs/reference/commands.md"]
+
+
+def test_an_answer_may_come_in_several_kinds() -> None:
+    kinds = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/csv")}
+    answers = {"200": {"description": "Numbers.", "content": kinds}}
+    section = call_section("GET", "/numbers", {"summary": "Numbers", "responses": answers})
+    assert "| 200 | `text/plain` or `text/csv` | Numbers. |" in section
 
 
 def test_nothing_of_this_machine_is_in_them() -> None:
