@@ -10,12 +10,15 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from app.suggestions import did_you_mean
+
 PREFIX = "OCR_"
 
 
 def _readable_folder(path: Path) -> Path:
     if not path.is_dir():
-        raise PydanticCustomError("no_folder", "There is no folder {path}", {"path": str(path.absolute())})
+        shown = {"path": str(path.absolute()), "meant": did_you_mean(path.absolute())}
+        raise PydanticCustomError("no_folder", "There is no folder {path}.{meant}", shown)
     if not os.access(path, os.R_OK | os.X_OK):
         raise PydanticCustomError("closed", "This user may not read {path}", {"path": str(path.absolute())})
     return path
@@ -45,8 +48,8 @@ def _key_file(path: Path) -> Path:
     try:
         keys = _keys_in(path)
     except OSError as error:
-        shown["reason"] = str(error.strerror)
-        raise PydanticCustomError("closed", "Cannot read {path}: {reason}", shown) from error
+        shown |= {"reason": str(error.strerror), "meant": did_you_mean(path.absolute())}
+        raise PydanticCustomError("closed", "Cannot read {path}: {reason}.{meant}", shown) from error
     except UnicodeDecodeError as error:
         raise PydanticCustomError("no_text", "There is no text in UTF-8 in {path}", shown) from error
     if not keys:

@@ -1,5 +1,7 @@
 """The commands: `python -m training COMMAND`."""
 
+from collections.abc import Callable
+
 import typer
 
 from training.commands.data import download, draw, validate
@@ -7,14 +9,42 @@ from training.commands.evaluate import crossval, evaluate
 from training.commands.label import label
 from training.commands.train import export, pretrain, train
 
+PROGRAM = "python -m training"
+EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
+    download: ("download",),
+    label: ("label my_images", "label my_images --retrain-every 50"),
+    validate: ("validate --data my_images", "validate --data labels.csv --json report.json"),
+    train: (
+        "train --data my_images --name mine",
+        "train --data my_images --preview augmented.png",
+        "train --resume --name mine",
+    ),
+    evaluate: (
+        "evaluate --model model_store/mine/202611231200 --data test",
+        "evaluate --model mine/1 --data test.csv --json test.json",
+    ),
+    crossval: ("crossval --data my_images --folds 5", "crossval --data my_images --labels 100 --seeds 3"),
+    export: ("export runs/mine/202611231200 --output model_store/mine/2",),
+    draw: ("draw --output datasets/drawn --count 300",),
+    pretrain: ("pretrain --output weights.npz --images 20000",),
+}
+"""The commands in the order of the help, each with command lines that its help ends with."""
+
+
+def examples(*lines: str) -> str:
+    """Command lines for the end of a command's help."""
+    return "\n".join(["Examples:", *(f"[bold]{PROGRAM} {line}[/]" for line in lines)])
+
+
 app = typer.Typer(
     help="From labelled images to a model that the service reads.",
+    epilog=examples("draw --output datasets/drawn", "train --data datasets/drawn --name drawn --epochs 10"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (download, label, validate, train, evaluate, crossval, export, draw, pretrain):
-    app.command()(command)
+for command, lines in EXAMPLES.items():
+    app.command(epilog=examples(*lines))(command)
 
 if __name__ == "__main__":
-    app()
+    app(prog_name=PROGRAM)

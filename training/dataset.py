@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.inference.ctc import CtcCodec
 from app.inference.images import Pixels, decode_image, fit_to_input
+from app.suggestions import did_you_mean
 from training.files import write_atomically
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
@@ -43,13 +44,15 @@ def read_samples(source: Path, images: Path | None = None) -> list[Sample]:
     Raises:
         DataError: there is no such folder or file, it holds no image, or a row is wrong.
     """
+    if images is not None and not images.is_dir():
+        raise DataError(f"{images} is not a folder of images.{did_you_mean(images)}")
     if source.is_dir():
         files = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
         samples = [Sample(path, _normalised(path.stem)) for path in files]
     elif source.is_file():
         samples = _read_csv(source, images)
     else:
-        raise DataError(f"{source} is neither a folder nor a CSV file.")
+        raise DataError(f"{source} is neither a folder nor a CSV file.{did_you_mean(source)}")
     if not samples:
         raise DataError(f"{source} holds no images: put PNG, JPEG or WebP files there, named by their labels.")
     return samples

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.suggestions import did_you_mean
 from training.checkpoints import read_state
 from training.config import TrainingConfig
 from training.files import write_atomically
@@ -90,7 +91,7 @@ class RunFolder:
         try:
             return RunState.model_validate_json(self.state_file.read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
-            raise RunError(f"{self.path} is not the folder of a training run.") from error
+            raise RunError(f"{self.path} is not the folder of a training run.{did_you_mean(self.path)}") from error
 
     def epochs_done(self) -> int:
         """How many epochs the checkpoint has behind it."""

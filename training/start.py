@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.ctc import CtcCodec
+from app.suggestions import did_you_mean
 from training.architectures import LOGITS
 from training.checkpoints import read_state, read_variables, save_variables
 from training.config import NO_START, SHIPPED, shipped_start
@@ -86,4 +87,4 @@ def _arrays(path: Path) -> tuple[list[NDArray[np.float32]], dict[str, Any]]:
     try:
         return read_variables(path), read_state(path)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StartError(f"{path} is not a file of weights to start from.") from error
+        raise StartError(f"{path} is not a file of weights to start from.{did_you_mean(path)}") from error

@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from app.inference.ctc import CtcCodec
 from app.inference.images import ImageError
@@ -30,6 +31,11 @@ class DataReport:
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `validate --json`."""
+        sizes = [{"width": width, "height": height, "images": count} for (width, height), count in self.sizes.items()]
+        return asdict(self) | {"sizes": sizes}
 
 
 def validate_samples(samples: Sequence[Sample], max_steps: int) -> DataReport:

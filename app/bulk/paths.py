@@ -8,6 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from app.bulk.job import BulkError
+from app.suggestions import did_you_mean
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 MAGIC = re.compile(r"[*?\[]")
@@ -21,10 +22,9 @@ def check_paths(arguments: Iterable[str]) -> None:
     """
     for argument in arguments:
         if not os.path.lexists(argument) and next(_expand(argument), None) is None:
-            what = (
-                f"No image matches {argument}" if MAGIC.search(argument) else f"There is no file or folder {argument}"
-            )
-            raise BulkError(f"{what}.")
+            if MAGIC.search(argument):
+                raise BulkError(f"No image matches {argument}.{did_you_mean(_fixed_part(argument))}")
+            raise BulkError(f"There is no file or folder {argument}.{did_you_mean(argument)}")
 
 
 def image_paths(arguments: Iterable[str]) -> Iterator[str]:
@@ -43,11 +43,15 @@ def _expand(argument: str) -> Iterator[str]:
     if os.path.lexists(argument):
         yield from _walk(argument.rstrip("/") + "/") if Path(argument).is_dir() else (argument,)
     elif MAGIC.search(argument):
-        parts = Path(argument).parts
-        fixed = list(takewhile(lambda part: not MAGIC.search(part), parts))
-        folder = str(Path(*fixed)).rstrip("/") + "/" if fixed else ""
-        if Path(folder).is_dir():
-            yield from _match(folder, parts[len(fixed) :])
+        fixed = _fixed_part(argument)
+        folder = str(fixed).rstrip("/") + "/" if fixed.parts else ""
+        if fixed.is_dir():
+            yield from _match(folder, Path(argument).parts[len(fixed.parts) :])
+
+
+def _fixed_part(glob: str) -> Path:
+    """The folder in which all that a glob matches lies."""
+    return Path(*takewhile(lambda part: not MAGIC.search(part), Path(glob).parts))
 
 
 def _walk(folder: str) -> Iterator[str]:

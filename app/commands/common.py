@@ -20,6 +20,11 @@ def settings_or_exit() -> Settings:
         raise typer.Exit(WRONG_USAGE) from None
 
 
+def examples(*lines: str) -> str:
+    """For the end of a command's help: command lines."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])  # \b: not wrapped
+
+
 def settings_help(*settings: str) -> str:
     """For the end of a command's help, a line a setting, all if none is named: variable, meaning and default."""
     fields = {name: Settings.model_fields[name] for name in settings or Settings.model_fields}

@@ -1,5 +1,6 @@
 """`python -m app read`: images to a table, without a server."""
 
+import os
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from app.bulk.paths import check_paths, image_paths
 from app.bulk.run import read_all
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.inference.cpus import available_cpus
+from app.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
 
@@ -113,7 +115,7 @@ def _check_output(output: Path | None, json_lines: bool, alternatives: int, forc
     check_format(output)
     if output.is_dir() or not output.parent.is_dir():
         what = f"{output} is a folder" if output.is_dir() else f"There is no folder {output.parent}"
-        raise BulkError(f"{what}; --output names the file to write.")
+        raise BulkError(f"{what}; --output names the file to write.{did_you_mean(output.parent)}")
     if output.exists() and not force and not partial_of(output).exists():
         raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
 
@@ -194,5 +196,6 @@ def _progress(run: Run, *, shown: bool) -> Iterator[Callable[[], None]]:
 
 
 def _fail(error: Exception, status: int) -> NoReturn:
-    typer.echo(f"{typer.style('error:', fg='red')} {error}", err=True)
+    coloured = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+    typer.echo(f"{typer.style('error:', fg='red')} {error}", err=True, color=coloured)
     raise typer.Exit(status)

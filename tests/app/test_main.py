@@ -1,13 +1,16 @@
 """`python -m app`: its commands, and the service without one."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from app.__main__ import main
+from app.__main__ import PROGRAM, READ_EXAMPLES, app, main
 from app.settings import Settings, variable
 
 
@@ -60,6 +63,14 @@ def test_a_wrong_value_in_the_file_of_the_working_directory_stops_the_process(
     assert finished.stdout == ""
     assert finished.stderr.startswith("OCR_PORT: ")
     assert finished.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", READ_EXAMPLES)
+def test_the_examples_of_the_help_are_commands(line: str) -> None:
+    name, *arguments = shlex.split(line.removeprefix(PROGRAM))
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    group.commands[name].make_context(name, arguments)  # raises where an option is unknown or lacks a value
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"]])

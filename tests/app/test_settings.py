@@ -112,6 +112,18 @@ def test_the_model_store_that_is_not_there_is_named(folder: Path) -> None:
         Settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"), [("OCR_MODEL_STORE", "modelstore", "model_store"), ("OCR_API_KEY_FILE", "key", "keys")]
+)
+def test_of_a_mistyped_path_it_is_said_what_was_meant(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, meant: str
+) -> None:
+    (folder / "keys").write_text("opensesame\n")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=re.escape(f"Did you mean {folder / meant}?")):
+        Settings()
+
+
 class TestKey:
     def test_it_is_not_shown(self) -> None:
         settings = Settings(api_key="opensesame")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import cv2
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from training.__main__ import app
+from training.__main__ import EXAMPLES, app
 from training.draw import draw_folder, draw_plain
 from training.run import RunFolder
 
+COMMANDS = {command.__name__: command for command in EXAMPLES}
 SMALL = ["--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
 
 
@@ -68,13 +72,70 @@ class TestHelp:
         done = subprocess.run([sys.executable, "-c", code], check=False, cwd=repository, capture_output=True, text=True)
         assert done.stderr.strip() == "set()"
 
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_of_a_command_ends_with_examples(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        printed = run(name, "--help").output
+        lines = [line.strip() for line in printed.partition("Examples:")[2].splitlines() if line.strip()]
+        assert lines == [f"python -m training {line}" for line in EXAMPLES[COMMANDS[name]]]
+        assert "\x1b" not in printed
+
+    @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+    def test_its_examples_are_commands(self, line: str) -> None:
+        name, *arguments = shlex.split(line)
+        group = get_command(app)
+        assert isinstance(group, TyperGroup)
+        group.commands[name].make_context(name, arguments)  # raises where an option is unknown or lacks a value
+
+    def test_names_defaults_that_depend(self) -> None:
+        printed = " ".join(run("validate", "--help").output.split())
+        assert "[default: (as the images)]" in printed
+
     def test_a_mistyped_option_says_what_was_meant(self) -> None:
         result = run("train", "--epoch", "3")
         assert result.exit_code == 2
         assert "--epochs" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["validate", "--data", "fw"], "few"),
+        (["validate", "--data", "label.csv"], "labels.csv"),
+        (["validate", "--data", "labels.csv", "--images", "feww"], "few"),
+        (["validate", "--data", "few", "--json", "fews/report.json"], "few"),
+        (["evaluate", "--data", "few", "--model", "model_stores/mine/1"], "model_store/mine/1"),
+        (["evaluate", "--data", "few", "--model", "model_store/mine/1", "--json", "fews/report.json"], "few"),
+        (["export", "runs/min/1", "--output", "out"], "runs/mine/1"),
+        (["export", "runs/mine/1", "--output", "out", "--crossval", "label.csv"], "labels.csv"),
+        (["train", "--data", "few", "--init", "run/mine/1", "--output", "out"], "runs/mine/1"),
+        (["train", "--resume", "--run-dir", "run/mine/1"], "runs/mine/1"),
+    ],
+)
+def test_a_mistyped_path_says_what_was_meant(
+    arguments: list[str], meant: str, few_digits: Path, in_folder: Path
+) -> None:
+    (in_folder / "labels.csv").write_text("path,label\nfew/1234.png,1234\n")
+    for folder in ("model_store/mine/1", "runs/mine/1"):
+        (in_folder / folder).mkdir(parents=True)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert f"Did you mean {meant}?" in result.output
+
+
 class TestValidate:
+    def test_writes_what_it_finds_as_json(self, few_digits: Path, in_folder: Path) -> None:
+        (few_digits / "1111.png").write_text("not an image")
+        result = run("validate", "--data", few_digits, "--json", "report.json")
+        assert result.exit_code == 1
+        report = json.loads((in_folder / "report.json").read_text())
+        assert report["images"] == 41
+        assert report["vocabulary"] == "0123456789"
+        assert report["label_lengths"] == {"4": 41}
+        assert report["sizes"] == [{"width": 200, "height": 50, "images": 40}]
+        assert "1111.png" in report["errors"][0]
+        assert report["warnings"] == []
+
     def test_prints_what_the_data_is(self, few_digits: Path) -> None:
         result = run("validate", "--data", few_digits)
         assert result.exit_code == 0

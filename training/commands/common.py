@@ -1,7 +1,8 @@
 """What the commands share: options, output, and how they fail."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -9,7 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.suggestions import did_you_mean
 from training.dataset import DataError, Sample, read_samples
+from training.files import write_atomically
+
+if TYPE_CHECKING:
+    from training.validation import DataReport
 
 INTERRUPTED = 130
 
@@ -21,23 +27,41 @@ Data = Annotated[
     typer.Option(help="A folder of images named by their labels, or a CSV file of path,label.", show_default=False),
 ]
 Images = Annotated[Path | None, typer.Option(help="Where the images of a CSV file lie now, if they were moved.")]
-ArchitectureName = Annotated[str | None, typer.Option(help="The network: conv_ctc (default) or resnet_blstm.")]
-Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: as the images]")]
-Height = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.  [default: 50]")]
+ArchitectureName = Annotated[
+    str | None, typer.Option(help="The network: conv_ctc or resnet_blstm.", show_default="conv_ctc")
+]
+Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.", show_default="as the images")]
+Height = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.", show_default="50")]
 Init = Annotated[
     str | None,
     typer.Option(
-        help="The weights to start from: shipped, none, the folder of a run, or a file of pretrain.  "
-        "[default: shipped, where the architecture has them]"
+        help="The weights to start from: shipped, none, the folder of a run, or a file of pretrain.",
+        show_default="shipped, where the architecture has them",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.  [default: by the number of images]")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="by the number of images")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")]
 
 
 def fail(message: object) -> NoReturn:
     """Print what is wrong and end the command with status 1."""
-    err.print(f"[red]error:[/] {escape(str(message))}")
+    meant = did_you_mean(message.filename) if isinstance(message, FileNotFoundError) and message.filename else ""
+    err.print(f"[red]error:[/] {escape(f'{message}{meant}')}")
     raise typer.Exit(1)
+
+
+def check_json_file(path: Path | None) -> None:
+    """End with status 1 if no file can be written there: now, not when all is done."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        fail(f"{what}; --json names the file to write.{did_you_mean(path.parent)}")
+
+
+def write_json(report: dict[str, Any], path: Path | None) -> None:
+    """Write what `--json` asks for, if it was given."""
+    if path is not None:
+        with write_atomically(path) as file:
+            json.dump(report, file, indent=1, ensure_ascii=False)
 
 
 def read_data(data: Path | None, images: Path | None) -> list[Sample]:
@@ -65,13 +89,22 @@ def make_config(train: list[Sample], **options: Any) -> Any:
         fail(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, not {first['input']}.")
 
 
-def check_data(samples: list[Sample], config: Any) -> None:
-    """Print what `validate` finds; end with status 1 on errors."""
+def check_data(samples: list[Sample], config: Any, json_file: Path | None = None) -> None:
+    """Print what `validate` finds, and write it to a file if one is given; end with status 1 on errors."""
     from training.fit import build_network
     from training.validation import validate_samples
 
     steps = build_network(config, classes=2).output_shape[1]
     report = validate_samples(samples, max_steps=steps)
+    write_json(report.as_json(), json_file)
+    print_data_report(report)
+    if report.errors:
+        fail(f"errors in the data: {len(report.errors)}")
+    out.print("[green]the data is sound[/]")
+
+
+def print_data_report(report: "DataReport") -> None:
+    """Show what `DataReport` holds."""
     lengths = ", ".join(f"{length} ({count}×)" for length, count in report.label_lengths.items())
     sizes = ", ".join(f"{w}×{h} ({count}×)" for (w, h), count in list(report.sizes.items())[:5])
     out.print(f"images      {report.images}")
@@ -82,9 +115,6 @@ def check_data(samples: list[Sample], config: Any) -> None:
         out.print(f"[yellow]warning:[/] {escape(warning)}")
     for error in report.errors:
         err.print(f"[red]error:[/] {escape(error)}")
-    if report.errors:
-        fail(f"errors in the data: {len(report.errors)}")
-    out.print("[green]the data is sound[/]")
 
 
 def check_start(samples: list[Sample], config: Any) -> None:

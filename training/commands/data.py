@@ -11,8 +11,10 @@ from training.commands.common import (
     Data,
     Height,
     Images,
+    JsonFile,
     Width,
     check_data,
+    check_json_file,
     err,
     fail,
     make_config,
@@ -25,7 +27,7 @@ from training.progress import download_progress
 def download(
     output: Annotated[Path, typer.Option(help="The folder to make.")] = Path("datasets/captcha_images_v2"),
     url: Annotated[
-        str | None, typer.Option(help="A zip archive of your own.  [default: the tutorial's data set]")
+        str | None, typer.Option(help="A zip archive of your own.", show_default="the tutorial's data set")
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="The SHA-256 that the archive must have.")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that the server may stay silent.")] = 30,
@@ -55,12 +57,14 @@ def validate(
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Look data over before training: unreadable images, wrong labels, rare characters, duplicates."""
+    check_json_file(json_file)
     load_tensorflow()
     samples = read_data(data, images)
     config = make_config(samples, architecture=architecture, width=width, height=height)
-    check_data(samples, config)
+    check_data(samples, config, json_file)
 
 
 def draw(

@@ -1,6 +1,5 @@
 """How well models read: evaluate, crossval."""
 
-import json
 import shlex
 import signal
 import sys
@@ -12,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from app.inference.model import ModelError
+from app.suggestions import did_you_mean
 from training.backend import load_tensorflow
 from training.commands.common import (
     INTERRUPTED,
@@ -21,8 +21,10 @@ from training.commands.common import (
     Height,
     Images,
     Init,
+    JsonFile,
     Width,
     check_data,
+    check_json_file,
     check_start,
     err,
     fail,
@@ -31,9 +33,9 @@ from training.commands.common import (
     print_evaluation,
     print_robustness,
     read_data,
+    write_json,
 )
 from training.dataset import vocabulary_of
-from training.files import write_atomically
 from training.progress import counting_progress
 
 
@@ -45,13 +47,16 @@ def evaluate(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also read the images changed in many ways.")
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Read labelled images with a model and count what is wrong."""
     from training.evaluate import Evaluation, Line
     from training.evaluate import evaluate as read_all
     from training.robustness import measure_robustness
 
+    check_json_file(json_file)
+    if not model.is_dir():
+        fail(f"{model} is not the folder of a model.{did_you_mean(model)}")
     samples = read_data(data, images)
 
     def show(line: Line) -> None:
@@ -71,9 +76,7 @@ def evaluate(
     if robustness:
         report["robustness"] = [asdict(row) for row in measure_robustness(model, samples)]
         print_robustness(report["robustness"])
-    if json_file is not None:
-        with write_atomically(json_file) as file:
-            json.dump(report, file, indent=1, ensure_ascii=False)
+    write_json(report, json_file)
 
 
 def crossval(
@@ -93,7 +96,7 @@ def crossval(
     epochs: Epochs = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="The folder for models and report.  [default: runs/crossval/…]")
+        Path | None, typer.Option(help="The folder for models and report.", show_default="runs/crossval/…")
     ] = None,
 ) -> None:
     """Read every image by a model that has not seen it, and report how well.

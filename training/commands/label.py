@@ -27,7 +27,7 @@ MOST_SHOWN = 5
 def label(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the images.", show_default=False)],
     labels: Annotated[
-        Path | None, typer.Option(help="The CSV file of labels to write or go on with.  [default: DIR/labels.csv]")
+        Path | None, typer.Option(help="The CSV file of labels to write or go on with.", show_default="DIR/labels.csv")
     ] = None,
     model: Annotated[
         Path | None, typer.Option(help="A model folder, such as model_store/captcha/202611231200, that guesses.")

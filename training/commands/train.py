@@ -41,7 +41,7 @@ def train(
         typer.Option(help="A folder of images named by their labels, or a CSV file of path,label."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The model folder to make.  [default: model_store/NAME/YYYYMMDDHHMM]")
+        Path | None, typer.Option(help="The model folder to make.", show_default="model_store/NAME/YYYYMMDDHHMM")
     ] = None,
     name: Annotated[str, typer.Option(help="The model's name in the model store.")] = "captcha",
     images: Images = None,
@@ -50,21 +50,25 @@ def train(
     height: Height = None,
     init: Init = None,
     epochs: Epochs = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.  [default: the architecture's]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images a step.", show_default="the architecture's")
+    ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="The highest of the schedule.  [default: the architecture's]")
+        float | None, typer.Option(help="The highest of the schedule.", show_default="the architecture's")
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop early after so many epochs without a better CER.  [default: never]"),
+        typer.Option(min=1, help="Stop early after so many epochs without a better CER.", show_default="never"),
     ] = None,
     validation_fraction: Annotated[
-        float | None, typer.Option(help="The part that is not trained on.  [default: 0.1]")
+        float | None, typer.Option(help="The part that is not trained on.", show_default="0.1")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of split, weights and augmentation.  [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of split, weights and augmentation.", show_default="0")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     run_dir: Annotated[
-        Path | None, typer.Option(help="For checkpoints and logs.  [default: runs/NAME/YYYYMMDDHHMM]")
+        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/NAME/YYYYMMDDHHMM")
     ] = None,
     preview: Annotated[
         Path | None, typer.Option(help="Draw a grid of augmented images into this PNG, and train nothing.")

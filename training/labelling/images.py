@@ -9,6 +9,7 @@ from app.bulk.paths import image_paths
 from app.inference.files import FileError, read_file
 from app.inference.image_errors import ACCEPTED
 from app.inference.images import ImageError, ImageTooLargeError, Pixels, decode_image
+from app.suggestions import did_you_mean
 from training.dataset import IMAGE_SUFFIXES, DataError
 
 MAX_FILE_BYTES = 32_000_000
@@ -70,7 +71,7 @@ def find_images(folder: Path) -> ImageFolder:
         DataError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; name the one that holds the images.")
+        raise DataError(f"{folder} is not a folder; name the one that holds the images.{did_you_mean(folder)}")
     root = folder.resolve()
     names: list[str] = []
     left_out: list[str] = []

@@ -150,6 +150,9 @@ def test_links_to_files_are_read_and_links_to_folders_are_not_followed(tree: Pat
         ("scans/*.gif", "No image matches scans/*.gif."),
         ("nowhere/*.png", "No image matches nowhere/*.png."),
         ("scans/*.txt", "No image matches scans/*.txt."),
+        ("scan", "There is no file or folder scan. Did you mean scans?"),
+        ("scans/d.jpg", "There is no file or folder scans/d.jpg. Did you mean scans/d.jpeg?"),
+        ("scan/*.png", "No image matches scan/*.png. Did you mean scans?"),
     ],
 )
 def test_what_is_not_there_is_named(argument: str, reason: str) -> None:

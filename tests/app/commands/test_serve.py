@@ -84,7 +84,7 @@ def test_each_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_the_model_store_that_is_not_there_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "model_store").rmdir()
-    assert stopped(capsys) == [f"OCR_MODEL_STORE: There is no folder {folder / 'model_store'}"]
+    assert stopped(capsys) == [f"OCR_MODEL_STORE: There is no folder {folder / 'model_store'}."]
 
 
 def test_the_key_is_not_among_the_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
