@@ -33,12 +33,21 @@ class Part:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What came of a part: a line for each unseen image, and the seconds that training took."""
+    """What came of a part.
+
+    Attributes:
+        name: of the part.
+        known: how many images it learnt from.
+        seconds: that training took.
+        lines: one for each unseen image.
+        view_lines: the same, each image read in several views, see `training.views`.
+    """
 
     name: str
     known: int
     seconds: float
     lines: list[Line]
+    view_lines: list[Line]
 
     @property
     def words_right(self) -> int:
@@ -134,7 +143,9 @@ def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> P
         _check_same(run, part, config)
     if file.exists():
         stored = json.loads(file.read_text(encoding="utf-8"))
-        return PartResult(**stored | {"lines": [Line(**line) for line in stored["lines"]]})
+        if "view_lines" in stored:  # earlier versions read no views
+            lines = {key: [Line(**line) for line in stored[key]] for key in ("lines", "view_lines")}
+            return PartResult(**stored | lines)
     if not run.state_file.exists():
         state = RunState(
             command=f"python -m training crossval, {part.name}",
@@ -147,8 +158,13 @@ def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> P
         start_run(run, state, train, validation)
     if not run.read_state().finished:
         run_training(run, on_epoch=lambda _: None)
-    lines = evaluate(model, part.unseen).lines
-    result = PartResult(part.name, len(part.known), run.read_state().seconds, lines)
+    result = PartResult(
+        part.name,
+        len(part.known),
+        run.read_state().seconds,
+        evaluate(model, part.unseen).lines,
+        evaluate(model, part.unseen, in_views=True).lines,
+    )
     with write_atomically(file) as out:
         json.dump(asdict(result), out, ensure_ascii=False)
     return result

@@ -11,6 +11,7 @@ from app.inference.images import ImageError, Pixels
 from app.inference.model import ImageToTextModel
 from training.dataset import Sample, read_image
 from training.metrics import character_error_rate, character_errors, confusions, word_error_rate
+from training.views import read_views
 
 BATCH = 64
 
@@ -84,13 +85,20 @@ class Evaluation:
         return [line.label for line in self.lines], [line.prediction for line in self.lines]
 
 
-def evaluate(folder: Path, samples: Sequence[Sample], on_line: Callable[[Line], None] | None = None) -> Evaluation:
+def evaluate(
+    folder: Path,
+    samples: Sequence[Sample],
+    on_line: Callable[[Line], None] | None = None,
+    *,
+    in_views: bool = False,
+) -> Evaluation:
     """Read every image with the model of a folder.
 
     Args:
         folder: holds model.onnx and configs.yaml.
         samples: images and labels.
         on_line: is called with each image's line, in order, as soon as it is read.
+        in_views: read each image several times, as `training.views` does and the service does not.
 
     Raises:
         ModelError: the folder holds no usable model.
@@ -99,23 +107,26 @@ def evaluate(folder: Path, samples: Sequence[Sample], on_line: Callable[[Line], 
     started = time.monotonic()
     lines: list[Line] = []
     for start in range(0, len(samples), BATCH):
-        for line in _read(model, samples[start : start + BATCH]):
+        for line in _read(model, samples[start : start + BATCH], in_views):
             lines.append(line)
             if on_line is not None:
                 on_line(line)
     return Evaluation(lines, time.monotonic() - started)
 
 
-def _read(model: ImageToTextModel, samples: Sequence[Sample]) -> list[Line]:
+def _read(model: ImageToTextModel, samples: Sequence[Sample], in_views: bool) -> list[Line]:
     opened = [_open(sample) for sample in samples]
-    readings = iter(model.predict([image for image in opened if not isinstance(image, str)]))
+    images = [image for image in opened if not isinstance(image, str)]
+    if in_views:
+        readings = iter(read_views(model, images))
+    else:
+        readings = iter([(reading.text, reading.confidence) for reading in model.predict(images)])
     lines = []
     for sample, image in zip(samples, opened, strict=True):
         if isinstance(image, str):
             lines.append(Line(sample.path.as_posix(), sample.label, "", 0.0, error=image))
         else:
-            reading = next(readings)
-            lines.append(Line(sample.path.as_posix(), sample.label, reading.text, reading.confidence))
+            lines.append(Line(sample.path.as_posix(), sample.label, *next(readings)))
     return lines
 
 

@@ -14,7 +14,7 @@ COMMAND = "python -m training crossval"
 
 
 def result_of(*lines: Line) -> PartResult:
-    return PartResult("part", known=10, seconds=60.0, lines=list(lines))
+    return PartResult("part", known=10, seconds=60.0, lines=list(lines), view_lines=list(lines[1:]))
 
 
 def markdown_of(*lines: Line) -> str:
@@ -31,6 +31,10 @@ class TestConfusions:
         markdown = markdown_of(*(Line("1", chr(ord("a") + index), "z", 0.9) for index in range(25)))
         assert markdown.count("| `z` | 1 |") == 20
         assert "has 5 more" in markdown
+
+    def test_of_readings_in_views_are_named(self) -> None:
+        markdown = markdown_of(Line("1", "nn", "mm", 0.9), Line("2", "ab", "ab", 0.9), Line("3", "cc", "cd", 0.9))
+        assert "| words read right, each image in 15 slightly shifted views | 1 of 3; wrong: `cc` |" in markdown
 
     def test_that_were_not_made_have_no_table(self) -> None:
         markdown = markdown_of(Line("1", "ab", "ab", 0.9))

@@ -37,6 +37,7 @@ from training.commands.common import (
 )
 from training.dataset import vocabulary_of
 from training.progress import counting_progress
+from training.views import VIEWS
 
 
 def evaluate(
@@ -46,6 +47,9 @@ def evaluate(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line an image.")] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also read the images changed in many ways.")
+    ] = False,
+    views: Annotated[
+        bool, typer.Option("--views", help=f"Read each image in {VIEWS} slightly shifted views, which vote.")
     ] = False,
     json_file: JsonFile = None,
 ) -> None:
@@ -68,7 +72,7 @@ def evaluate(
 
     try:
         with counting_progress(err, len(samples)) as bar:
-            result: Evaluation = read_all(model, samples, show)
+            result: Evaluation = read_all(model, samples, show, in_views=views)
     except ModelError as error:
         fail(f"{model}: {error}")
     report = result.as_json()
@@ -138,4 +142,6 @@ def crossval(
         raise typer.Exit(INTERRUPTED) from None
     report = write_report(results, folder, shlex.join(["python", "-m", "training", *sys.argv[1:]]))
     print_evaluation(report)
+    in_views = f"{report['words_right_in_views']} of {report['images']}"
+    out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")
     out.print(f"[green]written:[/] {folder}")
