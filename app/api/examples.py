@@ -74,7 +74,7 @@ _WITH_SEARCH: dict[str, Any] = {
     "alternatives": [{"text": "ef2ec", "confidence": 0.999014}, {"text": "8f2ec", "confidence": 0.000795}],
     "accepted": True,
 }
-_MODEL = {"name": "captcha", "version": "202611240002"}
+_MODEL = {"name": "captcha", "version": "202611240035"}
 _REQUEST_ID = "0b5a2f6a1f7c4e0f9a53c2f4f4a6d9e1"
 
 

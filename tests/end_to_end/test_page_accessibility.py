@@ -70,7 +70,7 @@ def a_key(page: Page, folder: Path) -> None:
 
 
 def no_model(page: Page, folder: Path) -> None:
-    broken = {"name": "captcha", "version": "202611240002", "reason": "model.onnx is not what SHA256SUMS says."}
+    broken = {"name": "captcha", "version": "202611240035", "reason": "model.onnx is not what SHA256SUMS says."}
     page.route("**/models", lambda route: route.fulfill(json={"models": [], "broken": [broken]}))
     page.reload()
     expect(page.locator("#unready")).to_be_visible()
