@@ -36,12 +36,12 @@ class Server:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self.wait_for_log(r"running on http://[^ ]+:(\d+)")[1])
+        return int(self.url.rpartition(":")[2])
 
     @property
     def url(self) -> str:
         """What its paths are added to."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.wait_for_log(r"running on (http://[^ ]+:\d+)")[1]
 
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Wait until it has written something."""

@@ -1,0 +1,224 @@
+"""Several replicas behind `deploy/haproxy`: real ones, and a real HAProxy that finds them by their name."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.deploy.name_server import name_server
+from tests.end_to_end.conftest import GENEROUS_SECONDS, Server, running
+
+HAPROXY = shutil.which("haproxy") or ""
+pytestmark = pytest.mark.skipif(not HAPROXY, reason="no haproxy: install it")
+
+ADDRESSES = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+CLIENTS = 4
+PAUSE_SECONDS = 0.01
+NOTICED_SECONDS = 1.5
+"""By when the proxy sends a replica nothing that has said it is about to stop, or some that has come back."""
+
+
+class Replicas:
+    """The service, once at each address, all at one port."""
+
+    def __init__(self, start: Callable[[str, int], Server]) -> None:
+        self.port = free_port()
+        self._start = start
+        self.running = {address: start(address, self.port) for address in ADDRESSES}
+        for server in self.running.values():
+            server.wait_until_ready()
+
+    def stop(self, address: str, by: signal.Signals) -> int:
+        """End one and return its exit status."""
+        return self.running[address].stop(by)
+
+    def start(self, address: str) -> None:
+        """Put a new one in the place of one that has ended."""
+        self.running[address] = self._start(address, self.port)
+        self.running[address].wait_until_ready()
+
+
+def free_port(address: str = "") -> int:
+    with socket.socket() as free:
+        free.bind((address, 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def configuration(repository: Path) -> Path:
+    return repository / "deploy" / "haproxy" / "haproxy.cfg"
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Replicas]:
+    folder = tmp_path_factory.mktemp("replicas")
+    with ExitStack() as stack:
+
+        def start(address: str, port: int) -> Server:
+            variables = {"OCR_HOST": address, "OCR_PORT": str(port), "OCR_DRAIN_SECONDS": "2"}
+            own = folder / str(len(list(folder.iterdir())))
+            return stack.enter_context(running(own, repository, variables))
+
+        yield Replicas(start)
+
+
+@contextmanager
+def proxying(configuration: Path, addresses: list[str], port: int) -> Iterator[str]:
+    """The address of a proxy for what has these addresses, once it can be used."""
+    listen = f"127.0.0.1:{free_port()}"
+    with name_server(addresses) as resolver:
+        variables = {"API_HOST": "api.test", "API_PORT": str(port), "RESOLVER": resolver, "LISTEN": listen}
+        with subprocess.Popen([HAPROXY, "-f", str(configuration)], env=variables) as process:
+            try:
+                wait_until_ready(f"http://{listen}")
+                yield f"http://{listen}"
+            finally:
+                process.terminate()
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + GENEROUS_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                time.sleep(NOTICED_SECONDS)  # for the other replicas
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the proxy reaches nobody")
+
+
+@pytest.fixture(scope="module")
+def proxy(configuration: Path, replicas: Replicas) -> Iterator[str]:
+    with proxying(configuration, ADDRESSES, replicas.port) as url:
+        yield url
+
+
+class Load:
+    """Clients that send one image after another while the context lasts; what they were answered."""
+
+    def __init__(self, url: str, image: bytes) -> None:
+        self._url, self._image = url, image
+        self._over = threading.Event()
+        self._clients = [threading.Thread(target=self._send) for _ in range(CLIENTS)]
+        self.read: list[str] = []
+        self.failed: list[str] = []
+
+    def __enter__(self) -> "Load":
+        for client in self._clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for client in self._clients:
+            client.join()
+
+    def _send(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=30) as client:
+            while not self._over.wait(PAUSE_SECONDS):
+                try:
+                    answer = client.post("/predict", content=self._image)
+                except httpx.HTTPError as error:
+                    self.failed.append(repr(error))
+                    continue
+                if answer.status_code == 200:
+                    self.read.append(answer.json()["text"])
+                else:
+                    self.failed.append(f"{answer.status_code} {answer.text}")
+
+
+def test_the_configuration_is_valid_without_any_variable(configuration: Path) -> None:
+    done = subprocess.run([HAPROXY, "-c", "-f", str(configuration)], env={}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_all_replicas_are_found_and_used(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:
+    before = {address: server.log.count('"/predict"') for address, server in replicas.running.items()}
+    for _ in range(12):
+        assert httpx.post(f"{proxy}/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
+    for address, server in replicas.running.items():
+        assert server.log.count('"/predict"') > before[address]
+
+
+def test_a_rolling_update_fails_no_request(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:
+    with Load(proxy, samples["ef2ec"]) as load:
+        for address in ADDRESSES:
+            assert replicas.stop(address, signal.SIGTERM) == 0
+            replicas.start(address)
+            time.sleep(NOTICED_SECONDS)
+    assert load.failed == []
+    assert len(load.read) > 100
+    assert set(load.read) == {"ef2ec"}
+
+
+def test_a_replica_that_is_killed_fails_no_request(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:
+    with Load(proxy, samples["ef2ec"]) as load:
+        time.sleep(0.5)
+        replicas.stop(ADDRESSES[0], signal.SIGKILL)
+        time.sleep(NOTICED_SECONDS)
+        replicas.start(ADDRESSES[0])
+        time.sleep(NOTICED_SECONDS)
+    assert load.failed == []
+    assert len(load.read) > 100
+    assert set(load.read) == {"ef2ec"}
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/models/reload"])
+def test_what_one_replica_would_answer_for_all_is_refused(proxy: str, path: str) -> None:
+    answer = httpx.post(f"{proxy}{path}")
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["instance"] == path
+
+
+class Unwilling(BaseHTTPRequestHandler):
+    """Says that it is ready, but answers no upload: with 503, as who is too busy, or by closing the connection."""
+
+    answers_503 = True
+    asked = 0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        self.close_connection = True
+        if self.answers_503:
+            self.send_response(503)
+            self.send_header("Retry-After", "1")
+            self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("answers_503", [True, False], ids=["busy", "dies"])
+def test_what_a_replica_cannot_answer_is_asked_of_another(
+    configuration: Path, replicas: Replicas, samples: dict[str, bytes], answers_503: bool
+) -> None:
+    handler = type("Handler", (Unwilling,), {"answers_503": answers_503})
+    with ThreadingHTTPServer(("127.0.0.5", replicas.port), handler) as unwilling:
+        thread = threading.Thread(target=unwilling.serve_forever)
+        thread.start()
+        try:
+            with proxying(configuration, ["127.0.0.5", ADDRESSES[0]], replicas.port) as url:
+                for label, image in samples.items():
+                    answer = httpx.post(f"{url}/predict", content=image)
+                    assert (answer.status_code, answer.json().get("text")) == (200, label)
+        finally:
+            unwilling.shutdown()
+            thread.join()
+    assert handler.asked > 0
