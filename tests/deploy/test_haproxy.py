@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deploy.load import Load
 from tests.deploy.name_server import name_server
 from tests.end_to_end.conftest import GENEROUS_SECONDS, Server, running
 
@@ -21,8 +22,6 @@ HAPROXY = shutil.which("haproxy") or ""
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="no haproxy: install it")
 
 ADDRESSES = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
-CLIENTS = 4
-PAUSE_SECONDS = 0.01
 NOTICED_SECONDS = 1.5
 """By when the proxy sends a replica nothing that has said it is about to stop, or some that has come back."""
 
@@ -105,40 +104,6 @@ def proxy(configuration: Path, replicas: Replicas) -> Iterator[str]:
         yield url
 
 
-class Load:
-    """Clients that send one image after another while the context lasts; what they were answered."""
-
-    def __init__(self, url: str, image: bytes) -> None:
-        self._url, self._image = url, image
-        self._over = threading.Event()
-        self._clients = [threading.Thread(target=self._send) for _ in range(CLIENTS)]
-        self.read: list[str] = []
-        self.failed: list[str] = []
-
-    def __enter__(self) -> "Load":
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for client in self._clients:
-            client.join()
-
-    def _send(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as client:
-            while not self._over.wait(PAUSE_SECONDS):
-                try:
-                    answer = client.post("/predict", content=self._image)
-                except httpx.HTTPError as error:
-                    self.failed.append(repr(error))
-                    continue
-                if answer.status_code == 200:
-                    self.read.append(answer.json()["text"])
-                else:
-                    self.failed.append(f"{answer.status_code} {answer.text}")
-
-
 def test_the_configuration_is_valid_without_any_variable(configuration: Path) -> None:
     done = subprocess.run(
         [HAPROXY, "-c", "-f", str(configuration)], env={}, capture_output=True, text=True, check=False
@@ -160,9 +125,7 @@ def test_a_rolling_update_fails_no_request(proxy: str, replicas: Replicas, sampl
             assert replicas.stop(address, signal.SIGTERM) == 0
             replicas.start(address)
             time.sleep(NOTICED_SECONDS)
-    assert load.failed == []
-    assert len(load.read) > 100
-    assert set(load.read) == {"ef2ec"}
+    load.assert_all_were_read("ef2ec")
 
 
 def test_a_replica_that_is_killed_fails_no_request(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:
@@ -172,9 +135,7 @@ def test_a_replica_that_is_killed_fails_no_request(proxy: str, replicas: Replica
         time.sleep(NOTICED_SECONDS)
         replicas.start(ADDRESSES[0])
         time.sleep(NOTICED_SECONDS)
-    assert load.failed == []
-    assert len(load.read) > 100
-    assert set(load.read) == {"ef2ec"}
+    load.assert_all_were_read("ef2ec")
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/models/reload"])

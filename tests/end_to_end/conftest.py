@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from app.settings import PREFIX
+from tests.end_to_end.commands import attempt
 
 GENEROUS_SECONDS = 60
 
@@ -164,3 +166,14 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
         yield open_page
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def compose_command() -> list[str]:
+    """`docker compose`, or `docker-compose` where there is only that."""
+    if not shutil.which("docker") or attempt("docker", "version").returncode:
+        pytest.skip("no Docker engine answers `docker version`")
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) and not attempt(*command, "version").returncode:
+            return command
+    pytest.skip("neither `docker compose` nor `docker-compose` is there")
