@@ -1,8 +1,11 @@
 """Requests that do not cease, while something happens to those who answer them."""
 
 import threading
+import time
 
 import httpx
+
+from tests.end_to_end.conftest import GENEROUS_SECONDS
 
 CLIENTS = 4
 PAUSE_SECONDS = 0.01
@@ -47,3 +50,17 @@ class Load:
                     self._read.append(answer.json()["text"])
                 else:
                     self._failed.append(f"{answer.status_code} {answer.text}")
+
+
+def wait_until_ready(url: str, settle: float) -> None:
+    """Wait until somebody is ready at an address, and then for so many seconds until all know."""
+    deadline = time.monotonic() + GENEROUS_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                time.sleep(settle)
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"nobody is ready at {url}")

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.deploy.load import Load
+from tests.deploy.load import Load, wait_until_ready
 from tests.deploy.name_server import name_server
-from tests.end_to_end.conftest import GENEROUS_SECONDS, Server, running
+from tests.end_to_end.conftest import Server, running
 
 HAPROXY = shutil.which("haproxy") or ""
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="no haproxy: install it")
@@ -79,23 +79,10 @@ def proxying(configuration: Path, addresses: list[str], port: int) -> Iterator[s
         variables = {"API_HOST": "api.test", "API_PORT": str(port), "RESOLVER": resolver, "LISTEN": listen}
         with subprocess.Popen([HAPROXY, "-f", str(configuration)], env=variables) as process:
             try:
-                wait_until_ready(f"http://{listen}")
+                wait_until_ready(f"http://{listen}", NOTICED_SECONDS)  # by one, and then for the others
                 yield f"http://{listen}"
             finally:
                 process.terminate()
-
-
-def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + GENEROUS_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                time.sleep(NOTICED_SECONDS)  # for the other replicas
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("the proxy reaches nobody")
 
 
 @pytest.fixture(scope="module")

@@ -216,6 +216,34 @@ class TestWatching:
         assert queue["pods"]["metric"]["name"] == QUEUE_DEPTH.name
 
 
+class TestDocumentation:
+    @pytest.fixture(scope="class")
+    def page(self, repository: Path) -> str:
+        return (repository / "docs" / "how-to" / "kubernetes.md").read_text()
+
+    def test_lists_every_component(self, page: str) -> None:
+        assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == {*MODELS, *OTHERS}
+
+    def test_builds_the_image_that_is_run_and_names_what_is_there(
+        self, page: str, container: Document, documents: list[Document], repository: Path
+    ) -> None:
+        assert f"docker build --tag {container['image']} .\n" in page
+        named = re.findall(r"kubectl (?:kustomize|apply --kustomize) (\S+)", page)
+        assert {*named} == {f"deploy/kubernetes/{PRODUCTION}"}
+        (namespace, secret) = re.findall(r"--namespace (\S+) create secret generic (\S+)", page)[0]
+        assert namespace == of_kind(documents, "Namespace")["metadata"]["name"]
+        assert secret in [source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source]
+        keys = re.findall(r"--from-literal OCR_(\w+)=", page)
+        assert {key.lower() for key in keys} <= Settings.model_fields.keys()
+
+    def test_says_how_much_pods_get(self, page: str, container: Document, pod: Document) -> None:
+        requests, limits = (container["resources"][kind] for kind in ("requests", "limits"))
+        for memory in (requests["memory"], limits["memory"]):
+            assert memory.replace("Mi", " MiB") in page
+        assert f"{requests['cpu']} CPU and" in page
+        assert f"{pod['spec']['terminationGracePeriodSeconds']} s." in page
+
+
 def test_the_overlay_is_shipped_without_components(repository: Path) -> None:
     file = repository / "deploy" / "kubernetes" / PRODUCTION / "kustomization.yaml"
     assert yaml.safe_load(file.read_text())["components"] == []

@@ -4,6 +4,7 @@ HAProxy is Debian's, in the base image of the service: what compose names need n
 """
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -14,9 +15,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.deploy.load import Load
+from tests.deploy.load import Load, wait_until_ready
 from tests.end_to_end.commands import run
-from tests.end_to_end.conftest import GENEROUS_SECONDS
 
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 
@@ -33,35 +33,36 @@ CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
 
 @dataclass(frozen=True)
 class Scaled:
-    """The replicas, by the ids of their containers, and where the proxy is."""
+    """Several replicas and the proxy, as one compose project."""
 
-    replicas: list[str]
-    url: str
+    compose: list[str]
 
+    @property
+    def url(self) -> str:
+        """Where the proxy is."""
+        return f"http://{run(*self.compose, 'port', 'proxy', '8000')}"
 
-def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + GENEROUS_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                time.sleep(NOTICED_SECONDS)
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"nobody is ready at {url}")
+    @property
+    def replicas(self) -> list[str]:
+        """The ids of their containers."""
+        return run(*self.compose, "ps", "--quiet", "api").split()
 
 
 def wait_until_back(replica: str) -> None:
-    wait_until_ready(f"http://{run('docker', 'port', replica, '8000')}")
+    wait_until_ready(f"http://{run('docker', 'port', replica, '8000')}", NOTICED_SECONDS)
 
 
 @pytest.fixture(scope="module")
-def documented(repository: Path) -> list[str]:
-    """The words of the command that starts several replicas on one host."""
+def blocks(repository: Path) -> list[str]:
+    """The commands of the documentation."""
     text = (repository / "docs" / "how-to" / "several-hosts.md").read_text()
-    (line,) = [line for line in text.splitlines() if "--scale api=" in line]
-    return shlex.split(line)
+    return re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def documented(blocks: list[str]) -> list[str]:
+    """The words of the command that starts several replicas on one host."""
+    return shlex.split(blocks[0])
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +84,11 @@ def scaled(
     try:
         run("docker", "build", "--tag", image, str(folder), seconds=300)
         run(*compose, *documented[command + 2 :], "--build", seconds=1000)
-        url = f"http://{run(*compose, 'port', 'proxy', '8000')}"
-        replicas = run(*compose, "ps", "--quiet", "api").split()
-        for replica in replicas:
+        scaled = Scaled(compose)
+        for replica in scaled.replicas:
             wait_until_back(replica)
-        wait_until_ready(url)
-        yield Scaled(replicas, url)
+        wait_until_ready(scaled.url, NOTICED_SECONDS)
+        yield scaled
     finally:
         run(*compose, "--profile", "scale", "down", "--volumes", "--rmi", "local", "--timeout", "10", seconds=120)
         run("docker", "image", "rm", image)
@@ -103,18 +103,23 @@ def test_as_many_serve_as_the_documentation_says(
     assert all('"/predict"' in run("docker", "logs", replica) for replica in scaled.replicas)
 
 
-def test_restarting_one_after_the_other_fails_no_request(scaled: Scaled, samples: dict[str, bytes]) -> None:
+def test_the_update_of_the_documentation_fails_no_request(
+    scaled: Scaled, blocks: list[str], samples: dict[str, bytes]
+) -> None:
+    before = scaled.replicas
+    (script,) = [block for block in blocks if "--no-recreate" in block]
     with Load(scaled.url, samples["ef2ec"]) as load:
-        for replica in scaled.replicas:
-            run("docker", "restart", "--time", "60", replica, seconds=120)
-            wait_until_back(replica)
+        run("sh", "-euc", script.replace("docker compose", shlex.join(scaled.compose)), seconds=200)
     load.assert_all_were_read("ef2ec")
+    assert len(scaled.replicas) == len(before)
+    assert not {*scaled.replicas} & {*before}
 
 
 def test_killing_one_fails_no_request(scaled: Scaled, samples: dict[str, bytes]) -> None:
+    victim = scaled.replicas[0]
     with Load(scaled.url, samples["ef2ec"]) as load:
-        run("docker", "kill", scaled.replicas[0])
+        run("docker", "kill", victim)
         time.sleep(NOTICED_SECONDS)
-        run("docker", "start", scaled.replicas[0])
-        wait_until_back(scaled.replicas[0])
+        run("docker", "start", victim)
+        wait_until_back(victim)
     load.assert_all_were_read("ef2ec")
