@@ -72,17 +72,24 @@ def replicas(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iter
 
 
 @contextmanager
-def proxying(configuration: Path, addresses: list[str], port: int) -> Iterator[str]:
-    """The address of a proxy for what has these addresses, once it can be used."""
+def haproxy(configuration: Path, addresses: list[str], port: int) -> Iterator[str]:
+    """The address of a proxy for what has these addresses."""
     listen = f"127.0.0.1:{free_port()}"
     with name_server(addresses) as resolver:
         variables = {"API_HOST": "api.test", "API_PORT": str(port), "RESOLVER": resolver, "LISTEN": listen}
         with subprocess.Popen([HAPROXY, "-f", str(configuration)], env=variables) as process:
             try:
-                wait_until_ready(f"http://{listen}", NOTICED_SECONDS)  # by one, and then for the others
                 yield f"http://{listen}"
             finally:
                 process.terminate()
+
+
+@contextmanager
+def proxying(configuration: Path, addresses: list[str], port: int) -> Iterator[str]:
+    """The same once it can be used."""
+    with haproxy(configuration, addresses, port) as url:
+        wait_until_ready(url, NOTICED_SECONDS)  # until one can be reached, and then for the others
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +138,16 @@ def test_what_one_replica_would_answer_for_all_is_refused(proxy: str, path: str)
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["instance"] == path
+
+
+def test_where_nobody_is_ready_it_says_so_as_the_service_would(configuration: Path) -> None:
+    retrying = httpx.HTTPTransport(retries=5)  # until it listens
+    with haproxy(configuration, [], free_port()) as url, httpx.Client(transport=retrying) as client:
+        answer = client.post(f"{url}/predict", content=b"image")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] == "2"
+    assert answer.json()["status"] == 503
 
 
 class Unwilling(BaseHTTPRequestHandler):
