@@ -16,7 +16,7 @@ PRODUCTION = "overlays/production"
 def render(repository: Path, folder: Path, components: Iterable[str] = ()) -> list[Document]:
     """The documents of the overlay for production with some components, made in an empty folder."""
     if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl: install it")
+        pytest.skip("no kubectl: install it, 1.21 or newer")
     copy = folder / "kubernetes"
     shutil.copytree(repository / "deploy" / "kubernetes", copy)
     file = copy / PRODUCTION / "kustomization.yaml"
