@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -172,6 +172,19 @@ class Unwilling(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@contextmanager
+def serving(handler: type[Unwilling], port: int) -> Iterator[str]:
+    """The address of a replica that is none."""
+    with ThreadingHTTPServer(("127.0.0.5", port), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield "127.0.0.5"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "dies"])
 def test_what_a_replica_cannot_answer_is_asked_of_another(
     configuration: Path, replicas: Replicas, samples: dict[str, bytes], busy: bool
@@ -179,15 +192,25 @@ def test_what_a_replica_cannot_answer_is_asked_of_another(
     class Handler(Unwilling):
         answers_503 = busy
 
-    with ThreadingHTTPServer(("127.0.0.5", replicas.port), Handler) as unwilling:
-        thread = threading.Thread(target=unwilling.serve_forever)
-        thread.start()
-        try:
-            with proxying(configuration, ["127.0.0.5", ADDRESSES[0]], replicas.port) as url:
-                for label, image in samples.items():
-                    answer = httpx.post(f"{url}/predict", content=image)
-                    assert (answer.status_code, answer.json().get("text")) == (200, label)
-        finally:
-            unwilling.shutdown()
-            thread.join()
+    with (
+        serving(Handler, replicas.port) as unwilling,
+        proxying(configuration, [unwilling, ADDRESSES[0]], replicas.port) as url,
+    ):
+        for label, image in samples.items():
+            answer = httpx.post(f"{url}/predict", content=image)
+            assert (answer.status_code, answer.json().get("text")) == (200, label)
     assert Handler.asked > 0
+
+
+def test_what_is_too_large_to_keep_is_not_asked_twice(configuration: Path) -> None:
+    class Handler(Unwilling):
+        answers_503 = False
+
+    port = free_port()
+    with (
+        serving(Handler, port) as unwilling,
+        proxying(configuration, [unwilling], port) as url,
+        suppress(httpx.TransportError),  # there may be no answer at all
+    ):
+        assert httpx.post(f"{url}/predict", content=bytes(200_000)).status_code == 502
+    assert Handler.asked == 1
