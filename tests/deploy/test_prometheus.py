@@ -1,6 +1,7 @@
 """What `deploy/` gives Prometheus: checked by its own promtool, and run by it against the real service."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -65,6 +66,19 @@ class TestPromtool:
 
     def test_accepts_the_configuration_and_the_alerts(self, deploy: Path) -> None:
         promtool("check", "config", str(deploy / "prometheus.yml"))
+
+    def test_accepts_what_is_said_of_several_replicas(self, deploy: Path, repository: Path, tmp_path: Path) -> None:
+        page = (repository / "docs" / "how-to" / "several-hosts.md").read_text()
+        (discovery,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        shutil.copytree(deploy, tmp_path, dirs_exist_ok=True)
+        configuration = yaml.safe_load((tmp_path / "prometheus.yml").read_text())
+        (scraped,) = configuration["scrape_configs"]
+        (target,) = scraped.pop("static_configs")[0]["targets"]
+        scraped |= yaml.safe_load(discovery)
+        (found,) = scraped["dns_sd_configs"]
+        assert [f"{name}:{found['port']}" for name in found["names"]] == [target]
+        (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+        promtool("check", "config", str(tmp_path / "prometheus.yml"))
 
     def test_finds_that_each_alert_fires_when_it_should_and_not_before(self) -> None:
         promtool("test", "rules", str(Path(__file__).with_name("alerts_test.yml")))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from app.settings import PREFIX
+from tests.end_to_end.docker import attempt
 
 GENEROUS_SECONDS = 60
 
@@ -36,12 +38,12 @@ class Server:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self.wait_for_log(r"running on http://[^ ]+:(\d+)")[1])
+        return int(self.url.rpartition(":")[2])
 
     @property
     def url(self) -> str:
         """What its paths are added to."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.wait_for_log(r"running on (http://[^ ]+:\d+)")[1]
 
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Wait until it has written something."""
@@ -164,3 +166,14 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
         yield open_page
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def compose_command() -> list[str]:
+    """`docker compose`, or `docker-compose` where there is only that."""
+    if not shutil.which("docker") or attempt("docker", "version").returncode:
+        pytest.skip("no Docker engine answers `docker version`")
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) and not attempt(*command, "version").returncode:
+            return command
+    pytest.skip("neither `docker compose` nor `docker-compose` is there")
