@@ -42,6 +42,8 @@ lock: $(DEV_STAMP) ## resolve pyproject.toml anew into requirements/*.txt
 	$(LOCK) pyproject.toml --extra training -c requirements/serve.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --extra tracing -c requirements/serve.txt -o requirements/tracing.txt
 	$(LOCK) pyproject.toml --extra training --extra tracing --extra dev -c requirements/train.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra training --extra tracing --extra dev --extra ray --extra ray-dev \
+		-c requirements/serve.txt -o requirements/ray.txt
 	$(LOCK) benchmarks/requirements.in --override benchmarks/overrides.txt -c requirements/serve.txt \
 		-o requirements/bench.txt
 
