@@ -3,9 +3,7 @@
 import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +13,9 @@ from app.bulk.filesystems import Fetcher, list_images, roots_of
 from app.bulk.job import CHUNK, BulkError, Job, describe
 from app.bulk.parts import PART, PartFolder
 from app.bulk.reader import open_reader
+from app.cluster import connect
 from app.inference.cpus import available_cpus
 
-OBJECT_STORE_BYTES = 256 << 20
-"""Of a cluster that is this machine alone: only paths and the model go through it."""
 PROCESSORS_A_WORKER = 0.5
 """What a worker asks Ray for, half of what it uses: those of a machine that is lost find room on the others."""
 BEGUN_A_WORKER = 2
@@ -32,19 +29,6 @@ class Counts(NamedTuple):
     errors: int
     before: int = 0
     """Those of them that an interrupted reading had read."""
-
-
-def check_ray() -> None:
-    """Look whether Ray is installed.
-
-    Raises:
-        BulkError: it is not.
-    """
-    missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
-    if missing:
-        raise BulkError(
-            f"--engine ray needs {' and '.join(missing)}, not installed here: python -m pip install 'ray[data]' pyarrow"
-        )
 
 
 def read_on_ray(
@@ -64,6 +48,7 @@ def read_on_ray(
 
     Raises:
         BulkError: the model, the constraints or the output cannot be used, or a part cannot be read or written.
+        ClusterError: there is no cluster.
     """
     open_reader(job)  # what is wrong with the model or the constraints is told before a cluster is started
     parts, made_with = _divide(arguments)
@@ -74,7 +59,7 @@ def read_on_ray(
         yield Counts(images, errors, before=images)
     todo = [part for part in parts if part["part"][0].as_py() not in there]
     if todo:
-        with _cluster(workers) as processors:
+        with connect(workers or available_cpus()) as processors:
             yield from _read_parts(todo, job, roots_of(arguments), folder, made_with, workers or processors)
     folder.finish(len(parts))
 
@@ -138,29 +123,6 @@ def _divide(arguments: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
     return parts, {"number of images": images, "list of images": digest.hexdigest(), "size of parts": PART}
 
 
-@contextmanager
-def _cluster(workers: int | None) -> Iterator[int]:
-    """Connect to the cluster of `RAY_ADDRESS`, or start one on this machine; yields its processors."""
-    # Ray reports its use to its makers unless told not to, and asks where a driver has a terminal.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    own = {
-        "num_cpus": workers or available_cpus(),
-        "object_store_memory": OBJECT_STORE_BYTES,
-        "include_dashboard": False,
-    }
-    try:
-        ray.init(address, logging_level="warning", log_to_driver=False, **(own if address == "local" else {}))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BulkError(f"There is no Ray cluster at {address} (RAY_ADDRESS): {error}.") from error
-    try:
-        yield max(1, int(ray.cluster_resources().get("CPU", 1)))
-    finally:
-        ray.shutdown()
-
-
 def _read_parts(
     parts: list[Any], job: Job, roots: Mapping[str, str], folder: PartFolder, made_with: Mapping[str, Any], workers: int
 ) -> Iterator[Counts]:
@@ -177,7 +139,6 @@ def _read_parts(
         fn_constructor_args=(job, model, roots, Path.cwd(), folder.location, made_with),
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=BEGUN_A_WORKER),
         num_cpus=PROCESSORS_A_WORKER,
-        scheduling_strategy="SPREAD",
     )
     try:
         for row in done.iter_rows():

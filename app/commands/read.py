@@ -17,6 +17,7 @@ from app.bulk.job import BulkError, Job, describe, find_model
 from app.bulk.partial import go_on, open_partial, partial_of, read_rows
 from app.bulk.paths import check_paths, image_paths
 from app.bulk.run import read_all
+from app.cluster import ClusterError, check_ray
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.inference.cpus import available_cpus
 
@@ -104,7 +105,7 @@ def read(
         if engine == Engine.RAY:
             _check_for_ray(paths, output, force=force, restart=restart)
         else:
-            _check_output(output and Path(output), json_lines, alternatives, force)
+            _check_output(None if output is None else Path(output), json_lines, alternatives, force)
             _check_paths(paths)
         job = Job(
             model=find_model(settings.model_store, model or settings.default_model, model_version),
@@ -118,7 +119,7 @@ def read(
             alternatives=alternatives,
             min_confidence=min_confidence,
         )
-    except BulkError as error:
+    except (BulkError, ClusterError) as error:
         _fail(error, WRONG_USAGE)
     run = Run(job, paths, workers)
     with _ending(run, goes_on=output is not None):
@@ -131,8 +132,6 @@ def read(
 
 
 def _check_for_ray(paths: list[str], output: str | None, *, force: bool, restart: bool) -> None:
-    from app.bulk.ray_engine import check_ray
-
     check_ray()
     if output is None:
         raise BulkError("--engine ray needs --output, the folder or URL to write Parquet files to.")
@@ -172,7 +171,7 @@ def _ending(run: Run, *, goes_on: bool) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise  # who reads the lines has enough of them: typer ends the command without a word
-    except (BulkError, OSError) as error:
+    except (BulkError, ClusterError, OSError) as error:
         _fail(error, SOME_ERRORS if run.images > run.before else WRONG_USAGE)
     except KeyboardInterrupt:
         again = "; the same command goes on where it was" if goes_on else ""
