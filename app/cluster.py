@@ -1,6 +1,5 @@
 """Ray: a cluster of machines, or this machine as if it were one."""
 
-import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -50,7 +49,6 @@ def connect(processors: int) -> Iterator[int]:
         os.environ.setdefault(name, value)
     import ray
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS") or "local"
     _check_reachable(address)
     alone = {"num_cpus": processors, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}

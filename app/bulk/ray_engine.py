@@ -1,6 +1,7 @@
 """Reading on a Ray cluster, or on this machine as if it were one."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -129,6 +130,7 @@ def _read_parts(
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
     model = ray.put({path.name: path.read_bytes() for path in job.model.iterdir() if path.is_file()})
     workers = min(workers, len(parts))
