@@ -9,9 +9,10 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from app.bulk.filesystems import open_location
+from app.bulk.filesystems import is_url, open_location
 from app.bulk.formats import write_parquet
 from app.bulk.job import BulkError
 
@@ -28,10 +29,12 @@ class PartFolder:
 
     Attributes:
         location: the path or URL, as it was given.
+        everywhere: the same for processes that work in other folders.
     """
 
     def __init__(self, location: str) -> None:
         self.location = location
+        self.everywhere = location if is_url(location) else str(Path(location).absolute())
         self._filesystem, self._path = open_location(location)
 
     def check(self, *, force: bool, restart: bool) -> None:

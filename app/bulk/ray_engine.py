@@ -78,7 +78,7 @@ class PartReader:
             model: Ray's reference to the files of the model's folder by their names: the driver's may be elsewhere.
             roots: see `Fetcher`.
             working_folder: see `Fetcher`.
-            output: the location of the folder of parts.
+            output: the location of the folder of parts, for every machine.
             made_with: what it was begun with.
         """
         import ray
@@ -130,7 +130,7 @@ def _read_parts(
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what is an error is raised too
     DataContext.get_current().enable_progress_bars = False
     model = ray.put({path.name: path.read_bytes() for path in job.model.iterdir() if path.is_file()})
     workers = min(workers, len(parts))
@@ -138,7 +138,7 @@ def _read_parts(
         PartReader,
         batch_size=1,
         batch_format="pyarrow",
-        fn_constructor_args=(job, model, roots, Path.cwd(), folder.location, made_with),
+        fn_constructor_args=(job, model, roots, Path.cwd(), folder.everywhere, made_with),
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=BEGUN_A_WORKER),
         num_cpus=PROCESSORS_A_WORKER,
     )
@@ -146,4 +146,5 @@ def _read_parts(
         for row in done.iter_rows():
             yield Counts(row["images"], row["errors"])
     except ray.exceptions.RayError as error:
-        raise BulkError(f"Ray gave up: {error}") from error
+        reason = str(error).strip().splitlines()[-1]  # the lines before are the worker's traceback
+        raise BulkError(f"A worker failed: {reason.removeprefix(f'{BulkError.__module__}.BulkError: ')}") from error

@@ -76,12 +76,14 @@ class TestOneMachine:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """Three nodes, each with processes of its own and one processor; the command joins the first."""
+def cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Three nodes, each with processes of its own and one processor, at work in another folder than the command."""
+    monkeypatch.chdir("/")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     for _ in range(2):
         cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
+    monkeypatch.chdir(folder)
     yield cluster
     cluster.shutdown()
 
