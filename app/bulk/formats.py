@@ -71,7 +71,14 @@ def _write_json_lines(path: Path, _: Sequence[str], rows: Iterable[bytes]) -> No
         file.writelines(rows)
 
 
-def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+def write_parquet(where: Any, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """Write rows as Parquet.
+
+    Args:
+        where: a path, or a file open for writing.
+        columns: the fields of each row.
+        rows: JSON lines.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -83,7 +90,7 @@ def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[bytes]) ->
     }
     schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
     remaining = map(_parquet_row, rows)
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(where, schema) as writer:
         while group := list(islice(remaining, ROW_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
@@ -95,4 +102,4 @@ def _parquet_row(line: bytes) -> dict[str, Any]:
     return row
 
 
-WRITERS = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}
+WRITERS = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": write_parquet}

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from pathlib import Path
@@ -12,6 +12,9 @@ from app.suggestions import did_you_mean
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 MAGIC = re.compile(r"[*?\[]")
+Names = Callable[[str], list[str] | None]
+"""The names in a folder whose path ends with a slash, sorted, those of folders with a slash behind; None if it cannot
+be listed."""
 
 
 def check_paths(arguments: Iterable[str]) -> None:
@@ -41,12 +44,12 @@ def image_paths(arguments: Iterable[str]) -> Iterator[str]:
 
 def _expand(argument: str) -> Iterator[str]:
     if os.path.lexists(argument):
-        yield from _walk(argument.rstrip("/") + "/") if Path(argument).is_dir() else (argument,)
+        yield from walk(argument.rstrip("/") + "/", _names) if Path(argument).is_dir() else (argument,)
     elif MAGIC.search(argument):
         fixed = _fixed_part(argument)
         folder = str(fixed).rstrip("/") + "/" if fixed.parts else ""
         if fixed.is_dir():
-            yield from _match(folder, Path(argument).parts[len(fixed.parts) :])
+            yield from match(folder, Path(argument).parts[len(fixed.parts) :], _names)
 
 
 def _fixed_part(glob: str) -> Path:
@@ -54,27 +57,29 @@ def _fixed_part(glob: str) -> Path:
     return Path(*takewhile(lambda part: not MAGIC.search(part), Path(glob).parts))
 
 
-def _walk(folder: str) -> Iterator[str]:
+def walk(folder: str, list_names: Names) -> Iterator[str]:
     """The images in a folder, whose path ends with a slash."""
-    names = _names(folder)
+    names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
     for name in names or ():
         if name.endswith("/"):
-            yield from _walk(folder + name)
+            yield from walk(folder + name, list_names)
         elif name.lower().endswith(ENDINGS):
             yield folder + name
 
 
-def _match(folder: str, parts: Sequence[str]) -> Iterator[str]:
+def match(folder: str, parts: Sequence[str], list_names: Names) -> Iterator[str]:
     """The images in a folder that a glob's parts match; the folder's path ends with a slash or is empty."""
     start = _skip_stars(parts, {0})
-    yield from _walk(folder or "./") if len(parts) in start else _match_from(folder, parts, start)
+    yield from (
+        walk(folder or "./", list_names) if len(parts) in start else _match_from(folder, parts, start, list_names)
+    )
 
 
-def _match_from(folder: str, parts: Sequence[str], places: set[int]) -> Iterator[str]:
+def _match_from(folder: str, parts: Sequence[str], places: set[int], list_names: Names) -> Iterator[str]:
     """The same for a folder that is reached at several places of the glob, so that no image comes twice."""
-    names = _names(folder)
+    names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
     for name in names or ():
@@ -82,7 +87,9 @@ def _match_from(folder: str, parts: Sequence[str], places: set[int]) -> Iterator
         reached = _skip_stars(parts, {place + (parts[place] != "**") for place in matching})
         whole = len(parts) in reached
         if name.endswith("/") and reached:
-            yield from _walk(folder + name) if whole else _match_from(folder + name, parts, reached)
+            yield from (
+                walk(folder + name, list_names) if whole else _match_from(folder + name, parts, reached, list_names)
+            )
         elif whole and name.lower().endswith(ENDINGS):
             yield folder + name
 
@@ -97,7 +104,7 @@ def _skip_stars(parts: Sequence[str], places: set[int]) -> set[int]:
 
 
 def _names(folder: str) -> list[str] | None:
-    """The names in a folder, sorted, those of folders with a slash behind; None if it cannot be listed."""
+    """The names in a folder of this machine."""
     try:
         with os.scandir(folder or ".") as entries:
             return sorted(

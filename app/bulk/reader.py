@@ -27,15 +27,48 @@ from app.inference.model import ImageToTextModel, ModelError
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
-def open_reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
+Load = Callable[[str, int], bytes]
+"""The content of a path that has at most so many bytes."""
+
+
+def load_file(path: str, max_bytes: int) -> bytes:
+    """The content of a file that is not too large.
+
+    Raises:
+        ImageError: it is, or it is no file.
+        OSError: it cannot be read.
+    """
+    with io.FileIO(path, opener=_open) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsupportedImageError("This is a pipe or a device, not a file.")
+        check_size(status.st_size, max_bytes)
+        return file.readall()
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    """Look whether a file is small enough to be read.
+
+    Raises:
+        ImageTooLargeError: it is not.
+    """
+    if size > max_bytes:
+        raise ImageTooLargeError(f"The file is too large: at most {max_bytes:,} bytes are read (OCR_MAX_UPLOAD_BYTES).")
+
+
+def open_reader(job: Job, load: Load = load_file) -> Callable[[Sequence[str]], Chunk]:
     """Load the job's model; what is returned reads a chunk of paths.
+
+    Args:
+        job: how images are read.
+        load: where their content comes from.
 
     Raises:
         BulkError: the model cannot be used, or no text satisfies the constraints.
     """
     try:
         model = ImageToTextModel(job.model)
-        return partial(_read, model, _make_search(job, model), job)
+        return partial(_read, model, _make_search(job, model), job, load)
     except ModelError as error:
         raise BulkError(f"{job.model}: {error}.") from error
     except ConstraintError as error:
@@ -49,18 +82,18 @@ def _make_search(job: Job, model: ImageToTextModel) -> Search | None:
     return Search(constraint, job.alternatives)
 
 
-def _read(model: ImageToTextModel, search: Search | None, job: Job, paths: Sequence[str]) -> Chunk:
+def _read(model: ImageToTextModel, search: Search | None, job: Job, load: Load, paths: Sequence[str]) -> Chunk:
     errors: dict[int, str] = {}
     limits = ImageLimits(job.max_pixels, job.max_side)
 
     def decoded() -> Iterator[Pixels]:
         for index, path in enumerate(paths):
             try:
-                yield decode_image(_load(path, job.max_bytes), limits)
+                yield decode_image(load(path, job.max_bytes), limits)
             except ImageError as error:
                 errors[index] = str(error)
             except OSError as error:
-                errors[index] = f"The file cannot be read: {error.strerror}."
+                errors[index] = f"The file cannot be read: {error.strerror or error}."
 
     texts = iter(model.read_texts(decoded(), search))
     rows = [
@@ -68,19 +101,6 @@ def _read(model: ImageToTextModel, search: Search | None, job: Job, paths: Seque
         for index, path in enumerate(paths)
     ]
     return Chunk(LAYOUTS[job.layout](rows), len(rows), [f"{paths[index]}: {errors[index]}" for index in sorted(errors)])
-
-
-def _load(path: str, max_bytes: int) -> bytes:
-    """The content of a file that is not too large."""
-    with io.FileIO(path, opener=_open) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsupportedImageError("This is a pipe or a device, not a file.")
-        if status.st_size > max_bytes:
-            raise ImageTooLargeError(
-                f"The file is too large: at most {max_bytes:,} bytes are read (OCR_MAX_UPLOAD_BYTES)."
-            )
-        return file.readall()
 
 
 def _open(path: str, flags: int) -> int:

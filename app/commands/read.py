@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,11 +18,19 @@ from app.bulk.job import BulkError, Job, describe, find_model
 from app.bulk.partial import go_on, open_partial, partial_of, read_rows
 from app.bulk.paths import check_paths, image_paths
 from app.bulk.run import read_all
+from app.cluster import ClusterError, check_ray
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.inference.cpus import available_cpus
 from app.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
+
+
+class Engine(StrEnum):
+    """What reads."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
 
 
 @dataclass
@@ -30,7 +39,8 @@ class Run:
 
     job: Job
     arguments: list[str]
-    workers: int
+    workers: int | None
+    """None is one a processor, of the cluster if there is one."""
     images: int = 0
     errors: int = 0
     before: int = 0
@@ -56,7 +66,8 @@ def read(
         typer.Argument(metavar="PATH", help="Images, folders of images, or quoted globs like 'scans/**/*.png'."),
     ],
     output: Annotated[
-        Path | None, typer.Option(help="The table to write: FILE.csv, FILE.jsonl or FILE.parquet.")
+        str | None,
+        typer.Option(help="The table to write: FILE.csv, FILE.jsonl or FILE.parquet; with Ray, a folder or its URL."),
     ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     model: Annotated[str | None, typer.Option(help="The model.  [default: OCR_DEFAULT_MODEL]")] = None,
@@ -69,6 +80,10 @@ def read(
     pattern: Annotated[str | None, typer.Option(help="A regular expression that each whole text matches.")] = None,
     alternatives: Annotated[int, typer.Option(min=0, max=20, help="How many of the most probable texts to list.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read.  [default: one a processor]")] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one."),
+    ] = Engine.PROCESSES,
     force: Annotated[bool, typer.Option("--force", help="Replace an output that is there.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Do not go on where an interrupted run was.")] = False,
 ) -> None:
@@ -79,6 +94,9 @@ def read(
     an interrupted command goes on where it was when it is given again: until all is read, the rows are in
     FILE.partial.
 
+    With --engine ray, paths may also be URLs of S3, Google Cloud Storage or Azure, and so may --output, which becomes
+    a folder of Parquet files.
+
     The exit status is 0 if all images could be read, 1 if some could not or the reading failed midway, 2 if the
     command or a setting is wrong and nothing was read, 130 if it was interrupted.
     """
@@ -86,8 +104,11 @@ def read(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_or_exit()
     try:
-        _check_output(output, json_lines, alternatives, force)
-        check_paths(paths)
+        if engine == Engine.RAY:
+            _check_for_ray(paths, output, force=force, restart=restart)
+        else:
+            _check_output(None if output is None else Path(output), json_lines, alternatives, force)
+            _check_paths(paths)
         job = Job(
             model=find_model(settings.model_store, model or settings.default_model, model_version),
             max_bytes=settings.max_upload_bytes,
@@ -100,9 +121,34 @@ def read(
             alternatives=alternatives,
             min_confidence=min_confidence,
         )
-    except BulkError as error:
+    except (BulkError, ClusterError) as error:
         _fail(error, WRONG_USAGE)
-    _read_or_exit(Run(job, paths, workers or available_cpus()), output, restart)
+    run = Run(job, paths, workers)
+    with _ending(run, goes_on=output is not None):
+        if output is None:
+            _read_to(_print, run, image_paths(paths))
+        elif engine == Engine.RAY:
+            _read_on_ray(output, run, restart)
+        else:
+            _read_to_file(Path(output), run, restart)
+
+
+def _check_for_ray(paths: list[str], output: str | None, *, force: bool, restart: bool) -> None:
+    check_ray()
+    if output is None:
+        raise BulkError("--engine ray needs --output, the folder or URL to write Parquet files to.")
+    from app.bulk.filesystems import check_arguments
+    from app.bulk.parts import PartFolder
+
+    PartFolder(output).check(force=force, restart=restart)
+    check_arguments(paths)
+
+
+def _check_paths(paths: list[str]) -> None:
+    for path in paths:
+        if "://" in path:
+            raise BulkError(f"{path}: URLs are read with --engine ray.")
+    check_paths(paths)
 
 
 def _check_output(output: Path | None, json_lines: bool, alternatives: int, force: bool) -> None:
@@ -120,23 +166,35 @@ def _check_output(output: Path | None, json_lines: bool, alternatives: int, forc
         raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
 
 
-def _read_or_exit(run: Run, output: Path | None, restart: bool) -> None:
-    """Read all, say how it went, and end with the status for that."""
+@contextmanager
+def _ending(run: Run, *, goes_on: bool) -> Iterator[None]:
+    """Say how a reading went, and end with the status for that."""
     try:
-        if output is None:
-            _read_to(_print, run, image_paths(run.arguments))
-        else:
-            _read_to_file(output, run, restart)
+        yield
     except BrokenPipeError:
         raise  # who reads the lines has enough of them: typer ends the command without a word
-    except (BulkError, OSError) as error:
+    except (BulkError, ClusterError, OSError) as error:
         _fail(error, SOME_ERRORS if run.images > run.before else WRONG_USAGE)
     except KeyboardInterrupt:
-        again = "" if output is None else "; the same command goes on where it was"
+        again = "; the same command goes on where it was" if goes_on else ""
         sys.stderr.write(f"interrupted after {run.images:,} images{again}\n")
         raise typer.Exit(INTERRUPTED) from None
     sys.stderr.write(f"{run.summary()}\n")
     raise typer.Exit(SOME_ERRORS if run.errors else 0)
+
+
+def _read_on_ray(output: str, run: Run, restart: bool) -> None:
+    """Read on Ray, whose workers write the rows, and count and show what they have done."""
+    from app.bulk.parts import PartFolder
+    from app.bulk.ray_engine import read_on_ray
+
+    done = read_on_ray(run.job, run.arguments, PartFolder(output), workers=run.workers, restart=restart)
+    with _progress(run, None, shown=sys.stderr.isatty()) as show, closing(done):
+        for counts in done:
+            run.images += counts.images
+            run.errors += counts.errors
+            run.before += counts.before
+            show()
 
 
 def _read_to_file(output: Path, run: Run, restart: bool) -> None:
@@ -167,8 +225,8 @@ def _read_to(write: Callable[[bytes], None], run: Run, paths: Iterator[str]) -> 
     """Read images, and write, count and show them chunk by chunk."""
     bar_disturbs = write is _print and sys.stdout.isatty()
     with (
-        _progress(run, shown=sys.stderr.isatty() and not bar_disturbs) as show,
-        closing(read_all(run.job, paths, run.workers)) as chunks,
+        _progress(run, image_paths(run.arguments), shown=sys.stderr.isatty() and not bar_disturbs) as show,
+        closing(read_all(run.job, paths, run.workers or available_cpus())) as chunks,
     ):
         for chunk in chunks:
             write(chunk.rows)
@@ -180,8 +238,14 @@ def _read_to(write: Callable[[bytes], None], run: Run, paths: Iterator[str]) -> 
 
 
 @contextmanager
-def _progress(run: Run, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """A bar on standard error that vanishes at the end; what is returned brings it up to date."""
+def _progress(run: Run, paths: Iterator[str] | None, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """A bar on standard error that vanishes at the end; what is returned brings it up to date.
+
+    Args:
+        run: what it shows.
+        paths: all images, to be counted; None where that would take too long.
+        shown: whether there is a bar at all.
+    """
     if not shown:
         yield lambda: None
         return
@@ -190,7 +254,7 @@ def _progress(run: Run, *, shown: bool) -> Iterator[Callable[[], None]]:
 
     columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        total = sum(1 for _ in image_paths(run.arguments))
+        total = None if paths is None else sum(1 for _ in paths)
         task = bar.add_task("", total=total, completed=run.images)
         yield lambda: bar.update(task, completed=run.images, description=f"{run.rate():,.0f} images/s")
 

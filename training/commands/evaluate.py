@@ -4,12 +4,14 @@ import shlex
 import signal
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from app.cluster import ClusterError, check_ray
 from app.inference.model import ModelError
 from app.suggestions import did_you_mean
 from training.backend import load_tensorflow
@@ -38,6 +40,13 @@ from training.commands.common import (
 from training.dataset import vocabulary_of
 from training.progress import counting_progress
 from training.views import VIEWS
+
+
+class Engine(StrEnum):
+    """Where trainings run."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
 
 
 def evaluate(
@@ -99,6 +108,9 @@ def crossval(
     init: Init = None,
     epochs: Epochs = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
+    engine: Annotated[
+        Engine, typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one.")
+    ] = Engine.PROCESSES,
     output: Annotated[
         Path | None, typer.Option(help="The folder for models and report.", show_default="runs/crossval/…")
     ] = None,
@@ -107,10 +119,13 @@ def crossval(
 
     Interrupted, the same command goes on where it was.
     """
+    if engine == Engine.RAY:
+        _check_ray()
     load_tensorflow()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from training.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
     from training.crossval_report import write_report
+    from training.ray_engine import run_parts_on_ray
     from training.run import RunError
 
     samples = read_data(data, images)
@@ -134,8 +149,9 @@ def crossval(
     try:
         with counting_progress(err, len(parts)) as bar:
             vocab = vocabulary_of(samples)
-            results = run_parts(parts, folder, options, vocab=vocab, jobs=jobs, on_result=show)
-    except RunError as error:
+            run_all = run_parts_on_ray if engine == Engine.RAY else run_parts
+            results = run_all(parts, folder, options, vocab=vocab, jobs=jobs, on_result=show)
+    except (ClusterError, RunError) as error:
         fail(error)
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
@@ -145,3 +161,10 @@ def crossval(
     in_views = f"{report['words_right_in_views']} of {report['images']}"
     out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")
     out.print(f"[green]written:[/] {folder}")
+
+
+def _check_ray() -> None:
+    try:
+        check_ray()
+    except ClusterError as error:
+        fail(error)

@@ -1,0 +1,33 @@
+"""`python -m training crossval --engine ray`: the same report as without."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.app.commands.result import Result
+
+Run = Callable[..., Result]
+SMALL = ("--folds", "2", "--epochs", "1", "--width", "96", "--height", "32")
+CROSSVAL = ("training", "crossval", "--data", "drawn", *SMALL)
+
+
+def without_times(document: Any) -> Any:
+    """A report without what is another every time."""
+    if isinstance(document, dict):
+        return {key: without_times(value) for key, value in document.items() if key not in {"seconds", "command"}}
+    return [without_times(item) for item in document] if isinstance(document, list) else document
+
+
+def report(folder: str) -> Any:
+    return without_times(json.loads((Path(folder) / "crossval.json").read_text()))
+
+
+def test_the_report_is_the_same_as_without(run: Run) -> None:
+    assert run("training", "draw", "--output", "drawn", "--count", "40").status == 0
+    without = run(*CROSSVAL, "--output", "without")
+    assert without.status == 0, without.err
+    on_ray = run(*CROSSVAL, "--output", "on-ray", "--engine", "ray")
+    assert on_ray.status == 0, on_ray.err
+    assert report("on-ray") == report("without")
+    assert report("on-ray")["images"] == 40
