@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "quick": options.quick,
         "sections": {},
     }
+    report["sections"] = measured_before(options.json, report)
     show_machine(console, report)
     failed = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -95,6 +96,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if WITH_PEERS.intersection(options.sections) and not PEERS_PYTHON.exists():
         parser.exit(UNPREPARED, "the peers are not installed: make bench installs them first\n")
     return options
+
+
+def measured_before(path: Path | None, report: dict[str, Any]) -> dict[str, Section]:
+    """The sections of a file that was written under the same conditions: those measured anew replace them."""
+    if path is None or not path.exists():
+        return {}
+    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    conditions = ("versions", "model", "rounds", "quick")
+    machines = [{**one["machine"], "load_before": None} for one in (before, report)]
+    same = machines[0] == machines[1] and all(before[key] == report[key] for key in conditions)
+    sections: dict[str, Section] = before["sections"]
+    return {name: sections[name] for name in SECTIONS if name in sections} if same else {}
 
 
 def prepare(options: argparse.Namespace, folder: Path) -> Setup:

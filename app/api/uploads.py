@@ -2,21 +2,17 @@
 
 import base64
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from itertools import islice
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Scope
 
 from app.api.admission import retry_after
+from app.api.forms import FormError, OtherFieldError, form_files
 from app.api.problems import TOO_MANY_BYTES, ApiError
 from app.inference.images import ACCEPTED
 from app.settings import Settings
-
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
 
 ENVELOPE_BYTES = 16_384
 """How much a form or a JSON document may be larger than the images in it."""
@@ -67,11 +63,11 @@ async def read_upload(request: Request, max_bytes: int) -> bytes:
     """
     media_type = _media_type(request)
     if media_type == MULTIPART:
-        body = await _read_body(request, max_bytes + ENVELOPE_BYTES)
+        body = await _read_body(request, max_bytes, around=ENVELOPE_BYTES)
         files = _files(request, body, "file", most=1)
         upload = files[0]
     elif media_type == JSON:
-        upload = _from_json(await _read_body(request, max_bytes * 4 // 3 + ENVELOPE_BYTES))
+        upload = _from_json(await _read_body(request, max_bytes, around=max_bytes // 3 + ENVELOPE_BYTES))
     else:
         upload = await _read_body(request, max_bytes)
     if len(upload) > max_bytes:
@@ -101,15 +97,17 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def _read_body(request: Request, max_bytes: int, around: int = 0) -> bytes:
+    """A body of at most so many bytes, and those that may be around an image's."""
+    most = max_bytes + around
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (len(declared) > 18 or int(declared) > max_bytes):
+    if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(max_bytes)
     body = bytearray()
     async for chunk in request.stream():
         request.app.state.bodies.hold(request, len(chunk))
         body += chunk
-        if len(body) > max_bytes:
+        if len(body) > most:
             raise _too_large(max_bytes)
     return bytes(body)
 
@@ -124,78 +122,19 @@ def too_large_detail(max_bytes: int) -> str:
 
 
 def _files(request: Request, body: bytes, field: str, most: int) -> list[bytes]:
-    """The files of a form; all of them must be in fields of this name."""
-    _, options = parse_options_header(request.headers["content-type"])
-    boundary = options.get(b"boundary")
-    if not boundary:
-        raise ApiError(HTTPStatus.BAD_REQUEST, f"The Content-Type {MULTIPART} lacks its boundary.")
-    if b"--" + boundary + b"--" not in body:
-        raise ApiError(HTTPStatus.BAD_REQUEST, "The form is cut off, or its boundary is not that of its Content-Type.")
-    parts = _Parts(field.encode(), most)
+    """The files of a form, at least one and at most so many; all of them must be in fields of this name."""
     try:
-        parser = MultipartParser(boundary, parts.callbacks())
-        parser.write(body)
-        parser.finalize()
-    except FormParserError as error:
-        detail = "The body is not a form as its Content-Type says (RFC 7578)."
-        raise ApiError(HTTPStatus.BAD_REQUEST, detail) from error
-    if not parts.files:
+        files = list(islice(form_files(request.headers["content-type"], body, field), most + 1))
+    except FormError as error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, str(error)) from error
+    except OtherFieldError as error:
+        raise _other_fields(field, most) from error
+    if len(files) > most > 1:
+        too_many = f"The form holds too many files: at most {most}."
+        raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_many)
+    if not 0 < len(files) <= most:
         raise _other_fields(field, most)
-    return [b"".join(pieces) for pieces in parts.files]
-
-
-class _Parts:
-    """The parts of a form as python-multipart finds them; its own form parser takes twice as long for an image.
-
-    Attributes:
-        files: the pieces of each file.
-    """
-
-    def __init__(self, field: bytes, most: int) -> None:
-        self._field, self._most = field, most
-        self._name = self._value = self._disposition = b""
-        self.files: list[list[bytes]] = []
-
-    def callbacks(self) -> "MultipartCallbacks":
-        """What the parser calls."""
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._add_to_name,
-            "on_header_value": self._add_to_value,
-            "on_header_end": self._end_header,
-            "on_headers_finished": self._check,
-            "on_part_data": self._add_to_file,
-        }
-
-    def _begin(self) -> None:
-        self._disposition = b""
-
-    def _add_to_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _add_to_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _end_header(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._name = self._value = b""
-
-    def _check(self) -> None:
-        """Begin a file, if it is one, in the right field, and not too many."""
-        _, options = parse_options_header(self._disposition)
-        if b"name" not in options:
-            raise FormParserError("a part has no name")
-        is_file = b"filename" in options and options[b"name"] == self._field
-        if not is_file or len(self.files) == self._most == 1:
-            raise _other_fields(self._field.decode(), self._most)
-        if len(self.files) == self._most:
-            too_many = f"The form holds too many files: at most {self._most}."
-            raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_many)
-        self.files.append([])
-
-    def _add_to_file(self, data: bytes, start: int, end: int) -> None:
-        self.files[-1].append(data[start:end])
+    return files
 
 
 def _other_fields(field: str, most: int) -> ApiError:

@@ -144,32 +144,32 @@ class ImageToTextModel(OnnxInferenceModel):
         """
         watch = watch or Stopwatch()
         shapes: list[tuple[int, ...]] = []
+        readings: list[Reading] = []
 
         def noted() -> Iterator[Pixels]:
             for image in images:
                 shapes.append(image.shape)
                 yield image
 
-        decoded = self.read_texts(noted(), search, watch)
-        readings = [self._reading(text, shape) for text, shape in zip(decoded, shapes, strict=True)]
-        if readings:
-            watch.lap("text", len(readings))
+        for decoded in self._read_batches(noted(), search, watch):
+            readings += map(self._reading, decoded, shapes[len(readings) :])
+            watch.lap("text", len(decoded))
         return readings
 
-    def read_texts(
-        self, images: Iterable[Pixels], search: Search | None = None, watch: Stopwatch | None = None
-    ) -> list[Decoded]:
-        """The same without the places of the characters in the images, and the time for the texts."""
-        watch = watch or Stopwatch()
-        outputs: list[NDArray[np.float32]] = []
+    def read_texts(self, images: Iterable[Pixels], search: Search | None = None) -> list[Decoded]:
+        """The same without the places of the characters in the images."""
+        return list(itertools.chain.from_iterable(self._read_batches(images, search, Stopwatch())))
+
+    def _read_batches(
+        self, images: Iterable[Pixels], search: Search | None, watch: Stopwatch
+    ) -> Iterator[list[Decoded]]:
         remaining = iter(images)
         while batch := [self._fit(image) for image in itertools.islice(remaining, BATCH_IMAGES)]:
             network_input = self._to_batch(batch)
             watch.lap("decode", len(batch))
-            outputs.append(self.run(network_input))
+            probabilities = self.run(network_input)
             watch.lap("run", len(batch))
-        # Decoded together: the fewer the calls of NumPy, the less each image costs.
-        return self._decode(np.concatenate(outputs), search) if outputs else []
+            yield self._decode(probabilities, search)
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The network's output for images of any size: (images, steps, classes), not calibrated."""

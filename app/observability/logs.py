@@ -54,5 +54,3 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # It warns of every broken form, which the sender is told of anyway.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -31,7 +31,9 @@ WANTED_TAIL = 4
 ANY_ANSWER = (200, 404)
 OURS, RAW = "ours", "ours, raw body"
 LITSERVE, NOTHING = "LitServe with our model", "FastAPI, upload only"
-TUTORIALS = LEFT, TUNED, IN_THREADS = "tutorial", "tutorial, tuned", "tutorial, tuned, def"
+LEFT, STANDARD = "tutorial", "tutorial, uvicorn[standard]"
+TUNED, IN_THREADS = "tutorial, tuned", "tutorial, tuned, def"
+TUTORIALS = (LEFT, STANDARD, TUNED, IN_THREADS)
 SIDES = (*TUTORIALS, NOTHING, LITSERVE, OURS, RAW)
 WANTED = {OURS: 6, RAW: 8}
 
@@ -76,16 +78,19 @@ def measure(setup: Setup) -> Section:
 
 def commands(setup: Setup) -> dict[str, tuple[int, list[str], Mapping[str, str]]]:
     """Each side's port, command and environment."""
-    ports = free_ports(5)
+    ports = free_ports(6)
     python = str(PEERS_PYTHON)
     uvicorn = [python, "-m", "uvicorn", "--workers", str(WORKERS)]
     tutorial = "benchmarks.peers.tutorial_service:app"
     upload_only = "benchmarks.peers.upload_service:app"
     litserve = [python, "-m", "benchmarks.peers.litserve_service", str(setup.model), str(ports[3])]
+    plain = [*uvicorn, "--loop", "asyncio", "--http", "h11"]  # what `pip install uvicorn` brings
     # Ours logs no requests either.
     quiet = [*uvicorn, "--no-access-log"]
+    weights = environment(MODEL=setup.tutorial)
     return {
-        LEFT: (ports[0], [*uvicorn, "--port", str(ports[0]), tutorial], environment(MODEL=setup.tutorial)),
+        LEFT: (ports[0], [*plain, "--port", str(ports[0]), tutorial], weights),
+        STANDARD: (ports[5], [*uvicorn, "--port", str(ports[5]), tutorial], weights),
         TUNED: (ports[1], [*quiet, "--port", str(ports[1]), tutorial], environment(MODEL=setup.tutorial, THREADS=1)),
         NOTHING: (ports[2], [*quiet, "--port", str(ports[2]), upload_only], environment()),
         LITSERVE: (ports[3], litserve, environment()),
@@ -100,10 +105,11 @@ def report(loads: Mapping[tuple[int, str], Mapping[str, Figure]], memories: list
     for (connections, name), load in loads.items():
         references = [loads[connections, tutorial]["per_second"] for tutorial in TUTORIALS]
         times = ratio(load["per_second"], max(references, key=lambda reference: reference["median"]))
-        left = ratio(load["per_second"], loads[connections, LEFT]["per_second"])
-        rows.append({"connections": connections, "side": name, **load, "ratio": times, "left_ratio": left})
+        untuned = {side: ratio(load["per_second"], loads[connections, side]["per_second"]) for side in (LEFT, STANDARD)}
+        rows.append({"connections": connections, "side": name, **load, "ratio": times, "left_ratio": untuned[LEFT]})
         if connections == JUDGED and name in WANTED:
-            checks.append(at_least(f"requests/s, {name} ÷ tutorial, {JUDGED} connections", left, WANTED[name]))
+            for side, times_side in untuned.items():
+                checks.append(at_least(f"requests/s, {name} ÷ {side}, {JUDGED} connections", times_side, WANTED[name]))
             tail = ratio(load["p99"], load["p50"])
             checks.append(below(f"p99 ÷ p50, {name}, {JUDGED} connections", tail, WANTED_TAIL))
     columns = {
@@ -130,9 +136,10 @@ def report(loads: Mapping[tuple[int, str], Mapping[str, Figure]], memories: list
         checks=checks,
         notes=[
             "The tutorial's service is measured as it is left (async def, as many threads as processors, a log line a "
-            "request), and tuned: one thread a worker, no log of requests, async def or def. What is wanted is "
-            "measured by it as it is left. All sides log to /dev/null. The raw body is compared with the tutorial's "
-            "form, since the tutorial's service takes no other.",
+            "request, and uvicorn as its package comes: h11 and asyncio), with uvloop and httptools "
+            "(uvicorn[standard]), and tuned: these, one thread a worker, no log of requests, async def or def. All "
+            "sides log to /dev/null. The raw body is compared with the tutorial's form, since the tutorial's service "
+            "takes no other.",
         ],
     )
 

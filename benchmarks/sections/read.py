@@ -1,11 +1,13 @@
 """`python -m app read`: what reading a folder leaves of what two processors could read."""
 
+from app.bulk.run import FEW
 from benchmarks.common import Setup
 from benchmarks.figures import Section, Table, at_least, figure, ratio
 from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
 from benchmarks.sides import ceiling, open_ceiling
 
 IMAGES, FEW_IMAGES = 20_000, 1_000
+START_IMAGES = FEW + 1  # so few that they take no time, and so many that the processes are started
 WANTED = 0.75
 
 
@@ -13,17 +15,17 @@ def measure(setup: Setup) -> Section:
     """Read a folder, one of few images for the time that starting takes, and run the bare loop in turn."""
     if not can_read():
         return Section(tables={}, checks=[], notes=[SKIPPED])
-    images, start_images = FEW_IMAGES if setup.quick else IMAGES, len(setup.uploads)
+    images = FEW_IMAGES if setup.quick else IMAGES
     folder = fill_folder(setup.folder / "read", setup.uploads, images)
-    start_folder = fill_folder(setup.folder / "read-start", setup.uploads, start_images)
+    start_folder = fill_folder(setup.folder / "read-start", setup.uploads, START_IMAGES)
     whole, started, most = [], [], []
     with open_ceiling(setup.model, setup.uploads, 0.5 if setup.quick else 1.5) as sides:
         for _ in range(setup.rounds):
             seconds = read_folder(folder, images).seconds
-            start_seconds = read_folder(start_folder, start_images).seconds
+            start_seconds = read_folder(start_folder, START_IMAGES).seconds
             whole.append(images / seconds)
-            started.append((images - start_images) / (seconds - start_seconds))
-            most.append(ceiling(sides, start_images))
+            started.append((images - START_IMAGES) / (seconds - start_seconds))
+            most.append(ceiling(sides, len(setup.uploads)))
     bare = figure(most)
     rows = {"once it has started": figure(started), f"the whole command, {images:,} images": figure(whole)}
     table = Table(

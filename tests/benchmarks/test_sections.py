@@ -111,7 +111,8 @@ def test_a_side_that_ends_is_told_of(tmp_path: Path) -> None:
 
 
 def test_http_is_compared_with_the_tutorial_as_it_is_left_and_with_the_fastest() -> None:
-    speeds = {http.LEFT: 100.0, http.TUNED: 200.0, http.IN_THREADS: 150.0, http.OURS: 650.0, http.RAW: 750.0}
+    speeds = {http.LEFT: 100.0, http.STANDARD: 105.0, http.TUNED: 200.0, http.IN_THREADS: 150.0}
+    speeds |= {http.OURS: 650.0, http.RAW: 835.0}
     loads = {
         (http.JUDGED, name): {key: figure([value]) for key, value in (("per_second", speed), ("p50", 2), ("p99", 7))}
         for name, speed in speeds.items()
@@ -119,7 +120,17 @@ def test_http_is_compared_with_the_tutorial_as_it_is_left_and_with_the_fastest()
     section = http.report(loads, [])
     (ours,) = [row for row in section["tables"]["http"]["rows"] if row["side"] == http.OURS]
     assert (ours["left_ratio"], ours["ratio"]) == (figure([6.5]), figure([3.25]))
-    assert [check["ok"] for check in section["checks"]] == [True, True, False, True]
+    assert [check["ok"] for check in section["checks"]] == [True, True, True, True, False, True]
+
+
+def test_sections_measured_before_are_kept_where_nothing_has_changed(tmp_path: Path) -> None:
+    report: dict[str, Any] = {"machine": {"cores": 2, "load_before": 0.1}, "versions": {}, "model": "1", "rounds": 5}
+    report |= {"quick": False, "sections": {"growth": {"tables": {}}}}
+    path = tmp_path / "bench.json"
+    assert command.measured_before(path, report) == {}
+    path.write_text(json.dumps(report))
+    assert command.measured_before(path, report | {"machine": {"cores": 2, "load_before": 0.3}}) == report["sections"]
+    assert command.measured_before(path, report | {"model": "2"}) == {}
 
 
 def test_epochs_of_a_training_are_told_by_its_output(capsys: pytest.CaptureFixture[str]) -> None:

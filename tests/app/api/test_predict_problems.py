@@ -76,7 +76,7 @@ FORMS = {
         (FILE + END).replace(b"--x", b"--" + b"x" * 300),
         {"content-type": "multipart/form-data; boundary=" + "x" * 300},
         400,
-        "not a form",
+        "more than 70 characters",
     ),
     "broken headers": (b"--x\r\n?\r\n" + FILE + END, BOUNDARY, 400, "not a form"),
     "a part without a name": (part('filename="a"', b"1") + END, BOUNDARY, 400, "not a form"),

@@ -1,0 +1,88 @@
+"""The files of a form (RFC 7578), found by its boundary: python-multipart's parser takes ten times as long."""
+
+import re
+from collections.abc import Iterator
+
+from python_multipart.multipart import parse_options_header
+
+MAX_HEAD_BYTES = 4096
+"""Of the headers of a part."""
+MAX_BOUNDARY_CHARACTERS = 70  # RFC 2046, 5.1.1
+
+# What nearly all clients send, and the library would say the same of, in a tenth of its time.
+_USUAL_TYPE = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'()+_./:=?-]+)")
+_USUAL_DISPOSITION = re.compile(rb'form-data; name="([^"\\%]*)"; filename="[^"\\]*"')
+_END_OF_LINE = re.compile(rb"[ \t]*\r\n")
+
+
+class FormError(ValueError):
+    """A body is not the form that its Content-Type says; the message says why."""
+
+
+class OtherFieldError(ValueError):
+    """A form holds something else than files in the fields that are wanted."""
+
+
+def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
+    """The files of a form, one by one, all of whose parts must be files in fields of one name.
+
+    Args:
+        content_type: of the request; its boundary parts the form.
+        body: of the request.
+        field: the name.
+
+    Raises:
+        FormError: the body is not such a form, or cut off.
+        OtherFieldError: a part is no file, or in another field.
+    """
+    delimiter = b"\r\n--" + _boundary(content_type)
+    at = 0 if body.startswith(delimiter[2:]) else _find(body, delimiter, 0) + 2
+    start = at + len(delimiter) - 2
+    while not body.startswith(b"--", start):
+        line = _END_OF_LINE.match(body, start)
+        if line is None:
+            raise FormError("The body is not a form as its Content-Type says (RFC 7578).")
+        end = _find(body, delimiter, line.end())
+        head_end = body.find(b"\r\n\r\n", line.end(), min(end, line.end() + MAX_HEAD_BYTES))
+        if head_end < 0:
+            raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part has no headers.")
+        _check_part(body[line.end() : head_end], field.encode())
+        yield body[head_end + 4 : end]
+        start = end + len(delimiter)
+
+
+def _boundary(content_type: str) -> bytes:
+    usual = _USUAL_TYPE.fullmatch(content_type)
+    boundary = usual[1].encode() if usual else parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise FormError("The Content-Type multipart/form-data lacks its boundary.")
+    if len(boundary) > MAX_BOUNDARY_CHARACTERS:
+        raise FormError(f"The boundary of the form has more than {MAX_BOUNDARY_CHARACTERS} characters (RFC 2046).")
+    return boundary
+
+
+def _find(body: bytes, delimiter: bytes, start: int) -> int:
+    at = body.find(delimiter, start)
+    if at < 0:
+        raise FormError("The form is cut off, or its boundary is not that of its Content-Type.")
+    return at
+
+
+def _check_part(head: bytes, field: bytes) -> None:
+    """Look whether the headers of a part say that it is a file in the field."""
+    disposition = b""
+    for line in head.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part's headers are broken.")
+        if name.lower() == b"content-disposition":
+            disposition = value.strip()
+    if usual := _USUAL_DISPOSITION.fullmatch(disposition):
+        name, is_file = usual[1], True
+    else:
+        _, options = parse_options_header(disposition)
+        name, is_file = options.get(b"name", b""), b"filename" in options
+    if not name:
+        raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part has no name.")
+    if name != field or not is_file:
+        raise OtherFieldError
