@@ -19,7 +19,7 @@ SKIPPED = "python -m app read: there is no such command yet; skipped."
 
 @dataclass(frozen=True)
 class BulkReading:
-    """How long a folder took, from the start of the process to its end, and the most memory (PSS) meanwhile."""
+    """How long a folder took, from the start of the process to its end, and the most memory (PSS) if it was watched."""
 
     seconds: float
     megabytes: float
@@ -38,8 +38,13 @@ def fill_folder(folder: Path, uploads: Sequence[Path], count: int) -> Path:
     return folder
 
 
-def read_folder(folder: Path, count: int) -> BulkReading:
+def read_folder(folder: Path, count: int, *, watched: bool = False) -> BulkReading:
     """Let the command read a folder of so many images.
+
+    Args:
+        folder: of the images.
+        count: of them.
+        watched: measure the memory, which takes some of the processors.
 
     Raises:
         BenchmarkError: it failed, or did not write a line an image.
@@ -55,12 +60,10 @@ def read_folder(folder: Path, count: int) -> BulkReading:
         stderr=subprocess.PIPE,
         text=True,
     ) as reader:
-        while True:
-            try:
-                reader.wait(WATCHED_EVERY)
-                break
-            except subprocess.TimeoutExpired:
-                most = max(most, memory(reader.pid).together)
+        while watched and reader.poll() is None:
+            most = max(most, memory(reader.pid).together)
+            time.sleep(WATCHED_EVERY)
+        reader.wait()
         seconds = time.perf_counter() - started
         errors = reader.stderr.read() if reader.stderr else ""
     if reader.returncode != 0:

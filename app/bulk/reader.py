@@ -1,6 +1,7 @@
 """From the paths of images to rows."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -8,6 +9,8 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from app.bulk.job import BulkError, Chunk, Job
 from app.inference.automaton import ConstraintError
@@ -24,7 +27,7 @@ from app.inference.images import (
 )
 from app.inference.model import ImageToTextModel, ModelError
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 Load = Callable[[str, int], bytes]
@@ -38,12 +41,21 @@ def load_file(path: str, max_bytes: int) -> bytes:
         ImageError: it is, or it is no file.
         OSError: it cannot be read.
     """
-    with io.FileIO(path, opener=_open) as file:
-        status = os.fstat(file.fileno())
+    # Opened without waiting for somebody to open the other end, should it be a pipe.
+    descriptor = os.open(path, _READ)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(status.st_mode):
             raise UnsupportedImageError("This is a pipe or a device, not a file.")
         check_size(status.st_size, max_bytes)
-        return file.readall()
+        content = os.read(descriptor, status.st_size)
+        while len(content) < status.st_size and (more := os.read(descriptor, status.st_size - len(content))):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def check_size(size: int, max_bytes: int) -> None:
@@ -103,11 +115,6 @@ def _read(model: ImageToTextModel, search: Search | None, job: Job, load: Load, 
     return Chunk(LAYOUTS[job.layout](rows), len(rows), [f"{paths[index]}: {errors[index]}" for index in sorted(errors)])
 
 
-def _open(path: str, flags: int) -> int:
-    """Open a file without waiting for somebody to open the other end, should it be a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _row(path: str, job: Job, result: Decoded | str) -> dict[str, Any]:
     """The job's columns of an image that was read, or why it was not."""
     row: dict[str, Any] = dict.fromkeys(job.columns)
@@ -129,9 +136,14 @@ def _row(path: str, job: Job, result: Decoded | str) -> dict[str, Any]:
 
 
 def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
-    lines = "".join(_ENCODER.encode(row) + "\n" for row in rows)
-    # What is not UTF-8 in a path Python keeps as lone surrogates; this writes them as JSON does, \udcff.
-    return lines.encode("utf-8", "backslashreplace")
+    return b"".join(_json_line(row) for row in rows)
+
+
+def _json_line(row: dict[str, Any]) -> bytes:
+    try:
+        return to_json(row) + b"\n"
+    except PydanticSerializationError:  # a path that is not UTF-8, of which Python makes lone surrogates
+        return json.dumps(row).encode() + b"\n"  # which this writes as \udcff
 
 
 def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:

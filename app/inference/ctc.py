@@ -186,7 +186,7 @@ class CtcCodec:
         """Of probabilities (steps, classes), those of the blank and of some classes."""
         wanted = list({self.blank_index, *classes})
         # Plain numbers: a text is so short that a call of NumPy costs more than all that it computes.
-        return dict(zip(wanted, probabilities.T[wanted].tolist(), strict=True))
+        return dict(zip(wanted, probabilities.take(wanted, axis=1).T.tolist(), strict=True))
 
     def _spans(self, runs: Sequence[Run], borders: Sequence[int], columns: Columns) -> tuple[Span, ...]:
         """The characters of runs, and how sure each is between its borders."""

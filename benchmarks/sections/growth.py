@@ -128,7 +128,7 @@ def folder_table(setup: Setup) -> Table:
     rows: list[Row] = []
     first: Figure | None = None
     for count in SMALL_FOLDERS if setup.quick else FOLDERS:
-        reading = read_folder(fill_folder(setup.folder / f"growth-{count}", setup.uploads, count), count)
+        reading = read_folder(fill_folder(setup.folder / f"growth-{count}", setup.uploads, count), count, watched=True)
         seconds = figure([reading.seconds])
         first = first or seconds
         rows.append(

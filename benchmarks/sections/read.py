@@ -6,7 +6,7 @@ from benchmarks.figures import Section, Table, at_least, figure, ratio
 from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
 from benchmarks.sides import ceiling, open_ceiling
 
-IMAGES, FEW_IMAGES = 20_000, 1_000
+IMAGES, FEW_IMAGES = 100_000, 1_000
 START_IMAGES = FEW + 1  # so few that they take no time, and so many that the processes are started
 WANTED = 0.75
 
