@@ -19,8 +19,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -222,13 +224,16 @@ def _stop_when_unready(port: int, load: Load) -> None:
 
 @contextmanager
 def _probing(port: int, seconds: list[float]) -> Iterator[None]:
-    """Ask `/livez` ten times a second meanwhile, in a thread of its own."""
+    """Ask `/livez` ten times a second meanwhile, each time by a new connection, in a thread of its own."""
     done = threading.Event()
 
     def probe() -> None:
         while not done.wait(0.1):
             started = time.perf_counter()
-            httpx.get(f"http://127.0.0.1:{port}/livez", timeout=30).raise_for_status()
+            with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                connection.request("GET", "/livez")
+                if connection.getresponse().status != HTTPStatus.OK:
+                    raise AssertionError("a probe was refused")
             seconds.append(time.perf_counter() - started)
 
     thread = threading.Thread(target=probe)

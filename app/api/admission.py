@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from app.api.problems import BUSY, TOO_LATE, ApiError
 
 TURN_SECONDS = 0.0005
-"""What a small image takes, about."""
+"""What a small image takes, about: until it has been measured."""
 T = TypeVar("T")
 
 
@@ -38,7 +38,9 @@ class Turns:
         self._max_waiting, self._max_seconds, self._counted = max_waiting, max_seconds, counted
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False
-        self._round_began = 0.0
+        self._round_began, self._given = 0.0, 0
+        self._turn_seconds = TURN_SECONDS
+        self._first_turn = self._last_turn = 0.0  # when they began
 
     async def take(self) -> None:
         """Return when it is the caller's turn; what it does before it next awaits is its turn.
@@ -49,7 +51,7 @@ class Turns:
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True
-            self._round_began = time.perf_counter()
+            self._round_began, self._given = time.perf_counter(), 1
             loop.call_soon(self._next)
             return
         _refuse_if_busy(len(self._waiting), self._max_waiting)
@@ -58,19 +60,26 @@ class Turns:
         deadline = loop.time() + self._max_seconds
         with self._counted:
             await turn
+        self._last_turn = time.perf_counter()
+        self._first_turn = self._first_turn or self._last_turn
         if loop.time() > deadline:
             raise _too_late()
 
     def _next(self) -> None:
         now = time.perf_counter()
-        turns = max(1, int((now - self._round_began) / TURN_SECONDS))
-        self._round_began = now
+        if self._given > 1:
+            self._turn_seconds = max((self._last_turn - self._first_turn) / (self._given - 1), TURN_SECONDS / 10)
+        # Without the time of the turns themselves, else a long round would make the next one as long.
+        others_seconds = now - self._round_began - self._given * self._turn_seconds
+        turns = max(1, int(others_seconds / self._turn_seconds))
+        self._round_began, self._first_turn = now, 0.0
         given = 0
         while self._waiting and given < turns:
             turn = self._waiting.popleft()
             if not turn.done():  # else its request was given up
                 turn.set_result(None)
                 given += 1
+        self._given = given
         if given:
             asyncio.get_running_loop().call_soon(self._next)
         else:

@@ -47,10 +47,7 @@ def test_where_others_hold_up_the_rounds_those_who_wait_get_as_much_time() -> No
         while not everyone.done():
             rounds += 1
             await asyncio.sleep(0)
-            busy(0.01)
-
-    def busy(seconds: float) -> None:
-        time.sleep(seconds)
+            time.sleep(0.01)  # noqa: ASYNC251
 
     async def main() -> None:
         turns = Turns(max_waiting=50, max_seconds=5, counted=nullcontext())
@@ -59,6 +56,30 @@ def test_where_others_hold_up_the_rounds_those_who_wait_get_as_much_time() -> No
 
     asyncio.run(main())
     assert rounds < 15
+
+
+@pytest.mark.parametrize("turn_seconds", [0.0001, 0.002])
+def test_a_long_round_is_not_followed_by_others(turn_seconds: float) -> None:
+    happened: list[str] = []
+
+    async def read(turns: Turns) -> None:
+        await turns.take()
+        time.sleep(turn_seconds)  # noqa: ASYNC251
+        happened.append("turn")
+
+    async def main() -> None:
+        turns = Turns(max_waiting=100, max_seconds=5, counted=nullcontext())
+        everyone = asyncio.gather(*(read(turns) for _ in range(100)))
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251
+        while not everyone.done():
+            happened.append("sockets")
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    rounds = [len(turns) for turns in "".join("t" if one == "turn" else " " for one in happened).split()]
+    assert max(rounds) > 5
+    assert rounds[-20:] == [1] * 20
 
 
 def test_too_many_are_refused_and_told_when_to_come_back() -> None:
