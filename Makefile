@@ -24,7 +24,7 @@ install: $(DEV_STAMP) ## everything that training, tests and checks need, into .
 ray: $(RAY_STAMP) ## everything that reading and training on Ray need, and their tests, into .venv-ray
 
 test: $(DEV_STAMP) ## the whole test suite, training included; not what needs Ray
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/on_ray $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/on_ray $(PYTEST_OPTIONS)
 
 test-ray: $(RAY_STAMP) ## the tests of what runs on Ray, one after the other, each with clusters of its own
 	$(RAY_VENV)/bin/python -m pytest tests/on_ray $(PYTEST_OPTIONS)

@@ -1,5 +1,6 @@
 """Fixtures that several packages of tests use."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,22 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
+LONGEST = ("training", "end_to_end", "deploy")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--no-skips`: for machines that have all that the tests need."""
     parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: many tests wait for others."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that the processes which share the tests end at about the same time."""
+    items.sort(key=lambda item: next((index for index, name in enumerate(LONGEST) if name in item.path.parts), 9))
 
 
 @pytest.hookimpl(trylast=True)

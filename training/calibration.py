@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.ctc import CtcCodec, with_temperature
+from app.inference.ctc import CtcCodec
 from training.augment import augment
 from training.dataset import LabelledImages
 
 READINGS = 1_000
 TEMPERATURES = np.geomspace(0.5, 4, 49)
+STRIDE = 6
 _SURE = 1e-12
 
 
@@ -42,9 +43,15 @@ def fit_temperature(codec: CtcCodec, probabilities: NDArray[np.floating], labels
     texts = [decoded.text for decoded in codec.decode(exact)]
     right = np.array([text == label for text, label in zip(texts, labels, strict=True)])
     targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
-    losses = []
-    for temperature in TEMPERATURES:
-        confidences = codec.text_probabilities(with_temperature(exact, float(temperature)), texts)
+
+    def loss(index: int) -> float:
+        decoded = codec.decode(exact, float(TEMPERATURES[index]))
+        confidences = np.array([one.confidence for one in decoded])
         sure, unsure = np.maximum(confidences, _SURE), np.maximum(1 - confidences, _SURE)
-        losses.append(-np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure)))
-    return round(float(TEMPERATURES[np.argmin(losses)]), 4)
+        return float(-np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure)))
+
+    # The loss has one valley: it is looked for among some temperatures, and then beside the best of them.
+    last = len(TEMPERATURES) - 1
+    best = min(range(0, last + 1, STRIDE), key=loss)
+    best = min(range(max(best - STRIDE, 0), min(best + STRIDE, last) + 1), key=loss)
+    return round(float(TEMPERATURES[best]), 4)
