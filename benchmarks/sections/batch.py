@@ -30,7 +30,7 @@ def measure(setup: Setup) -> Section:
         answer: Any = post(port, PATH, body.read_bytes(), FORM)
         if [result["text"] for result in answer["results"]] != [upload.stem for upload in setup.uploads]:
             raise BenchmarkError(f"POST {PATH} read other texts than are written")
-        generate(port, PATH, [body], FORM, connections=CONNECTIONS, seconds=1)
+        generate(port, PATH, [body], FORM, connections=CONNECTIONS, seconds=seconds)  # until both workers serve
         for _ in range(setup.rounds):
             load = generate(port, PATH, [body], FORM, connections=CONNECTIONS, seconds=seconds)
             served.append(images * load.per_second)
