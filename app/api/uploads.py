@@ -2,6 +2,7 @@
 
 import base64
 from http import HTTPStatus
+from io import BytesIO
 from itertools import islice
 
 from fastapi import Request
@@ -103,13 +104,13 @@ async def _read_body(request: Request, max_bytes: int, around: int = 0) -> bytes
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(max_bytes)
-    body = bytearray()
+    body = BytesIO()  # gives what was written without copying it again
     async for chunk in request.stream():
         request.app.state.bodies.hold(request, len(chunk))
-        body += chunk
-        if len(body) > most:
+        body.write(chunk)
+        if body.tell() > most:
             raise _too_large(max_bytes)
-    return bytes(body)
+    return body.getvalue()
 
 
 def _too_large(max_bytes: int) -> ApiError:
