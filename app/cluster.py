@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from importlib.util import find_spec
 
 ENVIRONMENT = {
@@ -13,6 +14,13 @@ ENVIRONMENT = {
 OBJECT_STORE_BYTES = 256 << 20
 """Of a cluster that is this machine alone: what goes through it is small."""
 CONNECT_SECONDS = 10
+
+
+class Engine(StrEnum):
+    """What works: processes of this machine, or Ray."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
 
 
 class ClusterError(Exception):

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,19 +17,12 @@ from app.bulk.job import BulkError, Job, describe, find_model
 from app.bulk.partial import go_on, open_partial, partial_of, read_rows
 from app.bulk.paths import check_paths, image_paths
 from app.bulk.run import read_all
-from app.cluster import ClusterError, check_ray
+from app.cluster import ClusterError, Engine, check_ray
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.inference.cpus import available_cpus
 from app.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
-
-
-class Engine(StrEnum):
-    """What reads."""
-
-    PROCESSES = "processes"
-    RAY = "ray"
 
 
 @dataclass

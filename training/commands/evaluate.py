@@ -4,14 +4,13 @@ import shlex
 import signal
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from app.cluster import ClusterError, check_ray
+from app.cluster import ClusterError, Engine, check_ray
 from app.inference.model import ModelError
 from app.suggestions import did_you_mean
 from training.backend import load_tensorflow
@@ -40,13 +39,6 @@ from training.commands.common import (
 from training.dataset import vocabulary_of
 from training.progress import counting_progress
 from training.views import VIEWS
-
-
-class Engine(StrEnum):
-    """Where trainings run."""
-
-    PROCESSES = "processes"
-    RAY = "ray"
 
 
 def evaluate(
