@@ -8,11 +8,10 @@ the model has not seen, and prints a table. Interrupted, the same command goes o
 
 import argparse
 import json
-import multiprocessing
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from PIL import Image
 
 from app.inference.cpus import available_cpus
 from benchmarks.family_images import FAMILIES, Family, draw_family
-from training.backend import load_tensorflow, start_worker
-from training.dataset import Sample, vocabulary_of
+from training.backend import load_tensorflow
+from training.dataset import Sample
 from training.evaluate import Evaluation
 from training.files import write_atomically
 from training.reliability import wilson_interval
@@ -92,52 +91,22 @@ def measure(
     Raises:
         KeyboardInterrupt: interrupted; calling it again goes on.
     """
-    data = {}
+    from training.crossval import Part, evaluation_of, run_parts
+
+    parts: dict[str, Part] = {}
     for family in families:
-        place = folder / f"{family.name}-{labels}-{unseen}"
-        data[family.name] = place, draw_family(family, place / "images", labels + unseen)
-    results = train_and_read(data, labels, jobs, dict(settings or {}))
-    return [describe(family, data[family.name][1], labels, results[family.name]) for family in families]
-
-
-def train_and_read(
-    data: Mapping[str, tuple[Path, Sequence[Sample]]], labels: int, jobs: int, settings: dict[str, Any]
-) -> dict[str, Evaluation]:
-    """Train on the first samples of each family and read its others.
-
-    Not `training.crossval.run_parts`, whose parts share one vocabulary.
-
-    Args:
-        data: by the families' names, the folders to work in and all samples.
-        labels: how many to train on.
-        jobs: how many trainings run at the same time.
-        settings: of the trainings.
-
-    Returns:
-        By the families' names, the readings, and the seconds that training took.
-    """
-    from training.crossval import Part, evaluation_of, run_part
-
-    results = {}
-    spawn = multiprocessing.get_context("spawn")
-    threads = max(1, available_cpus() // jobs)
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
-        futures = {}
-        for name, (place, samples) in data.items():
-            part = Part(name, list(samples[:labels]), list(samples[labels:]), seed=0)
-            futures[pool.submit(run_part, part, place, settings, vocabulary_of(samples))] = name
-        try:
-            for future in as_completed(futures):
-                result = future.result()
-                results[futures[future]] = evaluation_of([result])
-                print(f"{result.name}: {result.words_right} of {len(result.lines)} words right", file=sys.stderr)
-        except BaseException:
-            # What is under way goes on from its last epoch when the command is repeated.
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return results
+        name = f"{family.name}-{labels}-{unseen}"
+        samples = draw_family(family, folder / name / "images", labels + unseen)
+        parts[name] = Part(name, samples[:labels], samples[labels:], seed=0)
+    evaluations = {}
+    with closing(run_parts(list(parts.values()), folder, dict(settings or {}), jobs)) as done:
+        for result in done:
+            evaluations[result.name] = evaluation_of([result])
+            print(f"{result.name}: {result.words_right} of {len(result.lines)} words right", file=sys.stderr)
+    return [
+        describe(family, [*part.known, *part.unseen], labels, evaluations[name])
+        for family, (name, part) in zip(families, parts.items(), strict=True)
+    ]
 
 
 def describe(family: Family, samples: Sequence[Sample], labels: int, evaluation: Evaluation) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from app.inference.cpus import available_cpus
 from training.backend import start_worker
 from training.config import TrainingConfig, resolve_config
-from training.dataset import Sample, data_checksum, split_samples
+from training.dataset import Sample, data_checksum, split_samples, vocabulary_of
 from training.evaluate import Evaluation, Line, evaluate
 from training.files import write_atomically
 from training.input_size import with_input_size
@@ -86,57 +86,45 @@ def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Pa
 
 
 def run_parts(
-    parts: Sequence[Part],
-    folder: Path,
-    options: dict[str, Any],
-    *,
-    vocab: str,
-    jobs: int,
-    on_result: Callable[[PartResult], None],
-) -> list[PartResult]:
-    """Train and read all parts; what is in the folder already is not done again.
+    parts: Sequence[Part], folder: Path, options: dict[str, Any], jobs: int
+) -> Generator[PartResult, None, None]:
+    """Train and read all parts in processes of this machine; what is in the folder already is not done again.
 
     Args:
         parts: what to do.
-        folder: a folder a part: its run, its model, its readings. Interrupted parts go on where they were.
+        folder: gets a folder a part: its run, its model, its readings. Interrupted parts go on where they were.
         options: of the trainings, see `resolve_config`; None is the default.
-        vocab: the characters of all labels: the alphabet counts as known.
-        jobs: how many trainings run at the same time, each in a process of its own.
-        on_result: is called with each part that is done.
+        jobs: how many trainings run at the same time, which share the processors.
 
     Returns:
-        The results in the order of the parts.
+        The results in the order in which they come. Closed before the last, it ends the trainings under way.
 
     Raises:
-        KeyboardInterrupt: interrupted; calling it again goes on.
         RunError: the folder holds trainings with other settings or images.
     """
     spawn = multiprocessing.get_context("spawn")
     threads = max(1, available_cpus() // jobs)
-    results: dict[str, PartResult] = {}
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
-        futures = [pool.submit(run_part, part, folder / part.name, options, vocab) for part in parts]
+        futures = [pool.submit(run_part, part, folder, options) for part in parts]
         try:
             for future in as_completed(futures):
-                result = future.result()
-                results[result.name] = result
-                on_result(result)
+                yield future.result()
         except BaseException:
             # What is under way goes on from its last epoch when the command is repeated.
             for worker in multiprocessing.active_children():
                 worker.terminate()
             pool.shutdown(cancel_futures=True)
             raise
-    return [results[part.name] for part in parts]
 
 
-def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> PartResult:
+def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
     """Train on what is known and read what is unseen, unless that was done before.
 
     Raises:
         RunError: it was done, or begun, with other settings or images.
     """
-    run, model, file = RunFolder(folder / "run"), _model_folder(folder), folder / "readings.json"
+    place = folder / part.name
+    run, model, file = RunFolder(place / "run"), _model_folder(place), place / "readings.json"
     train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
     config = resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
     if run.state_file.exists():
@@ -152,7 +140,7 @@ def run_part(part: Part, folder: Path, options: dict[str, Any], vocab: str) -> P
             data=part.name,
             data_sha256=data_checksum(part.known),
             output=str(model),
-            vocab=vocab,
+            vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet counts as known
             config=config,
         )
         start_run(run, state, train, validation)

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.bulk.job import BulkError
-from app.bulk.paths import MAGIC, check_paths, image_paths, match, walk
+from app.bulk.paths import MAGIC, check_paths, fixed_parts, image_paths, match, walk
 from app.bulk.reader import check_size, load_file
 
 AT_A_TIME = 16
@@ -121,7 +120,7 @@ def _expand(argument: str) -> Iterator[str]:
         yield from walk(f"{url.root}/{url.path}".rstrip("/") + "/", list_names)
     elif MAGIC.search(url.path):
         parts = url.path.split("/")
-        fixed = list(takewhile(lambda part: not MAGIC.search(part), parts))
+        fixed = fixed_parts(parts)
         if filesystem.get_file_info("/".join([base, *fixed])).type == FileType.Directory:
             yield from match("/".join([url.root, *fixed, ""]), parts[len(fixed) :], list_names)
 

@@ -54,7 +54,12 @@ def _expand(argument: str) -> Iterator[str]:
 
 def _fixed_part(glob: str) -> Path:
     """The folder in which all that a glob matches lies."""
-    return Path(*takewhile(lambda part: not MAGIC.search(part), Path(glob).parts))
+    return Path(*fixed_parts(Path(glob).parts))
+
+
+def fixed_parts(parts: Iterable[str]) -> list[str]:
+    """Those parts of a glob before the first that stands for several names."""
+    return list(takewhile(lambda part: not MAGIC.search(part), parts))
 
 
 def walk(folder: str, list_names: Names) -> Iterator[str]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks import families as command
 from benchmarks.family_images import FAMILIES, LABELS_FILE, Family, draw_family, random_labels
+from training import crossval
 from training.dataset import read_image, read_samples, vocabulary_of
 
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -139,7 +140,7 @@ class InThisProcess:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(command, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(crossval, "ProcessPoolExecutor", InThisProcess)
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)

@@ -1,14 +1,12 @@
 """Ray on this machine, S3 on this machine, and the command that reads."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.app.commands.result import Result
+from tests.command import Result, start_command
 
 pytest.importorskip("ray", reason="no Ray: make test-ray installs it into .venv-ray and runs these tests")
 
@@ -19,7 +17,7 @@ SECONDS = 240
 def folder(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the shipped models and Ray's files, which are told to no one."""
     (tmp_path / "model_store").symlink_to(repository / "model_store")
-    monkeypatch.setenv("PYTHONPATH", str(repository))
+    monkeypatch.setenv("PYTHONPATH", str(repository))  # for the nodes of clusters
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -43,20 +41,13 @@ def images(folder: Path, samples: dict[str, bytes]) -> list[str]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a command `python -m PACKAGE …`."""
     started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: object, **variables: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *map(str, arguments)],
-            env=os.environ | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+        started.append(start_command(repository, arguments, variables))
+        return started[-1]
 
     yield run
     for process in started:

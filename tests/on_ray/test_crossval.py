@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.app.commands.result import Result
+from tests.command import Result
 
 Run = Callable[..., Result]
 SMALL = ("--folds", "2", "--epochs", "1", "--width", "96", "--height", "32")

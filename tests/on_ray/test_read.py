@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from ray.cluster_utils import Cluster
 
-from tests.app.commands.result import Result
+from tests.command import Result
 
 Run = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]

@@ -115,7 +115,7 @@ class TestTheCommand:
         samples = read_samples(few_digits)
         options = {"width": 96, "height": 32, "epochs": 1}
         first, second = fold_parts(samples, folds=2, repeats=1)
-        run_part(first, tmp_path / first.name, options, "0123456789")
+        run_part(first, tmp_path, options)
         readings = tmp_path / first.name / "readings.json"
         readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
         result = run(few_digits, tmp_path, "--folds", "2")
@@ -128,9 +128,9 @@ class TestTheCommand:
     def test_reads_a_fold_again_whose_readings_were_lost(self, few_digits: Path, tmp_path: Path) -> None:
         part = Part("part", read_samples(few_digits)[:30], read_samples(few_digits)[30:], seed=0)
         options = {"width": 96, "height": 32, "epochs": 1}
-        once = run_part(part, tmp_path / "part", options, "0123456789")
+        once = run_part(part, tmp_path, options)
         (tmp_path / "part" / "readings.json").unlink()
-        assert run_part(part, tmp_path / "part", options, "0123456789") == once
+        assert run_part(part, tmp_path, options) == once
 
     def test_draws_labels(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "12", "--seeds", "1")

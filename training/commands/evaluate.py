@@ -3,6 +3,7 @@
 import shlex
 import signal
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,6 @@ from training.commands.common import (
     read_data,
     write_json,
 )
-from training.dataset import vocabulary_of
 from training.progress import counting_progress
 from training.views import VIEWS
 
@@ -133,22 +133,22 @@ def crossval(
     kind = {"folds": folds} if labels is None else {"labels": labels}
     folder = output or default_folder(data, samples, kind | options)
 
-    def show(result: PartResult) -> None:
-        bar.advance(bar.task_ids[0])
-        right = f"{result.words_right} of {len(result.lines)}"
-        out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
-
+    run_all = run_parts_on_ray if engine == Engine.RAY else run_parts
+    results: dict[str, PartResult] = {}
     try:
-        with counting_progress(err, len(parts)) as bar:
-            vocab = vocabulary_of(samples)
-            run_all = run_parts_on_ray if engine == Engine.RAY else run_parts
-            results = run_all(parts, folder, options, vocab=vocab, jobs=jobs, on_result=show)
+        with counting_progress(err, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:
+            for result in done:
+                results[result.name] = result
+                bar.advance(bar.task_ids[0])
+                right = f"{result.words_right} of {len(result.lines)}"
+                out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
     except (ClusterError, RunError) as error:
         fail(error)
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
-    report = write_report(results, folder, shlex.join(["python", "-m", "training", *sys.argv[1:]]))
+    in_order = [results[part.name] for part in parts]
+    report = write_report(in_order, folder, shlex.join(["python", "-m", "training", *sys.argv[1:]]))
     print_evaluation(report)
     in_views = f"{report['words_right_in_views']} of {report['images']}"
     out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 
 from app.__main__ import app
 from app.settings import PREFIX
-from tests.app.commands.result import Result
+from tests.command import Result, start_command
 
 
 @pytest.fixture
@@ -44,16 +43,8 @@ def start(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.P
     started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", "read", *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": str(repository)},
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+        started.append(start_command(repository, ("app", "read", *arguments), {}))
+        return started[-1]
 
     yield run
     for process in started:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.app.commands.result import Result
+from tests.command import Result
 
 Read = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]

@@ -15,7 +15,7 @@ import pytest
 
 from app.bulk import formats
 from app.bulk.job import CHUNK
-from tests.app.commands.result import Result
+from tests.command import Result
 
 Read = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]

@@ -1,0 +1,39 @@
+"""Running the packages' commands as people do, and what that comes to."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The lines of standard output, split at tabs."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+def start_command(repository: Path, arguments: tuple[object, ...], variables: dict[str, str]) -> subprocess.Popen[str]:
+    """Start `python -m PACKAGE …` as a process group of its own, as a shell does.
+
+    Args:
+        repository: where the packages are found, whatever the working directory.
+        arguments: the package and what follows.
+        variables: of the environment, besides what is there.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(repository)} | variables,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
