@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from app.inference.folders import model_folders, version_folders
 
-CHUNK = 64
+CHUNK = 128
 """Images that are read, and whose rows are written, at a time: enough for what a chunk costs not to matter."""
 
 

@@ -5,6 +5,7 @@ The one place that knows vocabulary, blank and decoding, for training and servin
 
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,10 @@ SMALLEST = 1e-200
 """Less is no probability: so small that no network means it, and so large that a product of it is not 0."""
 NEGLIGIBLE = 5e-7
 """What is less likely does not change the sixth digit of a confidence."""
+SURE = 1 - 1e-9
+"""So near to 1 that to take all steps of a text that are for 1 changes less than what is negligible."""
+LOW_TEMPERATURE = 0.05
+"""Below it, all powers of a step's probabilities may underflow."""
 
 
 class LabelError(ValueError):
@@ -106,9 +111,11 @@ class CtcCodec:
             probabilities: (images, steps, classes), each step's summing to 1.
             temperature: divides the logits before confidences are computed; it does not change the text.
         """
-        paths = probabilities.argmax(axis=2).tolist()
-        probabilities = with_temperature(probabilities.astype(np.float64), temperature)
-        return [self._decode_path(path, image) for path, image in zip(paths, probabilities, strict=True)]
+        runs = [_runs(path, self.blank_index) for path in probabilities.argmax(axis=2).tolist()]
+        borders = [_borders(image) for image in runs]
+        calibrated = with_temperature(probabilities.astype(np.float64), temperature)
+        shown, blanks = self._along(runs, borders, calibrated)
+        return [self._decoded(*image) for image in zip(runs, borders, shown, blanks, calibrated, strict=True)]
 
     def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of one text an image, summed over all alignments (the paper's forward variables).
@@ -166,53 +173,79 @@ class CtcCodec:
         for step in reversed(range(len(emitted))):
             states[step] = state
             state -= moves[step, state]
-        path = extended[states].tolist()
-        runs = _runs(path, self.blank_index)
-        return self._spans(runs, _borders(runs), self._columns(probabilities, path))
-
-    def _decode_path(self, path: list[int], probabilities: NDArray[np.float64]) -> Decoded:
-        """What the likeliest classes of an image's steps say; probabilities are (steps, classes)."""
-        columns = self._columns(probabilities, path)
-        runs = _runs(path, self.blank_index)
+        runs = _runs(extended[states].tolist(), self.blank_index)
         borders = _borders(runs)
-        spans = self._spans(runs, borders, columns)
-        if _alignments_left_out(spans, borders, columns[self.blank_index]) < NEGLIGIBLE:
-            confidence = math.prod(span.confidence for span in spans)
-        else:
-            confidence = _probability_of_label([run.symbol for run in runs], columns, self.blank_index)
-        return Decoded("".join(span.character for span in spans), confidence, spans)
+        (shown,), (blanks,) = self._along([runs], [borders], probabilities[np.newaxis])
+        return self._spans(runs, _stretches(borders, shown, blanks)[0])
 
-    def _columns(self, probabilities: NDArray[np.float64], classes: Iterable[int]) -> Columns:
+    def _decoded(
+        self,
+        runs: Sequence[Run],
+        borders: Sequence[int],
+        shown: Sequence[float],
+        blanks: Sequence[float],
+        probabilities: NDArray[np.float64],
+    ) -> Decoded:
+        """What the runs of an image say; its probabilities are (steps, classes), `shown` and `blanks` see `_along`."""
+        ones, nones = _stretches(borders, shown, blanks)
+        spans = self._spans(runs, ones)
+        text = "".join([span.character for span in spans])
+        if not spans:
+            return Decoded(text, nones[0], spans)
+        if _not_by_stretches(ones, nones, borders, blanks) < NEGLIGIBLE:
+            return Decoded(text, math.prod(ones), spans)
+        label = [run.symbol for run in runs]
+        # Of steps in a row that are surely blank, one says as much as all.
+        telling = [step for step, pair in enumerate(itertools.pairwise((0.0, *blanks))) if min(pair) < SURE]
+        columns = self._columns(probabilities[telling], label)
+        return Decoded(text, _probability_of_label(label, columns, self.blank_index), spans)
+
+    def _along(
+        self, runs: Sequence[Sequence[Run]], borders: Sequence[Sequence[int]], probabilities: NDArray[np.float64]
+    ) -> tuple[list[list[float]], list[list[float]]]:
+        """For each image, of its probabilities at each step, those of the character that is near and of the blank.
+
+        As plain numbers: a text is so short that a call of NumPy costs more than all that it computes.
+
+        Args:
+            runs: of each image.
+            borders: between them.
+            probabilities: (images, steps, classes).
+        """
+        images, steps, classes = probabilities.shape
+        near: list[int] = []
+        for image, (image_runs, image_borders) in enumerate(zip(runs, borders, strict=True)):
+            for run, stop in zip(image_runs, (*image_borders, steps), strict=bool(image_runs)):
+                near += [run.symbol] * (image * steps + stop - len(near))
+            near += [self.blank_index] * ((image + 1) * steps - len(near))  # no character at all
+        shown = probabilities.take(np.arange(0, probabilities.size, classes) + near)
+        return shown.reshape(images, steps).tolist(), probabilities[:, :, self.blank_index].tolist()
+
+    def _columns(self, probabilities: NDArray[np.floating], classes: Iterable[int]) -> Columns:
         """Of probabilities (steps, classes), those of the blank and of some classes."""
         wanted = list({self.blank_index, *classes})
-        # Plain numbers: a text is so short that a call of NumPy costs more than all that it computes.
         return dict(zip(wanted, probabilities.take(wanted, axis=1).T.tolist(), strict=True))
 
-    def _spans(self, runs: Sequence[Run], borders: Sequence[int], columns: Columns) -> tuple[Span, ...]:
-        """The characters of runs, and how sure each is between its borders."""
-        blanks = columns[self.blank_index]
-        stretches = itertools.pairwise((0, *borders, len(blanks)))
+    def _spans(self, runs: Sequence[Run], confidences: Sequence[float]) -> tuple[Span, ...]:
+        """The characters of runs."""
         return tuple(
-            Span(
-                self._characters[run.symbol],
-                _probability_of_one(columns[run.symbol][start:stop], blanks[start:stop]),
-                run.first,
-                run.after - 1,
-            )
-            # Without characters there is one stretch, and none to say anything of.
-            for run, (start, stop) in zip(runs, stretches, strict=bool(runs))
+            [
+                Span(self._characters[symbol], confidence, first, after - 1)
+                # Without characters there is one stretch, and none to say anything of.
+                for (symbol, first, after), confidence in zip(runs, confidences, strict=bool(runs))
+            ]
         )
 
 
 def _runs(path: Iterable[int], blank: int) -> list[Run]:
     """The runs of equal classes along a path that are not blank."""
-    runs = []
-    first = 0
-    for index, run in itertools.groupby(path):
-        after = first + len(list(run))
-        if index != blank:
-            runs.append(Run(index, first, after))
-        first = after
+    runs: list[Run] = []
+    symbol, first = blank, 0
+    for step, other in enumerate((*path, blank)):
+        if other != symbol:
+            if symbol != blank:
+                runs.append(Run(symbol, first, step))
+            symbol, first = other, step
     return runs
 
 
@@ -221,16 +254,25 @@ def _borders(runs: Sequence[Run]) -> list[int]:
     return [(left.after + right.first) // 2 for left, right in itertools.pairwise(runs)]
 
 
-def _alignments_left_out(spans: Sequence[Span], borders: Sequence[int], blanks: Sequence[float]) -> float:
-    """At most how likely are the alignments of a text that the product of its characters' probabilities leaves out.
+def _stretches(
+    borders: Sequence[int], shown: Sequence[float], blanks: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """How likely the steps between borders read as the one character that is near them, and as none."""
+    stretches = itertools.pairwise((0, *borders, len(blanks)))
+    likely = [_probability_of_one(shown[start:stop], blanks[start:stop]) for start, stop in stretches]
+    return [one for one, _ in likely], [none for _, none in likely]
 
-    In those, a character is seen on both sides of a border, or two stretches at least read as something else than
-    their character, since with one of them it would be another text.
+
+def _not_by_stretches(
+    ones: Sequence[float], nones: Sequence[float], borders: Sequence[int], blanks: Sequence[float]
+) -> float:
+    """By how much at most the product of what stretches read as one character differs from the text's probability.
+
+    An alignment that counts for one and not for the other shows a character on both sides of a border, or it has a
+    stretch without a character, for which another one has several.
     """
-    if not spans:
-        return 1.0
-    doubt = sum(1.0 - span.confidence for span in spans)
-    return doubt * doubt / 2 + sum(1.0 - max(blanks[border - 1], blanks[border]) for border in borders)
+    doubt = sum([1.0 - one for one in ones])
+    return sum(nones) * doubt + sum([(1.0 - blanks[border - 1]) * (1.0 - blanks[border]) for border in borders])
 
 
 def _probability_of_label(label: Sequence[int], columns: Columns, blank: int) -> float:
@@ -241,35 +283,41 @@ def _probability_of_label(label: Sequence[int], columns: Columns, blank: int) ->
         columns: the probabilities of them and of the blank.
         blank: its class.
     """
-    count = len(label)
-    # By how many characters have been seen: the last step shows the last of them, or a blank. The one more at the
-    # end stays 0 and is also what comes before the first.
-    shown, parted = [0.0] * (count + 2), [1.0] + [0.0] * (count + 1)
-    emitted = [columns[symbol] for symbol in (blank, *label)]
-    follows = [0.0, 0.0, *(float(left != right) for left, right in itertools.pairwise(label))]  # without a blank
-    for step, nothing in enumerate(columns[blank]):
-        for seen in range(min(step + 1, count), -1, -1):
-            last = shown[seen]
-            shown[seen] = (last + parted[seen - 1] + follows[seen] * shown[seen - 1]) * emitted[seen][step]
-            parted[seen] = (parted[seen] + last) * nothing
-    return min(shown[count] + parted[count], 1.0)
+    blanks = columns[blank]
+    # Of what has been seen of the text so far, after each step: that shows the last character, or a blank after it.
+    shown, parted = [0.0] * len(blanks), list(itertools.accumulate(blanks, operator.mul))
+    before = blank
+    for symbol in label:
+        # Equal characters must be parted.
+        starts = parted if symbol == before else map(operator.add, shown, parted)
+        seen, then_parted = 0.0, 0.0
+        shown, parted, coming = [], [], [float(before == blank), *starts]
+        for start, likely, nothing in zip(coming, columns[symbol], blanks, strict=False):
+            then_parted = (then_parted + seen) * nothing
+            seen = (seen + start) * likely
+            shown.append(seen)
+            parted.append(then_parted)
+        before = symbol
+    return min(shown[-1] + parted[-1], 1.0)
 
 
-def _probability_of_one(character: list[float], blank: list[float]) -> float:
-    """The probability that steps read as one character: the sum over its runs, blanks before and after."""
+def _probability_of_one(character: Sequence[float], blank: Sequence[float]) -> tuple[float, float]:
+    """The probability that steps read as one character, the sum over its runs with blanks before and after; as none."""
     before, within, after = 1.0, 0.0, 0.0
     for shown, nothing in zip(character, blank, strict=True):
         after = (after + within) * nothing
         within = (within + before) * shown
         before *= nothing
-    return min(within + after, 1.0)
+    return min(within + after, 1.0), before
 
 
 def with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """The probabilities (images, steps, classes) of the logits divided by a temperature."""
     if temperature == 1.0:
         return probabilities
-    # Powers of probabilities, normed, are the softmax of the logits over the temperature. The likeliest is
-    # made 1 before, lest all of a step's powers underflow at low temperatures.
-    powers = (probabilities / probabilities.max(axis=2, keepdims=True)) ** (1.0 / temperature)
-    return np.asarray(powers / powers.sum(axis=2, keepdims=True))
+    # Powers of probabilities, normed, are the softmax of the logits over the temperature.
+    if temperature < LOW_TEMPERATURE:
+        probabilities = probabilities / probabilities.max(axis=2, keepdims=True)
+    powers = probabilities ** (1.0 / temperature)
+    # As powers.sum(axis=2), which takes three times as long for few classes.
+    return np.asarray(powers / np.einsum("isc->is", powers)[:, :, np.newaxis])
