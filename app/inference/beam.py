@@ -92,7 +92,7 @@ def search_texts(
         temperature: divides the logits.
         search: what is searched for; its constraint must allow a text of so many steps.
     """
-    calibrated = with_temperature(probabilities.astype(np.float64), temperature)
+    calibrated = with_temperature(probabilities, temperature).astype(np.float64)
     return [_search_image(codec, image, search) for image in calibrated]
 
 

@@ -32,13 +32,22 @@ def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: in
     if not spans:
         return []
     pixels_a_step = width / steps
-    centres = [(span.first_step + span.last_step + 1) / 2 * pixels_a_step for span in spans]
+    centres = [(first + last + 1) / 2 * pixels_a_step for _, _, first, last in spans]
     gaps = [right - left for left, right in itertools.pairwise(centres)]
     usual = statistics.median(gaps) if gaps else min(width, height) / 2
-    halves = [usual / 2, *(min(gap / 2, 0.75 * usual) for gap in gaps), usual / 2]
+    most = 0.75 * usual
+    halves = [usual / 2, *[min(gap / 2, most) for gap in gaps], usual / 2]
     boxes = []
     for centre, left_half, right_half in zip(centres, halves, halves[1:], strict=False):
-        left = round(max(0.0, min(centre - left_half, width - 1)))
-        right = round(min(centre + right_half, width))
-        boxes.append(Box(left, 0, max(right, left + 1), height))
+        left, right = round(centre - left_half), round(centre + right_half)
+        # As min and max would have it, which take as long as all else.
+        if left < 0:
+            left = 0
+        elif left >= width:
+            left = width - 1
+        if right > width:
+            right = width
+        elif right <= left:
+            right = left + 1
+        boxes.append(Box(left, 0, right, height))
     return boxes

@@ -6,9 +6,11 @@ The one place that knows vocabulary, blank and decoding, for training and servin
 import itertools
 import math
 import operator
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,11 @@ NEGLIGIBLE = 5e-7
 """What is less likely does not change the sixth digit of a confidence."""
 SURE = 1 - 1e-9
 """So near to 1 that to take all steps of a text that are for 1 changes less than what is negligible."""
-LOW_TEMPERATURE = 0.05
-"""Below it, all powers of a step's probabilities may underflow."""
+LOW_TEMPERATURE = 0.2
+"""Below it, all powers of a step's probabilities may underflow, in 32 bits as networks put them out."""
+
+
+Real = TypeVar("Real", bound=np.floating)
 
 
 class LabelError(ValueError):
@@ -31,12 +36,22 @@ Columns = dict[int, list[float]]
 """The probabilities of some classes, by class, at each step."""
 
 
-class Run(NamedTuple):
-    """Steps in a row of the same class: the class, the first of them, and the one after the last."""
+Run = tuple[int, int, int]
+"""Steps in a row of the same class: the class, the first of them, and the one after the last."""
 
-    symbol: int
-    first: int
-    after: int
+
+class Path(NamedTuple):
+    """A class for each step of an image, of which only the steps are kept that are not surely blank: a quarter."""
+
+    steps: list[int]
+    blanks: list[float]
+    """The probability of the blank at each of these steps."""
+    shown: list[float]
+    """The probability of the character that is near."""
+    runs: list[Run]
+    """The characters."""
+    stops: list[int]
+    """How many of the steps come before the end of each character's stretch, which is half-way to the next one's."""
 
 
 class Span(NamedTuple):
@@ -111,11 +126,10 @@ class CtcCodec:
             probabilities: (images, steps, classes), each step's summing to 1.
             temperature: divides the logits before confidences are computed; it does not change the text.
         """
-        runs = [_runs(path, self.blank_index) for path in probabilities.argmax(axis=2).tolist()]
-        borders = [_borders(image) for image in runs]
-        calibrated = with_temperature(probabilities.astype(np.float64), temperature)
-        shown, blanks = self._along(runs, borders, calibrated)
-        return [self._decoded(*image) for image in zip(runs, borders, shown, blanks, calibrated, strict=True)]
+        calibrated = with_temperature(probabilities, temperature)
+        telling = (calibrated[:, :, self.blank_index] < SURE).ravel().nonzero()[0]
+        paths = self._paths(probabilities.argmax(axis=2), calibrated, telling)
+        return [self._decoded(path, image) for path, image in zip(paths, calibrated, strict=True)]
 
     def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of one text an image, summed over all alignments (the paper's forward variables).
@@ -173,53 +187,58 @@ class CtcCodec:
         for step in reversed(range(len(emitted))):
             states[step] = state
             state -= moves[step, state]
-        runs = _runs(extended[states].tolist(), self.blank_index)
-        borders = _borders(runs)
-        (shown,), (blanks,) = self._along([runs], [borders], probabilities[np.newaxis])
-        return self._spans(runs, _stretches(borders, shown, blanks)[0])
+        classes = extended[states]
+        telling = np.flatnonzero((probabilities[:, self.blank_index] < SURE) | (classes != self.blank_index))
+        (path,) = self._paths(classes[np.newaxis], probabilities[np.newaxis], telling)
+        return self._spans(path.runs, _stretches(path)[0])
 
-    def _decoded(
-        self,
-        runs: Sequence[Run],
-        borders: Sequence[int],
-        shown: Sequence[float],
-        blanks: Sequence[float],
-        probabilities: NDArray[np.float64],
-    ) -> Decoded:
-        """What the runs of an image say; its probabilities are (steps, classes), `shown` and `blanks` see `_along`."""
-        ones, nones = _stretches(borders, shown, blanks)
-        spans = self._spans(runs, ones)
-        text = "".join([span.character for span in spans])
-        if not spans:
-            return Decoded(text, nones[0], spans)
-        if _not_by_stretches(ones, nones, borders, blanks) < NEGLIGIBLE:
-            return Decoded(text, math.prod(ones), spans)
-        label = [run.symbol for run in runs]
-        # Of steps in a row that are surely blank, one says as much as all.
-        telling = [step for step, pair in enumerate(itertools.pairwise((0.0, *blanks))) if min(pair) < SURE]
-        columns = self._columns(probabilities[telling], label)
-        return Decoded(text, _probability_of_label(label, columns, self.blank_index), spans)
-
-    def _along(
-        self, runs: Sequence[Sequence[Run]], borders: Sequence[Sequence[int]], probabilities: NDArray[np.float64]
-    ) -> tuple[list[list[float]], list[list[float]]]:
-        """For each image, of its probabilities at each step, those of the character that is near and of the blank.
-
-        As plain numbers: a text is so short that a call of NumPy costs more than all that it computes.
+    def _paths(
+        self, classes: NDArray[np.intp], probabilities: NDArray[np.floating], telling: NDArray[np.intp]
+    ) -> list[Path]:
+        """What tells something along paths, as plain numbers: for so few, a call of NumPy costs more than all of it.
 
         Args:
-            runs: of each image.
-            borders: between them.
+            classes: (images, steps); of each path.
             probabilities: (images, steps, classes).
+            telling: which of all steps of all images are not surely blank.
         """
-        images, steps, classes = probabilities.shape
+        images, steps, count = probabilities.shape
+        places = telling.tolist()
+        all_classes = classes.take(telling).tolist()
+        all_blanks = probabilities[:, :, self.blank_index].take(telling).tolist()
+        paths: list[Path] = []
         near: list[int] = []
-        for image, (image_runs, image_borders) in enumerate(zip(runs, borders, strict=True)):
-            for run, stop in zip(image_runs, (*image_borders, steps), strict=bool(image_runs)):
-                near += [run.symbol] * (image * steps + stop - len(near))
-            near += [self.blank_index] * ((image + 1) * steps - len(near))  # no character at all
-        shown = probabilities.take(np.arange(0, probabilities.size, classes) + near)
-        return shown.reshape(images, steps).tolist(), probabilities[:, :, self.blank_index].tolist()
+        end = 0
+        for first in range(0, images * steps, steps):
+            start, end = end, bisect_left(places, first + steps, end)
+            own = [place - first for place in places[start:end]]
+            runs = _runs(own, all_classes[start:end], self.blank_index)
+            stops = [bisect_left(own, border) for border in _borders(runs, steps)]
+            paths.append(Path(own, all_blanks[start:end], [], runs, stops))
+            for (symbol, _, _), stop in zip(runs, stops, strict=True):
+                near += [symbol] * (start + stop - len(near))
+            near += [self.blank_index] * (end - len(near))  # no character at all
+        shown = probabilities.take(telling * count + np.array(near, np.intp)).tolist()
+        end = 0
+        for path in paths:
+            start, end = end, end + len(path.steps)
+            path.shown.extend(shown[start:end])
+        return paths
+
+    def _decoded(self, path: Path, probabilities: NDArray[np.floating]) -> Decoded:
+        """What a path says; the probabilities of its image are (steps, classes)."""
+        if not path.runs:
+            return Decoded("", math.prod(path.blanks), ())
+        ones, nones = _stretches(path)
+        spans = self._spans(path.runs, ones)
+        text = "".join([span.character for span in spans])
+        if _not_by_stretches(path, ones, nones) < NEGLIGIBLE:
+            return Decoded(text, math.prod(ones), spans)
+        label = [symbol for symbol, _, _ in path.runs]
+        # Of steps in a row that are surely blank, one says as much as all: that after a step that is not.
+        telling = sorted({*path.steps, *[step + 1 for step in path.steps if step + 1 < len(probabilities)]})
+        columns = self._columns(probabilities[telling], label)
+        return Decoded(text, _probability_of_label(label, columns, self.blank_index), spans)
 
     def _columns(self, probabilities: NDArray[np.floating], classes: Iterable[int]) -> Columns:
         """Of probabilities (steps, classes), those of the blank and of some classes."""
@@ -231,48 +250,51 @@ class CtcCodec:
         return tuple(
             [
                 Span(self._characters[symbol], confidence, first, after - 1)
-                # Without characters there is one stretch, and none to say anything of.
-                for (symbol, first, after), confidence in zip(runs, confidences, strict=bool(runs))
+                for (symbol, first, after), confidence in zip(runs, confidences, strict=True)
             ]
         )
 
 
-def _runs(path: Iterable[int], blank: int) -> list[Run]:
-    """The runs of equal classes along a path that are not blank."""
+def _runs(steps: Iterable[int], path: Iterable[int], blank: int) -> list[Run]:
+    """The runs of equal classes along a path that are not blank; steps that are left out are blank."""
     runs: list[Run] = []
-    symbol, first = blank, 0
-    for step, other in enumerate((*path, blank)):
-        if other != symbol:
+    symbol, first, after = blank, 0, 0
+    for step, other in zip(steps, path, strict=True):
+        if other != symbol or step != after:
             if symbol != blank:
-                runs.append(Run(symbol, first, step))
+                runs.append((symbol, first, after))
             symbol, first = other, step
+        after = step + 1
+    if symbol != blank:
+        runs.append((symbol, first, after))
     return runs
 
 
-def _borders(runs: Sequence[Run]) -> list[int]:
-    """Where one character's stretch of the steps ends and the next one's begins: half-way between their runs."""
-    return [(left.after + right.first) // 2 for left, right in itertools.pairwise(runs)]
+def _borders(runs: Sequence[Run], steps: int) -> list[int]:
+    """Where the stretch of each character ends: half-way from its run to the next one's, the last one's at the end."""
+    following = [first for _, first, _ in runs[1:]]
+    halves = [(after + first) // 2 for (_, _, after), first in zip(runs, following, strict=False)]
+    return [*halves, steps] if runs else []
 
 
-def _stretches(
-    borders: Sequence[int], shown: Sequence[float], blanks: Sequence[float]
-) -> tuple[list[float], list[float]]:
-    """How likely the steps between borders read as the one character that is near them, and as none."""
-    stretches = itertools.pairwise((0, *borders, len(blanks)))
-    likely = [_probability_of_one(shown[start:stop], blanks[start:stop]) for start, stop in stretches]
+def _stretches(path: Path) -> tuple[list[float], list[float]]:
+    """How likely each stretch reads as the one character that is near, and as none."""
+    told = zip(path.steps, path.shown, path.blanks, strict=True)
+    lengths = map(operator.sub, path.stops, (0, *path.stops))
+    likely = [_probability_of_one(itertools.islice(told, length)) for length in lengths]
     return [one for one, _ in likely], [none for _, none in likely]
 
 
-def _not_by_stretches(
-    ones: Sequence[float], nones: Sequence[float], borders: Sequence[int], blanks: Sequence[float]
-) -> float:
+def _not_by_stretches(path: Path, ones: Sequence[float], nones: Sequence[float]) -> float:
     """By how much at most the product of what stretches read as one character differs from the text's probability.
 
     An alignment that counts for one and not for the other shows a character on both sides of a border, or it has a
     stretch without a character, for which another one has several.
     """
-    doubt = sum([1.0 - one for one in ones])
-    return sum(nones) * doubt + sum([(1.0 - blanks[border - 1]) * (1.0 - blanks[border]) for border in borders])
+    steps, blanks, _, _, stops = path
+    touching = [stop for stop in stops[:-1] if steps[stop - 1] + 1 == steps[stop]]
+    crossing = sum([(1.0 - blanks[stop - 1]) * (1.0 - blanks[stop]) for stop in touching])
+    return sum(nones) * (len(ones) - sum(ones)) + crossing
 
 
 def _probability_of_label(label: Sequence[int], columns: Columns, blank: int) -> float:
@@ -301,23 +323,41 @@ def _probability_of_label(label: Sequence[int], columns: Columns, blank: int) ->
     return min(shown[-1] + parted[-1], 1.0)
 
 
-def _probability_of_one(character: Sequence[float], blank: Sequence[float]) -> tuple[float, float]:
-    """The probability that steps read as one character, the sum over its runs with blanks before and after; as none."""
+def _probability_of_one(told: Iterable[tuple[int, float, float]]) -> tuple[float, float]:
+    """The probability that steps read as one character, the sum over its runs with blanks before and after; as none.
+
+    Args:
+        told: steps, and the probabilities of the character and of the blank at each; those left out are blank.
+    """
     before, within, after = 1.0, 0.0, 0.0
-    for shown, nothing in zip(character, blank, strict=True):
+    expected = 0
+    for step, shown, nothing in told:
+        if step != expected:
+            after += within
+            within = 0.0
+        expected = step + 1
         after = (after + within) * nothing
         within = (within + before) * shown
         before *= nothing
     return min(within + after, 1.0), before
 
 
-def with_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+@np.errstate(divide="ignore")
+def with_temperature(probabilities: NDArray[Real], temperature: float) -> NDArray[Real]:
     """The probabilities (images, steps, classes) of the logits divided by a temperature."""
     if temperature == 1.0:
         return probabilities
-    # Powers of probabilities, normed, are the softmax of the logits over the temperature.
+    # Powers of probabilities, normed, are the softmax of the logits over the temperature; `**` takes twice as long.
+    powers = np.log(probabilities)
     if temperature < LOW_TEMPERATURE:
-        probabilities = probabilities / probabilities.max(axis=2, keepdims=True)
-    powers = probabilities ** (1.0 / temperature)
-    # As powers.sum(axis=2), which takes three times as long for few classes.
-    return np.asarray(powers / np.einsum("isc->is", powers)[:, :, np.newaxis])
+        powers -= powers.max(axis=2, keepdims=True)
+    powers *= 1.0 / temperature
+    np.exp(powers, out=powers)
+    # As powers.sum(axis=2), which takes five times as long for few classes.
+    powers /= (powers @ _ones(powers.shape[2], powers.dtype))[:, :, np.newaxis]
+    return powers
+
+
+@lru_cache
+def _ones(count: int, dtype: np.dtype[Real]) -> NDArray[Real]:
+    return np.ones(count, dtype)

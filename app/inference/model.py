@@ -190,19 +190,20 @@ class ImageToTextModel(OnnxInferenceModel):
         if self.configs.time_axis == "width":
             height, width = shape[:2]
             boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
-        characters = (
-            Character(span.character, span.confidence, box) for span, box in zip(decoded.spans, boxes, strict=True)
-        )
+        characters = [
+            Character(character, confidence, box)
+            for (character, confidence, _, _), box in zip(decoded.spans, boxes, strict=True)
+        ]
         return Reading(decoded.text, decoded.confidence, tuple(characters), decoded.alternatives)
 
     def _fit(self, image: Pixels) -> Pixels:
         return fit_to_input(image, width=self.width, height=self.height, channels=self.channels)
 
     def _to_batch(self, fitted: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
-        batch = np.stack(fitted)
-        if self.channels_first:
-            batch = batch.transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(batch, dtype=self.input_dtype)
+        batch = np.empty((len(fitted), self.height, self.width, self.channels), self.input_dtype)
+        for place, image in enumerate(fitted):
+            batch[place] = image
+        return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
 
     def _layout(self) -> tuple[bool, int]:
         """Whether the channels come before the rows, and how many there are."""

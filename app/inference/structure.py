@@ -24,6 +24,7 @@ MAX_JPEG_SCANS = 50
 MAX_INFLATION = 1032
 """How many times their length compressed data inflate to at most (zlib)."""
 
+_PNG_CHUNK = struct.Struct(">I4s")
 _PNG_END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xDA)})  # markers that no length follows
@@ -110,7 +111,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         start = end
         if start + 12 > len(data):
             raise _cut_off("PNG")
-        length, kind = struct.unpack_from(">I4s", data, start)
+        length, kind = _PNG_CHUNK.unpack_from(data, start)
         end += 12 + length
         if end > len(data):
             raise _cut_off("PNG")
