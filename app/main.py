@@ -18,6 +18,7 @@ from app.api.openapi import complete_openapi
 from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import QUIET, RequestContextMiddleware
+from app.api.shortcut import ShortcutMiddleware
 from app.api.uploads import Bodies
 from app.api.warm_up import warm_up
 from app.inference.cpus import available_cpus
@@ -74,6 +75,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics(shared_folder())
     app.state.key_digests = digests_of(settings.api_keys)
     app.state.admin_digests = digests_of(settings.admin_keys)
+    reading = {"/predict": predict.predict, "/predict/batch": predict.predict_batch}
+    if tracer_provider is None:  # spans learn from the router which route it was
+        app.add_middleware(ShortcutMiddleware, service=app, endpoints=reading)
     if settings.origins:
         allow_origins(app, settings.origins)
     if ANY not in settings.hosts:
@@ -87,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.metrics != "off":
         app.include_router(metrics.router)
     # FastAPI documents these two; Starlette serves them, which leaves out what FastAPI would do for their parameters.
-    for path, endpoint in (("/predict", predict.predict), ("/predict/batch", predict.predict_batch)):
+    for path, endpoint in reading.items():
         app.router.routes.insert(0, Route(path, endpoint, methods=["POST"]))
     add_page(app)
     app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))

@@ -1,8 +1,8 @@
 """What surrounds every request: its id, its log line, and an answer whatever goes wrong."""
 
+import os
 import re
 import time
-import uuid
 from http import HTTPStatus
 
 import structlog
@@ -41,7 +41,9 @@ class RequestContextMiddleware:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        service = scope["app"].state
         status: int | None = None
 
         async def send_with_id(message: Message) -> None:
@@ -53,7 +55,7 @@ class RequestContextMiddleware:
                     *security_headers(scope["path"]),
                     (HEADER, request_id.encode()),
                 ]
-                if scope["app"].state.draining:
+                if service.draining:
                     message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
             await send(message)
 
@@ -72,11 +74,10 @@ class RequestContextMiddleware:
             fault = problem_response(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)
             await fault(scope, receive, send_with_id)
         finally:
-            scope["app"].state.bodies.release(scope)
+            service.bodies.release(scope)
             seconds = time.perf_counter() - started
-            state = scope["state"]
             if UNCOUNTED not in state:
-                scope["app"].state.metrics.count_request(_route(seen_by_app), status, seconds, state.get("work"))
+                service.metrics.count_request(_route(seen_by_app), status, seconds, state.get("work"))
             write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
 
 
@@ -86,6 +87,8 @@ def _simplified(scope: Scope) -> Scope:
     A HEAD is answered as a GET, whose body the server leaves away. Ranges of a few scripts are not worth their
     errors, which are no problem documents.
     """
+    if scope["method"] != "HEAD" and b"range" not in dict(scope["headers"]):
+        return scope
     headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "method": method, "headers": headers}
@@ -101,4 +104,4 @@ def _route(scope: Scope) -> str:
 
 def _request_id(scope: Scope) -> str:
     sent = next((value for name, value in scope["headers"] if name == HEADER), b"")
-    return sent.decode() if SAFE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+    return sent.decode() if SAFE_REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()

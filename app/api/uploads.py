@@ -7,6 +7,7 @@ from itertools import islice
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from app.api.admission import retry_after
@@ -92,25 +93,39 @@ async def read_uploads_form(request: Request, max_files: int, max_bytes: int) ->
 
 
 def _media_type(request: Request) -> str:
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
+    headers = _headers(request)
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without a Content-Encoding.")
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+
+
+def _headers(request: Request) -> dict[bytes, bytes]:
+    """The first of each name; `request.headers` looks through all of them for each that is asked for."""
+    return dict(reversed(request.scope["headers"]))
 
 
 async def _read_body(request: Request, max_bytes: int, around: int = 0) -> bytes:
     """A body of at most so many bytes, and those that may be around an image's."""
     most = max_bytes + around
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
+    declared = _headers(request).get(b"content-length", b"")
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(max_bytes)
+    hold = request.app.state.bodies.hold
     body = BytesIO()  # gives what was written without copying it again
-    async for chunk in request.stream():
-        request.app.state.bodies.hold(request, len(chunk))
-        body.write(chunk)
-        if body.tell() > most:
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        hold(request, len(chunk))
+        if body.tell() + len(chunk) > most:
             raise _too_large(max_bytes)
-    return body.getvalue()
+        is_last = not message.get("more_body", False)
+        if is_last and not body.tell():
+            return chunk  # as nearly all come
+        body.write(chunk)
+        if is_last:
+            return body.getvalue()
 
 
 def _too_large(max_bytes: int) -> ApiError:

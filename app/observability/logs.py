@@ -1,10 +1,12 @@
 """One kind of log line for the service, the server and the libraries."""
 
+import json
 import logging
 import sys
 from typing import Any
 
 import structlog
+from pydantic_core import PydanticSerializationError, to_json
 
 from app.settings import Settings
 
@@ -14,8 +16,16 @@ def _without_colours(_: Any, __: str, event: structlog.typing.EventDict) -> stru
     return event
 
 
-def _encode(_: Any, __: str, line: Any) -> bytes:
+def _to_bytes(_: Any, __: str, line: Any) -> bytes:
     return str(line).encode(errors="backslashreplace")
+
+
+def _to_json(_: Any, __: str, event: structlog.typing.EventDict) -> str:
+    """A JSON object, in a third of the time that `json` takes, which only a path that is not UTF-8 needs."""
+    try:
+        return to_json(event, fallback=repr).decode()
+    except PydanticSerializationError:
+        return json.dumps(event, default=repr)
 
 
 def configure_logging(settings: Settings) -> None:
@@ -36,10 +46,10 @@ def configure_logging(settings: Settings) -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
         if as_text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, _to_json]
     )
     structlog.configure(
-        processors=[*first, *last, _encode],
+        processors=[*first, *last, _to_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda name: structlog.BytesLogger(sys.stdout.buffer, name=name),
         cache_logger_on_first_use=True,

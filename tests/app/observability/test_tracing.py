@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from app.api.request_context import RequestContextMiddleware
+from app.api.shortcut import ShortcutMiddleware
 from app.main import create_app
 from app.observability.tracing import ENDPOINTS, make_tracer_provider
 from app.settings import Settings
@@ -29,7 +31,8 @@ def test_without_an_endpoint_there_are_none_and_the_sdk_is_not_even_imported(rep
 
 def test_without_an_endpoint_nothing_is_added_to_a_request(repository: Path) -> None:
     app = create_app(Settings(model_store=repository / "model_store", _env_file=None))
-    assert len(app.user_middleware) == 1  # what surrounds every request
+    added: list[object] = [each.cls for each in app.user_middleware]
+    assert added == [RequestContextMiddleware, ShortcutMiddleware]
     assert app.state.tracer_provider is None
 
 
