@@ -4,13 +4,16 @@ import os
 import signal
 import sys
 
+from app.memory import keep_large_buffers
+
 
 def load_tensorflow(threads: int | None = None) -> None:
-    """Import TensorFlow without its greetings, which no setting of it silences.
+    """Import TensorFlow without its greetings, which no setting of it silences, and keep the memory that it frees.
 
     Args:
         threads: how many it may use; None lets it choose.
     """
+    keep_large_buffers()
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
