@@ -108,17 +108,16 @@ def _read(model: ImageToTextModel, search: Search | None, job: Job, load: Load, 
                 errors[index] = f"The file cannot be read: {error.strerror or error}."
 
     texts = iter(model.read_texts(decoded(), search))
+    empty = dict.fromkeys(job.columns)
     rows = [
-        _row(path, job, errors[index]) if index in errors else _row(path, job, next(texts))
+        _row(empty | {"path": path}, job, errors[index] if index in errors else next(texts))
         for index, path in enumerate(paths)
     ]
     return Chunk(LAYOUTS[job.layout](rows), len(rows), [f"{paths[index]}: {errors[index]}" for index in sorted(errors)])
 
 
-def _row(path: str, job: Job, result: Decoded | str) -> dict[str, Any]:
-    """The job's columns of an image that was read, or why it was not."""
-    row: dict[str, Any] = dict.fromkeys(job.columns)
-    row["path"] = path
+def _row(row: dict[str, Any], job: Job, result: Decoded | str) -> dict[str, Any]:
+    """Fill in the job's columns of an image that was read, or why it was not."""
     if isinstance(result, str):
         row["error"] = result
         return row

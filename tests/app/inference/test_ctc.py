@@ -283,6 +283,32 @@ def test_low_temperatures_make_the_likeliest_class_sure_however_many_classes_the
     assert decoded.confidence == pytest.approx(1.0, abs=1e-5)
 
 
+@settings(deadline=None)
+@given(codecs(), st.integers(0, 2**32 - 1), st.floats(1, 40), st.floats(0.2, 20))
+def test_32_bits_as_networks_put_them_out_say_the_same_to_the_fifth_digit(
+    codec: CtcCodec, seed: int, sharpness: float, temperature: float
+) -> None:
+    powers = random_probabilities(seed, 2, 20, codec.classes) ** sharpness
+    narrow = (powers / powers.sum(axis=2, keepdims=True)).astype(np.float32)
+    wide = codec.decode(narrow.astype(np.float64), temperature)
+    for decoded, expected in zip(codec.decode(narrow, temperature), wide, strict=True):
+        assert decoded.text == expected.text
+        assert decoded.confidence == pytest.approx(expected.confidence, abs=1e-5)
+        assert [s.confidence for s in decoded.spans] == pytest.approx([s.confidence for s in expected.spans], abs=1e-5)
+
+
+def test_what_is_surely_blank_between_two_equal_characters_still_parts_them() -> None:
+    codec = CtcCodec("ab")
+    path = [2, 0, 0, 2, 2, 0, 1, 2]
+    decoded = codec.decode(one_hot(path, 3))[0]
+    assert (decoded.text, decoded.confidence) == ("aab", 1.0)
+    assert [(span.first_step, span.last_step, span.confidence) for span in decoded.spans] == [
+        (1, 2, 1.0),
+        (5, 5, 1.0),
+        (6, 6, 1.0),
+    ]
+
+
 def test_temperature_1_changes_nothing() -> None:
     codec = CtcCodec("abc")
     probabilities = random_probabilities(5, 4, 12, codec.classes)
