@@ -1,7 +1,6 @@
 """Small images of several requests, read in one run of the network.
 
-On a processor a run of several takes about as long as the runs of each, and the change of threads comes on top. A GPU
-takes about as long for several images as for one.
+A GPU takes about as long for several as for one. A processor saves about a tenth of the network's time.
 """
 
 import asyncio

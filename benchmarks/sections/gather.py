@@ -13,7 +13,7 @@ from benchmarks.wrk import generate
 
 PATH, PNG = "/predict", "image/png"
 WORKERS = 2
-CONNECTIONS = (16, 64)
+CONNECTIONS, FEW_CONNECTIONS = (1, 16, 64), (1, 16)
 OFF, MILLISECONDS = 0, (0, 1, 2, 5)
 OURS, OF_TUTORIAL = "ours", "tutorial's"
 
@@ -24,6 +24,7 @@ Key = tuple[str, int, int]
 def measure(setup: Setup) -> Section:
     """Load our service with each network and each wait in turn, at each number of connections, once a round."""
     seconds = 1 if setup.quick else 2
+    counts = FEW_CONNECTIONS if setup.quick else CONNECTIONS
     store = setup.folder / "gather_store"
     shutil.copytree(setup.tutorial, store / TUTORIAL / "1")
     models = {OURS: (ROOT / "model_store", setup.model.parent.name), OF_TUTORIAL: (store, TUTORIAL)}
@@ -43,12 +44,13 @@ def measure(setup: Setup) -> Section:
             server = stack.enter_context(serve([sys.executable, "-m", "app"], variables))
             wait_for(server, port, "/readyz", [200])
             servers[side] = (server.pid, port)
+        for (network, _), (pid, port) in servers.items():
             _check_answers(setup, network, port)
-            _load(setup, *servers[side], CONNECTIONS[0], 1)
+            _load(setup, pid, port, max(counts), 1)
         rounds = [
             {
                 (network, connections, milliseconds): _load(setup, *server, connections, seconds)
-                for connections in CONNECTIONS
+                for connections in counts
                 for (network, milliseconds), server in servers.items()
             }
             for _ in range(setup.rounds)
