@@ -54,7 +54,7 @@ class Turns:
             self._round_began, self._given = time.perf_counter(), 1
             loop.call_soon(self._next)
             return
-        _refuse_if_busy(len(self._waiting), self._max_waiting)
+        refuse_if_busy(len(self._waiting), self._max_waiting)
         turn = loop.create_future()
         self._waiting.append(turn)
         deadline = loop.time() + self._max_seconds
@@ -63,7 +63,7 @@ class Turns:
         self._last_turn = time.perf_counter()
         self._first_turn = self._first_turn or self._last_turn
         if loop.time() > deadline:
-            raise _too_late()
+            raise too_late()
 
     def _next(self) -> None:
         now = time.perf_counter()
@@ -91,6 +91,7 @@ class Threads:
 
     Attributes:
         count: how many work at the same time.
+        limiter: lends them.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Threads:
     ) -> None:
         self.count = count
         self._max_waiting, self._max_seconds, self._counted = max_waiting, max_seconds, counted
-        self._limiter = CapacityLimiter(count)
+        self.limiter = CapacityLimiter(count)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do work in a thread when one is free.
@@ -106,19 +107,19 @@ class Threads:
         Raises:
             ApiError: 503, too many are waiting; 504, none was free in time, and the work was not begun.
         """
-        _refuse_if_busy(self._limiter.statistics().tasks_waiting, self._max_waiting)
+        refuse_if_busy(self.limiter.statistics().tasks_waiting, self._max_waiting)
         # A limiter lends to a borrower only once; a request may have several parts.
         borrower = object()
         try:
             with self._counted:
                 async with asyncio.timeout(self._max_seconds):
-                    await self._limiter.acquire_on_behalf_of(borrower)
+                    await self.limiter.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
-            raise _too_late() from error
+            raise too_late() from error
         try:
             return await run_sync(work)
         finally:
-            self._limiter.release_on_behalf_of(borrower)
+            self.limiter.release_on_behalf_of(borrower)
 
 
 def retry_after() -> dict[str, str]:
@@ -126,10 +127,16 @@ def retry_after() -> dict[str, str]:
     return {"Retry-After": random.choice("123")}  # noqa: S311 - no secret
 
 
-def _too_late() -> ApiError:
+def too_late() -> ApiError:
+    """The error of a request that waited longer than `OCR_REQUEST_TIMEOUT`."""
     return ApiError(HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, retry_after())
 
 
-def _refuse_if_busy(waiting: int, max_waiting: int) -> None:
+def refuse_if_busy(waiting: int, max_waiting: int) -> None:
+    """Let nobody wait beside as many as may.
+
+    Raises:
+        ApiError: 503, too many are waiting.
+    """
     if waiting >= max_waiting:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, retry_after())

@@ -13,6 +13,7 @@ from app.api import examples
 from app.api.admission import Turns
 from app.api.answers import answer, text_fields
 from app.api.dependencies import check_api_key, in_worker_thread, work_of
+from app.api.gathering import Gathering
 from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.queries import find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
@@ -128,14 +129,20 @@ def _begin(request: Request, stored: StoredModel) -> Work:
 async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, search: Search | None) -> Reading:
     """Read an image: here if it is small, in a thread if it takes longer than the change of threads.
 
+    Small ones are gathered where that is set.
+
     Raises:
         DamagedImageError: the pixels cannot be decoded.
-        ApiError: too many are waiting.
+        ApiError: too many are waiting, or it waited too long.
     """
     watch = work_of(request).watch
     pixels = map(CheckedImage.decode, [image])
     if search is None and image.is_small:
-        turns: Turns = request.app.state.turns
+        state = request.app.state
+        gathering: Gathering | None = state.gathering
+        if gathering is not None:
+            return await gathering.read(model, image, watch)
+        turns: Turns = state.turns
         await turns.take()
         watch.lap(WAIT)
         return model.predict(pixels, watch=watch)[0]

@@ -1,6 +1,7 @@
 """The way of an upload: bytes → checked pixels → network → text, one bad image not hurting the others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from app.inference.beam import Search
 from app.inference.images import ImageError, ImageLimits, Pixels, decode_image
@@ -27,14 +28,34 @@ def read_uploads(
     Returns:
         For each file, in order, its reading, or the error that says why it cannot be read.
     """
+    return read_each(model, [partial(decode_image, upload, limits) for upload in uploads], search, watch)
+
+
+def read_each(
+    model: ImageToTextModel,
+    decoders: Sequence[Callable[[], Pixels]],
+    search: Search | None = None,
+    watch: Stopwatch | None = None,
+) -> list[Reading | ImageError]:
+    """Read images that are yet to be decoded, of which any may be bad.
+
+    Args:
+        model: reads them.
+        decoders: each gives an image's pixels or raises an `ImageError`; called in turn.
+        search: what texts are searched for; without it, decoding is greedy.
+        watch: notes how long the stages take.
+
+    Returns:
+        For each image, in order, its reading, or the error that says why it cannot be read.
+    """
     errors: dict[int, ImageError] = {}
 
     def decoded() -> Iterator[Pixels]:
-        for index, upload in enumerate(uploads):
+        for index, decode in enumerate(decoders):
             try:
-                yield decode_image(upload, limits)
+                yield decode()
             except ImageError as error:
                 errors[index] = error
 
     readings = iter(model.predict(decoded(), search, watch))
-    return [errors.get(index) or next(readings) for index in range(len(uploads))]
+    return [errors.get(index) or next(readings) for index in range(len(decoders))]

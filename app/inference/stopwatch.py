@@ -26,6 +26,10 @@ class Stopwatch:
         self.stages.append((stage, self._began, now, images))
         self._began = now
 
+    def restart(self) -> None:
+        """Begin the next stage now: what was done since the last is noted elsewhere."""
+        self._began = perf_counter()
+
     def beside(self) -> Self:
         """Another for work that is done meanwhile, which notes its stages among these."""
         other = type(self)()

@@ -21,6 +21,16 @@ def test_each_stage_begins_where_the_one_before_it_ended() -> None:
     assert 0.01 <= ended_again - began_again < 1
 
 
+def test_what_was_noted_elsewhere_is_in_no_stage() -> None:
+    watch = Stopwatch()
+    watch.lap("first")
+    time.sleep(0.01)
+    watch.restart()
+    watch.lap("second")
+    (_, _, ended, _), (_, began, _, _) = watch.stages
+    assert began - ended >= 0.01
+
+
 def test_what_is_done_meanwhile_is_noted_among_the_rest() -> None:
     watch = Stopwatch()
     other = watch.beside()
