@@ -14,7 +14,7 @@ from app.api import health, metrics, models, predict
 from app.api.admission import Threads, Turns
 from app.api.browsers import ANY, AllowedHostsMiddleware, allow_origins
 from app.api.dependencies import digests_of
-from app.api.gathering import Gathering
+from app.api.gathering import Gathering, SharedTurns
 from app.api.openapi import complete_openapi
 from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
@@ -116,9 +116,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     threads = settings.threads or max(1, available_cpus() // settings.workers)
     waiting = (settings.max_waiting, settings.request_timeout, app.state.metrics.waiting)
-    app.state.turns, app.state.threads = Turns(*waiting), Threads(threads, *waiting)
+    app.state.threads = Threads(threads, *waiting)
     gather_seconds = settings.gather_milliseconds / 1000
-    app.state.gathering = Gathering(gather_seconds, app.state.threads, *waiting) if gather_seconds else None
+    app.state.reader = (
+        Gathering(gather_seconds, app.state.threads, *waiting) if gather_seconds else SharedTurns(Turns(*waiting))
+    )
     drain_on_sigterm(app.state, settings.drain_seconds)
     log.info("starting", threads=threads)
     app.state.store = ModelStore(settings.model_store, settings.default_model)

@@ -10,10 +10,9 @@ import anyio
 from fastapi import APIRouter, Request, Response
 
 from app.api import examples
-from app.api.admission import Turns
 from app.api.answers import answer, text_fields
 from app.api.dependencies import check_api_key, in_worker_thread, work_of
-from app.api.gathering import Gathering
+from app.api.gathering import Gathering, SharedTurns
 from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.queries import find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
@@ -23,7 +22,7 @@ from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageToo
 from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
 from app.inference.store import StoredModel
-from app.observability.metrics import WAIT, Work
+from app.observability.metrics import Work
 
 router = APIRouter(tags=["reading"])
 
@@ -127,25 +126,17 @@ def _begin(request: Request, stored: StoredModel) -> Work:
 
 
 async def _read(request: Request, model: ImageToTextModel, image: CheckedImage, search: Search | None) -> Reading:
-    """Read an image: here if it is small, in a thread if it takes longer than the change of threads.
-
-    Small ones are gathered where that is set.
+    """Read an image: here, or as is set, if it is small; in a thread if it takes longer than the change of threads.
 
     Raises:
         DamagedImageError: the pixels cannot be decoded.
         ApiError: too many are waiting, or it waited too long.
     """
     watch = work_of(request).watch
-    pixels = map(CheckedImage.decode, [image])
     if search is None and image.is_small:
-        state = request.app.state
-        gathering: Gathering | None = state.gathering
-        if gathering is not None:
-            return await gathering.read(model, image, watch)
-        turns: Turns = state.turns
-        await turns.take()
-        watch.lap(WAIT)
-        return model.predict(pixels, watch=watch)[0]
+        reader: SharedTurns | Gathering = request.app.state.reader
+        return await reader.read(model, image, watch)
+    pixels = map(CheckedImage.decode, [image])
     return await in_worker_thread(request, watch, lambda: model.predict(pixels, search, watch)[0])
 
 

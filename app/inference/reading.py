@@ -1,6 +1,6 @@
 """The way of an upload: bytes → checked pixels → network → text, one bad image not hurting the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from app.inference.beam import Search
@@ -33,7 +33,7 @@ def read_uploads(
 
 def read_each(
     model: ImageToTextModel,
-    decoders: Sequence[Callable[[], Pixels]],
+    decoders: Iterable[Callable[[], Pixels]],
     search: Search | None = None,
     watch: Stopwatch | None = None,
 ) -> list[Reading | ImageError]:
@@ -41,21 +41,24 @@ def read_each(
 
     Args:
         model: reads them.
-        decoders: each gives an image's pixels or raises an `ImageError`; called in turn.
+        decoders: each gives an image's pixels or raises an `ImageError`; asked for and called one by one.
         search: what texts are searched for; without it, decoding is greedy.
         watch: notes how long the stages take.
 
     Returns:
         For each image, in order, its reading, or the error that says why it cannot be read.
     """
-    errors: dict[int, ImageError] = {}
+    errors: list[ImageError | None] = []
 
     def decoded() -> Iterator[Pixels]:
-        for index, decode in enumerate(decoders):
+        for decode in decoders:
             try:
-                yield decode()
+                pixels = decode()
             except ImageError as error:
-                errors[index] = error
+                errors.append(error)
+            else:
+                errors.append(None)
+                yield pixels
 
     readings = iter(model.predict(decoded(), search, watch))
-    return [errors.get(index) or next(readings) for index in range(len(decoders))]
+    return [error or next(readings) for error in errors]

@@ -163,18 +163,6 @@ class TestWhatIsGathered:
 
         run_with(gathers(), test)
 
-    def test_nothing_unless_it_is_set(
-        self, settings: MakeSettings, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("app.main.Gathering", None)
-
-        async def test(service: Service) -> None:
-            answers = await asyncio.gather(*(service.post(image) for image in samples.values()))
-            assert texts(answers) == [*samples]
-            assert [run[1:] for run in service.runs] == [(1, True)] * len(samples)
-
-        run_with(settings(), test)
-
 
 class TestHowLongOneWaits:
     async def read(self, gathering: Gathering, model: ImageToTextModel, image: bytes) -> tuple[Reading, Stopwatch]:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from app.inference.images import ImageLimits
-from app.inference.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.model import GROUP_IMAGES, ImageToTextModel
 from app.inference.reading import read_uploads
 from app.inference.stopwatch import Stopwatch
 
@@ -40,16 +40,16 @@ def test_what_is_done_meanwhile_is_noted_among_the_rest() -> None:
     assert watch.stages[1][1] < watch.stages[0][2]  # they overlap
 
 
-def test_a_model_notes_each_run_of_the_network_and_how_many_images_went_through(
+def test_a_model_notes_the_stages_of_each_group_of_images_and_how_many_went_through(
     shipped_model: Path, samples: dict[str, bytes]
 ) -> None:
     watch = Stopwatch()
-    uploads = [samples["ef2ec"]] * (BATCH_IMAGES + 1) + [b"no image"]
+    uploads = [samples["ef2ec"]] * (GROUP_IMAGES + 1) + [b"no image"]
     read_uploads(ImageToTextModel(shipped_model), uploads, ImageLimits(), watch=watch)
     assert [(stage, images) for stage, _, _, images in watch.stages] == [
-        ("decode", BATCH_IMAGES),
-        ("run", BATCH_IMAGES),
-        ("text", BATCH_IMAGES),
+        ("decode", GROUP_IMAGES),
+        ("run", GROUP_IMAGES),
+        ("text", GROUP_IMAGES),
         ("decode", 1),
         ("run", 1),
         ("text", 1),
