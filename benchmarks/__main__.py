@@ -21,10 +21,11 @@ from rich.table import Table as RichTable
 from benchmarks import wrk
 from benchmarks.common import PEERS_PYTHON, Setup, draw_uploads, export_tutorial, machine, newest_model, versions
 from benchmarks.figures import BenchmarkError, Check, Section, Table, checks_table, in_words
-from benchmarks.sections import batch, gather, growth, http, read, stages, startup, training
+from benchmarks.sections import batch, gather, growth, http, layers, read, stages, startup, training
 
 SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "stages": stages.measure,
+    "layers": layers.measure,
     "http": http.measure,
     "gather": gather.measure,
     "batch": batch.measure,
