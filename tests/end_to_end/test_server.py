@@ -190,7 +190,7 @@ class TestMisspokenHttp:
         assert wire.answer()[0] == 100
         wire.send(image[:1000])
         end(wire)
-        shared_server.wait_for_log(f'"request_id": "{name}"')
+        shared_server.wait_for_log(f'"request_id":"{name}"')
         other = connect()
         other.send(request_of(image))
         assert other.text() == "ef2ec"
