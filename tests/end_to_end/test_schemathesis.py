@@ -36,5 +36,5 @@ def test_the_service_does_as_its_document_says(run_server: Callable[..., Any], t
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"Selected: (\d+)/\1\s+Tested: \1\n", done.stdout), done.stdout
-    assert '"level": "error"' not in server.log
+    assert '"level":"error"' not in server.log
     assert "Traceback" not in server.log

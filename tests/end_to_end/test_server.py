@@ -195,7 +195,7 @@ class TestMisspokenHttp:
         other.send(request_of(image))
         assert other.text() == "ef2ec"
         assert "Traceback" not in shared_server.log
-        assert '"level": "error"' not in shared_server.log
+        assert '"level":"error"' not in shared_server.log
 
     def test_a_client_that_goes_away_before_the_answer_harms_nothing(
         self, shared_server: Any, connect: Callable[..., Wire], samples: dict[str, bytes]
@@ -235,7 +235,7 @@ class TestStopping:
         idle = Wire(server.port)
         assert server.stop(by) == 0
         assert "Traceback" not in server.log
-        assert '"level": "error"' not in server.log
+        assert '"level":"error"' not in server.log
         idle.close()
 
     def test_a_request_that_is_under_way_is_answered_first(
