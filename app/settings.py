@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Large images and batches that a worker reads at the same time; 0 shares the processors among the workers."""
     gather_milliseconds: Annotated[float, Field(ge=0, le=1000)] = 0
-    """How many milliseconds small images wait to be read together, which may pay on a GPU; 0 reads each at once."""
+    """How many milliseconds small images wait for others to be read with, which may pay on a GPU; 0 is not at all."""
     max_waiting: Annotated[int, Field(ge=1)] = 64
     """The most requests that wait in a worker for their turn; further ones are told to come back (503)."""
     request_timeout: Annotated[float, Field(gt=0)] = 10

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import cast
 
 from anyio.to_thread import run_sync
@@ -76,7 +77,8 @@ class SharedTurns:
 
         def decoders() -> Iterator[Callable[[], Pixels]]:
             yield mine.image.decode
-            for other in [waiting for waiting in self._waiting if waiting.model is mine.model][: TOGETHER - 1]:
+            others = (waiting for waiting in self._waiting if waiting.model is mine.model)
+            for other in list(islice(others, TOGETHER - 1)):
                 if time.perf_counter() > until:
                     return
                 del self._waiting[other]

@@ -19,6 +19,8 @@ from app.settings import Settings
 ENVELOPE_BYTES = 16_384
 """How much a form or a JSON document may be larger than the images in it."""
 LARGEST_AT_A_TIME = 4
+Headers = dict[bytes, bytes]
+"""By their names in small letters."""
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
@@ -63,15 +65,16 @@ async def read_upload(request: Request, max_bytes: int) -> bytes:
     Raises:
         ApiError: the body is too large, no form, no document, or does not hold exactly one image.
     """
-    media_type = _media_type(request)
+    headers = _headers(request)
+    media_type = _media_type(headers)
     if media_type == MULTIPART:
-        body = await _read_body(request, max_bytes, around=ENVELOPE_BYTES)
+        body = await _read_body(request, headers, max_bytes, around=ENVELOPE_BYTES)
         files = _files(request, body, "file", most=1)
         upload = files[0]
     elif media_type == JSON:
-        upload = _from_json(await _read_body(request, max_bytes, around=max_bytes // 3 + ENVELOPE_BYTES))
+        upload = _from_json(await _read_body(request, headers, max_bytes, around=max_bytes // 3 + ENVELOPE_BYTES))
     else:
-        upload = await _read_body(request, max_bytes)
+        upload = await _read_body(request, headers, max_bytes)
     if len(upload) > max_bytes:
         raise _too_large(max_bytes)
     return upload
@@ -83,31 +86,31 @@ async def read_uploads_form(request: Request, max_files: int, max_bytes: int) ->
     Raises:
         ApiError: the body is too large, no form, or holds no image or too many.
     """
-    if _media_type(request) != MULTIPART:
+    headers = _headers(request)
+    if _media_type(headers) != MULTIPART:
         raise ApiError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"Send the images as {MULTIPART}, each in a field named 'files'.",
         )
-    body = await _read_body(request, max_bytes)
+    body = await _read_body(request, headers, max_bytes)
     return _files(request, body, "files", most=max_files)
 
 
-def _media_type(request: Request) -> str:
-    headers = _headers(request)
+def _media_type(headers: Headers) -> str:
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without a Content-Encoding.")
     return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
-def _headers(request: Request) -> dict[bytes, bytes]:
+def _headers(request: Request) -> Headers:
     """The first of each name; `request.headers` looks through all of them for each that is asked for."""
     return dict(reversed(request.scope["headers"]))
 
 
-async def _read_body(request: Request, max_bytes: int, around: int = 0) -> bytes:
+async def _read_body(request: Request, headers: Headers, max_bytes: int, around: int = 0) -> bytes:
     """A body of at most so many bytes, and those that may be around an image's."""
     most = max_bytes + around
-    declared = _headers(request).get(b"content-length", b"")
+    declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(max_bytes)
     hold = request.app.state.bodies.hold

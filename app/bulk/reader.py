@@ -3,14 +3,11 @@
 import csv
 import errno
 import io
-import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
-
-from pydantic_core import PydanticSerializationError, to_json
 
 from app.bulk.job import BulkError, Chunk, Job
 from app.inference.automaton import ConstraintError
@@ -26,6 +23,7 @@ from app.inference.images import (
     decode_image,
 )
 from app.inference.model import ImageToTextModel, ModelError
+from app.json_bytes import json_bytes
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -135,14 +133,7 @@ def _row(row: dict[str, Any], job: Job, result: Decoded | str) -> dict[str, Any]
 
 
 def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
-    return b"".join(_json_line(row) for row in rows)
-
-
-def _json_line(row: dict[str, Any]) -> bytes:
-    try:
-        return to_json(row) + b"\n"
-    except PydanticSerializationError:  # a path that is not UTF-8, of which Python makes lone surrogates
-        return json.dumps(row).encode() + b"\n"  # which this writes as \udcff
+    return b"".join(json_bytes(row) + b"\n" for row in rows)
 
 
 def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:

@@ -1,13 +1,12 @@
 """One kind of log line for the service, the server and the libraries."""
 
-import json
 import logging
 import sys
 from typing import Any
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
 
+from app.json_bytes import json_bytes
 from app.settings import Settings
 
 
@@ -21,11 +20,7 @@ def _to_bytes(_: Any, __: str, line: Any) -> bytes:
 
 
 def _to_json(_: Any, __: str, event: structlog.typing.EventDict) -> str:
-    """A JSON object, in a third of the time that `json` takes, which only a path that is not UTF-8 needs."""
-    try:
-        return to_json(event, fallback=repr).decode()
-    except PydanticSerializationError:
-        return json.dumps(event, default=repr)
+    return json_bytes(event).decode()
 
 
 def configure_logging(settings: Settings) -> None:

@@ -4,18 +4,16 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
 
 from benchmarks.common import ROOT, TUTORIAL, Setup, environment
-from benchmarks.figures import BenchmarkError, Figure, Row, Section, Table, by_name, ratio
-from benchmarks.servers import cpu_seconds, free_ports, post, serve, wait_for
-from benchmarks.wrk import generate
+from benchmarks.figures import Figure, Row, Section, Table, by_name, ratio
+from benchmarks.sections.http import OURS, WORKERS, Server, check_answers, load_server
+from benchmarks.servers import free_ports, serve, wait_for
 
 PATH, PNG = "/predict", "image/png"
-WORKERS = 2
 CONNECTIONS, FEW_CONNECTIONS = (1, 16, 64), (1, 16)
 OFF, MILLISECONDS = 0, (0, 1, 2, 5)
-OURS, OF_TUTORIAL = "ours", "tutorial's"
+OF_TUTORIAL = "tutorial's"
 
 Key = tuple[str, int, int]
 """Whose network, how many connections, and how many milliseconds are waited."""
@@ -43,15 +41,15 @@ def measure(setup: Setup) -> Section:
             )
             server = stack.enter_context(serve([sys.executable, "-m", "app"], variables))
             wait_for(server, port, "/readyz", [200])
-            servers[side] = (server.pid, port)
-        for (network, _), (pid, port) in servers.items():
-            _check_answers(setup, network, port)
-            _load(setup, pid, port, max(counts), 1)
+            servers[side] = Server(server.pid, port, PATH, setup.uploads, PNG)
+        for (network, _), loaded in servers.items():
+            check_answers(network, loaded, setup.uploads)
+            load_server(loaded, max(counts), 1)
         rounds = [
             {
-                (network, connections, milliseconds): _load(setup, *server, connections, seconds)
+                (network, connections, milliseconds): load_server(loaded, connections, seconds)
                 for connections in counts
-                for (network, milliseconds), server in servers.items()
+                for (network, milliseconds), loaded in servers.items()
             }
             for _ in range(setup.rounds)
         ]
@@ -82,18 +80,3 @@ def report(loads: Mapping[Key, Mapping[str, Figure]]) -> Section:
     }
     title = f"POST {PATH}, raw body, {WORKERS} workers"
     return Section(tables={"gather": Table(title=title, columns=columns, rows=rows)}, checks=[], notes=[])
-
-
-def _check_answers(setup: Setup, network: str, port: int) -> None:
-    """Fail unless every upload is answered, and read right where our network reads."""
-    for upload in setup.uploads:
-        answer: Any = post(port, PATH, upload.read_bytes(), PNG)
-        if network == OURS and answer["text"] != upload.stem:
-            raise BenchmarkError(f"POST {PATH} read {answer['text']!r} where {upload.stem!r} is written")
-
-
-def _load(setup: Setup, pid: int, port: int, connections: int, seconds: float) -> dict[str, float]:
-    before = cpu_seconds(pid)
-    load = generate(port, PATH, setup.uploads, PNG, connections=connections, seconds=seconds)
-    cpu = 1000 * (cpu_seconds(pid) - before) / load.requests
-    return {"per_second": load.per_second, "p50": load.p50, "p99": load.p99, "cpu": cpu}

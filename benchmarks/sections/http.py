@@ -65,10 +65,14 @@ def measure(setup: Setup) -> Section:
         }
         loaded = {name: loaded[name] for name in SIDES}
         for name, server in loaded.items():
-            _check_answers(name, server, setup.uploads)
-            _load(server, JUDGED, 1)
+            check_answers(name, server, setup.uploads)
+            load_server(server, JUDGED, 1)
         rounds = [
-            {(count, name): _load(server, count, seconds) for count in connections for name, server in loaded.items()}
+            {
+                (count, name): load_server(server, count, seconds)
+                for count in connections
+                for name, server in loaded.items()
+            }
             for _ in range(setup.rounds)
         ]
         memories = [_memory_row(name, server.pid) for name, server in servers.items()]
@@ -152,7 +156,7 @@ def _start(
     return Server(process.pid, port, "/predict", forms, FORM)
 
 
-def _check_answers(name: str, server: Server, uploads: Sequence[Path]) -> None:
+def check_answers(name: str, server: Server, uploads: Sequence[Path]) -> None:
     """Fail unless every upload is answered, and read right where our model reads."""
     for upload, body in zip(uploads, server.bodies, strict=True):
         answer: Any = post(server.port, server.path, body.read_bytes(), server.content_type)
@@ -160,7 +164,8 @@ def _check_answers(name: str, server: Server, uploads: Sequence[Path]) -> None:
             raise BenchmarkError(f"{name} read {answer['text']!r} where {upload.stem!r} is written")
 
 
-def _load(server: Server, connections: int, seconds: float) -> dict[str, float]:
+def load_server(server: Server, connections: int, seconds: float) -> dict[str, float]:
+    """Requests a second, latencies and processor time a request, in milliseconds."""
     before = cpu_seconds(server.pid)
     load = generate(
         server.port, server.path, server.bodies, server.content_type, connections=connections, seconds=seconds

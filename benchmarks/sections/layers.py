@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.model import MODEL_FILE, ImageToTextModel
+from app.inference.model import MODEL_FILE, ImageToTextModel, OnnxInferenceModel
 from benchmarks.common import Setup
 from benchmarks.figures import Figure, Row, Section, Table, figure, ratio, scaled
 from benchmarks.peers.timer import time_steps
@@ -48,8 +47,8 @@ def measure(setup: Setup) -> Section:
     layers = layers_of(setup.model / MODEL_FILE)
     steps: dict[str, Callable[[], object]] = {
         NETWORK: lambda: model.run(blank),
-        CALL: product_of(Layer(CALL, 1, 4, 4, True)),
-        **{layer.name: product_of(layer) for layer in layers},
+        CALL: product_of(Layer(CALL, 1, 4, 4, in_integers=True), setup.folder),
+        **{layer.name: product_of(layer, setup.folder) for layer in layers},
     }
     seconds = 0.02 if setup.quick else 0.15
     rounds = [time_steps(steps, seconds) for _ in range(setup.rounds)]
@@ -105,7 +104,7 @@ def layers_of(path: Path) -> list[Layer]:
     return layers
 
 
-def product_of(layer: Layer) -> Callable[[], object]:
+def product_of(layer: Layer, folder: Path) -> Callable[[], object]:
     """Multiplies random matrices of a layer's size as the network does, in integers of 8 bits or in floats."""
     rng = np.random.default_rng(0)
     shape = (layer.inner, layer.columns)
@@ -136,12 +135,10 @@ def product_of(layer: Layer) -> Callable[[], object]:
         [helper.make_tensor_value_info("product", kind, (layer.rows, layer.columns))],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    opset = [helper.make_opsetid("", 17)]
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    network = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
-    session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(["product"], {"left": left})
+    path = folder / f"{layer.size}.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    model = OnnxInferenceModel(path)
+    return lambda: model.run(left)
 
 
 def _row(name: str, size: str, products: int, microseconds: Figure) -> Row:

@@ -126,18 +126,18 @@ def test_http_is_compared_with_the_tutorial_as_it_is_left_and_with_the_fastest()
 def test_gathering_is_compared_with_none_of_the_same_network_and_connections() -> None:
     speeds = {
         (gather.OF_TUTORIAL, 64, 0): [10.0, 20.0],
-        (gather.OURS, 16, 5): [30.0, 90.0],
-        (gather.OURS, 16, 0): [60.0, 60.0],
-        (gather.OURS, 64, 0): [50.0, 50.0],
+        (http.OURS, 16, 5): [30.0, 90.0],
+        (http.OURS, 16, 0): [60.0, 60.0],
+        (http.OURS, 64, 0): [50.0, 50.0],
         (gather.OF_TUTORIAL, 64, 5): [20.0, 30.0],
     }
     loads = {key: dict.fromkeys(("per_second", "p50", "p99", "cpu"), figure(speed)) for key, speed in speeds.items()}
     section = gather.report(loads)
     rows = section["tables"]["gather"]["rows"]
     assert [(row["network"], row["connections"], row["wait"], row["ratio"]) for row in rows] == [
-        (gather.OURS, 16, "off", figure([1.0, 1.0])),
-        (gather.OURS, 16, "5 ms", figure([0.5, 1.5])),
-        (gather.OURS, 64, "off", figure([1.0, 1.0])),
+        (http.OURS, 16, "off", figure([1.0, 1.0])),
+        (http.OURS, 16, "5 ms", figure([0.5, 1.5])),
+        (http.OURS, 64, "off", figure([1.0, 1.0])),
         (gather.OF_TUTORIAL, 64, "off", figure([1.0, 1.0])),
         (gather.OF_TUTORIAL, 64, "5 ms", figure([2.0, 1.5])),
     ]
