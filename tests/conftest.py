@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+pytest.register_assert_rewrite("tests.deploy", "tests.end_to_end")  # helpers that assert say what they saw, as tests do
+
 ROOT = Path(__file__).parents[1]
 # Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
