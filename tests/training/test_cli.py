@@ -237,12 +237,10 @@ class TestTrain:
         assert again.exit_code == 1
         assert "is finished" in again.output
 
-    def test_resume_refuses_other_settings(self, trained_model: Path, few_digits: Path, in_folder: Path) -> None:
-        started = run("train", "--data", few_digits, "--output", "s/1", *SMALL)
-        assert started.exit_code == 0
-        result = run("train", "--resume", "--output", "s/1", "--epochs", "9")
+    def test_resume_refuses_other_settings(self, trained_run: RunFolder) -> None:
+        result = run("train", "--resume", "--run-dir", trained_run.path, "--epochs", "9")
         assert result.exit_code == 1
-        assert "started with 2" in result.output
+        assert "started with 8" in result.output
 
 
 class TestEvaluate:

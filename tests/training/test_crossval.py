@@ -77,6 +77,21 @@ def few_digits(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+@pytest.fixture(scope="module")
+def two_folds(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished cross-validation of two folds."""
+    folder = tmp_path_factory.mktemp("two") / "cv"
+    result = run(few_digits, folder, "--folds", "2")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def copy_of_two_folds(two_folds: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(two_folds, tmp_path / "cv"))
+
+
 def group_lives(group: int) -> bool:
     try:
         os.killpg(group, 0)
@@ -93,34 +108,30 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 class TestTheCommand:
-    def test_reads_every_image_and_reports(self, few_digits: Path, tmp_path: Path) -> None:
-        result = run(few_digits, tmp_path / "cv", "--folds", "2")
-        assert result.exit_code == 0, result.output
-        report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
+    def test_reads_every_image_and_reports(self, few_digits: Path, two_folds: Path) -> None:
+        report = json.loads((two_folds / "crossval.json").read_text())
         assert report["images"] == 40
         assert [training["images"] for training in report["trainings"]] == [20, 20]
         assert report["words_right"] + len(report["wrong"]) == 40
         assert report["wer_interval"][0] <= report["wer"] <= report["wer_interval"][1]
         assert 0 <= report["coverage_at_99.9"] <= report["coverage_at_99.5"] <= 1
         assert {Path(line["path"]).name for line in report["wrong"]} <= {path.name for path in few_digits.iterdir()}
-        markdown = (tmp_path / "cv" / "crossval.md").read_text()
+        markdown = (two_folds / "crossval.md").read_text()
         assert f"**{report['words_right']} of 40**" in markdown
         assert "95 % interval" in markdown
         pictures = ["confusions.png", "reliability.png", "worst_readings.png"]
         assert sorted(re.findall(r"!\[.+\]\((.+)\)", markdown)) == pictures
         for name in pictures:
-            assert cv2.imread(str(tmp_path / "cv" / name)) is not None
+            assert cv2.imread(str(two_folds / name)) is not None
 
-    def test_goes_on_fold_by_fold(self, few_digits: Path, tmp_path: Path) -> None:
-        samples = read_samples(few_digits)
-        options = {"width": 96, "height": 32, "epochs": 1}
-        first, second = fold_parts(samples, folds=2, repeats=1)
-        run_part(first, tmp_path, options)
-        readings = tmp_path / first.name / "readings.json"
+    def test_goes_on_fold_by_fold(self, few_digits: Path, copy_of_two_folds: Path) -> None:
+        first, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
+        readings = copy_of_two_folds / first.name / "readings.json"
         readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
-        result = run(few_digits, tmp_path, "--folds", "2")
+        shutil.rmtree(copy_of_two_folds / second.name)
+        result = run(few_digits, copy_of_two_folds, "--folds", "2")
         assert result.exit_code == 0
-        report = json.loads((tmp_path / "crossval.json").read_text())
+        report = json.loads((copy_of_two_folds / "crossval.json").read_text())
         assert report["trainings"][0]["seconds"] >= 1000
         assert report["trainings"][1]["seconds"] < 1000
         assert report["trainings"][1]["name"] == second.name
@@ -138,17 +149,20 @@ class TestTheCommand:
         report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
         assert [(one["labels"], one["images"]) for one in report["trainings"]] == [(12, 28)]
 
-    def test_does_the_first_where_that_is_asked_and_refuses_its_folder_to_other_settings(
-        self, few_digits: Path, tmp_path: Path
-    ) -> None:
-        result = run(few_digits, tmp_path / "cv", "--folds", "4", "--first", "1")
+    def test_does_the_first_where_that_is_asked(self, few_digits: Path, copy_of_two_folds: Path) -> None:
+        first, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
+        shutil.rmtree(copy_of_two_folds / second.name)
+        result = run(few_digits, copy_of_two_folds, "--folds", "2", "--first", "1")
         assert result.exit_code == 0, result.output
-        report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
-        assert [one["name"] for one in report["trainings"]] == ["repeat-1-fold-01"]
-        assert report["images"] == 10
-        again = run(few_digits, tmp_path / "cv", "--folds", "4", "--first", "1", "--init", "none")
-        assert again.exit_code == 1
-        assert "other settings or images" in again.output
+        report = json.loads((copy_of_two_folds / "crossval.json").read_text())
+        assert [one["name"] for one in report["trainings"]] == [first.name]
+        assert report["images"] == 20
+        assert not (copy_of_two_folds / second.name).exists()
+
+    def test_refuses_its_folder_to_other_settings(self, few_digits: Path, two_folds: Path) -> None:
+        result = run(few_digits, two_folds, "--folds", "2", "--init", "none")
+        assert result.exit_code == 1
+        assert "other settings or images" in result.output
 
     def test_keeps_other_settings_in_a_folder_of_their_own(self, few_digits: Path) -> None:
         samples = read_samples(few_digits)

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -127,36 +128,54 @@ class TestAFinishedTraining:
             newest_unfinished(trained_run.path.parent)
 
 
-class TestAnInterruptedTraining:
-    def test_goes_on_where_it_was_as_if_nothing_had_happened(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
-        whole = prepare_run(tmp_path / "whole", epochs=4, **SMALL)
-        run_training(whole, ignore)
-        parted = prepare_run(tmp_path / "parted", epochs=4, **SMALL)
-        assert run_training(parted, interrupt_after(2)).interrupted
-        assert parted.epochs_done() == 2
-        seconds = parted.read_state().seconds
-        assert seconds > 0
-        assert not run_training(parted, ignore).interrupted
-        assert parted.read_state().seconds > seconds
+@dataclass(frozen=True)
+class Parted:
+    """A training of four epochs that was interrupted after two and then went on, and what it looked like between."""
 
-        with np.load(whole.checkpoint) as one, np.load(parted.checkpoint) as two:
+    run: RunFolder
+    interrupted: bool
+    epochs: int
+    seconds: float
+    card: str
+    newest_unfinished: RunFolder
+
+
+@pytest.fixture(scope="module")
+def parted(prepare_run: PrepareRun, tmp_path_factory: pytest.TempPathFactory) -> Parted:
+    run = prepare_run(tmp_path_factory.mktemp("parted"), epochs=4, **SMALL)
+    interrupted = run_training(run, interrupt_after(2)).interrupted
+    state = run.read_state()
+    card = (Path(state.output) / "MODEL_CARD.md").read_text()
+    between = run.epochs_done(), state.seconds, card, newest_unfinished(run.path.parent)
+    assert not run_training(run, ignore).interrupted
+    return Parted(run, interrupted, *between)
+
+
+class TestAnInterruptedTraining:
+    def test_keeps_what_it_has_done(self, parted: Parted) -> None:
+        assert parted.interrupted
+        assert parted.epochs == 2
+        assert parted.seconds > 0
+        assert parted.newest_unfinished == parted.run
+
+    def test_goes_on_where_it_was_as_if_nothing_had_happened(
+        self, parted: Parted, prepare_run: PrepareRun, tmp_path: Path
+    ) -> None:
+        assert parted.run.read_state().seconds > parted.seconds
+        whole = prepare_run(tmp_path, epochs=4, **SMALL)
+        run_training(whole, ignore)
+        with np.load(whole.checkpoint) as one, np.load(parted.run.checkpoint) as two:
             assert one.files == two.files
             for name in set(one.files) - {"state"}:
                 np.testing.assert_allclose(one[name], two[name], rtol=1e-4, atol=1e-5, err_msg=name)
-        assert whole.history_csv.read_text().splitlines()[0] == parted.history_csv.read_text().splitlines()[0]
-        assert parted.epochs_done() == 4
+        assert whole.history_csv.read_text().splitlines()[0] == parted.run.history_csv.read_text().splitlines()[0]
+        assert parted.run.epochs_done() == 4
 
-    def test_exports_its_best_weights_and_replaces_them_when_resumed(
-        self, prepare_run: PrepareRun, tmp_path: Path
-    ) -> None:
-        run = prepare_run(tmp_path, epochs=3, **SMALL)
-        run_training(run, interrupt_after(1))
-        output = Path(run.read_state().output)
-        assert "interrupted" in (output / "MODEL_CARD.md").read_text()
-        assert newest_unfinished(tmp_path) == run
-        run_training(run, ignore)
+    def test_exports_its_best_weights_and_replaces_them_when_resumed(self, parted: Parted) -> None:
+        output = Path(parted.run.read_state().output)
+        assert "interrupted" in parted.card
         assert "interrupted" not in (output / "MODEL_CARD.md").read_text()
-        assert json.loads((output / "metrics.json").read_text())["training"]["epochs"] == 3
+        assert json.loads((output / "metrics.json").read_text())["training"]["epochs"] == 4
         assert [path.name for path in output.parent.iterdir()] == [output.name]
 
     def test_before_its_first_epoch_writes_nothing(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
