@@ -132,6 +132,17 @@ def test_a_replica_that_is_killed_fails_no_request(proxy: str, replicas: Replica
     load.assert_all_were_read("ef2ec")
 
 
+def test_replicas_that_do_not_listen_yet_fail_no_request(
+    configuration: Path, replicas: Replicas, samples: dict[str, bytes]
+) -> None:
+    addresses = [*ADDRESSES]
+    with proxying(configuration, addresses, replicas.port) as url, Load(url, samples["ef2ec"]) as load:
+        for starting in range(10, 22, 3):
+            addresses[:] = [*ADDRESSES, *(f"127.0.0.{starting + index}" for index in range(3))]
+            time.sleep(1.1)  # until the name is asked for again
+    load.assert_all_were_read("ef2ec")
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/models/reload"])
 def test_what_one_replica_would_answer_for_all_is_refused(proxy: str, path: str) -> None:
     answer = httpx.post(f"{proxy}{path}")
