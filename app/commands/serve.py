@@ -23,7 +23,6 @@ def serve() -> None:
     import uvicorn
 
     from app.observability.logs import configure_logging
-    from app.server import DeadlineProtocol
     from app.supervisor import hand_sighup_on
 
     settings = settings_or_exit()
@@ -46,7 +45,7 @@ def serve() -> None:
         "access_log": False,
         "log_config": None,
         "server_header": False,
-        "http": DeadlineProtocol,
+        "http": "app.server:DeadlineProtocol",  # imported where it serves, not in the parent of several workers
         "ws": "none",
         "proxy_headers": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,

@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -268,6 +270,14 @@ class TestStopping:
                 os.kill(pid, 0)
         for line in server.log.splitlines():
             json.loads(line)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="what a process has loaded is told on Linux only")
+    def test_the_parent_of_two_workers_loads_nothing_to_read_with(self, run_server: RunServer) -> None:
+        server = run_server(OCR_WORKERS="2")
+        server.wait_for_log(r"(?s)(Application startup complete.*){2}")
+        (worker, *_) = re.findall(r"Started server process \[(\d+)\]", server.log)
+        assert "onnxruntime" in Path(f"/proc/{worker}/maps").read_text()
+        assert "onnxruntime" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
