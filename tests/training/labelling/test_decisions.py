@@ -177,7 +177,7 @@ class Disk:
             yield
 
 
-LABELS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=4)
+LABELS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=4).map(clean_label)
 DECISIONS = st.one_of(
     st.builds(labelled, LABELS, LABELS, st.sampled_from(["", "captcha/1"])), st.just(UNREADABLE), st.just(SKIPPED)
 )
