@@ -109,7 +109,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=30)
-        assert answer.status_code == 200, answer.text
+        answer.raise_for_status()
         return answer.json()["data"]
 
     def wait_until_scraped_twice(self) -> None:
@@ -120,7 +120,7 @@ class Prometheus:
                 (count,) = self.get("query", query="count_over_time(ocr_ready[1m])")["result"]
                 if int(count["value"][1]) > 2:
                     return
-            except (httpx.TransportError, ValueError):
+            except (httpx.HTTPError, ValueError):  # it does not listen yet, or says 503 while it starts
                 pass
             time.sleep(0.2)
         raise AssertionError("Prometheus has not scraped the service")
