@@ -45,6 +45,22 @@ class Server:
         """What its paths are added to."""
         return self.wait_for_log(r"running on (http://[^ ]+:\d+)")[1]
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that have started to serve, those that are no more included."""
+        return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", self.log)]
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Ask until something holds; it fails with the log."""
+        deadline = time.monotonic() + GENEROUS_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
+    def wait_until_started(self, workers: int) -> None:
+        """Wait until so many have started, those that are no more included."""
+        self.wait_until(lambda: self.log.count("Application startup complete") == workers)
+
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Wait until it has written something."""
         deadline = time.monotonic() + GENEROUS_SECONDS

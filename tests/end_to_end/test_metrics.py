@@ -46,28 +46,12 @@ def send(server: Any, image: bytes, requests: int) -> list[int]:
         return list(threads.map(one, range(requests)))
 
 
-def workers_of(server: Any) -> list[int]:
-    return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", server.log)]
-
-
-def wait_until_started(server: Any, workers: int) -> None:
-    """Wait until so many have started, those that are no more included."""
-    wait_until(lambda: server.log.count("Application startup complete") == workers, server)
-
-
 @pytest.fixture
 def two_workers(run_server: RunServer) -> Any:
     """A service of two workers, both of which have started."""
     server = run_server(OCR_WORKERS="2")
-    wait_until_started(server, 2)
+    server.wait_until_started(2)
     return server
-
-
-def wait_until(condition: Callable[[], bool], server: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, server.log
-        time.sleep(0.1)
 
 
 def test_every_worker_tells_at_once_what_all_have_done(two_workers: Any, samples: dict[str, bytes]) -> None:
@@ -83,8 +67,8 @@ def test_every_worker_tells_at_once_what_all_have_done(two_workers: Any, samples
 def test_nothing_is_forgotten_with_a_worker_that_is_killed(two_workers: Any, samples: dict[str, bytes]) -> None:
     for killed in range(1, 5):
         send(two_workers, samples["ef2ec"], 20)
-        os.kill(workers_of(two_workers)[-1], signal.SIGKILL)
-        wait_until_started(two_workers, 2 + killed)
+        os.kill(two_workers.workers[-1], signal.SIGKILL)
+        two_workers.wait_until_started(2 + killed)
         for seen in (scrape(two_workers) for _ in range(4)):
             assert seen[READ] == 20 * killed
             assert (seen["ocr_workers"], seen["ocr_ready"]) == (2, 1)
@@ -92,7 +76,7 @@ def test_nothing_is_forgotten_with_a_worker_that_is_killed(two_workers: Any, sam
 
 
 def test_what_the_workers_share_is_gone_when_the_service_has_stopped(two_workers: Any) -> None:
-    (worker, *_) = workers_of(two_workers)
+    (worker, *_) = two_workers.workers
     environment = Path(f"/proc/{worker}/environ").read_bytes().decode().split("\0")
     (folder,) = (
         Path(value) for name, _, value in (entry.partition("=") for entry in environment) if name == FOLDER_VARIABLE
@@ -106,12 +90,12 @@ def test_reloaded_models_are_shown_by_every_worker(run_server: RunServer, tmp_pa
     store = tmp_path / "store" / "captcha"
     shutil.copytree(shipped_model, store / "1")
     server = run_server(OCR_WORKERS="2", OCR_ADMIN_KEY="sesame", OCR_MODEL_STORE=str(store.parent))
-    wait_until_started(server, 2)
+    server.wait_until_started(2)
     shutil.copytree(shipped_model, store / ".2")
     (store / ".2").rename(store / "2")
     assert httpx.post(f"{server.url}/models/reload", headers={"X-API-Key": "sesame"}, timeout=60).status_code == 200
     # The one that is asked reloads, and the other when its parent tells both to.
-    wait_until(lambda: scrape(server)['ocr_reloads_total{outcome="ok"}'] == 3, server)
+    server.wait_until(lambda: scrape(server)['ocr_reloads_total{outcome="ok"}'] == 3)
     for seen in (scrape(server) for _ in range(SCRAPES)):
         versions = {re.findall(r'version="(\w+)"', series)[0] for series in seen if series.startswith("ocr_model_info")}
         assert versions == {"1", "2"}
@@ -147,7 +131,7 @@ def test_under_more_than_can_be_served_it_is_answered_and_tells_of_it(
 ) -> None:
     server = run_server(OCR_MAX_WAITING="1")
     with flood(server, samples["ef2ec"], connections=30):
-        wait_until(lambda: scrape(server).get(REFUSED, 0) > 0, server)
+        server.wait_until(lambda: scrape(server).get(REFUSED, 0) > 0)
         started = time.monotonic()
         seen = [scrape(server) for _ in range(5)]
         assert time.monotonic() - started < 10
@@ -163,4 +147,4 @@ def test_a_client_that_does_not_wait_for_its_answer_is_counted_as_gone(shared_se
     with socket.create_connection(("127.0.0.1", shared_server.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\nbegun")
         time.sleep(0.2)
-    wait_until(lambda: scrape(shared_server).get(gone, 0) == before + 1, shared_server)
+    shared_server.wait_until(lambda: scrape(shared_server).get(gone, 0) == before + 1)

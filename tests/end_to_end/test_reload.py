@@ -88,13 +88,9 @@ def resident_kib(pid: int) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
 
 
-def workers_of(server: Any) -> list[int]:
-    return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", server.log)]
-
-
 def start(run_server: RunServer, store: Path, workers: int) -> Any:
     server = run_server(OCR_MODEL_STORE=str(store), OCR_ADMIN_KEY="sesame", OCR_WORKERS=str(workers))
-    server.wait_for_log(r"(?s)" + r"Application startup complete.*" * workers)
+    server.wait_until_started(workers)
     return server
 
 
@@ -115,7 +111,7 @@ def test_a_new_version_reads_in_every_worker_and_no_request_fails(
                 server.process.send_signal(signal.SIGHUP)
             wait_for_version(server, samples["ef2ec"], version)
     assert set(versions) == {1, 2, 3}
-    assert len(workers_of(server)) == workers  # no worker was started anew
+    assert len(server.workers) == workers  # no worker was started anew
     assert "sesame" not in server.log
     assert server.stop() == 0
     assert "Traceback" not in server.log
@@ -144,7 +140,7 @@ def test_many_reloads_under_load_fail_no_request_and_take_no_memory(
     run_server: RunServer, store: Path, samples: dict[str, bytes]
 ) -> None:
     server = start(run_server, store, 1)
-    (pid,) = workers_of(server)
+    (pid,) = server.workers
     configs = store / "captcha" / "1" / "configs.yaml"
     original = configs.read_text()
     resident: list[int] = []

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import os
-import re
 import signal
 import socket
 import sys
@@ -257,11 +256,11 @@ class TestStopping:
 
     def test_two_workers_serve_and_both_end(self, run_server: RunServer, samples: dict[str, bytes]) -> None:
         server = run_server(OCR_WORKERS="2")
-        server.wait_for_log(r"(?s)(Application startup complete.*){2}")
+        server.wait_until_started(2)
         for _ in range(5):
             for label, image in samples.items():
                 assert httpx.post(f"{server.url}/predict", content=image).json()["text"] == label
-        workers = [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", server.log)]
+        workers = server.workers
         assert len(workers) == 2
         assert server.stop() == 0
         assert "Traceback" not in server.log
@@ -274,9 +273,8 @@ class TestStopping:
     @pytest.mark.skipif(sys.platform != "linux", reason="what a process has loaded is told on Linux only")
     def test_the_parent_of_two_workers_loads_nothing_to_read_with(self, run_server: RunServer) -> None:
         server = run_server(OCR_WORKERS="2")
-        server.wait_for_log(r"(?s)(Application startup complete.*){2}")
-        (worker, *_) = re.findall(r"Started server process \[(\d+)\]", server.log)
-        assert "onnxruntime" in Path(f"/proc/{worker}/maps").read_text()
+        server.wait_until_started(2)
+        assert "onnxruntime" in Path(f"/proc/{server.workers[0]}/maps").read_text()
         assert "onnxruntime" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
