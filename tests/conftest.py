@@ -1,21 +1,18 @@
 """Fixtures that several packages of tests use."""
 
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 pytest.register_assert_rewrite("tests.deploy", "tests.end_to_end")  # helpers that assert say what they saw, as tests do
 
 ROOT = Path(__file__).parents[1]
-# Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
-CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-
 LONGEST = ("training", "end_to_end", "deploy")
+# Chromium drops its connections (ERR_NETWORK_CHANGED) when a network interface comes or goes, as containers' do.
+NETWORK = ("tests/end_to_end/browser/", "tests/end_to_end/containers/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,9 +25,25 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+class BrowserBesideNoContainer(LoadFileScheduling):
+    """Each process runs one file of tests after the other, and one of them all that start browsers or containers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "network" if nodeid.startswith(NETWORK) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """How `--dist loadfile` shares the tests out."""
+    return BrowserBesideNoContainer(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that the processes which share the tests end at about the same time."""
-    items.sort(key=lambda item: next((index for index, name in enumerate(LONGEST) if name in item.path.parts), 9))
+    items.sort(key=lambda item: (not item.nodeid.startswith(NETWORK), _place(item.path)))
+
+
+def _place(path: Path) -> int:
+    return next((index for index, name in enumerate(LONGEST) if name in path.parts), len(LONGEST))
 
 
 @pytest.hookimpl(trylast=True)
@@ -57,15 +70,3 @@ def shipped_model(repository: Path) -> Path:
 def samples(repository: Path) -> dict[str, bytes]:
     """The sample images by their labels."""
     return {path.stem: path.read_bytes() for path in sorted((repository / "samples").glob("*.png"))}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no Chromium: install Debian's package chromium, or Chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
-        yield browser
-        browser.close()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from app.settings import PREFIX
-from tests.end_to_end.docker import attempt
 
 GENEROUS_SECONDS = 60
 
@@ -154,42 +150,3 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, repository: Path) ->
 def server(shared_server: Server) -> str:
     """The address of the service with default settings."""
     return shared_server.url
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a browser session of its own, with options of such a session; no page may complain.
-
-    With `refusals`, what the browser itself says of answers that are errors, and of answers that never come, is none.
-    """
-    complaints: list[str] = []
-    with ExitStack() as stack:
-
-        def open_page(url: str, *, refusals: bool = False, **options: Any) -> Page:
-            def complain(message: ConsoleMessage) -> None:
-                is_refusal = refusals and message.text.startswith("Failed to load resource")
-                if message.type in {"error", "warning"} and not is_refusal:
-                    complaints.append(message.text)
-
-            context = stack.enter_context(
-                browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
-            )
-            page = context.new_page()
-            page.on("console", complain)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto(url)
-            return page
-
-        yield open_page
-    assert complaints == []
-
-
-@pytest.fixture(scope="session")
-def compose_command() -> list[str]:
-    """`docker compose`, or `docker-compose` where there is only that."""
-    if not shutil.which("docker") or attempt("docker", "version").returncode:
-        pytest.skip("no Docker engine answers `docker version`")
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) and not attempt(*command, "version").returncode:
-            return command
-    pytest.skip("neither `docker compose` nor `docker-compose` is there")

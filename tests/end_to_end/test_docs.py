@@ -43,10 +43,10 @@ RAY_READ = ".venv-ray/bin/python -m app read --engine ray 's3://scans/2026/**/*.
 RAY_CROSSVAL = ".venv-ray/bin/python -m training crossval --data my_images --engine ray --jobs 2"
 NOT_HERE = {
     "make install": "what it installs runs this test",
-    "docker compose up": "tests/end_to_end/test_container.py, where there is an engine",
+    "docker compose up": "tests/end_to_end/containers/test_container.py, where there is an engine",
     "docker compose up --detach": "likewise",
     "docker compose --profile watch up --detach": "likewise",
-    f"{PYTHON} -m training label my_images --retrain-every 50": "tests/end_to_end/labelling",
+    f"{PYTHON} -m training label my_images --retrain-every 50": "tests/end_to_end/browser/labelling",
     RAY_READ: "tests/on_ray/test_read.py, where Ray is installed",
     RAY_CROSSVAL: "tests/on_ray/test_crossval.py, likewise",
     f"{PYTHON} -m training download": "tests/training/test_download.py, without the internet",

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.end_to_end.front_page import (
+from tests.end_to_end.browser.front_page import (
     choose,
     click_sample,
     expect_announcement,

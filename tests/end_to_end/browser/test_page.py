@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.end_to_end.front_page import (
+from tests.end_to_end.browser.front_page import (
     choose,
     click_sample,
     drag_and_drop,

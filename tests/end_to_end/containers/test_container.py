@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from app.settings import PREFIX, Settings
-from tests.end_to_end.docker import attempt, run
+from tests.end_to_end.containers.docker import attempt, run
 
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.labelling.conftest import (
+from tests.end_to_end.browser.labelling.conftest import (
     Command,
     labels_of,
     shown,

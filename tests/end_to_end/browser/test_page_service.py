@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.end_to_end.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+from tests.end_to_end.browser.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
 
 OpenPage = Callable[..., Page]
 RunServer = Callable[..., Any]

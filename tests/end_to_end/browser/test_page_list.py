@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.end_to_end.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+from tests.end_to_end.browser.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
 
 OpenPage = Callable[..., Page]
 MANY = 400

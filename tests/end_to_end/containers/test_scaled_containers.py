@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.deploy.load import Load, wait_until_ready
-from tests.end_to_end.docker import run
+from tests.end_to_end.containers.docker import run
 
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app.inference.model import ImageToTextModel
-from tests.end_to_end.labelling.conftest import (
+from tests.end_to_end.browser.labelling.conftest import (
     GENEROUS_SECONDS,
     Command,
     labels_of,

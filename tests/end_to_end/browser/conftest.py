@@ -1,0 +1,52 @@
+"""Pages in a real browser."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+# Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
+CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium: install Debian's package chromium, or Chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser session of its own, with options of such a session; no page may complain.
+
+    With `refusals`, what the browser itself says of answers that are errors, and of answers that never come, is none.
+    """
+    complaints: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(url: str, *, refusals: bool = False, **options: Any) -> Page:
+            def complain(message: ConsoleMessage) -> None:
+                is_refusal = refusals and message.text.startswith("Failed to load resource")
+                if message.type in {"error", "warning"} and not is_refusal:
+                    complaints.append(message.text)
+
+            context = stack.enter_context(
+                browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
+            )
+            page = context.new_page()
+            page.on("console", complain)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(url)
+            return page
+
+        yield open_page
+    assert complaints == []
