@@ -17,7 +17,14 @@ let images = [];
 let shown = null;
 let isListing = false;
 
-const reader = createReader((file, signal) => predict(file, chosenModel(), signal), onChange);
+// What comes in at once is read when the service was asked for its models: it may have none by default.
+let wasAsked;
+const asked = new Promise((resolve) => (wasAsked = resolve));
+
+const reader = createReader(async (file, signal) => {
+  await asked;
+  return predict(file, chosenModel(), signal);
+}, onChange);
 
 function onChange(image) {
   updateRow(image);
@@ -187,6 +194,8 @@ async function listUntilReady() {
     } catch (error) {
       if (!error.mayPass || error.status === 401) throw error;
       showUnready(`${error.message} Trying again every ${SECONDS_TO_READY} seconds …`);
+    } finally {
+      wasAsked();
     }
     await new Promise((resolve) => setTimeout(resolve, 1000 * SECONDS_TO_READY));
   }

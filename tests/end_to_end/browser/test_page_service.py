@@ -238,6 +238,23 @@ class TestModels:
         expect_text(page, (shipped_model / "golden.txt").read_text().strip())
         expect(page.locator("#model-used")).to_have_text("mine 7")
 
+    def test_an_image_that_comes_before_they_are_known_waits_for_them(
+        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+    ) -> None:
+        shutil.copytree(shipped_model, tmp_path / "store" / "mine" / "7")
+        page = open_page(run_server(wait=False, OCR_MODEL_STORE=str(tmp_path / "store")).url)
+        asked: list[Route] = []
+
+        def hold(route: Route) -> None:
+            asked.append(route)
+
+        page.route("**/models", hold)
+        page.reload()
+        choose(page, shipped_model / "golden.png")
+        expect(page.locator("#result")).to_be_visible()
+        asked[0].continue_()
+        expect_text(page, (shipped_model / "golden.txt").read_text().strip())
+
 
 class TestPrefix:
     @pytest.fixture
