@@ -235,7 +235,7 @@ def test_openapi_describes_the_parameters_with_examples(client: TestClient, path
 PIECES = st.sampled_from([*"ab2ef^$()[]{}|*+?.\\-,0", r"\d", r"\w", "(?:", "{2,3}", "[a-f]", "(?=", r"\1"])
 
 
-@examples(max_examples=60, deadline=None, derandomize=True)
+@examples(max_examples=60, derandomize=True)
 @given(
     query=st.fixed_dictionaries(
         {},

@@ -226,7 +226,7 @@ class TestInProcesses:
         assert process.stdout.readline()
         process.stdout.close()
         process.stdout = None
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (1, "")
 
     @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -249,7 +249,7 @@ class TestInProcesses:
         process.stdout.readline()
         process.kill()
         process.wait()
-        process.communicate(timeout=20)  # waits for the last process that has the pipes open
+        process.communicate(timeout=60)  # waits for the last process that has the pipes open
 
     def test_memory_does_not_grow_with_the_number_of_images(
         self, folder: Path, repository: Path, images: Images

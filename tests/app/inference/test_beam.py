@@ -83,7 +83,7 @@ def assert_best_first(found: list[Any], expected: dict[str, float]) -> None:
     assert confidences == sorted(confidences, reverse=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(images())
 def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tuple[CtcCodec, Probabilities]) -> None:
     codec, probabilities = image
@@ -92,7 +92,7 @@ def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tu
     assert_best_first(found, possible)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(images(), ASKED)
 def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_they_had(
     image: tuple[CtcCodec, Probabilities], asked: Asked
@@ -113,7 +113,7 @@ def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_th
         assert {text.text for text in found} <= set(every)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(images(max_steps=6), ASKED, st.integers(1, 3))
 def test_the_narrowest_beam_ends_with_a_text_and_with_a_possible_one_if_there_is_one(
     image: tuple[CtcCodec, Probabilities], asked: Asked, width: int
@@ -155,7 +155,7 @@ def test_what_underflows_is_searched_all_the_same() -> None:
     assert decoded.text == "ab" * 50
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(images(), ASKED, st.floats(0.3, 5), st.integers(0, 4))
 def test_a_search_gives_the_best_text_of_the_calibrated_probabilities_and_the_next(
     image: tuple[CtcCodec, Probabilities], asked: Asked, temperature: float, alternatives: int
@@ -190,7 +190,7 @@ def test_the_most_probable_text_need_not_be_that_of_the_likeliest_path() -> None
     assert decoded.confidence == pytest.approx(0.64)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(images(max_steps=5), st.data())
 def test_an_alignment_is_the_likeliest_path_that_collapses_to_the_text(
     image: tuple[CtcCodec, Probabilities], data: st.DataObject
@@ -221,7 +221,7 @@ def path_of(spans: tuple[Span, ...], codec: CtcCodec, steps: int) -> list[int]:
     return path + [codec.blank_index] * (steps - len(path))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_the_alignment_of_the_greedy_text_is_the_greedy_one(seed: int, steps: int) -> None:
     codec = CtcCodec("abcd", 2)

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.boxes import Box, character_boxes
@@ -26,7 +26,6 @@ def alignments(draw: st.DrawFn, min_spans: int = 1) -> tuple[list[Span], int]:
 SIDES = st.integers(1, 2000)
 
 
-@settings(deadline=None)
 @given(alignments(min_spans=0), SIDES, SIDES)
 def test_every_character_has_a_box_with_pixels_inside_the_image(
     alignment: tuple[list[Span], int], width: int, height: int
@@ -40,7 +39,6 @@ def test_every_character_has_a_box_with_pixels_inside_the_image(
         assert {type(side) for side in (box.left, box.top, box.right, box.bottom)} == {int}
 
 
-@settings(deadline=None)
 @given(alignments(min_spans=2), SIDES, SIDES)
 def test_boxes_follow_each_other_from_left_to_right(alignment: tuple[list[Span], int], width: int, height: int) -> None:
     spans, steps = alignment
@@ -52,7 +50,6 @@ def test_boxes_follow_each_other_from_left_to_right(alignment: tuple[list[Span],
         assert box.right <= following.left + 1
 
 
-@settings(deadline=None)
 @given(alignments(), SIDES)
 def test_a_box_holds_the_middle_of_its_run(alignment: tuple[list[Span], int], height: int) -> None:
     spans, steps = alignment
@@ -62,7 +59,6 @@ def test_a_box_holds_the_middle_of_its_run(alignment: tuple[list[Span], int], he
         assert box.left <= middle <= box.right
 
 
-@settings(deadline=None)
 @given(alignments(), st.integers(2, 9), st.integers(8, 300))
 def test_boxes_scale_with_the_image(alignment: tuple[list[Span], int], factor: int, height: int) -> None:
     spans, steps = alignment

@@ -56,7 +56,6 @@ def precise_text_probability(probabilities: Probabilities, text: str, codec: Ctc
         return float(ends_in_blank[-1] + ends_in_letter[-1])
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 12))
 def test_decoded_text_is_the_likeliest_path_collapsed(codec: CtcCodec, seed: int, images: int, steps: int) -> None:
     probabilities = random_probabilities(seed, images, steps, codec.classes)
@@ -78,7 +77,7 @@ def test_the_blank_is_last_where_nothing_else_is_said() -> None:
     assert CtcCodec("abc").encode("abc") == [0, 1, 2]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_text_probability_is_the_sum_over_all_paths(codec: CtcCodec, seed: int, steps: int) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
@@ -90,7 +89,7 @@ def test_text_probability_is_the_sum_over_all_paths(codec: CtcCodec, seed: int, 
     assert computed.sum() == pytest.approx(1.0, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_confidence_of_a_decoded_text_is_its_probability(codec: CtcCodec, seed: int, steps: int) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
@@ -98,7 +97,7 @@ def test_confidence_of_a_decoded_text_is_its_probability(codec: CtcCodec, seed: 
     assert decoded.confidence == pytest.approx(texts_by_brute_force(probabilities[0], codec)[decoded.text])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(2, 30), st.floats(1, 40))
 def test_confidence_of_a_sure_text_is_its_probability_but_for_what_is_not_seen(
     codec: CtcCodec, seed: int, steps: int, sharpness: float
@@ -111,7 +110,6 @@ def test_confidence_of_a_sure_text_is_its_probability_but_for_what_is_not_seen(
     assert decoded.confidence == pytest.approx(exact, rel=0, abs=NEGLIGIBLE)
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 9), st.data())
 def test_images_of_a_batch_do_not_touch_each_other(codec: CtcCodec, seed: int, steps: int, data: st.DataObject) -> None:
     texts = data.draw(st.lists(st.text(st.sampled_from(codec.vocab), max_size=10), min_size=1, max_size=6))
@@ -123,7 +121,6 @@ def test_images_of_a_batch_do_not_touch_each_other(codec: CtcCodec, seed: int, s
     assert codec.decode(probabilities) == decoded_alone
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 6), st.data())
 def test_a_text_is_possible_exactly_if_it_has_the_steps_it_needs(
     codec: CtcCodec, seed: int, steps: int, data: st.DataObject
@@ -152,7 +149,7 @@ def test_no_texts_have_no_probabilities() -> None:
     assert CtcCodec("ab").text_probabilities(np.empty((0, 5, 3)), []).shape == (0,)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(8, 30), st.data())
 def test_text_probability_agrees_with_a_reference_of_50_digits(
     codec: CtcCodec, seed: int, steps: int, data: st.DataObject
@@ -186,7 +183,6 @@ def test_hopelessly_unlikely_long_texts_are_0_and_sure_ones_1() -> None:
     assert codec.text_probabilities(unlikely, ["ab" * 30])[0] == 0.0
 
 
-@settings(deadline=None)
 @given(codecs(), st.data())
 def test_labels_are_encoded_as_the_classes_of_their_characters(codec: CtcCodec, data: st.DataObject) -> None:
     label = data.draw(st.text(st.sampled_from(codec.vocab)))
@@ -212,7 +208,6 @@ def test_steps_needed_is_the_shortest_path_that_collapses_to_the_label(steps: in
     assert {label: codec.steps_needed(label) for label in first_seen} == first_seen
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 14))
 def test_spans_are_the_runs_of_the_likeliest_path(codec: CtcCodec, seed: int, steps: int) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
@@ -227,7 +222,7 @@ def test_spans_are_the_runs_of_the_likeliest_path(codec: CtcCodec, seed: int, st
     assert "".join(span.character for span in decoded.spans) == decoded.text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_a_character_is_as_sure_as_its_stretch_half_way_to_its_neighbours_reads_as_it_alone(
     codec: CtcCodec, seed: int, steps: int
@@ -243,7 +238,6 @@ def test_a_character_is_as_sure_as_its_stretch_half_way_to_its_neighbours_reads_
             assert span.confidence == pytest.approx(texts_by_brute_force(stretch, codec)[span.character])
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.floats(0.2, 20))
 def test_temperature_gives_the_softmax_of_the_divided_logits(codec: CtcCodec, seed: int, temperature: float) -> None:
     logits = np.random.default_rng(seed).normal(0, 4, (2, 9, codec.classes))
@@ -254,7 +248,6 @@ def test_temperature_gives_the_softmax_of_the_divided_logits(codec: CtcCodec, se
         assert [s.confidence for s in decoded.spans] == pytest.approx([s.confidence for s in expected.spans])
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.floats(1e-6, 100))
 def test_temperature_never_changes_the_text(codec: CtcCodec, seed: int, temperature: float) -> None:
     probabilities = random_probabilities(seed, 2, 10, codec.classes)
@@ -283,7 +276,6 @@ def test_low_temperatures_make_the_likeliest_class_sure_however_many_classes_the
     assert decoded.confidence == pytest.approx(1.0, abs=1e-5)
 
 
-@settings(deadline=None)
 @given(codecs(), st.integers(0, 2**32 - 1), st.floats(1, 40), st.floats(0.2, 20))
 def test_32_bits_as_networks_put_them_out_say_the_same_to_the_fifth_digit(
     codec: CtcCodec, seed: int, sharpness: float, temperature: float

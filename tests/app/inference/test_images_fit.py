@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -17,7 +17,6 @@ def colour_noise(height: int, width: int) -> NDArray[np.uint8]:
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, SIDES, SIDES, st.sampled_from([1, 3]), st.booleans())
 def test_every_image_fits_every_input(
     height: int, width: int, to_height: int, to_width: int, channels: int, coloured: bool

@@ -233,7 +233,7 @@ def test_compressed_text_that_is_a_bomb_costs_nothing() -> None:
     assert time.process_time() - begin < 0.5
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.binary(max_size=400), st.sampled_from([b"", SIGNATURE, b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8 "]))
 @example(b"", b"\xff\xd8\xff")
 def test_random_bytes_are_always_refused(data: bytes, start: bytes) -> None:
@@ -261,13 +261,13 @@ def changes(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return change
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(st.sampled_from(sorted(VALID)), changes())
 def test_changed_pictures_are_read_or_refused(kind: str, change: Callable[[bytes], bytes]) -> None:
     decodes_or_is_refused(change(VALID[kind]), SMALL)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(st.sampled_from(sorted(kind for kind in VALID if kind.startswith("png"))), st.integers(0, 9), changes())
 def test_changed_pngs_with_right_checksums_are_read_or_refused(
     kind: str, number: int, change: Callable[[bytes], bytes]

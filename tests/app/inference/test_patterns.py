@@ -66,7 +66,7 @@ PATTERNS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(PATTERNS, st.lists(st.text(st.sampled_from(VOCAB), max_size=6), min_size=8, max_size=8))
 @example("(?:a|ab)(?:c|bcd)?|", ["", "a", "ab"])
 @example("(?:(?:a*)*b?){2,}", ["", "aab", "bb", "bab"])
@@ -157,7 +157,7 @@ def test_what_is_wrong_with_a_pattern_is_named_but_the_pattern_not_repeated(patt
     assert "secret" not in str(caught.value)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(st.sampled_from("ab^$()[]{}|*+?.\\-,019dwsPN<>=!:#i") | st.characters(), max_size=30))
 def test_whatever_the_pattern_it_is_compiled_or_refused(pattern: str) -> None:
     refused = ""

@@ -6,10 +6,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.end_to_end.conftest import GENEROUS_SECONDS
 
 # Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+expect.set_options(timeout=1000 * GENEROUS_SECONDS)
 
 
 @pytest.fixture(scope="module")

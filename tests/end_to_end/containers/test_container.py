@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirem
 
 API_KEY = "key-of-the-container-test"
 MAX_MEGABYTES_OVER_BASE = 400
-STOP_SECONDS = 5
+STOP_SECONDS = 9  # the engine kills what has not stopped after ten
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ DECISIONS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(made=st.lists(st.tuples(st.integers(0, 2), DECISIONS), min_size=1, max_size=6), data=st.data())
 def test_killed_at_whatever_moment_nothing_is_lost_that_was_acknowledged(
     made: list[tuple[int, Decision]], data: st.DataObject

@@ -101,9 +101,7 @@ def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: 
 def test_ended_in_the_middle_it_leaves_nothing(session: Session, tmp_path: Path) -> None:
     label(session, FEWEST_LABELS, "0000")
     wait_for(lambda: list(tmp_path.glob("runs/checkpoints/*/log.txt")))
-    started = time.monotonic()
     session.close()
-    assert time.monotonic() - started < 5
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("runs/**/*")] == ["runs/checkpoints"]
     assert session.guesses.model is None
     training_of(session).start()

@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect
 
 from app.inference.model import ImageToTextModel
 from tests.end_to_end.browser.labelling.conftest import (
-    GENEROUS_SECONDS,
     Command,
     labels_of,
     shown,
@@ -74,7 +73,7 @@ def test_trainings_go_on_beside_the_labelling_and_end_with_it(
     expect(page.locator("#training-message")).to_have_text(re.compile("waits for 5 more labels"))
     page.get_by_role("button", name="Train now").click()
     expect(page.locator("#training-message")).to_contain_text(f"Training on {FEWEST_LABELS} labels")
-    expect(page.locator("#training-message")).to_contain_text("epoch", timeout=1000 * GENEROUS_SECONDS)
+    expect(page.locator("#training-message")).to_contain_text("epoch")
     type_label(page, "meanwhile")
     page.close()
     command.stop()

@@ -184,7 +184,7 @@ def test_without_the_command_the_page_keeps_what_was_typed(
     port = re.search(r":(\d+)/", command.address)
     assert port
     label(folder, "--port", port[1])
-    expect(page.get_by_role("alert")).to_contain_text("Open the one that its command printed", timeout=10_000)
+    expect(page.get_by_role("alert")).to_contain_text("Open the one that its command printed")
     expect(page.locator("#text")).to_have_value("precious")
     assert [line for line in complaints if "ERR_CONNECTION_REFUSED" not in line and "403" not in line] == []
     complaints.clear()
