@@ -17,9 +17,9 @@ let images = [];
 let shown = null;
 let isListing = false;
 
-// What comes in at once is read when the service was asked for its models: it may have none by default.
-let wasAsked;
-const asked = new Promise((resolve) => (wasAsked = resolve));
+// What comes in at once waits until the service was asked for its models: it may have none by default.
+let endAsking;
+const asked = new Promise((resolve) => (endAsking = resolve));
 
 const reader = createReader(async (file, signal) => {
   await asked;
@@ -195,7 +195,7 @@ async function listUntilReady() {
       if (!error.mayPass || error.status === 401) throw error;
       showUnready(`${error.message} Trying again every ${SECONDS_TO_READY} seconds …`);
     } finally {
-      wasAsked();
+      endAsking();
     }
     await new Promise((resolve) => setTimeout(resolve, 1000 * SECONDS_TO_READY));
   }

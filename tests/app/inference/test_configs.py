@@ -87,7 +87,7 @@ def test_letters_of_other_scripts_are_written_as_they_are(tmp_path: Path) -> Non
     assert "vocab: äж日\n" in (tmp_path / "configs.yaml").read_text(encoding="utf-8")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture])
 @given(
     configs=st.builds(
         ModelConfigs,

@@ -29,12 +29,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+def complaints() -> list[str]:
+    """What browsers complained about: nothing, if a test does not say otherwise."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Opens an address in a browser session of its own, with options of such a session; no page may complain.
 
     With `refusals`, what the browser itself says of answers that are errors, and of answers that never come, is none.
     """
-    complaints: list[str] = []
     with ExitStack() as stack:
 
         def open_page(url: str, *, refusals: bool = False, **options: Any) -> Page:

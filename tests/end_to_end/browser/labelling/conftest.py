@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.end_to_end.conftest import GENEROUS_SECONDS
 from training.dataset import Sample, read_samples
 from training.draw import draw_folder
-
-GENEROUS_SECONDS = 60
 
 
 @dataclass
@@ -62,32 +61,15 @@ def label(repository: Path) -> Iterator[Callable[..., Command]]:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What browsers complained about: nothing, if a test does not say otherwise."""
-    return []
+def open_page(open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Opens the page as any, and waits until one can type."""
 
+    def open_it(address: str, **options: object) -> Page:
+        page = open_page(address, **options)
+        expect(page.locator("#text, #done-title").filter(visible=True)).to_be_focused()
+        return page
 
-@pytest.fixture
-def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a browser of its own."""
-
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            complaints.append(message.text)
-
-    with ExitStack() as stack:
-
-        def open_it(address: str, **options: object) -> Page:
-            context = stack.enter_context(browser.new_context(**options))  # type: ignore[arg-type]
-            page = context.new_page()
-            page.on("console", complain)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto(address)
-            expect(page.locator("#text, #done-title").filter(visible=True)).to_be_focused()
-            return page
-
-        yield open_it
-    assert complaints == []
+    return open_it
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def test_ten_images_are_labelled_with_the_keyboard_alone(
     label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
 ) -> None:
     command = label(folder)
-    page = open_page(command.address, permissions=["clipboard-read", "clipboard-write"])
+    page = open_page(command.address)
     texts = ["a,b", 'say "x"', "ÄÖ", "é", "x y", "日本", "0O", "-1.5", "=1+1", "z"]
     for number, text in enumerate(texts):
         assert len(labels_of(folder)) == number if number else not (folder / "labels.csv").exists()
