@@ -18,7 +18,7 @@ from benchmarks.figures import BenchmarkError
 
 BOUNDARY = "benchmark-boundary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
-PATIENCE = 60.0  # seconds until a server that is not ready never will be
+PATIENCE = 240.0  # seconds until a server that is not ready never will be
 GRACE = 10.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -76,7 +76,7 @@ def wait_for(server: subprocess.Popen[bytes], port: int, path: str, statuses: Se
     """Ask for a path until it is answered with one of the statuses.
 
     Raises:
-        BenchmarkError: the server ended, or was not ready for a minute.
+        BenchmarkError: the server ended, or was not ready for minutes.
     """
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:

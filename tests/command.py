@@ -21,17 +21,21 @@ class Result:
         return [line.split("\t") for line in self.out.splitlines()]
 
 
-def start_command(repository: Path, arguments: tuple[object, ...], variables: dict[str, str]) -> subprocess.Popen[str]:
+def start_command(
+    repository: Path, arguments: tuple[object, ...], variables: dict[str, str], cwd: Path | None = None
+) -> subprocess.Popen[str]:
     """Start `python -m PACKAGE …` as a process group of its own, as a shell does.
 
     Args:
         repository: where the packages are found, whatever the working directory.
         arguments: the package and what follows.
         variables: of the environment, besides what is there.
+        cwd: the working directory, if not the current one.
     """
     return subprocess.Popen(
         [sys.executable, "-m", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(repository)} | variables,
+        cwd=cwd,
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,14 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.waiting import GENEROUS_SECONDS
+
 pytest.register_assert_rewrite("tests.deploy", "tests.end_to_end")  # helpers that assert say what they saw, as tests do
-# No test fails because the machine is busy: Hypothesis would have each example done in 200 ms.
+# No test fails because the machine is busy: Hypothesis would have each example done in 200 ms, HTTPX an answer in 5 s.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+for phase in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, phase, GENEROUS_SECONDS)
 
 ROOT = Path(__file__).parents[1]
 LONGEST = ("training", "end_to_end", "deploy")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import GENEROUS_SECONDS
+
 TRAINING_ONLY = {"training", "keras", "tensorflow", "tf2onnx", "matplotlib", "onnx"}
 
 LIST_LOADED = "import sys, app.main; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
@@ -22,7 +24,12 @@ def imported_packages(source: str) -> set[str]:
 
 def test_the_service_loads_nothing_of_the_training(repository: Path) -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", LIST_LOADED], cwd=repository, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", LIST_LOADED],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GENEROUS_SECONDS,
     )
     loaded = set(finished.stdout.split())
     assert {"app", "onnxruntime", "fastapi"} <= loaded

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from app.listening import PAUSE_SECONDS, Listener, WorkerLoop, bind
+from tests.waiting import GENEROUS_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux divides connections among sockets")
 
@@ -31,8 +32,8 @@ class Greeter(asyncio.Protocol):
 def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: threading.Event) -> None:
     async def main() -> None:
         server = await asyncio.get_running_loop().create_server(lambda: Greeter(name), sock=taken, backlog=64)
-        listening.wait(10)
-        await asyncio.to_thread(done.wait, 30)
+        listening.wait(GENEROUS_SECONDS)
+        await asyncio.to_thread(done.wait, GENEROUS_SECONDS)
         server.close()
 
     with asyncio.Runner(loop_factory=WorkerLoop) as runner:
@@ -45,13 +46,13 @@ def test_every_worker_gets_a_part_of_the_connections() -> None:
         workers = [threading.Thread(target=work, args=(name, taken, listening, done)) for name in (b"a", b"b")]
         for worker in workers:
             worker.start()
-        listening.wait(10)
+        listening.wait(GENEROUS_SECONDS)
         address = taken.getsockname()
-        clients = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(64)]
+        clients = [stack.enter_context(socket.create_connection(address, timeout=GENEROUS_SECONDS)) for _ in range(64)]
         greeted = Counter(client.recv(1) for client in clients)
         done.set()
         for worker in workers:
-            worker.join(10)
+            worker.join()
     assert set(greeted) == {b"a", b"b"}
     assert min(greeted.values()) >= 8  # of 64 tosses of a coin; fewer come once in a thousand million times
 
@@ -78,13 +79,13 @@ def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
         address = server.sockets[0].getsockname()
         with ExitStack() as stack:
             for _ in range(100):
-                stack.enter_context(socket.create_connection(address, timeout=10))
+                stack.enter_context(socket.create_connection(address, timeout=GENEROUS_SECONDS))
             for _ in range(10):
                 await asyncio.sleep(0)
             assert len(taken) == 100
         server.close()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address, timeout=10)
+            socket.create_connection(address, timeout=GENEROUS_SECONDS)
 
     run_in_worker_loop(main())
 

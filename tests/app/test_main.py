@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from app.__main__ import PROGRAM, READ_EXAMPLES, app, main
 from app.settings import Settings, variable
+from tests.waiting import GENEROUS_SECONDS
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def run(*arguments: str, folder: Path, repository: Path, **variables: str) -> su
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=GENEROUS_SECONDS,
         check=False,
     )
 
@@ -47,7 +48,7 @@ def modules_of(*arguments: str, folder: Path, repository: Path) -> set[str]:
         env={"PYTHONPATH": str(repository), "PATH": os.environ["PATH"], "OCR_PORT": "1", "OCR_HOST": "no host"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=GENEROUS_SECONDS,
         check=True,
     )
     return set(done.stderr.rpartition("MODULES ")[2].split())

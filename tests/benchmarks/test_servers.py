@@ -5,13 +5,13 @@ import email.policy
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.figures import BenchmarkError
 from benchmarks.servers import FORM, cpu_seconds, descendants, form, free_ports, memory, post, serve, wait_for
+from tests.waiting import wait_until
 
 
 def test_a_server_is_found_ready_weighed_and_stopped() -> None:
@@ -41,9 +41,7 @@ def test_its_processes_are_counted_with_it() -> None:
         while len(descendants(server.pid)) < 2:
             assert server.poll() is None
         child = descendants(server.pid)[1]
-    end = time.monotonic() + 10
-    while Path(f"/proc/{child}/exe").exists():  # until whoever inherits it has noticed
-        assert time.monotonic() < end
+    wait_until(lambda: not Path(f"/proc/{child}/exe").exists())  # whoever inherits it has to notice
 
 
 def test_ports_differ() -> None:

@@ -5,7 +5,7 @@ import time
 
 import httpx
 
-from tests.end_to_end.conftest import GENEROUS_SECONDS
+from tests.waiting import wait_until
 
 CLIENTS = 4
 PAUSE_SECONDS = 0.01
@@ -39,7 +39,7 @@ class Load:
         assert set(self._read) == {label}
 
     def _send(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as client:
+        with httpx.Client(base_url=self._url) as client:
             while not self._over.wait(PAUSE_SECONDS):
                 try:
                     answer = client.post("/predict", content=self._image)
@@ -54,13 +54,12 @@ class Load:
 
 def wait_until_ready(url: str, settle: float) -> None:
     """Wait until somebody is ready at an address, and then for so many seconds until all know."""
-    deadline = time.monotonic() + GENEROUS_SECONDS
-    while time.monotonic() < deadline:
+
+    def is_ready() -> bool:
         try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                time.sleep(settle)
-                return
+            return httpx.get(f"{url}/readyz").status_code == 200
         except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"nobody is ready at {url}")
+            return False
+
+    wait_until(is_ready, lambda: f"nobody is ready at {url}")
+    time.sleep(settle)

@@ -17,6 +17,7 @@ import pytest
 from tests.deploy.load import Load, wait_until_ready
 from tests.deploy.name_server import name_server
 from tests.end_to_end.conftest import Server, running
+from tests.waiting import ending, wait_until
 
 HAPROXY = shutil.which("haproxy") or ""
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="no haproxy: install it")
@@ -77,11 +78,8 @@ def haproxy(configuration: Path, addresses: list[str], port: int) -> Iterator[st
     listen = f"127.0.0.1:{free_port()}"
     with name_server(addresses) as resolver:
         variables = {"API_HOST": "api.test", "API_PORT": str(port), "RESOLVER": resolver, "LISTEN": listen}
-        with subprocess.Popen([HAPROXY, "-f", str(configuration)], env=variables) as process:
-            try:
-                yield f"http://{listen}"
-            finally:
-                process.terminate()
+        with ending(subprocess.Popen([HAPROXY, "-f", str(configuration)], env=variables)):
+            yield f"http://{listen}"
 
 
 @contextmanager
@@ -107,10 +105,12 @@ def test_the_configuration_is_valid_without_any_variable(configuration: Path) ->
 
 def test_all_replicas_are_found_and_used(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:
     before = {address: server.log.count('"/predict"') for address, server in replicas.running.items()}
-    for _ in range(12):
+
+    def all_have_read() -> bool:
         assert httpx.post(f"{proxy}/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
-    for address, server in replicas.running.items():
-        assert server.log.count('"/predict"') > before[address]
+        return all(replicas.running[address].log.count('"/predict"') > count for address, count in before.items())
+
+    wait_until(all_have_read)
 
 
 def test_a_rolling_update_fails_no_request(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:

@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from app.inference.drift import histogram
 from tests.deploy.dashboard import expressions, metrics_named_in
 from tests.end_to_end.conftest import Server, running
 from tests.exposed import names_in
+from tests.waiting import ending, wait_until
 
 PROMTOOL_NEEDED = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: install prometheus")
 ENOUGH_TO_TELL_DRIFT = 100
@@ -53,7 +53,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, repository: Path, shipped_
 @pytest.fixture(scope="module")
 def text(service: Server, samples: dict[str, bytes]) -> str:
     """What `/metrics` says when all kinds of things have been read."""
-    with httpx.Client(base_url=service.url, timeout=60) as client:
+    with httpx.Client(base_url=service.url) as client:
         files = [("files", samples["4gm8x"])] * (ENOUGH_TO_TELL_DRIFT // 2)
         for _ in range(2):
             assert client.post("/predict/batch", files=files).status_code == 200
@@ -108,22 +108,21 @@ class Prometheus:
         self._url = url
 
     def get(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=30)
+        answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters)
         answer.raise_for_status()
         return answer.json()["data"]
 
     def wait_until_scraped_twice(self) -> None:
         """A rate needs two."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+
+        def is_scraped() -> bool:
             try:
                 (count,) = self.get("query", query="count_over_time(ocr_ready[1m])")["result"]
-                if int(count["value"][1]) > 2:
-                    return
             except (httpx.HTTPError, ValueError):  # it does not listen yet, or says 503 while it starts
-                pass
-            time.sleep(0.2)
-        raise AssertionError("Prometheus has not scraped the service")
+                return False
+            return int(count["value"][1]) > 2
+
+        wait_until(is_scraped)
 
 
 @pytest.fixture(scope="module")
@@ -145,14 +144,11 @@ def prometheus(
     command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with (
         (folder / "log").open("wb") as log,
-        subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log) as process,
+        ending(subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)),
     ):
-        try:
-            started = Prometheus(f"http://{address}")
-            started.wait_until_scraped_twice()
-            yield started
-        finally:
-            process.terminate()
+        started = Prometheus(f"http://{address}")
+        started.wait_until_scraped_twice()
+        yield started
 
 
 class TestPrometheus:
@@ -174,7 +170,4 @@ class TestPrometheus:
 
     def test_notices_when_the_service_is_gone(self, prometheus: Prometheus, service: Server) -> None:
         service.stop()
-        deadline = time.monotonic() + 30
-        while not any(alert["labels"]["alertname"] == "OcrDown" for alert in prometheus.get("alerts")["alerts"]):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_until(lambda: "OcrDown" in [alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"]])

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ import httpx
 import pytest
 
 from app.settings import PREFIX
-
-GENEROUS_SECONDS = 60
+from tests.waiting import GENEROUS_SECONDS, wait_until
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,7 @@ class Server:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Ask until something holds; it fails with the log."""
-        deadline = time.monotonic() + GENEROUS_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.05)
+        wait_until(condition, lambda: self.log)
 
     def wait_until_started(self, workers: int) -> None:
         """Wait until so many have started, those that are no more included."""
@@ -59,26 +54,25 @@ class Server:
 
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Wait until it has written something."""
-        deadline = time.monotonic() + GENEROUS_SECONDS
-        while time.monotonic() < deadline:
+
+        def find() -> re.Match[str] | None:
             ended = self.process.poll() is not None
-            if found := re.search(pattern, self.log):
-                return found
-            if ended:
-                break
-            time.sleep(0.02)
-        raise AssertionError(f"not in the log: {pattern}\n{self.log}")
+            found = re.search(pattern, self.log)
+            assert found or not ended, f"ended without it in the log: {pattern}\n{self.log}"
+            return found
+
+        return wait_until(find, lambda: f"not in the log: {pattern}\n{self.log}")
 
     def wait_until_ready(self) -> None:
         """Ask `/readyz` until it answers 200."""
-        deadline = time.monotonic() + GENEROUS_SECONDS
-        while time.monotonic() < deadline:
+
+        def is_ready() -> bool:
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return
+                return httpx.get(f"{self.url}/readyz").status_code == 200
             except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError(f"not ready\n{self.log}")
+                return False
+
+        wait_until(is_ready, lambda: f"not ready\n{self.log}")
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop and return its exit status."""

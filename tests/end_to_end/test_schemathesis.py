@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import GENEROUS_SECONDS
+
 KEY = "opensesame"
 EXAMPLES = 100
 NOT_CHECKED = [
@@ -26,7 +28,7 @@ def test_the_service_does_as_its_document_says(run_server: Callable[..., Any], t
             f"--exclude-checks={','.join(NOT_CHECKED)}",
             f"--max-examples={EXAMPLES}",
             "--seed=0",
-            "--max-response-time=5",
+            f"--request-timeout={GENEROUS_SECONDS}",
             "--output-truncate=false",
         ],
         cwd=tmp_path,

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.wire import Wire
+from tests.waiting import GENEROUS_SECONDS
 
 RunServer = Callable[..., Any]
 PREDICT = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -221,7 +222,7 @@ def test_many_at_a_time_are_each_answered_right(server: str, samples: dict[str, 
 
     async def read_all() -> list[dict[str, Any]]:
         limits = httpx.Limits(max_connections=50)
-        async with httpx.AsyncClient(base_url=server, timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=server, limits=limits) as client:
             return await asyncio.gather(*(read(client, label) for label in labels))
 
     answers = asyncio.run(read_all())
@@ -283,14 +284,14 @@ def test_a_port_that_is_taken_stops_the_start_and_is_named(run_server: RunServer
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = run_server(wait=False, OCR_PORT=str(port), OCR_WORKERS=workers)
-        assert server.process.wait(timeout=60) not in {0, None}
+        assert server.process.wait(timeout=GENEROUS_SECONDS) not in {0, None}
     (line,) = server.log.splitlines()
     assert line == f"OCR_HOST, OCR_PORT: Cannot listen on 127.0.0.1, port {port}: Address already in use"
 
 
 def test_the_settings_reach_the_workers(run_server: RunServer, samples: dict[str, bytes]) -> None:
     server = run_server(OCR_MAX_UPLOAD_BYTES="1000", OCR_API_KEY="opensesame")
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=GENEROUS_SECONDS)
     for headers, status in (({}, 401), ({"X-API-Key": "opensesame"}, 413)):
         connection.request("POST", "/predict", samples["ef2ec"], headers)
         response = connection.getresponse()

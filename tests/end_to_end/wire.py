@@ -4,12 +4,14 @@ import json
 import socket
 import struct
 
+from tests.waiting import GENEROUS_SECONDS
+
 
 class Wire:
     """A connection that sends just the bytes it is given."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=GENEROUS_SECONDS)
         self.file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.command import Result, start_command
+from tests.waiting import GENEROUS_SECONDS
 
 pytest.importorskip("ray", reason="no Ray: make test-ray installs it into .venv-ray and runs these tests")
-
-SECONDS = 240
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +51,7 @@ def start(repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield run
     for process in started:
         process.terminate()
-        process.communicate(timeout=SECONDS)
+        process.communicate(timeout=GENEROUS_SECONDS)
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Result]:
 
     def run(*arguments: object, **variables: str) -> Result:
         process = start(*arguments, **variables)
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = process.communicate(timeout=GENEROUS_SECONDS)
         return Result(process.returncode, out, err)
 
     return run

@@ -1,7 +1,6 @@
 """`python -m app read --engine ray`: a row an image, whatever becomes of the machines."""
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from pyarrow import fs
 from ray.cluster_utils import Cluster
 
 from tests.command import Result
+from tests.waiting import GENEROUS_SECONDS, wait_until
 
 Run = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]
@@ -94,15 +94,6 @@ def has_worker(raylet: int) -> bool:
     return any("MapWorker" in Path(f"/proc/{child}/cmdline").read_text() for child in children)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait for something that happens while a process runs."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 class TestCluster:
     def test_a_node_killed_midway_loses_nothing_and_doubles_nothing(
         self, cluster: Cluster, start: Start, images: list[str]
@@ -110,12 +101,17 @@ class TestCluster:
         process = start(*READ, "scans", "--output", "table", RAY_ADDRESS=cluster.address)
         others = [node for node in cluster.list_all_nodes() if node != cluster.head_node]
         pids = {node: node.all_processes["raylet"][0].process.pid for node in others}
-        wait_for(lambda: any(Path("table").glob("part-*")) and any(map(has_worker, pids.values())), process)
+
+        def is_amid() -> bool:
+            assert process.poll() is None, process.communicate()
+            return any(Path("table").glob("part-*")) and any(map(has_worker, pids.values()))
+
+        wait_until(is_amid)
         lost = next(node for node in others if has_worker(pids[node]))
         cluster.remove_node(lost, allow_graceful=False)
         done = len(list(Path("table").glob("part-*")))
         assert done < 10
-        _, err = process.communicate(timeout=240)
+        _, err = process.communicate(timeout=GENEROUS_SECONDS)
         assert process.returncode == 1, err
         assert "12,000 read, 2 errors; " in err
         assert len(list(Path("table").glob("part-*"))) == 13

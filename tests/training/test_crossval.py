@@ -5,18 +5,16 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.command import start_command
+from tests.waiting import GENEROUS_SECONDS, ending, wait_until
 from training.__main__ import app
-from training.crossval import Part, default_folder, fold_parts, label_parts, run_part
+from training.crossval import default_folder, fold_parts, label_parts
 from training.dataset import Sample, read_samples
 
 SMALL = ["--width", "96", "--height", "32", "--epochs", "1"]
@@ -100,13 +98,6 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 class TestTheCommand:
     def test_reads_every_image_and_reports(self, few_digits: Path, two_folds: Path) -> None:
         report = json.loads((two_folds / "crossval.json").read_text())
@@ -136,12 +127,22 @@ class TestTheCommand:
         assert report["trainings"][1]["seconds"] < 1000
         assert report["trainings"][1]["name"] == second.name
 
-    def test_reads_a_fold_again_whose_readings_were_lost(self, few_digits: Path, tmp_path: Path) -> None:
-        part = Part("part", read_samples(few_digits)[:30], read_samples(few_digits)[30:], seed=0)
-        options = {"width": 96, "height": 32, "epochs": 1}
-        once = run_part(part, tmp_path, options)
-        (tmp_path / "part" / "readings.json").unlink()
-        assert run_part(part, tmp_path, options) == once
+    def test_reads_a_fold_again_whose_readings_were_lost(self, few_digits: Path, copy_of_two_folds: Path) -> None:
+        first, _ = fold_parts(read_samples(few_digits), folds=2, repeats=1)
+        readings = copy_of_two_folds / first.name / "readings.json"
+        before = json.loads(readings.read_text())
+        readings.unlink()
+        assert run(few_digits, copy_of_two_folds, "--folds", "2").exit_code == 0
+        assert json.loads(readings.read_text()) == before
+
+    def test_starts_no_process_where_nothing_is_left_to_do(
+        self, few_digits: Path, copy_of_two_folds: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = (copy_of_two_folds / "crossval.json").read_text()
+        (copy_of_two_folds / "crossval.json").unlink()
+        monkeypatch.delattr("multiprocessing.process.BaseProcess.start")
+        assert run(few_digits, copy_of_two_folds, "--folds", "2").exit_code == 0
+        assert (copy_of_two_folds / "crossval.json").read_text() == before
 
     def test_draws_labels(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "12", "--seeds", "1")
@@ -175,18 +176,16 @@ class TestTheCommand:
         assert from_run.parent == plain.parent
 
     def test_stopped_leaves_no_process_behind(self, few_digits: Path, tmp_path: Path, repository: Path) -> None:
-        command = [sys.executable, "-m", "training", "crossval", "--data", str(few_digits)]
-        options = ["--output", str(tmp_path / "cv"), *SMALL[:-1], "500", "--folds", "2", "--jobs", "2"]
-        with subprocess.Popen(
-            [*command, *options], cwd=repository, stderr=subprocess.PIPE, text=True, start_new_session=True
-        ) as process:
-            wait_for(lambda: len(list(tmp_path.glob("cv/*/run/checkpoint.npz"))) == 2)
+        options = ["--output", tmp_path / "cv", *SMALL[:-1], "500", "--folds", "2", "--jobs", "2"]
+        command = start_command(repository, ("training", "crossval", "--data", few_digits, *options), {})
+        with ending(command) as process:
+            wait_until(lambda: len(list(tmp_path.glob("cv/*/run/checkpoint.npz"))) == 2 or process.poll())
             os.kill(process.pid, signal.SIGTERM)
-            _, said = process.communicate(timeout=60)
-        assert process.returncode == 130
+            _, said = process.communicate(timeout=GENEROUS_SECONDS)
+            assert process.returncode == 130, said
+            wait_until(lambda: not group_lives(process.pid))
         assert "Traceback" not in said
         assert "the same command goes on" in said
-        wait_for(lambda: not group_lives(process.pid))
 
     def test_refuses_what_cannot_be(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "40")

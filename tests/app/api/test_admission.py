@@ -124,8 +124,8 @@ def test_who_waits_too_long_is_told_so() -> None:
         work()
 
     async def main() -> list[Any]:
-        turns = Turns(max_waiting=2, max_seconds=0.01, counted=nullcontext())
-        slow, late = take(turns, "slow", lambda: time.sleep(0.05)), take(turns, "late", lambda: None)
+        turns = Turns(max_waiting=2, max_seconds=0.3, counted=nullcontext())
+        slow, late = take(turns, "slow", lambda: time.sleep(0.5)), take(turns, "late", lambda: None)
         results = await asyncio.gather(turns.take(), slow, late, return_exceptions=True)
         await take(turns, "next", lambda: None)
         return list(results)
@@ -142,12 +142,12 @@ def test_work_that_could_not_be_begun_in_time_is_not_done() -> None:
 
     def work() -> None:
         begun.append("first")
-        go_on.wait(10)
+        go_on.wait()
 
     async def main() -> list[Any]:
-        threads = Threads(1, max_waiting=1, max_seconds=0.05, counted=nullcontext())
+        threads = Threads(1, max_waiting=1, max_seconds=0.5, counted=nullcontext())
         first = asyncio.ensure_future(threads.run(work))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         late = asyncio.ensure_future(threads.run(lambda: begun.append("late")))
         await asyncio.sleep(0)
         results = await asyncio.gather(late, threads.run(lambda: begun.append("refused")), return_exceptions=True)

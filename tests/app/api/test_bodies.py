@@ -10,6 +10,7 @@ import httpx
 
 from app.main import create_app
 from app.settings import Settings
+from tests.waiting import GENEROUS_SECONDS
 
 BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
 HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
@@ -47,7 +48,7 @@ def test_beyond_four_of_the_largest_requests_are_told_to_come_back(
 
             held = [asyncio.ensure_future(send(slowly())) for _ in range(4)]
             await asyncio.sleep(0.1)
-            refused = [await asyncio.wait_for(send(slowly()), 30) for _ in range(2)]
+            refused = [await asyncio.wait_for(send(slowly()), GENEROUS_SECONDS) for _ in range(2)]
             probe = await client.get("/livez")
             rest_may_come.set()
             return [*refused, probe, *(await asyncio.gather(*held)), await send(HEAD + samples["ef2ec"] + END)]

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.api import schemas
 from app.inference.store import ModelStore
+from tests.waiting import GENEROUS_SECONDS
 
 Problem = Callable[[Any, int], dict[str, Any]]
 Start = Callable[..., TestClient]
@@ -330,14 +331,14 @@ def test_requests_are_answered_while_models_are_loaded_and_reloads_take_turns(
         at_a_time.append(1)
         loading.release()
         assert len(at_a_time) == 1
-        assert go_on.wait(timeout=60)
+        assert go_on.wait(timeout=GENEROUS_SECONDS)
         at_a_time.pop()
         return ModelStore(*given)
 
     monkeypatch.setattr("app.reload.ModelStore", load_slowly)
     with ThreadPoolExecutor() as threads:
         reloads = [threads.submit(reload, client) for _ in range(2)]
-        assert loading.acquire(timeout=60)
+        assert loading.acquire(timeout=GENEROUS_SECONDS)
         time.sleep(0.1)  # the other one would begin now if it did not wait
         assert reads_with(client, samples["ef2ec"]) == "10"
         assert not any(one.done() for one in reloads)

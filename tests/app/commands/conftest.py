@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from app.__main__ import app
 from app.settings import PREFIX
 from tests.command import Result, start_command
+from tests.waiting import GENEROUS_SECONDS, ending
 
 
 @pytest.fixture
@@ -40,16 +42,8 @@ def read(folder: Path) -> Iterator[Callable[..., Result]]:
 @pytest.fixture
 def start(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the command as a process group of its own, as a shell does."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*arguments: object) -> subprocess.Popen[str]:
-        started.append(start_command(repository, ("app", "read", *arguments), {}))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+    with ExitStack() as stack:
+        yield lambda *words: stack.enter_context(ending(start_command(repository, ("app", "read", *words), {})))
 
 
 @pytest.fixture
@@ -57,7 +51,7 @@ def finish() -> Callable[[subprocess.Popen[str]], Result]:
     """Waits for a command."""
 
     def wait(process: subprocess.Popen[str]) -> Result:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=GENEROUS_SECONDS)
         return Result(process.returncode, out, err)
 
     return wait

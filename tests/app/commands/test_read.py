@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.command import Result
+from tests.waiting import GENEROUS_SECONDS
 
 Read = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]
@@ -66,7 +67,7 @@ class TestLines:
         name = os.fsdecode(b"\xff.png")
         (folder / "odd").mkdir()
         (folder / "odd" / name).write_bytes(samples["b5wn6"])
-        out, _ = start("--json", "odd").communicate(timeout=60)
+        out, _ = start("--json", "odd").communicate(timeout=GENEROUS_SECONDS)
         assert json.loads(out)["path"] == f"odd/{name}"
 
     def test_a_folder_without_images_is_no_error(self, read: Read, folder: Path) -> None:
@@ -226,7 +227,7 @@ class TestInProcesses:
         assert process.stdout.readline()
         process.stdout.close()
         process.stdout = None
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=GENEROUS_SECONDS)
         assert (process.returncode, err) == (1, "")
 
     @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -249,7 +250,7 @@ class TestInProcesses:
         process.stdout.readline()
         process.kill()
         process.wait()
-        process.communicate(timeout=60)  # waits for the last process that has the pipes open
+        process.communicate(timeout=GENEROUS_SECONDS)  # waits for the last process that has the pipes open
 
     def test_memory_does_not_grow_with_the_number_of_images(
         self, folder: Path, repository: Path, images: Images

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.waiting import GENEROUS_SECONDS, ending, wait_until
 
 KEY = "opensesame-1234"
 Line = dict[str, Any]
@@ -26,25 +27,16 @@ def read_log_of(repository: Path, folder: Path, **variables: str) -> str:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(repository), "OCR_PORT": "0"}
     environment |= {"OCR_MODEL_STORE": str(repository / "model_store"), "OCR_API_KEY": KEY, "OCR_MODELSTORE": "x"}
     with log.open("w") as file:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             [sys.executable, "-m", "app"], cwd=folder, env=environment | variables, stdout=file, stderr=file
         )
-    try:
-        port = int(wait_for(log, r"running on http://127\.0\.0\.1:(\d+)")[1])
+    with ending(started) as process:
+        address = r"running on http://127\.0\.0\.1:(\d+)"
+        port = int(wait_until(lambda: re.search(address, log.read_text()), log.read_text)[1])
         send_every_kind_of_request(port, (repository / "samples" / "ef2ec.png").read_bytes())
-    finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=GENEROUS_SECONDS)
     return log.read_text()
-
-
-def wait_for(log: Path, pattern: str) -> re.Match[str]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if found := re.search(pattern, log.read_text()):
-            return found
-        time.sleep(0.02)
-    raise TimeoutError(log.read_text())
 
 
 def send_every_kind_of_request(port: int, image: bytes) -> None:
@@ -220,7 +212,7 @@ def log_of_a_fault(repository: Path, tmp_path: Path) -> Callable[[str], list[str
         environment |= {"OCR_MODEL_STORE": str(repository / "model_store"), "OCR_API_KEY": KEY}
         command = [sys.executable, "-c", FAULT, KEY]
         finished = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=GENEROUS_SECONDS, check=True
         )
         assert KEY not in finished.stdout
         assert "content of the upload" not in finished.stdout

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.end_to_end.conftest import GENEROUS_SECONDS
+from tests.waiting import GENEROUS_SECONDS
 
 # Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -52,6 +52,7 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[...,
                 browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
             )
             page = context.new_page()
+            page.set_default_timeout(1000 * GENEROUS_SECONDS)
             page.on("console", complain)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.goto(url)

@@ -5,7 +5,6 @@ The engine must have or reach the base image and PyPI.
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ import yaml
 
 from app.settings import PREFIX, Settings
 from tests.end_to_end.containers.docker import attempt, run
+from tests.waiting import GENEROUS_SECONDS, wait_until
 
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 
 API_KEY = "key-of-the-container-test"
 MAX_MEGABYTES_OVER_BASE = 400
-STOP_SECONDS = 9  # the engine kills what has not stopped after ten
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,6 @@ class Container:
             f"{self.url}/predict",
             content=image,
             headers={"Content-Type": "image/png", "X-API-Key": self.api_key},
-            timeout=30,
         )
         answer.raise_for_status()
         text: str = answer.json()["text"]
@@ -58,11 +56,8 @@ class Container:
         except httpx.TransportError:
             return False
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"not so after {seconds} s:\n{run('docker', 'logs', self.id)}"
-            time.sleep(0.2)
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        wait_until(condition, lambda: run("docker", "logs", self.id))
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +74,13 @@ def service(
         *("--env-file", str(settings)),
     ]
     try:
-        run(*compose, "up", "--detach", "--build", seconds=1000)
+        run(*compose, "up", "--detach", "--build")
         address = run(*compose, "port", "api", "8000")
         container = Container(run(*compose, "ps", "--quiet", "api"), f"http://{address}", API_KEY)
         container.wait_until(container.is_healthy)
         yield container
     finally:
-        run(*compose, "down", "--volumes", "--rmi", "local", "--timeout", "5", seconds=120)
+        run(*compose, "down", "--volumes", "--rmi", "local", "--timeout", "5")
 
 
 @pytest.fixture
@@ -122,7 +117,7 @@ def test_prometheus_and_grafana_come_with_a_profile(compose_command: list[str], 
 
 def test_the_image_is_small(service: Container, repository: Path) -> None:
     base = f"captcha-reader-test-base-{os.getpid()}"
-    run("docker", "build", "--quiet", "--target", "base", "--tag", base, str(repository), seconds=300)
+    run("docker", "build", "--quiet", "--target", "base", "--tag", base, str(repository))
     try:
         base_size, size = (
             int(run("docker", "image", "inspect", "--format", "{{.Size}}", image))
@@ -175,9 +170,7 @@ def test_the_image_alone_reads_leaves_nothing_and_stops_cleanly(
     label, image = next(iter(samples.items()))
     assert container.read(image) == label
 
-    started = time.monotonic()
-    run("docker", "stop", container.id)
-    assert time.monotonic() - started < STOP_SECONDS
+    run("docker", "stop", "--time", str(GENEROUS_SECONDS), container.id)  # which it is killed after
     assert container.inspect()["State"]["ExitCode"] == 0
     assert run("docker", "diff", container.id) == ""  # ONNX Runtime's telemetry would keep its cache in the home
 

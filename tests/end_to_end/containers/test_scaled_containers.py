@@ -17,6 +17,7 @@ import yaml
 
 from tests.deploy.load import Load, wait_until_ready
 from tests.end_to_end.containers.docker import run
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 
@@ -82,15 +83,15 @@ def scaled(
         *("--env-file", str(folder / ".env")),
     ]
     try:
-        run("docker", "build", "--tag", image, str(folder), seconds=300)
-        run(*compose, *documented[command + 2 :], "--build", seconds=1000)
+        run("docker", "build", "--tag", image, str(folder))
+        run(*compose, *documented[command + 2 :], "--build")
         scaled = Scaled(compose)
         for replica in scaled.replicas:
             wait_until_back(replica)
         wait_until_ready(scaled.url, NOTICED_SECONDS)
         yield scaled
     finally:
-        run(*compose, "--profile", "scale", "down", "--volumes", "--rmi", "local", "--timeout", "10", seconds=120)
+        run(*compose, "--profile", "scale", "down", "--volumes", "--rmi", "local", "--timeout", "10")
         run("docker", "image", "rm", image)
 
 
@@ -98,9 +99,12 @@ def test_as_many_serve_as_the_documentation_says(
     scaled: Scaled, documented: list[str], samples: dict[str, bytes]
 ) -> None:
     assert f"api={len(scaled.replicas)}" in documented
-    for _ in range(12):
+
+    def all_have_read() -> bool:
         assert httpx.post(f"{scaled.url}/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
-    assert all('"/predict"' in run("docker", "logs", replica) for replica in scaled.replicas)
+        return all('"/predict"' in run("docker", "logs", replica) for replica in scaled.replicas)
+
+    wait_until(all_have_read)
 
 
 def test_the_update_of_the_documentation_fails_no_request(
@@ -109,7 +113,7 @@ def test_the_update_of_the_documentation_fails_no_request(
     before = scaled.replicas
     (script,) = [block for block in blocks if "--no-recreate" in block]
     with Load(scaled.url, samples["ef2ec"]) as load:
-        run("sh", "-euc", script.replace("docker compose", shlex.join(scaled.compose)), seconds=200)
+        run("sh", "-euc", script.replace("docker compose", shlex.join(scaled.compose)))
     load.assert_all_were_read("ef2ec")
     assert len(scaled.replicas) == len(before)
     assert not {*scaled.replicas} & {*before}

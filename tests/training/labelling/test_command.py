@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.waiting import GENEROUS_SECONDS
 from training.__main__ import app
 from training.labelling.decisions import lock_labels
 
@@ -67,6 +68,11 @@ def test_wrong_options_end_with_status_2(folder: Path, option: list[str]) -> Non
 def test_nothing_of_it_waits_for_tensorflow(repository: Path) -> None:
     listing = "import sys, training.__main__, training.labelling.server; print(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", listing], cwd=repository, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", listing],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GENEROUS_SECONDS,
     )
     assert not {"tensorflow", "keras", "matplotlib"} & set(done.stdout.split())

@@ -7,10 +7,9 @@ import pytest
 
 from app.inference.model import ModelError
 from tests.training.labelling.conftest import write_image
+from tests.waiting import GENEROUS_SECONDS
 from training.labelling.guesses import Guesses
 from training.labelling.images import find_images
-
-GENEROUS_SECONDS = 60
 
 
 @pytest.fixture

@@ -1,19 +1,18 @@
 """Real trainings in the background, as short as can be."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.inference.model import ImageToTextModel
+from tests.waiting import GENEROUS_SECONDS, wait_until
 from training.draw import draw_folder, draw_plain
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import find_images
 from training.labelling.retrain import FEWEST_LABELS, Retraining, model_name
 from training.labelling.session import Session
 
-GENEROUS_SECONDS = 120
 IMAGES = FEWEST_LABELS + 4
 EVERY = 10
 
@@ -28,6 +27,7 @@ def texts(tmp_path: Path) -> list[Path]:
 def session(texts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> Iterator[Session]:
     """A labelling that lacks one label for its first training, of two epochs."""
     monkeypatch.setenv("PYTHONPATH", str(repository))
+    monkeypatch.setattr("training.labelling.retrain.NICENESS", 0)  # other tests would go first
     images = find_images(texts[0].parent)
     session = Session(images, Decisions(tmp_path / "labels.csv", images))
     for number in range(FEWEST_LABELS - 1):
@@ -46,13 +46,6 @@ def training_of(session: Session) -> Retraining:
     return session.retraining
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + GENEROUS_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
-
-
 def test_enough_labels_start_a_training_whose_model_then_guesses(session: Session, texts: list[Path]) -> None:
     retraining, last = training_of(session), FEWEST_LABELS - 1
     assert retraining.labels_needed(last) == 1
@@ -63,7 +56,7 @@ def test_enough_labels_start_a_training_whose_model_then_guesses(session: Sessio
         said.add((retraining.message, retraining.progress))
         return retraining.state != "training"
 
-    wait_for(is_over)
+    wait_until(is_over)
     assert retraining.state == "finished", retraining.message
     assert retraining.message.startswith(f"Trained on {FEWEST_LABELS} labels: ")
     assert said >= {
@@ -88,7 +81,7 @@ def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: 
     session.images.path(1).write_bytes(session.images.path(0).read_bytes())
     label(session, FEWEST_LABELS, "0000")
     retraining = training_of(session)
-    wait_for(lambda: retraining.state != "training")
+    wait_until(lambda: retraining.state != "training")
     assert retraining.state == "failed"
     first, second = (sample.label for sample in session.samples()[:2])
     assert f"the same picture with different labels ({first}, {second})" in retraining.message
@@ -100,7 +93,7 @@ def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: 
 
 def test_ended_in_the_middle_it_leaves_nothing(session: Session, tmp_path: Path) -> None:
     label(session, FEWEST_LABELS, "0000")
-    wait_for(lambda: list(tmp_path.glob("runs/checkpoints/*/log.txt")))
+    wait_until(lambda: list(tmp_path.glob("runs/checkpoints/*/log.txt")))
     session.close()
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("runs/**/*")] == ["runs/checkpoints"]
     assert session.guesses.model is None

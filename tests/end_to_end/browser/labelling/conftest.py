@@ -1,10 +1,8 @@
 """The labelling command and a browser that shows its page."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.end_to_end.conftest import GENEROUS_SECONDS
+from tests.command import start_command
+from tests.waiting import GENEROUS_SECONDS, ending
 from training.dataset import Sample, read_samples
 from training.draw import draw_folder
 
@@ -34,12 +33,8 @@ class Command:
 
 @contextmanager
 def labelling(folder: Path, repository: Path, *options: object) -> Iterator[Command]:
-    words = ["label", folder, "--no-open", "--port", 0, *options]
-    command = [sys.executable, "-m", "training", *map(str, words)]
-    environment = os.environ | {"PYTHONPATH": str(repository)}
-    with subprocess.Popen(
-        command, cwd=folder.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    words = ("training", "label", folder, "--no-open", "--port", 0, *options)
+    with ending(start_command(repository, words, {}, cwd=folder.parent)) as process:
         said = ""
         for line in process.stdout or ():
             said += line
@@ -48,9 +43,6 @@ def labelling(folder: Path, repository: Path, *options: object) -> Iterator[Comm
                 break
         else:
             raise AssertionError(said)
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -18,6 +19,7 @@ from tests.end_to_end.browser.labelling.conftest import (
     type_label,
     type_label_and_see,
 )
+from tests.waiting import wait_until
 from training.dataset import Sample, read_image, write_csv
 from training.draw import draw_captcha, draw_folder
 from training.labelling.retrain import FEWEST_LABELS, models_folder
@@ -41,7 +43,9 @@ def test_a_model_guesses_and_the_least_sure_comes_first(
 ) -> None:
     model = ImageToTextModel(shipped_model)
     readings = {name: model.predict([read_image(guessable / name)])[0] for name in GUESSABLE}
-    page = open_page(label(guessable, "--model", shipped_model).address)
+    address = label(guessable, "--model", shipped_model).address
+    wait_until(lambda: not httpx.get(f"{address}status?tab=test").json()["is_reading"])  # the page waits three seconds
+    page = open_page(address)
     for name in sorted(readings, key=lambda name: readings[name].confidence):
         assert shown(page) == name
         expect(page.locator("#guess-text")).to_contain_text(f"captcha/{shipped_model.name}")

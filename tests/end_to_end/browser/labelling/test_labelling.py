@@ -1,17 +1,15 @@
 """`python -m training label` with a real browser, as people use it: with the keyboard."""
 
 import csv
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.command import start_command
 from tests.end_to_end.browser.labelling.conftest import (
     Command,
     labels_of,
@@ -19,6 +17,7 @@ from tests.end_to_end.browser.labelling.conftest import (
     type_label,
     type_label_and_see,
 )
+from tests.waiting import GENEROUS_SECONDS, ending, wait_until
 from training.dataset import Sample
 
 
@@ -211,25 +210,18 @@ def test_the_browser_that_is_opened_comes_to_the_page(
     opener = tmp_path / "opener"
     opener.write_text(f'#!/bin/sh\necho "$1" > {told}.new && mv {told}.new {told}\n')
     opener.chmod(0o755)
-    environment = os.environ | {"PYTHONPATH": str(repository), "BROWSER": str(opener)}
-    command = [sys.executable, "-m", "training", "label", str(folder), "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            for line in process.stdout or ():
-                if "label at" in line:
-                    break
-            page = browser.new_page()
-            page.wait_for_timeout(200)
-            while not told.exists():
-                page.wait_for_timeout(20)
-            address = told.read_text().strip()
-            page.goto(address)
-            expect(page.locator("#text")).to_be_focused()
-            assert page.url in line
-            assert page.url.rstrip("/").rpartition("/")[2] not in address  # other users of the machine see it
-            answer = page.goto(address)
-            assert answer is not None
-            assert answer.status == 403
-            page.close()
-        finally:
-            process.terminate()
+    words = ("training", "label", folder, "--port", 0)
+    with ending(start_command(repository, words, {"BROWSER": str(opener)})) as process:
+        line = next(line for line in process.stdout or () if "label at" in line)
+        wait_until(told.exists)
+        address = told.read_text().strip()
+        page = browser.new_page()
+        page.set_default_timeout(1000 * GENEROUS_SECONDS)
+        page.goto(address)
+        expect(page.locator("#text")).to_be_focused()
+        assert page.url in line
+        assert page.url.rstrip("/").rpartition("/")[2] not in address  # other users of the machine see it
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == 403
+        page.close()
