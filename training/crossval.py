@@ -102,10 +102,11 @@ def run_parts(
     Raises:
         RunError: the folder holds trainings with other settings or images.
     """
+    left = yield from stored_results(parts, folder, options)
     spawn = multiprocessing.get_context("spawn")
     threads = max(1, available_cpus() // jobs)
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
-        futures = [pool.submit(run_part, part, folder, options) for part in parts]
+        futures = [pool.submit(run_part, part, folder, options) for part in left]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -117,31 +118,41 @@ def run_parts(
             raise
 
 
-def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
-    """Train on what is known and read what is unseen, unless that was done before.
+def stored_results(
+    parts: Sequence[Part], folder: Path, options: dict[str, Any]
+) -> Generator[PartResult, None, list[Part]]:
+    """The results that are in the folder already; returns the parts that are left.
 
     Raises:
-        RunError: it was done, or begun, with other settings or images.
+        RunError: a part was done, or begun, with other settings or images.
     """
-    place = folder / part.name
-    run, model, file = RunFolder(place / "run"), _model_folder(place), place / "readings.json"
-    train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
-    config = resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
-    if run.state_file.exists():
-        _check_same(run, part, config)
-    if file.exists():
-        stored = json.loads(file.read_text(encoding="utf-8"))
+    left = []
+    for part in parts:
+        run, file = RunFolder(folder / part.name / "run"), _readings_file(folder / part.name)
+        if run.state_file.exists():
+            _check_same(run, part, options)
+        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if "view_lines" in stored:  # earlier versions read no views
             lines = {key: [Line(**line) for line in stored[key]] for key in ("lines", "view_lines")}
-            return PartResult(**stored | lines)
+            yield PartResult(**stored | lines)
+        else:
+            left.append(part)
+    return left
+
+
+def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
+    """Train on what is known, from where an earlier attempt was interrupted, and read what is unseen."""
+    place = folder / part.name
+    run, model = RunFolder(place / "run"), _model_folder(place)
     if not run.state_file.exists():
+        train, validation = _split(part, options)
         state = RunState(
             command=f"python -m training crossval, {part.name}",
             data=part.name,
             data_sha256=data_checksum(part.known),
             output=str(model),
             vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet counts as known
-            config=config,
+            config=_config(part, options),
         )
         start_run(run, state, train, validation)
     if not run.read_state().finished:
@@ -153,7 +164,7 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
         evaluate(model, part.unseen).lines,
         evaluate(model, part.unseen, in_views=True).lines,
     )
-    with write_atomically(file) as out:
+    with write_atomically(_readings_file(place)) as out:
         json.dump(asdict(result), out, ensure_ascii=False)
     return result
 
@@ -192,7 +203,20 @@ def _model_folder(part: Path) -> Path:
     return part / "model"
 
 
-def _check_same(run: RunFolder, part: Part, config: TrainingConfig) -> None:
+def _readings_file(part: Path) -> Path:
+    return part / "readings.json"
+
+
+def _split(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample]]:
+    return split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
+
+
+def _config(part: Part, options: dict[str, Any]) -> TrainingConfig:
+    train, _ = _split(part, options)
+    return resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
+
+
+def _check_same(run: RunFolder, part: Part, options: dict[str, Any]) -> None:
     state = run.read_state()
-    if state.config != config or state.data_sha256 != data_checksum(part.known):
+    if state.config != _config(part, options) or state.data_sha256 != data_checksum(part.known):
         raise RunError(f"{run.path} holds a training with other settings or images: name another --output.")

@@ -8,7 +8,7 @@ from typing import Any
 from app.cluster import connect
 from app.inference.cpus import available_cpus
 from training.backend import start_worker
-from training.crossval import Part, PartResult, run_part
+from training.crossval import Part, PartResult, run_part, stored_results
 from training.run import RunError
 
 
@@ -25,6 +25,7 @@ def run_parts_on_ray(
         ClusterError: there is no cluster.
         RunError: the folder holds trainings with other settings or images, or a machine does not see it.
     """
+    left = yield from stored_results(parts, folder, options)
     threads = max(1, available_cpus() // jobs)
     folder.mkdir(parents=True, exist_ok=True)
     with connect(threads * jobs):
@@ -32,7 +33,7 @@ def run_parts_on_ray(
 
         # A process a training: TensorFlow takes its number of threads only once.
         task = ray.remote(num_cpus=threads, max_calls=1, max_retries=-1)(_run_part)
-        waiting = [task.remote(Path.cwd(), part, folder, options, threads) for part in parts]
+        waiting = [task.remote(Path.cwd(), part, folder, options, threads) for part in left]
         while waiting:
             (done,), waiting = ray.wait(waiting)
             try:
