@@ -18,6 +18,12 @@ from app.inference.stopwatch import Stopwatch
 LATER = 3600.0  # seconds
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left to the next turn because the machine is busy."""
+    monkeypatch.setattr("app.api.gathering.TOGETHER_SECONDS", LATER)
+
+
 @pytest.fixture
 def model(shipped_model: Any) -> ImageToTextModel:
     return ImageToTextModel(shipped_model)
@@ -69,9 +75,8 @@ def test_the_first_is_read_at_once_and_those_that_came_with_it_together(
 
 
 def test_no_more_are_read_together_than_the_loop_may_be_held_up_by(
-    model: ImageToTextModel, runs: list[int], samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    model: ImageToTextModel, runs: list[int], samples: dict[str, bytes]
 ) -> None:
-    monkeypatch.setattr("app.api.gathering.TOGETHER_SECONDS", LATER)
     labels = ([*samples] * TOGETHER)[: 2 * TOGETHER + 2]
     assert texts(read_at_once(model, [samples[label] for label in labels])) == labels
     assert runs == [1, TOGETHER, TOGETHER, 1]
@@ -88,6 +93,7 @@ def test_images_that_take_long_to_decode_are_left_to_the_next_turn(
         now += 0.6 * TOGETHER_SECONDS
         return decode(image)
 
+    monkeypatch.setattr("app.api.gathering.TOGETHER_SECONDS", TOGETHER_SECONDS)
     monkeypatch.setattr(CheckedImage, "decode", slowly)
     monkeypatch.setattr("app.api.gathering.time.perf_counter", lambda: now)
     assert texts(read_at_once(model, [samples["ef2ec"]] * 6)) == ["ef2ec"] * 6
