@@ -9,7 +9,7 @@ from training.calibration import TEMPERATURES, augmented_copies, fit_temperature
 from training.dataset import LabelledImages
 
 CODEC = CtcCodec("ab")
-LABELS = ["a", "b"] * 2_000
+LABELS = ["a", "b"] * 500
 
 
 def one_step_images(logit: float, part_right: float) -> NDArray[np.float64]:

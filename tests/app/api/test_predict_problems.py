@@ -49,7 +49,7 @@ NOT_IMAGES = {
     "the start of a PNG": (picture("PNG")[:20], 422, "damaged"),
     "half a JPEG": (picture("JPEG")[:300], 422, "damaged"),
     "too many pixels": (picture("PNG", (5000, 5000)), 413, "at most 4,000,000 pixels"),
-    "pixels to fill the memory with": (picture("PNG", (30000, 30000)), 413, "at most 4,000,000 pixels"),
+    "pixels to fill the memory with": (picture("PNG", (8000, 8000)), 413, "at most 4,000,000 pixels"),
     "too wide": (picture("PNG", (9000, 2)), 413, "8192 a side"),
 }
 
