@@ -55,18 +55,14 @@ def test_a_silent_connection_is_closed(connect: Connect) -> None:
 
 def test_a_head_that_drips_in_is_not_waited_for(connect: Connect) -> None:
     wire = connect()
-    for byte in PREDICT[:20]:
-        wire.send(bytes([byte]))
-        time.sleep(0.01)
+    wire.drip(PREDICT, SECONDS / 8)
     problem_of(wire, 408)
 
 
 def test_a_body_that_drips_in_is_not_waited_for(connect: Connect, impatient: Server) -> None:
     wire = connect()
     wire.send(PREDICT + b"Content-Length: 1000\r\n\r\n")
-    for _ in range(10):
-        wire.send(b"x")
-        time.sleep(0.02)
+    wire.drip(b"x" * 100, SECONDS / 8)
     problem = problem_of(wire, 408)
     assert "body did not arrive in time" in problem["detail"]
     impatient.wait_for_log(problem["request_id"])

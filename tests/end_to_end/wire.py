@@ -1,6 +1,7 @@
 """HTTP by the byte."""
 
 import json
+import select
 import socket
 import struct
 
@@ -16,6 +17,14 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+    def drip(self, data: bytes, pause: float) -> None:
+        """Send byte after byte with a pause of so many seconds after each, until there is an answer."""
+        for byte in data:
+            self.send(bytes([byte]))
+            if select.select([self.socket], [], [], pause)[0]:
+                return
+        raise AssertionError("all was waited for")
 
     def answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
         """The next response: its status, headers in small letters, and body."""
