@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.waiting import GENEROUS_SECONDS
+
 
 @dataclass(frozen=True)
 class Result:
@@ -19,6 +21,19 @@ class Result:
     def rows(self) -> list[list[str]]:
         """The lines of standard output, split at tabs."""
         return [line.split("\t") for line in self.out.splitlines()]
+
+
+def loaded_modules(repository: Path, names: str) -> set[str]:
+    """All modules that a new process has loaded when it has imported some, whose names are separated by commas."""
+    finished = subprocess.run(
+        [sys.executable, "-c", f"import sys, {names}; print(*sys.modules)"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GENEROUS_SECONDS,
+    )
+    return set(finished.stdout.split())
 
 
 def start_command(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+import httpx
+
 T = TypeVar("T")
 Process = TypeVar("Process", "subprocess.Popen[str]", "subprocess.Popen[bytes]")
 
@@ -28,6 +30,14 @@ def wait_until(condition: Callable[[], T | None], say: Callable[[], object] = st
         assert time.monotonic() < deadline, say()
         time.sleep(PAUSE_SECONDS)
     return found
+
+
+def answers_200(url: str) -> bool:
+    """Whether who is asked at an address is there and says 200."""
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager

@@ -130,7 +130,8 @@ def stored_results(
     for part in parts:
         run, file = RunFolder(folder / part.name / "run"), _readings_file(folder / part.name)
         if run.state_file.exists():
-            _check_same(run, part, options)
+            *_, config = _division(part, options)
+            _check_same(run, part, config)
         stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if "view_lines" in stored:  # earlier versions read no views
             lines = {key: [Line(**line) for line in stored[key]] for key in ("lines", "view_lines")}
@@ -145,14 +146,14 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
     place = folder / part.name
     run, model = RunFolder(place / "run"), _model_folder(place)
     if not run.state_file.exists():
-        train, validation = _split(part, options)
+        train, validation, config = _division(part, options)
         state = RunState(
             command=f"python -m training crossval, {part.name}",
             data=part.name,
             data_sha256=data_checksum(part.known),
             output=str(model),
             vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet counts as known
-            config=_config(part, options),
+            config=config,
         )
         start_run(run, state, train, validation)
     if not run.read_state().finished:
@@ -207,16 +208,13 @@ def _readings_file(part: Path) -> Path:
     return part / "readings.json"
 
 
-def _split(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample]]:
-    return split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
+def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample], TrainingConfig]:
+    """What a part is trained on, what its training is watched with, and how it is trained."""
+    train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
+    return train, validation, resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
 
 
-def _config(part: Part, options: dict[str, Any]) -> TrainingConfig:
-    train, _ = _split(part, options)
-    return resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
-
-
-def _check_same(run: RunFolder, part: Part, options: dict[str, Any]) -> None:
+def _check_same(run: RunFolder, part: Part, config: TrainingConfig) -> None:
     state = run.read_state()
-    if state.config != _config(part, options) or state.data_sha256 != data_checksum(part.known):
+    if state.config != config or state.data_sha256 != data_checksum(part.known):
         raise RunError(f"{run.path} holds a training with other settings or images: name another --output.")

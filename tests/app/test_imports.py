@@ -1,15 +1,11 @@
 """The service runs without what only training needs."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.waiting import GENEROUS_SECONDS
+from tests.command import loaded_modules
 
 TRAINING_ONLY = {"training", "keras", "tensorflow", "tf2onnx", "matplotlib", "onnx"}
-
-LIST_LOADED = "import sys, app.main; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
 
 def imported_packages(source: str) -> set[str]:
@@ -23,15 +19,7 @@ def imported_packages(source: str) -> set[str]:
 
 
 def test_the_service_loads_nothing_of_the_training(repository: Path) -> None:
-    finished = subprocess.run(
-        [sys.executable, "-c", LIST_LOADED],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=GENEROUS_SECONDS,
-    )
-    loaded = set(finished.stdout.split())
+    loaded = loaded_modules(repository, "app.main")
     assert {"app", "onnxruntime", "fastapi"} <= loaded
     assert not loaded & TRAINING_ONLY
 

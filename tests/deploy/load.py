@@ -5,7 +5,7 @@ import time
 
 import httpx
 
-from tests.waiting import wait_until
+from tests.waiting import answers_200, wait_until
 
 CLIENTS = 4
 PAUSE_SECONDS = 0.01
@@ -54,12 +54,5 @@ class Load:
 
 def wait_until_ready(url: str, settle: float) -> None:
     """Wait until somebody is ready at an address, and then for so many seconds until all know."""
-
-    def is_ready() -> bool:
-        try:
-            return httpx.get(f"{url}/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    wait_until(is_ready, lambda: f"nobody is ready at {url}")
+    wait_until(lambda: answers_200(f"{url}/readyz"), lambda: f"nobody is ready at {url}")
     time.sleep(settle)

@@ -6,15 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from app.settings import PREFIX
-from tests.waiting import GENEROUS_SECONDS, wait_until
+from tests.waiting import GENEROUS_SECONDS, answers_200, ending, wait_until
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,7 @@ class Server:
 
     def wait_until_ready(self) -> None:
         """Ask `/readyz` until it answers 200."""
-
-        def is_ready() -> bool:
-            try:
-                return httpx.get(f"{self.url}/readyz").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        wait_until(is_ready, lambda: f"not ready\n{self.log}")
+        wait_until(lambda: answers_200(f"{self.url}/readyz"), lambda: f"not ready\n{self.log}")
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop and return its exit status."""
@@ -89,18 +81,16 @@ def running(folder: Path, repository: Path, variables: dict[str, str]) -> Iterat
     defaults = {"OCR_PORT": "0", "OCR_MODEL_STORE": str(repository / "model_store"), "PYTHONPATH": str(repository)}
     log_file = folder / "log"
     with log_file.open("wb") as log:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             [sys.executable, "-m", "app"], cwd=folder, env=inherited | defaults | variables, stdout=log, stderr=log
         )
-    try:
-        yield Server(process, log_file)
-    finally:
-        process.terminate()
+    with ending(started) as process:
         try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield Server(process, log_file)
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
 
 
 @pytest.fixture

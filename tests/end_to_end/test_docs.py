@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from app.settings import PREFIX
 from tests.end_to_end.pages import PAGES, ROOT, anchors, block_with, blocks, commands, links, scripts
+from tests.waiting import answers_200
 from training.__main__ import PROGRAM, app
 
 ADDRESS = "127.0.0.1:8000"
@@ -129,12 +130,9 @@ class World:
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
-                return
+    while not answers_200(f"http://127.0.0.1:{port}/readyz"):
+        assert process.poll() is None, f"make serve ended with status {process.returncode}"
         time.sleep(0.1)
-    raise AssertionError(f"make serve ended with status {process.returncode}")
 
 
 @pytest.fixture(scope="module")

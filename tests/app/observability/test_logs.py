@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.waiting import GENEROUS_SECONDS, ending, wait_until
+from tests.end_to_end.conftest import Server
+from tests.waiting import GENEROUS_SECONDS, ending
 
 KEY = "opensesame-1234"
 Line = dict[str, Any]
@@ -31,12 +32,10 @@ def read_log_of(repository: Path, folder: Path, **variables: str) -> str:
             [sys.executable, "-m", "app"], cwd=folder, env=environment | variables, stdout=file, stderr=file
         )
     with ending(started) as process:
-        address = r"running on http://127\.0\.0\.1:(\d+)"
-        port = int(wait_until(lambda: re.search(address, log.read_text()), log.read_text)[1])
-        send_every_kind_of_request(port, (repository / "samples" / "ef2ec.png").read_bytes())
-        process.terminate()
-        process.wait(timeout=GENEROUS_SECONDS)
-    return log.read_text()
+        server = Server(process, log)
+        send_every_kind_of_request(server.port, (repository / "samples" / "ef2ec.png").read_bytes())
+        server.stop()
+    return server.log
 
 
 def send_every_kind_of_request(port: int, image: bytes) -> None:

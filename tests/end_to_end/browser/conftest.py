@@ -28,6 +28,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def new_page(browser: Browser, **options: Any) -> Page:
+    """An empty page in a browser session of its own, with options of such a session."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(1000 * GENEROUS_SECONDS)
+    return page
+
+
 @pytest.fixture
 def complaints() -> list[str]:
     """What browsers complained about: nothing, if a test does not say otherwise."""
@@ -48,11 +55,7 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[...,
                 if message.type in {"error", "warning"} and not is_refusal:
                     complaints.append(message.text)
 
-            context = stack.enter_context(
-                browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
-            )
-            page = context.new_page()
-            page.set_default_timeout(1000 * GENEROUS_SECONDS)
+            page = stack.enter_context(new_page(browser, permissions=["clipboard-read", "clipboard-write"], **options))
             page.on("console", complain)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.goto(url)

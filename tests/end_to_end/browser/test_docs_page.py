@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.waiting import GENEROUS_SECONDS
+from tests.end_to_end.browser.conftest import new_page
 
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
     """The page, which must not complain or miss anything."""
-    page = browser.new_page()
-    page.set_default_timeout(1000 * GENEROUS_SECONDS)
+    page = new_page(browser)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))

@@ -16,7 +16,7 @@ import yaml
 
 from app.settings import PREFIX, Settings
 from tests.end_to_end.containers.docker import attempt, run
-from tests.waiting import GENEROUS_SECONDS, wait_until
+from tests.waiting import GENEROUS_SECONDS, answers_200, wait_until
 
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 
@@ -51,10 +51,7 @@ class Container:
         return status == "healthy"
 
     def is_alive(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/livez").is_success
-        except httpx.TransportError:
-            return False
+        return answers_200(f"{self.url}/livez")
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         wait_until(condition, lambda: run("docker", "logs", self.id))

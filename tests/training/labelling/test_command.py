@@ -1,14 +1,12 @@
 """`python -m training label`, where it does not come to a page."""
 
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from tests.waiting import GENEROUS_SECONDS
+from tests.command import loaded_modules
 from training.__main__ import app
 from training.labelling.decisions import lock_labels
 
@@ -66,13 +64,5 @@ def test_wrong_options_end_with_status_2(folder: Path, option: list[str]) -> Non
 
 
 def test_nothing_of_it_waits_for_tensorflow(repository: Path) -> None:
-    listing = "import sys, training.__main__, training.labelling.server; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", listing],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=GENEROUS_SECONDS,
-    )
-    assert not {"tensorflow", "keras", "matplotlib"} & set(done.stdout.split())
+    loaded = loaded_modules(repository, "training.__main__, training.labelling.server")
+    assert not {"tensorflow", "keras", "matplotlib"} & loaded

@@ -27,8 +27,7 @@ class Command:
     def stop(self, by: signal.Signals = signal.SIGINT) -> str:
         """End it, and return what it has to say at the end."""
         self.process.send_signal(by)
-        said, _ = self.process.communicate(timeout=GENEROUS_SECONDS)
-        return said
+        return "".join(self.process.communicate(timeout=GENEROUS_SECONDS))
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def labelling(folder: Path, repository: Path, *options: object) -> Iterator[Comm
                 yield Command(process, found[0])
                 break
         else:
-            raise AssertionError(said)
+            raise AssertionError(said + "".join(process.communicate()))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.command import start_command
+from tests.end_to_end.browser.conftest import new_page
 from tests.end_to_end.browser.labelling.conftest import (
     Command,
     labels_of,
@@ -17,7 +18,7 @@ from tests.end_to_end.browser.labelling.conftest import (
     type_label,
     type_label_and_see,
 )
-from tests.waiting import GENEROUS_SECONDS, ending, wait_until
+from tests.waiting import ending, wait_until
 from training.dataset import Sample
 
 
@@ -215,8 +216,7 @@ def test_the_browser_that_is_opened_comes_to_the_page(
         line = next(line for line in process.stdout or () if "label at" in line)
         wait_until(told.exists)
         address = told.read_text().strip()
-        page = browser.new_page()
-        page.set_default_timeout(1000 * GENEROUS_SECONDS)
+        page = new_page(browser)
         page.goto(address)
         expect(page.locator("#text")).to_be_focused()
         assert page.url in line
