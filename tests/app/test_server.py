@@ -1,0 +1,117 @@
+"""What goes out at once: a process may be killed between any two writes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from app.server import DeadlineProtocol
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+class Recorder(asyncio.Transport):
+    """A connection that remembers what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        self.writes.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Nothing comes by itself."""
+
+    def resume_reading(self) -> None:
+        """Nothing comes by itself."""
+
+
+def answered(app: Callable[..., Any], *pieces: bytes) -> Recorder:
+    """A connection once all requests that came in these pieces are answered."""
+
+    async def main() -> Recorder:
+        state, transport = ServerState(), Recorder()
+        protocol = DeadlineProtocol(Config(app, log_config=None, server_header=False, date_header=False), state, {})
+        protocol.connection_made(transport)
+        for data in pieces:
+            protocol.data_received(data)
+            await asyncio.sleep(0)  # so that the application begins before the next piece comes
+        while state.tasks:
+            await asyncio.gather(*state.tasks)
+        protocol.connection_lost(None)
+        return transport
+
+    return asyncio.run(main())
+
+
+async def start(send: Send, *headers: tuple[bytes, bytes]) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+
+
+async def hello(_scope: object, _receive: Receive, send: Send) -> None:
+    await start(send, (b"content-length", b"5"))
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def test_head_and_body_go_out_together() -> None:
+    assert answered(hello, GET).writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"]
+
+
+def test_so_they_do_for_each_of_several_requests_at_once() -> None:
+    assert answered(hello, GET + GET).writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"] * 2
+
+
+def test_a_head_that_is_all_there_is_goes_out() -> None:
+    assert answered(hello, HEAD).writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"]
+
+    async def nothing(_scope: object, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    assert answered(nothing, GET).writes == [b"HTTP/1.1 204 No Content\r\n\r\n"]
+
+
+def test_further_parts_of_a_body_do_not_wait() -> None:
+    async def stream(_scope: object, _receive: Receive, send: Send) -> None:
+        await start(send)
+        for part in (b"a", b"b"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert answered(stream, GET).writes == [head + b"1\r\na\r\n", b"1\r\nb\r\n", b"0\r\n\r\n"]
+
+
+def test_who_waits_before_sending_a_body_is_told_to_go_on() -> None:
+    async def reading(scope: object, receive: Receive, send: Send) -> None:
+        assert (await receive())["body"] == b"body"
+        await hello(scope, receive, send)
+
+    head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n"
+
+    assert answered(reading, head, b"body").writes == [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+    ]
+
+
+def test_what_fails_after_its_head_sends_nothing_and_hangs_up() -> None:
+    async def failing(_scope: object, _receive: Receive, send: Send) -> None:
+        await start(send, (b"content-length", b"5"))
+        raise ValueError
+
+    transport = answered(failing, GET)
+    assert (transport.writes, transport.closed) == ([], True)
