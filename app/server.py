@@ -126,17 +126,17 @@ class HeadWithBody(asyncio.Transport):
     def __init__(self, cycle: RequestResponseCycle) -> None:
         super().__init__()
         self._cycle, self._transport = cycle, cycle.transport
-        self._head: bytes | None = None
+        self._head = b""
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
-        """Send, or keep the head until there is something to send with it."""
+        """Keep the head, and send it with what follows; all after that goes to the connection itself."""
         if not self._cycle.response_started:  # 100 Continue
             self._transport.write(data)
-        elif self._head is None:
+        elif not self._head:
             self._head = data
         else:
+            self._cycle.transport = self._transport
             self._transport.write(self._head + data)
-            self._head = b""
 
     def close(self) -> None:
         """Close the connection; a head without a body is not sent."""

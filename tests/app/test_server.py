@@ -13,6 +13,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+HELLO_HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+HELLO = HELLO_HEAD + b"hello"
 
 
 class Recorder(asyncio.Transport):
@@ -57,8 +59,8 @@ def answered(app: Callable[..., Any], *pieces: bytes) -> Recorder:
     return asyncio.run(main())
 
 
-async def start(send: Send, *headers: tuple[bytes, bytes]) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+async def start(send: Send, *headers: tuple[bytes, bytes], status: int = 200) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
 
 
 async def hello(_scope: object, _receive: Receive, send: Send) -> None:
@@ -67,18 +69,18 @@ async def hello(_scope: object, _receive: Receive, send: Send) -> None:
 
 
 def test_head_and_body_go_out_together() -> None:
-    assert answered(hello, GET).writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"]
+    assert answered(hello, GET).writes == [HELLO]
 
 
 def test_so_they_do_for_each_of_several_requests_at_once() -> None:
-    assert answered(hello, GET + GET).writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"] * 2
+    assert answered(hello, GET + GET).writes == [HELLO, HELLO]
 
 
 def test_a_head_that_is_all_there_is_goes_out() -> None:
-    assert answered(hello, HEAD).writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"]
+    assert answered(hello, HEAD).writes == [HELLO_HEAD]
 
     async def nothing(_scope: object, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await start(send, status=204)
         await send({"type": "http.response.body"})
 
     assert answered(nothing, GET).writes == [b"HTTP/1.1 204 No Content\r\n\r\n"]
@@ -101,11 +103,7 @@ def test_who_waits_before_sending_a_body_is_told_to_go_on() -> None:
         await hello(scope, receive, send)
 
     head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n"
-
-    assert answered(reading, head, b"body").writes == [
-        b"HTTP/1.1 100 Continue\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
-    ]
+    assert answered(reading, head, b"body").writes == [b"HTTP/1.1 100 Continue\r\n\r\n", HELLO]
 
 
 def test_what_fails_after_its_head_sends_nothing_and_hangs_up() -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.conftest import Server
-from tests.waiting import GENEROUS_SECONDS, ending
+from tests.end_to_end.conftest import running
+from tests.waiting import GENEROUS_SECONDS
 
 KEY = "opensesame-1234"
 Line = dict[str, Any]
@@ -24,15 +24,7 @@ Line = dict[str, Any]
 
 def read_log_of(repository: Path, folder: Path, **variables: str) -> str:
     """Start the service, send it every kind of request, stop it: the log."""
-    log = folder / "log"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(repository), "OCR_PORT": "0"}
-    environment |= {"OCR_MODEL_STORE": str(repository / "model_store"), "OCR_API_KEY": KEY, "OCR_MODELSTORE": "x"}
-    with log.open("w") as file:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "app"], cwd=folder, env=environment | variables, stdout=file, stderr=file
-        )
-    with ending(started) as process:
-        server = Server(process, log)
+    with running(folder / "service", repository, {"OCR_API_KEY": KEY, "OCR_MODELSTORE": "x"} | variables) as server:
         send_every_kind_of_request(server.port, (repository / "samples" / "ef2ec.png").read_bytes())
         server.stop()
     return server.log
