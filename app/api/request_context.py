@@ -20,6 +20,8 @@ HEADER = REQUEST_ID_HEADER.lower().encode()
 QUIET = {*PROBES, METRICS_PATH}
 """What machines ask for every few seconds: logged at level debug."""
 OTHER_ROUTE = "other"
+COUNTED = "counted"
+"""In the state of a request that has been counted."""
 UNCOUNTED = "uncounted"
 """In the state of a request that is none of anybody's."""
 
@@ -28,6 +30,9 @@ log = structlog.get_logger("app.requests")
 
 class RequestContextMiddleware:
     """Gives a request its id, taken from `X-Request-ID` or made, counts it and writes one log line for it.
+
+    Both is done before the last of the answer goes out: who has been answered finds the request counted, whichever
+    worker he asks, also where the process is killed at once.
 
     An exception that nothing else handled is logged and answered with a problem of status 500.
     """
@@ -44,7 +49,10 @@ class RequestContextMiddleware:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         service = scope["app"].state
+        seen_by_app = _simplified(scope)
+        asked = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
         status: int | None = None
+        started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -57,12 +65,10 @@ class RequestContextMiddleware:
                 ]
                 if service.draining:
                     message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
+            elif not message.get("more_body"):
+                _count_once(seen_by_app, asked, status, started)
             await send(message)
 
-        seen_by_app = _simplified(scope)
-        write_line = log.debug if scope["path"] in QUIET else log.info
-        started = time.perf_counter()
-        asked = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
         try:
             await self.app(seen_by_app, receive, send_with_id)
         except ClientDisconnect:
@@ -75,10 +81,20 @@ class RequestContextMiddleware:
             await fault(scope, receive, send_with_id)
         finally:
             service.bodies.release(scope)
-            seconds = time.perf_counter() - started
-            if UNCOUNTED not in state:
-                service.metrics.count_request(_route(seen_by_app), status, seconds, state.get("work"))
-            write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
+            _count_once(seen_by_app, asked, status, started)  # also what was not answered to the end
+
+
+def _count_once(scope: Scope, asked: dict[str, str], status: int | None, started: float) -> None:
+    """Count a request and write its line, unless that has been done."""
+    state = scope["state"]
+    if COUNTED in state:
+        return
+    state[COUNTED] = True
+    seconds = time.perf_counter() - started
+    if UNCOUNTED not in state:
+        scope["app"].state.metrics.count_request(_route(scope), status, seconds, state.get("work"))
+    write_line = log.debug if scope["path"] in QUIET else log.info
+    write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
 
 
 def _simplified(scope: Scope) -> Scope:

@@ -1,0 +1,97 @@
+"""A request is counted and logged when its answer goes out: the process may be killed right after."""
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
+
+from app.api import predict
+from app.observability.exposition import expose
+from tests.exposed import numbers_of
+
+FOUND = [
+    ("POST", "/predict", "/predict", 200),
+    ("POST", "/predict/batch", "/predict/batch", 415),
+    ("GET", "/models/captcha", "/models/{name}", 200),
+    ("GET", "/", "/", 200),
+    ("GET", "/nowhere", "other", 404),
+    ("PUT", "/predict", "/predict", 405),
+]
+
+
+class Request:
+    """A request to an application, which looks at log and metrics whenever a message of the answer goes out.
+
+    Attributes:
+        seen: whether more of the answer was to follow, how often the request was counted, how often logged; once more
+            at the end.
+    """
+
+    def __init__(self, client: TestClient, method: str, path: str, body: bytes, counted_as: str) -> None:
+        self._app: Any = client.app
+        self._body, self._counted_as = body, counted_as
+        self._is_received = False
+        self.seen: list[tuple[bool, float, int]] = []
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+        }
+        with capture_logs() as self._lines:
+            assert client.portal is not None
+            client.portal.call(self._run, scope)
+            self._look(has_more=False)
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        await self._app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._is_received:
+            await anyio.sleep_forever()  # nothing more comes
+        self._is_received = True
+        return {"type": "http.request", "body": self._body}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self._look(has_more=message["type"] == "http.response.start" or message.get("more_body", False))
+
+    def _look(self, *, has_more: bool) -> None:
+        state = self._app.state
+        content, _ = expose(state.metrics, state.store, "")
+        lines = [line for line in self._lines if line["event"] == "request"]
+        self.seen.append((has_more, numbers_of(content.decode()).get(self._counted_as, 0), len(lines)))
+
+
+@pytest.fixture
+def client(start: Callable[..., TestClient]) -> TestClient:
+    """Sends requests to a service that has counted nothing yet."""
+    return start()
+
+
+@pytest.mark.parametrize(("method", "path", "route", "status"), FOUND)
+def test_once_before_the_last_of_it_goes_out(
+    client: TestClient, samples: dict[str, bytes], method: str, path: str, route: str, status: int
+) -> None:
+    series = f'ocr_requests_total{{route="{route}",status="{status}"}}'
+    *before, last, afterwards = Request(client, method, path, samples["ef2ec"], series).seen
+    assert before == [(True, 0, 0)] * (len(before) or 1)
+    assert (last, afterwards) == ((False, 1, 1), (False, 1, 1))
+
+
+def test_so_is_what_was_read(client: TestClient, samples: dict[str, bytes]) -> None:
+    series = 'ocr_predictions_total{model="captcha",outcome="ok"}'
+    seen = Request(client, "POST", "/predict", samples["ef2ec"], series).seen
+    assert seen == [(True, 0, 0), (False, 1, 1), (False, 1, 1)]
+
+
+def test_so_is_a_fault(client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "check_image", lambda *_: 1 / 0)
+    series = 'ocr_predictions_total{model="captcha",outcome="failed"}'
+    seen = Request(client, "POST", "/predict", samples["ef2ec"], series).seen
+    assert seen == [(True, 0, 0), (False, 1, 1), (False, 1, 1)]
