@@ -32,6 +32,8 @@ def check_format(output: Path) -> None:
 def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
     """Write rows into the format of a file's ending; the file comes out whole or not at all.
 
+    Only one process may write a file at a time; what one that was killed left of it, the next replaces.
+
     Args:
         output: the file.
         columns: the fields of each row.
@@ -40,7 +42,7 @@ def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) ->
     Raises:
         OSError: it cannot be written.
     """
-    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    beside = output.with_name(f".{output.name}.tmp")
     try:
         WRITERS[output.suffix.lower()](beside, columns, rows)
         with beside.open("rb") as file:

@@ -77,7 +77,7 @@ def read_in_order(connections: Sequence[Connection], chunks: Iterator[Sequence[s
 def _receive(connection: Any, chunk: Sequence[str]) -> Any:
     try:
         answer = connection.recv()
-    except (EOFError, ConnectionError) as error:
+    except (EOFError, OSError) as error:  # OSError where it ended amid its answer
         where = f"while it read {chunk[0]} to {chunk[-1]}" if chunk else "as it started"
         raise BulkError(f"A process ended {where}, killed perhaps for want of memory: try fewer --workers.") from error
     if isinstance(answer, BulkError):
@@ -99,7 +99,7 @@ def _work(connection: Connection, job: Job) -> None:
     from app.bulk.reader import open_reader
 
     give_back_large_buffers()
-    with suppress(EOFError, ConnectionError):
+    with suppress(ConnectionError):
         try:
             read = open_reader(job)
         except BulkError as error:
@@ -107,8 +107,15 @@ def _work(connection: Connection, job: Job) -> None:
             return
         connection.send(None)
         keep_what_there_is()
+        for chunk in _chunks(connection):
+            connection.send(read(chunk))
+
+
+def _chunks(connection: Connection) -> Iterator[Sequence[str]]:
+    """What is sent, until the sender ends, be it amid a message."""
+    with suppress(EOFError, OSError):
         while True:
-            connection.send(read(connection.recv()))
+            yield connection.recv()
 
 
 @contextmanager

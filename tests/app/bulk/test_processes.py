@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ import pytest
 
 from app.bulk.job import BulkError, Chunk, Job
 from app.bulk.processes import WINDOW, read_in_order, read_in_processes
+from tests.waiting import GENEROUS_SECONDS
 
 Answer = Callable[[Sequence[str]], object]
 
@@ -76,13 +78,23 @@ def test_a_slow_chunk_holds_up_only_so_many() -> None:
 
     def first_is_slow(chunk: Sequence[str]) -> Chunk:
         if chunk == ["0"]:
-            ready.wait(5)
+            ready.wait(GENEROUS_SECONDS)
+        if chunk == [str(2 * WINDOW - 1)]:
+            ready.set()
         return as_rows(chunk)
 
     results = read_in_order(threads(2, first_is_slow), iter(chunks))
-    threading.Timer(0.2, ready.set).start()
     assert next(results).rows == b"0"
     assert chunks.asked_for == 2 * WINDOW
+
+
+def test_a_process_that_ends_amid_its_answer_is_an_error() -> None:
+    ours, theirs = Pipe()
+    with theirs:
+        theirs.send(None)
+        os.write(theirs.fileno(), struct.pack("!i", 1000) + b"of which there are few")  # the length comes first
+    with pytest.raises(BulkError, match="A process ended while it read 0 to 0"):
+        list(read_in_order([ours], iter(Chunks(1))))
 
 
 def test_a_process_that_ends_is_an_error_and_not_waited_for() -> None:

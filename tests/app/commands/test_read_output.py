@@ -178,7 +178,7 @@ class TestWrongUsage:
 
 
 class TestGoingOn:
-    COUNT = 2500
+    COUNT = 40 * CHUNK
 
     @pytest.fixture
     def scans(self, images: Images) -> list[str]:
@@ -186,18 +186,28 @@ class TestGoingOn:
         return images(self.COUNT)
 
     @staticmethod
-    def stop_amid(process: subprocess.Popen[str], stop: signal.Signals, name: str = "out.csv") -> int:
-        """Send a signal to the group of a command when it has written rows; how many there are then."""
-        partial = Path(f"{name}.partial")
-        while not partial.exists() or partial.read_bytes().count(b"\n") < 100:
+    def rows_of(name: str) -> int:
+        """How many rows of an output that is not complete a command has written."""
+        try:
+            return Path(f"{name}.partial").read_bytes().count(b"\n") - 1
+        except FileNotFoundError:
+            return 0
+
+    def wait_for_rows(self, process: subprocess.Popen[str], name: str = "out.csv") -> None:
+        """Wait until a command has written rows, but not all."""
+        while self.rows_of(name) < 1:
             assert process.poll() is None
             time.sleep(0.002)
+
+    def stop_amid(self, process: subprocess.Popen[str], stop: signal.Signals, name: str = "out.csv") -> int:
+        """Send a signal to the group of a command when it has written rows; how many there are then."""
+        self.wait_for_rows(process, name)
         if stop == signal.SIGKILL:
             process.kill()
         else:
             os.killpg(process.pid, stop)
         process.wait(timeout=GENEROUS_SECONDS)
-        return partial.read_bytes().count(b"\n") - 1
+        return self.rows_of(name)
 
     @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
     def test_after_kill_9_no_row_is_lost_and_none_doubled(
@@ -310,10 +320,7 @@ class TestGoingOn:
 
     def test_two_commands_do_not_write_the_same_file(self, start: Start, read: Read, scans: list[str]) -> None:
         process = start("scans", "--workers", "2", "--output", "out.csv")
-        partial = Path("out.csv.partial")
-        while not partial.exists() or not partial.stat().st_size:
-            assert process.poll() is None
-            time.sleep(0.002)
+        self.wait_for_rows(process)
         process.send_signal(signal.SIGSTOP)
         result = read("scans", "--output", "out.csv")
         process.send_signal(signal.SIGCONT)
