@@ -121,6 +121,8 @@ def _parse(pattern: str) -> list[Parsed]:
         raise ConstraintError(f"The pattern is not a regular expression: {fault}{place}.") from error
     except OverflowError as error:
         raise ConstraintError("The pattern is not a regular expression: it repeats too often.") from error
+    except ValueError as error:
+        raise ConstraintError("The pattern is not a regular expression: its flags contradict each other.") from error
     if parsed.state.flags & ~re.UNICODE:
         raise _unsupported("flags")
     return list(parsed)

@@ -139,6 +139,7 @@ class TestRefused:
             ("geheim(?=2)", "look-around"),
             (r"(geheim)\1", "a back-reference"),
             ("(?P<geheim", "cannot be understood"),
+            ("(?a)(?u)geheim", "flags contradict each other"),
             ("geheim" * 50, "longer than 200 characters"),
             ("(geheim{1,1000}){1,1000}", "too large"),
         ],

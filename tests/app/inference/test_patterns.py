@@ -147,6 +147,7 @@ def test_what_is_not_supported_is_refused_by_name(pattern: str, words: str) -> N
         (r"\N{secret}", "it cannot be understood"),
         ("(?<secret)", "unknown extension"),
         (f"secret{{{10**20}}}", "it repeats too often"),
+        ("(?a)(?u)secret", "its flags contradict each other"),
     ],
 )
 def test_what_is_wrong_with_a_pattern_is_named_but_the_pattern_not_repeated(pattern: str, words: str) -> None:
@@ -159,6 +160,7 @@ def test_what_is_wrong_with_a_pattern_is_named_but_the_pattern_not_repeated(patt
 
 @settings(max_examples=200)
 @given(st.text(st.sampled_from("ab^$()[]{}|*+?.\\-,019dwsPN<>=!:#i") | st.characters(), max_size=30))
+@example("(?a)(?u)")
 def test_whatever_the_pattern_it_is_compiled_or_refused(pattern: str) -> None:
     refused = ""
     try:
