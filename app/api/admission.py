@@ -40,7 +40,7 @@ class Turns:
         self._taken = False
         self._round_began, self._given = 0.0, 0
         self._turn_seconds = TURN_SECONDS
-        self._first_turn = self._last_turn = 0.0  # when they began
+        self._first_turn = 0.0  # when it began, of those given last
 
     async def take(self) -> None:
         """Return when it is the caller's turn; what it does before it next awaits is its turn.
@@ -60,15 +60,14 @@ class Turns:
         deadline = loop.time() + self._max_seconds
         with self._counted:
             await turn
-        self._last_turn = time.perf_counter()
-        self._first_turn = self._first_turn or self._last_turn
+        self._first_turn = self._first_turn or time.perf_counter()
         if loop.time() > deadline:
             raise too_late()
 
     def _next(self) -> None:
         now = time.perf_counter()
-        if self._given > 1:
-            self._turn_seconds = max((self._last_turn - self._first_turn) / (self._given - 1), TURN_SECONDS / 10)
+        if self._first_turn:  # every time, else one pause amid them would count for good; this comes right after them
+            self._turn_seconds = max((now - self._first_turn) / self._given, TURN_SECONDS / 10)
         # Without the time of the turns themselves, else a long round would make the next one as long.
         others_seconds = now - self._round_began - self._given * self._turn_seconds
         turns = max(1, int(others_seconds / self._turn_seconds))

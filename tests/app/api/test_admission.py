@@ -15,6 +15,7 @@ from app.api.admission import Threads, Turns
 from app.api.problems import ApiError
 from app.main import create_app
 from app.settings import Settings
+from tests.waiting import GENEROUS_SECONDS
 
 
 def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between_them() -> None:
@@ -30,7 +31,7 @@ def test_everyone_gets_a_turn_in_the_order_asked_and_the_loop_goes_round_between
             await asyncio.sleep(0)
 
     async def main() -> None:
-        turns = Turns(max_waiting=10, max_seconds=5, counted=nullcontext())
+        turns = Turns(max_waiting=10, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
         await asyncio.gather(*(read(turns, name) for name in "abc"), look_at_sockets())
         await read(turns, "later")
 
@@ -51,7 +52,7 @@ def test_where_others_hold_up_the_rounds_those_who_wait_get_as_much_time() -> No
             time.sleep(0.01)  # noqa: ASYNC251
 
     async def main() -> None:
-        turns = Turns(max_waiting=50, max_seconds=5, counted=nullcontext())
+        turns = Turns(max_waiting=50, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
         everyone = asyncio.gather(*(turns.take() for _ in range(50)))
         await asyncio.gather(everyone, hold_up(everyone))
 
@@ -72,7 +73,7 @@ def test_a_long_round_is_not_followed_by_others(turn_seconds: float, monkeypatch
         happened.append("turn")
 
     async def main() -> None:
-        turns = Turns(max_waiting=100, max_seconds=5, counted=nullcontext())
+        turns = Turns(max_waiting=100, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
         nonlocal now
         everyone = asyncio.gather(*(read(turns) for _ in range(100)))
         await asyncio.sleep(0)
@@ -87,9 +88,31 @@ def test_a_long_round_is_not_followed_by_others(turn_seconds: float, monkeypatch
     assert rounds[-20:] == [1] * 20
 
 
+def test_a_pause_amid_the_turns_counts_for_one_round_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds, now = 0, 0.0
+    monkeypatch.setattr("app.api.admission.time", SimpleNamespace(perf_counter=lambda: now))
+
+    async def read(turns: Turns, seconds: float) -> None:
+        nonlocal now
+        await turns.take()
+        now += seconds
+
+    async def main() -> None:
+        nonlocal rounds, now
+        turns = Turns(max_waiting=100, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
+        everyone = asyncio.gather(*(read(turns, 0.1 if number == 10 else 0.0001) for number in range(100)))
+        while not everyone.done():
+            rounds += 1
+            now += 0.01
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert rounds < 10
+
+
 def test_too_many_are_refused_and_told_when_to_come_back() -> None:
     async def main() -> list[Any]:
-        turns = Turns(max_waiting=2, max_seconds=5, counted=nullcontext())
+        turns = Turns(max_waiting=2, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
         return await asyncio.gather(*(turns.take() for _ in range(5)), return_exceptions=True)
 
     results = asyncio.run(main())
@@ -103,29 +126,36 @@ def test_too_many_are_refused_and_told_when_to_come_back() -> None:
 
 def test_one_who_gives_up_does_not_hold_up_the_next() -> None:
     async def main() -> None:
-        turns = Turns(max_waiting=2, max_seconds=5, counted=nullcontext())
+        turns = Turns(max_waiting=2, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
         first, gone, last = (asyncio.ensure_future(turns.take()) for _ in range(3))
         await asyncio.sleep(0)
         gone.cancel()
-        await asyncio.wait_for(asyncio.gather(first, last), timeout=5)
+        await asyncio.wait_for(asyncio.gather(first, last), timeout=GENEROUS_SECONDS)
         with pytest.raises(asyncio.CancelledError):
             await gone
-        await asyncio.wait_for(turns.take(), timeout=5)
+        await asyncio.wait_for(turns.take(), timeout=GENEROUS_SECONDS)
 
     asyncio.run(main())
 
 
-def test_who_waits_too_long_is_told_so() -> None:
+def test_who_waits_too_long_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
+    passed = 0.0
 
     async def take(turns: Turns, name: str, work: Callable[[], None]) -> None:
         await turns.take()
         read.append(name)
         work()
 
+    def work_long() -> None:
+        nonlocal passed
+        passed += 2 * GENEROUS_SECONDS
+
     async def main() -> list[Any]:
-        turns = Turns(max_waiting=2, max_seconds=0.3, counted=nullcontext())
-        slow, late = take(turns, "slow", lambda: time.sleep(0.5)), take(turns, "late", lambda: None)
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "time", lambda: time.monotonic() + passed)
+        turns = Turns(max_waiting=2, max_seconds=GENEROUS_SECONDS, counted=nullcontext())
+        slow, late = take(turns, "slow", work_long), take(turns, "late", lambda: None)
         results = await asyncio.gather(turns.take(), slow, late, return_exceptions=True)
         await take(turns, "next", lambda: None)
         return list(results)
