@@ -74,9 +74,10 @@ class Listener:
             loop.add_reader(each, self._accept, each)
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Take no more connections, but those that wait: they would be reset."""
         for each in self.sockets:
             self._loop.remove_reader(each)
+            self._accept(each)
             each.close()
         self.sockets = []
 

@@ -5,6 +5,7 @@ import errno
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import ExitStack
@@ -80,12 +81,27 @@ def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
         with ExitStack() as stack:
             for _ in range(100):
                 stack.enter_context(socket.create_connection(address, timeout=GENEROUS_SECONDS))
-            for _ in range(10):
+            rounds = 0
+            while (before := len(taken)) < 100:
                 await asyncio.sleep(0)
-            assert len(taken) == 100
+                rounds += len(taken) > before  # the system may hand over the last of them a while later
+            assert rounds <= 10
         server.close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, timeout=GENEROUS_SECONDS)
+
+    run_in_worker_loop(main())
+
+
+def test_connections_that_wait_when_it_ends_are_taken() -> None:
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(lambda: Greeter(b"a"), "127.0.0.1", 0, backlog=8)
+        address = server.sockets[0].getsockname()
+        with ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection(address, GENEROUS_SECONDS)) for _ in range(8)]
+            time.sleep(0.1)  # noqa: ASYNC251 - until the system has handed over all of them
+            server.close()
+            assert [await asyncio.to_thread(client.recv, 1) for client in clients] == [b"a"] * 8
 
     run_in_worker_loop(main())
 
