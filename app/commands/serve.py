@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 APPLICATION = "app.main:create_app_for_server"
 GRACE_SECONDS = 30
+HUNG_SECONDS = 30
+"""How long one of several workers says nothing before it is killed; one that is starting on a busy machine may take 5,
+which uvicorn would give it."""
 
 
 def serve() -> None:
@@ -49,6 +52,7 @@ def serve() -> None:
         "ws": "none",
         "proxy_headers": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_worker_healthcheck": HUNG_SECONDS,
     }
     if sys.platform == "linux":
         options["loop"] = "app.listening:WorkerLoop"
