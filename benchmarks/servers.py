@@ -148,9 +148,10 @@ def descendants(root: int) -> list[int]:
     """The process and all that it and they started."""
     found = [root]
     for pid in found:
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            with suppress(OSError):
-                found.extend(map(int, task.read_text().split()))
+        with suppress(OSError):  # the process has ended
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(OSError):  # the thread has
+                    found.extend(map(int, (task / "children").read_text().split()))
     return found
 
 

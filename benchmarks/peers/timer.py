@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def time_steps(steps: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Milliseconds that each step takes, the mean of calls in a row for so many seconds."""
+    """Milliseconds that each step takes, the mean of calls in a row for so many seconds, at least of one."""
     return {name: _milliseconds(step, seconds) for name, step in steps.items()}
 
 
@@ -113,11 +113,12 @@ def steps_of_ceiling(folder: Path, uploads: Sequence[bytes]) -> Steps:
 
 
 def _milliseconds(step: Callable[[], object], seconds: float) -> float:
-    calls = 0
+    calls, elapsed = 0, 0.0
     started = time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds:
+    while not calls or elapsed < seconds:
         step()
         calls += 1
+        elapsed = time.perf_counter() - started
     return 1000 * elapsed / calls
 
 

@@ -16,6 +16,7 @@ from benchmarks.figures import Figure, Row, Section, Table, figure, ratio, scale
 from benchmarks.peers.timer import time_steps
 
 NETWORK, CALL = "the network", "a call that computes nothing"
+TOGETHER = "all of them, without the calls"
 GREATEST_WEIGHT = 63  # 7 bits, as the network has
 
 
@@ -69,7 +70,7 @@ def report(layers: Sequence[Layer], microseconds: Mapping[str, Figure]) -> Secti
     products = sum(layer.products for layer in layers)
     rows = [
         *(_row(layer.name, layer.size, layer.products, microseconds[layer.name]) for layer in layers),
-        _row("all of them, without the calls", "", products, together),
+        _row(TOGETHER, "", products, together),
         _row(NETWORK, "", products, microseconds[NETWORK]),
         _row(CALL, "", 0, microseconds[CALL]),
     ]

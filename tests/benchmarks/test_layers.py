@@ -7,7 +7,7 @@ import pytest
 from app.inference.model import MODEL_FILE
 from benchmarks.common import Setup
 from benchmarks.figures import figure
-from benchmarks.sections.layers import CALL, NETWORK, Layer, layers_of, measure, report
+from benchmarks.sections.layers import CALL, NETWORK, TOGETHER, Layer, layers_of, measure, report
 
 LAYERS = [Layer("first", 10, 20, 50, in_integers=False), Layer("second", 100, 20, 5, in_integers=True)]
 
@@ -22,7 +22,7 @@ def test_calls_are_taken_off_the_sum_of_the_products() -> None:
     measured = {"first": [12.0, 22.0], "second": [14.0, 24.0], CALL: [2.0, 3.0], NETWORK: [44.0, 80.0]}
     table = report(LAYERS, {name: figure(values) for name, values in measured.items()})["tables"]["layers"]
     rows = {row["layer"]: row for row in table["rows"]}
-    together = rows["all of them, without the calls"]
+    together = rows[TOGETHER]
     assert together["time"] == figure([22.0, 40.0])
     assert together["products"] == "0.02"
     assert rows["first"]["rate"] == figure([10_000 / 12 / 1000, 10_000 / 22 / 1000])
@@ -38,4 +38,7 @@ def test_they_are_measured(shipped_model: Path, tmp_path: Path) -> None:
     section = measure(Setup(rounds=1, quick=True, folder=tmp_path, model=shipped_model, uploads=[]))
     rows = section["tables"]["layers"]["rows"]
     assert len(rows) == 7 + 3
-    assert all(row["time"]["median"] > 0 for row in rows if isinstance(row["time"], dict))
+    for row in rows:
+        assert isinstance(row["time"], dict)
+        # A difference of times may be anything where the machine is busy.
+        assert row["time"]["median"] > 0 or row["layer"] == TOGETHER
