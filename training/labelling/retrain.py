@@ -125,9 +125,10 @@ class Retraining:
                 self._fail(complaint or f"it ended with status {status}", run)
         except (OSError, ModelError) as error:
             self._fail(str(error), run)
+        except Exception:
+            self._fail("there was a fault; the terminal shows it", run)
+            raise
         finally:
-            if self.state == "training":
-                self._fail("there was a fault; the terminal shows it", run)
             if self._closed and self.state != "finished":
                 for made in (run, model, *self._folder.glob(f".{version}.*")):
                     shutil.rmtree(made, ignore_errors=True)

@@ -45,8 +45,11 @@ class Table:
 
     def refresh(self) -> bool:
         """Read the file again if another program has written it, and return whether it has."""
-        found = self._signature()
-        if found is None or found == self._known_as:
+        try:
+            found = _signature(self.path.stat())
+        except FileNotFoundError:
+            return False
+        if found == self._known_as:
             return False
         names, rows = _read(self.path, self._needed)
         self._columns = [*names, *(column for column in self._columns if column not in names)]
@@ -79,16 +82,15 @@ class Table:
             writer = csv.DictWriter(file, self._columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows.values())
+            file.flush()
+            written = _signature(os.fstat(file.fileno()))  # not looked up later, when the name may be another's
         _flush_folder(self.path.parent)
-        self.rows = rows
-        self._known_as = self._signature()
+        self.rows, self._known_as = rows, written
 
-    def _signature(self) -> tuple[int, ...] | None:
-        try:
-            status = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
+
+def _signature(status: os.stat_result) -> tuple[int, ...]:
+    """What a file that another program has written differs in."""
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _read(path: Path, needed: Sequence[str]) -> tuple[list[str], list[Row]]:

@@ -10,7 +10,7 @@ from tests.waiting import GENEROUS_SECONDS, wait_until
 from training.draw import draw_folder, draw_plain
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import find_images
-from training.labelling.retrain import FEWEST_LABELS, Retraining, model_name
+from training.labelling.retrain import FEWEST_LABELS, Retraining, State, model_name
 from training.labelling.session import Session
 
 IMAGES = FEWEST_LABELS + 4
@@ -46,23 +46,25 @@ def training_of(session: Session) -> Retraining:
     return session.retraining
 
 
-def test_enough_labels_start_a_training_whose_model_then_guesses(session: Session, texts: list[Path]) -> None:
+def test_enough_labels_start_a_training_whose_model_then_guesses(
+    session: Session, texts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     retraining, last = training_of(session), FEWEST_LABELS - 1
+    said: list[tuple[str, float]] = []
+    tell = retraining._tell
+
+    def tell_and_note(state: State, message: str, progress: float = 0.0) -> None:
+        tell(state, message, progress)
+        said.append((retraining.message, retraining.progress))
+
+    monkeypatch.setattr(retraining, "_tell", tell_and_note)
     assert retraining.labels_needed(last) == 1
     label(session, last, texts[last].stem)
-    said = {(retraining.message, retraining.progress)}
-
-    def is_over() -> bool:
-        said.add((retraining.message, retraining.progress))
-        return retraining.state != "training"
-
-    wait_until(is_over)
+    wait_until(lambda: retraining.state != "training")
     assert retraining.state == "finished", retraining.message
+    assert said[0] == (f"Training on {FEWEST_LABELS} labels: loading …", 0.0)
+    assert (f"Training on {FEWEST_LABELS} labels: epoch 1 of 2", 0.5) in said
     assert retraining.message.startswith(f"Trained on {FEWEST_LABELS} labels: ")
-    assert said >= {
-        (f"Training on {FEWEST_LABELS} labels: loading …", 0.0),
-        (f"Training on {FEWEST_LABELS} labels: epoch 1 of 2", 0.5),
-    }
     session.guesses.wait(GENEROUS_SECONDS)
     assert session.guesses.model == f"model of {FEWEST_LABELS} labels"
     assert set(session.guesses.all) == set(range(FEWEST_LABELS, IMAGES))

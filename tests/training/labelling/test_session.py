@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.labelling.conftest import NAMES
+from tests.waiting import GENEROUS_SECONDS
 from training.labelling.decisions import Decision, Decisions, Kind, LabelError
 from training.labelling.images import ImageFolder
 from training.labelling.schemas import Task
@@ -154,7 +155,7 @@ def test_a_decision_that_cannot_be_written_is_none(
 
 def test_the_status_counts(session: Session, shipped_model: Path) -> None:
     session.guesses.read_with(shipped_model)
-    session.guesses.wait(60)
+    session.guesses.wait(GENEROUS_SECONDS)
     held = take(session)
     assert held.guess is not None
     text = held.guess.text

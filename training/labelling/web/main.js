@@ -12,6 +12,7 @@ const input = view.element("text");
 let task = null; // what is shown; null when all is done
 let prefilled = ""; // what we put into the input field
 let busy = false;
+let actsEnded = 0;
 let unanswered = false;
 
 /** Do something that asks the command; meanwhile, and only then, keys and buttons wait. */
@@ -26,6 +27,7 @@ async function act(work) {
     explain(error);
   } finally {
     busy = false;
+    actsEnded += 1;
     view.showBusy(false);
   }
 }
@@ -127,12 +129,14 @@ function goBack() {
 }
 
 async function poll() {
+  const endedBefore = actsEnded;
   try {
     const status = await api.readStatus();
-    view.showStatus(status);
     if (unanswered) view.showTrouble("");
     unanswered = false;
-    if (!busy && task !== null && !isDecided()) renewGuess(status.guess);
+    if (busy || actsEnded !== endedBefore) return; // the answer to the act itself is newer
+    view.showStatus(status);
+    if (task !== null && !isDecided()) renewGuess(status.guess);
   } catch (error) {
     explain(error);
   }

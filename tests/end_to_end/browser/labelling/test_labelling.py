@@ -1,13 +1,12 @@
 """`python -m training label` with a real browser, as people use it: with the keyboard."""
 
 import csv
-import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.command import start_command
 from tests.end_to_end.browser.conftest import new_page
@@ -118,6 +117,28 @@ def test_all_that_keys_do_buttons_do(
     expect(page.locator("#name")).to_have_text("3 é.png")
 
 
+def test_the_counts_wait_for_the_next_image(
+    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+) -> None:
+    page = open_page(label(folder).address)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/images/1.png", hold)
+    with page.expect_request("**/images/1.png"):
+        page.keyboard.type("a")
+        page.keyboard.press("Enter")
+    for _ in range(2):  # when the page asks once more, it has had its first answer
+        with page.expect_request("**/status?*"):
+            pass
+    assert page.locator("#counts").inner_text() == "0 of 10 labelled · 10 left"
+    held[0].continue_()
+    expect(page.locator("#counts")).to_have_text("1 of 10 labelled · 9 left")
+    assert shown(page) == "1 a.png"
+
+
 def test_loaded_again_the_page_shows_the_same_image(
     label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
 ) -> None:
@@ -172,18 +193,16 @@ def test_two_tabs_have_different_images_and_overwrite_nothing(
 
 
 def test_without_the_command_the_page_keeps_what_was_typed(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path, complaints: list[str]
+    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path, complaints: list[str], port: int
 ) -> None:
-    command = label(folder)
+    command = label(folder, "--port", port)
     page = open_page(command.address)
     command.stop()
     page.keyboard.type("precious")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("The labelling command is not running. Nothing is lost")
     expect(page.locator("#text")).to_have_value("precious")
-    port = re.search(r":(\d+)/", command.address)
-    assert port
-    label(folder, "--port", port[1])
+    label(folder, "--port", port)
     expect(page.get_by_role("alert")).to_contain_text("Open the one that its command printed")
     expect(page.locator("#text")).to_have_value("precious")
     assert [line for line in complaints if "ERR_CONNECTION_REFUSED" not in line and "403" not in line] == []
