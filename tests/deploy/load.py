@@ -28,7 +28,10 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        try:
+            wait_until(lambda: len(self._read) + len(self._failed) > ENOUGH)
+        finally:
+            self._over.set()
         for client in self._clients:
             client.join()
 

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ import pytest
 from tests.deploy.load import Load, wait_until_ready
 from tests.deploy.name_server import name_server
 from tests.end_to_end.conftest import Server, running
+from tests.ports import held_port
 from tests.waiting import ending, wait_until
 
 HAPROXY = shutil.which("haproxy") or ""
@@ -30,10 +30,9 @@ NOTICED_SECONDS = 1.5
 class Replicas:
     """The service, once at each address, all at one port."""
 
-    def __init__(self, start: Callable[[str, int], Server]) -> None:
-        self.port = free_port()
-        self._start = start
-        self.running = {address: start(address, self.port) for address in ADDRESSES}
+    def __init__(self, port: int, start: Callable[[str, int], Server]) -> None:
+        self.port, self._start = port, start
+        self.running = {address: start(address, port) for address in ADDRESSES}
         for server in self.running.values():
             server.wait_until_ready()
 
@@ -45,13 +44,6 @@ class Replicas:
         """Put a new one in the place of one that has ended."""
         self.running[address] = self._start(address, self.port)
         self.running[address].wait_until_ready()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +61,14 @@ def replicas(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iter
             own = folder / str(len(list(folder.iterdir())))
             return stack.enter_context(running(own, repository, variables))
 
-        yield Replicas(start)
+        yield Replicas(stack.enter_context(held_port()), start)
 
 
 @contextmanager
 def haproxy(configuration: Path, addresses: list[str], port: int) -> Iterator[str]:
     """The address of a proxy for what has these addresses."""
-    listen = f"127.0.0.1:{free_port()}"
-    with name_server(addresses) as resolver:
+    with held_port() as own, name_server(addresses) as resolver:
+        listen = f"127.0.0.1:{own}"
         variables = {"API_HOST": "api.test", "API_PORT": str(port), "RESOLVER": resolver, "LISTEN": listen}
         with ending(subprocess.Popen([HAPROXY, "-f", str(configuration)], env=variables)):
             yield f"http://{listen}"
@@ -151,10 +143,18 @@ def test_what_one_replica_would_answer_for_all_is_refused(proxy: str, path: str)
     assert answer.json()["instance"] == path
 
 
+def is_answered(url: str) -> bool:
+    try:
+        httpx.get(url)
+    except httpx.TransportError:
+        return False
+    return True
+
+
 def test_where_nobody_is_ready_it_says_so_as_the_service_would(configuration: Path) -> None:
-    retrying = httpx.HTTPTransport(retries=5)  # until it listens
-    with haproxy(configuration, [], free_port()) as url, httpx.Client(transport=retrying) as client:
-        answer = client.post(f"{url}/predict", content=b"image")
+    with held_port() as nobodys, haproxy(configuration, [], nobodys) as url:
+        wait_until(lambda: is_answered(url))
+        answer = httpx.post(f"{url}/predict", content=b"image")
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["retry-after"] == "2"
@@ -217,8 +217,8 @@ def test_what_is_too_large_to_keep_is_not_asked_twice(configuration: Path) -> No
     class Handler(Unwilling):
         answers_503 = False
 
-    port = free_port()
     with (
+        held_port() as port,
         serving(Handler, port) as unwilling,
         proxying(configuration, [unwilling], port) as url,
         suppress(httpx.TransportError),  # there may be no answer at all
