@@ -7,6 +7,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 FONT = ["DejaVu Sans Mono", "DejaVu Sans"]
 """Come with matplotlib; the second has what the first lacks. In them 0 and O, 1 and l differ."""
+WEIGHTS = ("normal", "bold")
+"""What is wrong is written in bold, for which the fonts have fewer characters."""
 EM = 0.602
 """How wide a character of the first font is, in font sizes."""
 
@@ -55,5 +57,9 @@ def spread(middles: Sequence[float], gap: float, low: float, high: float) -> lis
 
 
 def _has_glyph(character: str) -> bool:
-    fonts = (get_font(findfont(FontProperties(family=name))) for name in FONT)
+    return all(_has_glyph_of(weight, character) for weight in WEIGHTS)
+
+
+def _has_glyph_of(weight: str, character: str) -> bool:
+    fonts = (get_font(findfont(FontProperties(family=name, weight=weight))) for name in FONT)
     return any(font.get_char_index(ord(character)) for font in fonts)

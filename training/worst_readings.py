@@ -14,6 +14,7 @@ from app.inference.images import ImageError, Pixels
 from app.inference.model import Character, ImageToTextModel, ModelError
 from training.dataset import read_image
 from training.evaluate import Line
+from training.files import write_atomically
 from training.lettering import EM, FONT, shown, shown_text, spread
 from training.metrics import aligned
 
@@ -104,7 +105,8 @@ def plot_worst_readings(readings: Sequence[tuple[Line, Path]], path: Path) -> No
         for column, tile in enumerate(row):
             _draw_tile(axes, tile, Frame(MARGIN + column * (width + MARGIN), top + TITLE, width, height))
         top += TITLE + height + LETTERS
-    figure.savefig(path)
+    with write_atomically(path, "wb") as file:
+        figure.savefig(file, format="png")
 
 
 def _read_again(readings: Sequence[tuple[Line, Path]]) -> list[Tile]:

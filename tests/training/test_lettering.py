@@ -1,16 +1,26 @@
 """Characters of any script in pictures, and where their texts go."""
 
 import itertools
+from io import BytesIO
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from training.lettering import FONT, shown, shown_text, spread
+from training.lettering import FONT, WEIGHTS, shown, shown_text, spread
 
 characters = st.characters(exclude_categories=["Cs"])
+
+
+def draw(*texts: str) -> None:
+    """Draw texts in every weight; matplotlib warns where a glyph is missing, and warnings are errors."""
+    figure = Figure(figsize=(1, 1))
+    for text, weight in itertools.product(texts, WEIGHTS):
+        figure.text(0, 0, text, fontfamily=FONT, fontweight=weight, parse_math=False)
+    figure.savefig(BytesIO(), format="png")
 
 
 @pytest.mark.parametrize("character", ["a", "0", "$", "é", "Ж", "א", "✗"])
@@ -27,9 +37,22 @@ def test_what_cannot_be_seen_is_shown_as_its_code_point(character: str, code_poi
 
 @given(st.text(characters, max_size=8))
 def test_no_text_makes_matplotlib_warn_of_a_missing_glyph(text: str) -> None:
-    figure = Figure(figsize=(1, 1))
-    figure.text(0, 0, shown_text(text, 40), fontfamily=FONT, parse_math=False)
-    figure.canvas.draw()  # warnings are errors
+    draw(shown_text(text, 40))
+
+
+def test_only_what_the_fonts_have_in_every_weight_is_shown_as_it_is() -> None:
+    fonts = [get_font(findfont(FontProperties(family=name))) for name in FONT]
+    every = sorted({chr(code) for font in fonts for code in font.get_charmap()})
+    alone = [character for character in every if shown(character) == character]
+    assert 5_000 < len(alone) < len(every)
+    for start in range(0, len(alone), 500):
+        draw("".join(alone[start : start + 500]))
+
+
+def test_what_they_have_not_in_bold_is_shown_as_its_code_point() -> None:
+    assert shown("𝖠") == "U+1D5A0"
+    with pytest.warns(UserWarning, match="Glyph 120224"):
+        draw("𝖠")
 
 
 @pytest.mark.parametrize(
