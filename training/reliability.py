@@ -47,10 +47,12 @@ def coverage_at(precision: float, confidences: Sequence[float], right: Sequence[
         confidences: of each reading.
         right: whether each was read exactly.
     """
-    order = np.argsort(np.asarray(confidences, float), kind="stable")[::-1]
+    confidence = np.asarray(confidences, float)
+    order = np.argsort(confidence)[::-1]
     correct = np.cumsum(np.asarray(right, float)[order])
     accepted = np.arange(1, len(order) + 1)
-    good = np.flatnonzero(correct >= precision * accepted - 1e-9)
+    ends = np.diff(confidence[order], append=-1.0) < 0  # no threshold parts those that are equally confident
+    good = np.flatnonzero(ends & (correct >= precision * accepted - 1e-9))
     return float(good[-1] + 1) / len(order) if len(good) else 0.0
 
 

@@ -30,16 +30,19 @@ def test_confidences_that_promise_too_much_or_too_little_have_one() -> None:
 
 
 @given(readings, st.sampled_from([0.5, 0.9, 0.999]))
-def test_coverage_is_the_longest_run_of_the_most_confident_that_is_right_enough(
+def test_coverage_is_the_most_that_a_threshold_accepts_of_which_enough_is_right(
     pairs: list[tuple[float, bool]], precision: float
 ) -> None:
-    pairs = [(confidence + index * 1e-9, right) for index, (confidence, right) in enumerate(pairs)]
-    ranked = [right for _, right in sorted(pairs, reverse=True)]
-    longest = max(
-        (count for count in range(1, len(ranked) + 1) if np.mean(ranked[:count]) >= precision - 1e-12), default=0
-    )
+    accepted = [[right for confidence, right in pairs if confidence >= threshold] for threshold, _ in pairs]
+    most = max((len(good) for good in accepted if np.mean(good) >= precision - 1e-12), default=0)
     confidences, right = zip(*pairs, strict=True)
-    assert coverage_at(precision, confidences, right) == pytest.approx(longest / len(pairs))
+    assert coverage_at(precision, confidences, right) == pytest.approx(most / len(pairs))
+
+
+def test_coverage_does_not_part_those_that_are_equally_confident() -> None:
+    for right in ([True, False], [False, True]):
+        assert coverage_at(0.9, [0.5, 0.5], right) == 0
+        assert coverage_at(0.5, [0.5, 0.5], right) == 1
 
 
 def test_the_wilson_interval_is_that_of_the_tables() -> None:
