@@ -106,8 +106,8 @@ def run_parts(
     spawn = multiprocessing.get_context("spawn")
     threads = max(1, available_cpus() // jobs)
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
-        futures = [pool.submit(run_part, part, folder, options) for part in left]
         try:
+            futures = [pool.submit(run_part, part, folder, options) for part in left]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
