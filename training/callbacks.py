@@ -168,19 +168,25 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write checkpoint and history."""
         line = {"epoch": epoch + 1, **logs, "learning_rate": self.model.optimizer.learning_rate}
-        self.history.append({key: float(value) for key, value in line.items()})
+        history = [*self.history, {key: float(value) for key, value in line.items()}]
         state = {
-            "history": self.history,
+            "history": history,
             "strength": self._batches.strength,
             "best": self._best.best,
             "best_epoch": self._best.best_epoch,
             "callbacks": [_counters(callback) for callback in self._stateful],
         }
         save_variables(self._path, [*self.model.variables, *self.model.optimizer.variables], state)
-        with write_atomically(self._history_csv) as file:
-            writer = csv.DictWriter(file, self.history[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.history)
+        self.history = history
+        write_history(history, self._history_csv)
+
+
+def write_history(history: Sequence[Logs], path: Path) -> None:
+    """Write a table of a line an epoch, as CSV."""
+    with write_atomically(path) as file:
+        writer = csv.DictWriter(file, history[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
 
 
 def _counters(callback: Any) -> dict[str, float]:

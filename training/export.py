@@ -66,8 +66,8 @@ def export_folder(
         ExportError: Keras and ONNX Runtime disagree, or the graph cannot be loaded.
         FileExistsError: the destination exists and may not be replaced.
     """
-    if destination.exists() and not replace:
-        raise FileExistsError(f"{destination} exists already")
+    if not replace:
+        check_free(destination)
     with _folder_beside(destination) as folder:
         codec, path = CtcCodec(configs.vocab, configs.blank_index), folder / MODEL_FILE
         probabilities = keras.Model(network.input, keras.layers.Softmax()(network.output))
@@ -84,19 +84,36 @@ def export_folder(
         add_files(folder)
 
 
+def check_free(destination: Path) -> None:
+    """Make sure that a model folder can be made.
+
+    Raises:
+        FileExistsError: there is something already.
+    """
+    if destination.exists():
+        raise FileExistsError(f"{destination} exists already")
+
+
 @contextmanager
 def _folder_beside(destination: Path) -> Iterator[Path]:
-    """A folder that takes the destination's name when the block ends well, and is removed otherwise."""
+    """A folder that takes the destination's name when the block ends well, and is removed otherwise.
+
+    Process ids are used again, above all in containers: what a killed process has left is removed.
+    """
     destination.parent.mkdir(parents=True, exist_ok=True)
     beside = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
     replaced = destination.with_name(f".{destination.name}.{os.getpid()}.old")
+    shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
         yield beside
         if destination.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
             destination.rename(replaced)
         beside.rename(destination)
     finally:
+        if replaced.exists() and not destination.exists():  # interrupted between the two
+            replaced.rename(destination)
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 

@@ -19,7 +19,7 @@ from training.callbacks import (
     TrainingBatches,
     ValidationRates,
 )
-from training.checkpoints import load_variables
+from training.checkpoints import load_variables, read_state
 from training.config import TrainingConfig
 from training.dataset import LabelledImages, encode_labels
 from training.run import RunFolder
@@ -129,11 +129,20 @@ def fit(
                 verbose=0,
             )
         except KeyboardInterrupt:
-            if not checkpoint.history:
+            if not run.checkpoint.exists():
                 raise
             interrupted = True
+    return best_of(run, model, interrupted=interrupted)
+
+
+def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:
+    """A network with the best weights of a run, and what the run's checkpoint says of them.
+
+    The checkpoint, since an epoch that was interrupted before that was written is trained again.
+    """
     load_variables(run.best_weights, model.variables)
-    return FitResult(model, checkpoint.history, best.best_epoch + 1, interrupted)
+    progress = read_state(run.checkpoint)
+    return FitResult(model, progress["history"], progress["best_epoch"] + 1, interrupted)
 
 
 def _callbacks_of_schedule(config: TrainingConfig) -> list[keras.callbacks.Callback]:

@@ -33,7 +33,7 @@ class RunState(BaseModel):
     """Spent training so far, all sittings together."""
     finished: bool = False
     exported: bool = False
-    """Whether this run wrote its output, and so may replace it when resumed."""
+    """Whether what is at its output is of this run, which so may replace it when resumed."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from app.inference.model import MODEL_FILE, ImageToTextModel
 from app.inference.store import METRICS_FILE
 from training.architectures import get_architecture
 from training.calibration import augmented_copies
-from training.callbacks import Logs
+from training.callbacks import Logs, write_history
 from training.card import CURVES, quotable, write_card
-from training.checkpoints import load_variables, read_state
 from training.config import TrainingConfig
 from training.dataset import (
     LabelledImages,
@@ -32,8 +31,8 @@ from training.dataset import (
 )
 from training.download import CHECKSUMS
 from training.evaluate import Evaluation, evaluate
-from training.export import VERSIONED, export_folder
-from training.fit import FitResult, build_network, fit
+from training.export import VERSIONED, check_free, export_folder
+from training.fit import FitResult, best_of, build_network, fit
 from training.pictures import draw_pictures
 from training.plots import plot_learning_curves
 from training.robustness import measure_robustness
@@ -72,6 +71,7 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
         KeyboardInterrupt: interrupted before the first epoch was done; nothing was written.
         RunError: the run is finished, or its images changed since it was started.
         ExportError: the exported model does not do what the network does; nothing was written.
+        FileExistsError: where the model folder is to be is something that this run has not written.
     """
     state = run.read_state()
     if state.finished:
@@ -88,8 +88,13 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
     images, validation_images = _images(state.config, train), _images(state.config, validation)
     result = fit(state.config, run, images, validation_images, codec, after_epoch)
     state = run.read_state()
+    if not state.exported:
+        # Said before it is true, so that a run that is killed as soon as its model has its name can replace it.
+        check_free(Path(state.output))
+        state = state.model_copy(update={"exported": True})
+        run.write_state(state)
     metrics = _export(run, state, result, train, validation)
-    run.write_state(state.model_copy(update={"finished": not result.interrupted, "exported": True}))
+    run.write_state(state.model_copy(update={"finished": not result.interrupted}))
     return TrainResult(metrics, result.interrupted)
 
 
@@ -114,9 +119,7 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
         raise RunError(f"{run.path} has no weights yet: not one epoch is done.")
     train, validation = _samples(run, state)
     network = build_network(state.config, CtcCodec(state.vocab).classes)
-    load_variables(run.best_weights, network.variables)
-    progress = read_state(run.checkpoint)
-    result = FitResult(network, progress["history"], progress["best_epoch"] + 1, not state.finished)
+    result = best_of(run, network, interrupted=not state.finished)
     return _export(run, state, result, train, validation, reports)
 
 
@@ -150,7 +153,8 @@ def _export(
         (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
         plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
         draw_pictures([(line, folder) for line in evaluation.lines], folder, run.worst_readings)
-        for file in (run.train_csv, run.val_csv, run.history_csv):
+        write_history(result.history, folder / run.history_csv.name)
+        for file in (run.train_csv, run.val_csv):
             shutil.copyfile(file, folder / file.name)
 
     export_folder(

@@ -77,11 +77,11 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
 
 @pytest.fixture(scope="session")
 def trained_run(prepare_run: Callable[..., RunFolder], shared_folder: Path) -> RunFolder:
-    """A finished run of six epochs; its output reads the drawn digits."""
+    """A finished run of three epochs; its output reads the drawn digits."""
     with locked(shared_folder):
         if (shared_folder / "run").exists():
             return RunFolder(shared_folder / "run")
-        run = prepare_run(shared_folder, epochs=6)
+        run = prepare_run(shared_folder, epochs=3)
         run_training(run, on_epoch=lambda _: None)
     return run
 

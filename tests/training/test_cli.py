@@ -241,7 +241,7 @@ class TestTrain:
     def test_resume_refuses_other_settings(self, trained_run: RunFolder) -> None:
         result = run("train", "--resume", "--run-dir", trained_run.path, "--epochs", "9")
         assert result.exit_code == 1
-        assert "started with 6" in result.output
+        assert "started with 3" in result.output
 
 
 class TestEvaluate:

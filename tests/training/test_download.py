@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.download_site import GOOD, IMAGES, Site, drawn, files_in, nothing_left, packed, send
+from tests.waiting import wait_until
 from training import download as module
 from training.download import MARKER, DownloadError, DownloadReport, download
 
@@ -318,7 +319,7 @@ def test_silent_server_times_out(site: Site, folder: Path) -> None:
     with pytest.raises(DownloadError, match="timed out"):
         download(folder, url=site.url, timeout=0.1, attempts=2)
 
-    assert len(site.asked) == 2
+    wait_until(lambda: len(site.asked) == 2)
 
 
 def test_nobody_listening_is_told(site: Site, folder: Path) -> None:

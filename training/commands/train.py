@@ -154,7 +154,7 @@ def pretrain(
         with training_progress(out, epochs, run.epochs_done()) as progress:
             result = run_pretraining(run, images, output, progress.on_epoch)
     except KeyboardInterrupt:
-        err.print("interrupted, nothing written; the same command goes on where it was")
+        err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
     wer = result.history[result.best_epoch - 1]["val_wer"]
     out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")
@@ -237,7 +237,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
         )
         with training_progress(out, state.config.epochs, done) as progress:
             result = run_training(run, progress.on_epoch)
-    except (DataError, ExportError, FileExistsError, RunError, StartError) as error:
+    except (DataError, ExportError, OSError, RunError, StartError) as error:
         fail(error)
     except KeyboardInterrupt:
         err.print(f"interrupted, nothing exported; go on with: {again}")
