@@ -36,7 +36,7 @@ class Server:
     @property
     def url(self) -> str:
         """What its paths are added to."""
-        return self.wait_for_log(r"running on (http://[^ ]+:\d+)")[1]
+        return self.wait_for_log(r"running on (http://[^ ]+:\d+) ")[1]
 
     @property
     def workers(self) -> list[int]:
@@ -49,7 +49,7 @@ class Server:
 
     def wait_until_started(self, workers: int) -> None:
         """Wait until so many have started, those that are no more included."""
-        self.wait_until(lambda: self.log.count("Application startup complete") == workers)
+        self.wait_until(lambda: self.log.count("Application startup complete") >= workers)
 
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Wait until it has written something."""
@@ -75,10 +75,14 @@ class Server:
 
 @contextmanager
 def running(folder: Path, repository: Path, variables: dict[str, str]) -> Iterator[Server]:
-    """Start the service with settings of its own; a free port and the shipped models if they do not say otherwise."""
+    """Start the service with settings of its own.
+
+    If they do not say otherwise, it has a free port and the shipped models, and waits as long as a busy machine needs.
+    """
     folder.mkdir(parents=True)
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     defaults = {"OCR_PORT": "0", "OCR_MODEL_STORE": str(repository / "model_store"), "PYTHONPATH": str(repository)}
+    defaults |= dict.fromkeys(("OCR_HEAD_TIMEOUT", "OCR_BODY_TIMEOUT", "OCR_REQUEST_TIMEOUT"), str(GENEROUS_SECONDS))
     log_file = folder / "log"
     with log_file.open("wb") as log:
         started = subprocess.Popen(

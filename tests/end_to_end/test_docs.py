@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typer.main import get_command
 
 from app.settings import PREFIX
 from tests.end_to_end.pages import PAGES, ROOT, anchors, block_with, blocks, commands, links, scripts
+from tests.ports import held_port
 from tests.waiting import answers_200
 from training.__main__ import PROGRAM, app
 
@@ -111,14 +111,16 @@ class World:
     @contextmanager
     def serve(self, command: str) -> Iterator[str]:
         """Run `make serve`, perhaps with settings before it, and give its host and port."""
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port: int = listener.getsockname()[1]
-        environment = self.environment | {"OCR_PORT": str(port)}
         with (
+            held_port() as port,
             (self.folder / f"serve-{port}.log").open("wb") as log,
             subprocess.Popen(
-                ["sh", "-ec", command], cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                ["sh", "-ec", command],
+                cwd=self.folder,
+                env=self.environment | {"OCR_PORT": str(port)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             ) as process,
         ):
             try:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import Server
-from tests.waiting import GENEROUS_SECONDS
+from tests.waiting import GENEROUS_SECONDS, answers_200
 
 RunServer = Callable[..., Server]
 DRAIN_SECONDS = 4
@@ -42,6 +42,7 @@ def test_no_request_is_lost_when_it_is_stopped_under_load(
     run_server: RunServer, samples: dict[str, bytes], workers: str
 ) -> None:
     server = run_server(OCR_DRAIN_SECONDS=str(DRAIN_SECONDS), OCR_WORKERS=workers)
+    server.wait_until_started(int(workers))
     ready = threading.Event()
     ready.set()
     read: list[str] = []
@@ -56,7 +57,7 @@ def test_no_request_is_lost_when_it_is_stopped_under_load(
                     lost.append(repr(error))
 
     def watch() -> None:
-        while httpx.get(f"{server.url}/readyz").status_code == 200:
+        while answers_200(f"{server.url}/readyz"):
             time.sleep(0.05)
         ready.clear()
 

@@ -145,4 +145,4 @@ def test_a_client_that_does_not_wait_for_its_answer_is_counted_as_gone(shared_se
     with socket.create_connection(("127.0.0.1", shared_server.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\nbegun")
         time.sleep(0.2)
-    shared_server.wait_until(lambda: scrape(shared_server).get(gone, 0) == before + 1)
+    shared_server.wait_until(lambda: scrape(shared_server).get(gone, 0) > before)

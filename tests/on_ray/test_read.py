@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -91,7 +92,15 @@ def cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 def has_worker(raylet: int) -> bool:
     """Whether a node's process has a child that reads."""
     children = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
-    return any("MapWorker" in Path(f"/proc/{child}/cmdline").read_text() for child in children)
+    return any(map(reads, children))
+
+
+def reads(pid: str) -> bool:
+    """Whether a process is one that reads."""
+    try:
+        return "MapWorker" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False  # it has ended
 
 
 class TestCluster:
@@ -102,12 +111,12 @@ class TestCluster:
         others = [node for node in cluster.list_all_nodes() if node != cluster.head_node]
         pids = {node: node.all_processes["raylet"][0].process.pid for node in others}
 
-        def is_amid() -> bool:
+        def one_amid() -> Any:
             assert process.poll() is None, process.communicate()
-            return any(Path("table").glob("part-*")) and any(map(has_worker, pids.values()))
+            reading = (node for node in others if has_worker(pids[node]))
+            return next(reading, None) if any(Path("table").glob("part-*")) else None
 
-        wait_until(is_amid)
-        lost = next(node for node in others if has_worker(pids[node]))
+        lost = wait_until(one_amid)
         cluster.remove_node(lost, allow_graceful=False)
         done = len(list(Path("table").glob("part-*")))
         assert done < 10

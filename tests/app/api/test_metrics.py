@@ -18,6 +18,7 @@ from app.inference.drift import histogram
 from app.main import create_app
 from app.settings import Settings
 from tests.exposed import numbers_of
+from tests.waiting import GENEROUS_SECONDS
 
 Start = Callable[..., TestClient]
 Problem = Callable[[Any, int], dict[str, Any]]
@@ -158,7 +159,7 @@ class TestStages:
         seen = numbers(client)
         for stage in ("receive", "check", "decode", "run", "text", "render"):
             assert seen[f'ocr_stage_duration_seconds_count{{stage="{stage}"}}'] == 1
-            assert 0 < seen[f'ocr_stage_duration_seconds_sum{{stage="{stage}"}}'] < 1
+            assert 0 < seen[f'ocr_stage_duration_seconds_sum{{stage="{stage}"}}'] < GENEROUS_SECONDS
         assert seen["ocr_queue_wait_seconds_count"] == 1
 
     def test_of_a_batch_are_timed_by_the_image(self, client: TestClient, samples: dict[str, bytes]) -> None:

@@ -172,7 +172,7 @@ class TestModelOfTheQuery:
         response = client.post("/predict", params={"model": "plate<b>"}, content=samples["ef2ec"])
         document = problem(response, 404)
         assert "captcha" in document["detail"]
-        assert "plate" not in response.text
+        assert "plate" not in document["detail"]
 
     def test_an_unknown_version_is_not_found_and_the_loaded_are_named(
         self, client: TestClient, samples: dict[str, bytes], shipped_model: Path, problem: Problem
@@ -180,7 +180,7 @@ class TestModelOfTheQuery:
         response = client.post("/predict", params={"version": "1999"}, content=samples["ef2ec"])
         document = problem(response, 404)
         assert shipped_model.name in document["detail"]
-        assert "1999" not in response.text
+        assert "1999" not in document["detail"]
 
     @pytest.mark.parametrize("name", ["../captcha", "/etc", "captcha/../captcha", "\x00", "é"])
     def test_a_name_is_no_path(

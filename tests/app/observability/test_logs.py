@@ -160,7 +160,7 @@ class TestBoth:
         assert base64.b64encode(samples["ef2ec"]).decode()[:40] not in text
 
     def test_nothing_that_was_read_is_in_it(self, text: str) -> None:
-        assert "ef2ec" not in text
+        assert "ef2ec" not in re.sub("[0-9a-f]{32}", "an id", text)
 
     def test_a_path_cannot_forge_a_line(self, text: str) -> None:
         (line,) = [line for line in text.splitlines() if "strange-path" in line]

@@ -40,9 +40,10 @@ def choose(page: Page, *files: Path) -> None:
 
 
 def click_sample(page: Page, text: str, reads: str | None = None) -> None:
-    """Click the sample with a text and wait for what is read, by default this text."""
+    """Click the sample with a text and wait for its picture and for what is read, by default this text."""
     page.get_by_role("button", name=f"Sample {text}").click()
     expect_text(page, reads or text)
+    expect(page.locator("#result-size")).not_to_be_empty()  # it is said once the picture has its size
 
 
 def expect_text(page: Page, text: str) -> None:
