@@ -117,9 +117,9 @@ class TestCluster:
             return next(reading, None) if any(Path("table").glob("part-*")) else None
 
         lost = wait_until(one_amid)
-        cluster.remove_node(lost, allow_graceful=False)
         done = len(list(Path("table").glob("part-*")))
         assert done < 10
+        cluster.remove_node(lost, allow_graceful=False)
         _, err = process.communicate(timeout=GENEROUS_SECONDS)
         assert process.returncode == 1, err
         assert "12,000 read, 2 errors; " in err
