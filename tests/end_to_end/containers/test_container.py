@@ -178,4 +178,5 @@ def test_the_health_check_tells_whether_the_service_can_read(
 ) -> None:
     container = start(port=9000, default_model=default_model)
     _, *check = container.inspect()["Config"]["Healthcheck"]["Test"]
-    assert attempt("docker", "exec", container.id, *check).returncode == exit_status
+    # Waited for, since the check itself gives up soon.
+    wait_until(lambda: attempt("docker", "exec", container.id, *check).returncode == exit_status)
