@@ -1,6 +1,7 @@
 """Fixtures that several packages of tests use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.ports import held_port
 from tests.waiting import GENEROUS_SECONDS
 
 pytest.register_assert_rewrite("tests.deploy", "tests.end_to_end")  # helpers that assert say what they saw, as tests do
@@ -79,3 +81,10 @@ def shipped_model(repository: Path) -> Path:
 def samples(repository: Path) -> dict[str, bytes]:
     """The sample images by their labels."""
     return {path.stem: path.read_bytes() for path in sorted((repository / "samples").glob("*.png"))}
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port for a server of the test, which nobody else gets, also while the server is not there."""
+    with held_port() as port:
+        yield port

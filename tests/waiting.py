@@ -32,12 +32,17 @@ def wait_until(condition: Callable[[], T | None], say: Callable[[], object] = st
     return found
 
 
+def status_of(url: str) -> int | None:
+    """What who is asked at an address says; None if nobody is there."""
+    try:
+        return httpx.get(url).status_code
+    except httpx.TransportError:
+        return None
+
+
 def answers_200(url: str) -> bool:
     """Whether who is asked at an address is there and says 200."""
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.TransportError:
-        return False
+    return status_of(url) == 200
 
 
 @contextmanager

@@ -20,8 +20,8 @@ HEADER = REQUEST_ID_HEADER.lower().encode()
 QUIET = {*PROBES, METRICS_PATH}
 """What machines ask for every few seconds: logged at level debug."""
 OTHER_ROUTE = "other"
-COUNTED = "counted"
-"""In the state of a request that has been counted."""
+ENDED = "ended"
+"""In the state of a request that has been counted, or was not to be, and has its line."""
 UNCOUNTED = "uncounted"
 """In the state of a request that is none of anybody's."""
 
@@ -66,7 +66,7 @@ class RequestContextMiddleware:
                 if service.draining:
                     message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
             elif not message.get("more_body"):
-                _count_once(seen_by_app, asked, status, started)
+                _note_end(seen_by_app, asked, status, started)
             await send(message)
 
         try:
@@ -81,15 +81,15 @@ class RequestContextMiddleware:
             await fault(scope, receive, send_with_id)
         finally:
             service.bodies.release(scope)
-            _count_once(seen_by_app, asked, status, started)  # also what was not answered to the end
+            _note_end(seen_by_app, asked, status, started)  # also what was not answered to the end
 
 
-def _count_once(scope: Scope, asked: dict[str, str], status: int | None, started: float) -> None:
+def _note_end(scope: Scope, asked: dict[str, str], status: int | None, started: float) -> None:
     """Count a request and write its line, unless that has been done."""
     state = scope["state"]
-    if COUNTED in state:
+    if ENDED in state:
         return
-    state[COUNTED] = True
+    state[ENDED] = True
     seconds = time.perf_counter() - started
     if UNCOUNTED not in state:
         scope["app"].state.metrics.count_request(_route(scope), status, seconds, state.get("work"))

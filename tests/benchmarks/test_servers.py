@@ -5,22 +5,13 @@ import email.policy
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.figures import BenchmarkError
 from benchmarks.servers import FORM, cpu_seconds, descendants, form, free_ports, memory, post, serve, wait_for
-from tests.ports import held_port
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port that nobody gets but the server."""
-    with held_port() as port:
-        yield port
 
 
 def test_a_server_is_found_ready_weighed_and_stopped(port: int) -> None:

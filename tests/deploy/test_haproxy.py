@@ -17,7 +17,7 @@ from tests.deploy.load import Load, wait_until_ready
 from tests.deploy.name_server import name_server
 from tests.end_to_end.conftest import Server, running
 from tests.ports import held_port
-from tests.waiting import ending, wait_until
+from tests.waiting import ending, status_of, wait_until
 
 HAPROXY = shutil.which("haproxy") or ""
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="no haproxy: install it")
@@ -143,17 +143,9 @@ def test_what_one_replica_would_answer_for_all_is_refused(proxy: str, path: str)
     assert answer.json()["instance"] == path
 
 
-def is_answered(url: str) -> bool:
-    try:
-        httpx.get(url)
-    except httpx.TransportError:
-        return False
-    return True
-
-
-def test_where_nobody_is_ready_it_says_so_as_the_service_would(configuration: Path) -> None:
-    with held_port() as nobodys, haproxy(configuration, [], nobodys) as url:
-        wait_until(lambda: is_answered(url))
+def test_where_nobody_is_ready_it_says_so_as_the_service_would(configuration: Path, port: int) -> None:
+    with haproxy(configuration, [], port) as url:
+        wait_until(lambda: status_of(url))
         answer = httpx.post(f"{url}/predict", content=b"image")
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
@@ -213,12 +205,11 @@ def test_what_a_replica_cannot_answer_is_asked_of_another(
     assert Handler.asked > 0
 
 
-def test_what_is_too_large_to_keep_is_not_asked_twice(configuration: Path) -> None:
+def test_what_is_too_large_to_keep_is_not_asked_twice(configuration: Path, port: int) -> None:
     class Handler(Unwilling):
         answers_503 = False
 
     with (
-        held_port() as port,
         serving(Handler, port) as unwilling,
         proxying(configuration, [unwilling], port) as url,
         suppress(httpx.TransportError),  # there may be no answer at all

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.ports import held_port
 from tests.waiting import GENEROUS_SECONDS
 
 # Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
@@ -34,13 +33,6 @@ def new_page(browser: Browser, **options: Any) -> Page:
     page = browser.new_page(**options)
     page.set_default_timeout(1000 * GENEROUS_SECONDS)
     return page
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port for a service that is to come back where it was."""
-    with held_port() as port:
-        yield port
 
 
 @pytest.fixture
