@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 import uvloop
@@ -18,7 +18,6 @@ MOST_AT_ONCE = 128  # connections that are taken between two looks at the others
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-Factory = Callable[[], asyncio.BaseProtocol]
 log = structlog.get_logger("app.server")
 
 
@@ -31,6 +30,17 @@ def bind(host: str, port: int) -> socket.socket:
     taken = _bound_like(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))
     taken.set_inheritable(True)
     return taken
+
+
+class Connection(Protocol):
+    """What uvicorn makes of each connection, besides a protocol of asyncio."""
+
+    def shutdown(self) -> None:
+        """Take no further request; uvicorn tells this all connections that it knows of when it stops listening."""
+
+
+Factory = Callable[[], Any]
+"""Makes the protocol of a connection, which is a `Connection`."""
 
 
 class WorkerLoop(uvloop.Loop):
@@ -100,9 +110,15 @@ class Listener:
                 self._loop.call_later(PAUSE_SECONDS, self._go_on, listener)
                 return
             connection.setblocking(False)
-            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._factory, connection))
+            opening = self._loop.create_task(self._open(connection))
             self._opening.add(opening)  # the loop itself keeps no hold of it
             opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, accepted: socket.socket) -> None:
+        connection: Connection
+        _, connection = await self._loop.connect_accepted_socket(self._factory, accepted)
+        if not self.sockets:  # those that uvicorn knew of have been told
+            connection.shutdown()
 
     def _go_on(self, listener: socket.socket) -> None:
         if listener in self.sockets:

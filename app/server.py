@@ -19,6 +19,8 @@ NOT_HTTP = "This is no HTTP request."
 HEAD_TOO_LARGE = f"The request line and headers are too long: at most {MAX_HEAD_BYTES:,} bytes."
 HEAD_TOO_SLOW = "The request line and headers did not arrive in time."
 BODY_TOO_SLOW = "The body did not arrive in time."
+LAST_CHANCE_SECONDS = 1.0
+"""How long a connection without a request stays open when the process ends: one may be on its way."""
 
 log = structlog.get_logger("app.server")
 
@@ -37,6 +39,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._waits_for = ""  # "head", "body", or nothing between requests
         self._head_bytes = 0
+        self._is_last = False  # no request is taken after the one that is under way or comes next
 
     @classmethod
     def configure(cls, settings: Settings) -> None:
@@ -69,6 +72,15 @@ class DeadlineProtocol(HttpToolsProtocol):
         elif self._waits_for == "body":
             self._wait(BODY_TOO_SLOW, self.body_seconds)
 
+    def shutdown(self) -> None:
+        """Answer the request that is under way or on its way, if there is one, and close the connection."""
+        self._is_last = True
+        if self._waits_for == "body" or self._is_answering():
+            super().shutdown()
+        elif not self._waits_for:
+            self._stop_waiting()
+            self._deadline = self.loop.call_later(LAST_CHANCE_SECONDS, self.transport.close)
+
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
@@ -79,7 +91,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._waits_for = "body"
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before and self.scope["method"] != "HEAD":
+        if self.cycle is before:
+            return
+        if self._is_last:
+            self.cycle.keep_alive = False
+        if self.scope["method"] != "HEAD":
             self.cycle.transport = HeadWithBody(self.cycle)
 
     def on_message_complete(self) -> None:

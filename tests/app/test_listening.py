@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, cast
 
@@ -24,10 +24,14 @@ class Greeter(asyncio.Protocol):
 
     def __init__(self, name: bytes) -> None:
         self.name = name
+        self.told_to_end = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).write(self.name)
         transport.close()
+
+    def shutdown(self) -> None:
+        self.told_to_end = True
 
 
 def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: threading.Event) -> None:
@@ -63,6 +67,16 @@ def test_a_port_that_somebody_listens_on_is_not_taken() -> None:
         bind("127.0.0.1", other.getsockname()[1])
 
 
+def greeters(made: list[Greeter]) -> Callable[[], Greeter]:
+    """Makes greeters and notes them."""
+
+    def make() -> Greeter:
+        made.append(Greeter(b"a"))
+        return made[-1]
+
+    return make
+
+
 def run_in_worker_loop(main: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=WorkerLoop) as runner:
         runner.run(main)
@@ -71,12 +85,7 @@ def run_in_worker_loop(main: Coroutine[Any, Any, None]) -> None:
 def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
     async def main() -> None:
         taken: list[Greeter] = []
-
-        def factory() -> Greeter:
-            taken.append(Greeter(b"a"))
-            return taken[-1]
-
-        server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, backlog=100)
+        server = await asyncio.get_running_loop().create_server(greeters(taken), "127.0.0.1", 0, backlog=100)
         address = server.sockets[0].getsockname()
         with ExitStack() as stack:
             for _ in range(100):
@@ -93,15 +102,17 @@ def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
     run_in_worker_loop(main())
 
 
-def test_connections_that_wait_when_it_ends_are_taken() -> None:
+def test_connections_that_wait_when_it_ends_are_taken_and_told_to_end() -> None:
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(lambda: Greeter(b"a"), "127.0.0.1", 0, backlog=8)
+        taken: list[Greeter] = []
+        server = await asyncio.get_running_loop().create_server(greeters(taken), "127.0.0.1", 0, backlog=8)
         address = server.sockets[0].getsockname()
         with ExitStack() as stack:
             clients = [stack.enter_context(socket.create_connection(address, GENEROUS_SECONDS)) for _ in range(8)]
             time.sleep(0.1)  # noqa: ASYNC251 - until the system has handed over all of them
             server.close()
             assert [await asyncio.to_thread(client.recv, 1) for client in clients] == [b"a"] * 8
+        assert [each.told_to_end for each in taken] == [True] * 8
 
     run_in_worker_loop(main())
 

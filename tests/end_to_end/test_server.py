@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -232,28 +233,51 @@ def test_many_at_a_time_are_each_answered_right(server: str, samples: dict[str, 
 
 class TestStopping:
     @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-    def test_told_to_stop_it_ends_well(self, run_server: RunServer, by: signal.Signals) -> None:
+    def test_told_to_stop_it_ends_well(
+        self, run_server: RunServer, connect: Callable[..., Wire], by: signal.Signals
+    ) -> None:
         server = run_server()
-        idle = Wire(server.port)
+        idle = connect(server.port)
         assert server.stop(by) == 0
         assert "Traceback" not in server.log
         assert '"level":"error"' not in server.log
-        idle.close()
+        assert idle.is_closed()
+
+    @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+    def test_what_comes_as_it_is_told_to_stop_is_answered_and_holds_nothing_up(
+        self, run_server: RunServer, connect: Callable[..., Wire], samples: dict[str, bytes], by: signal.Signals
+    ) -> None:
+        server = run_server()
+        used = connect(server.port)
+        used.send(request_of(samples["ef2ec"]))
+        assert used.text() == "ef2ec"
+        server.process.send_signal(signal.SIGSTOP)  # so that it finds all that comes next at once
+        time.sleep(0.2)  # longer than uvicorn sleeps between looks at whether it is to stop
+        idle, new = connect(server.port), connect(server.port)
+        for wire in (new, used):
+            wire.send(request_of(samples["ef2ec"]))
+        server.process.send_signal(by)
+        server.process.send_signal(signal.SIGCONT)
+        for wire in (new, used):
+            assert wire.text() == "ef2ec"
+            assert wire.is_closed()
+        assert idle.is_closed()
+        assert server.process.wait(timeout=GENEROUS_SECONDS) == 0
+        assert '"level":"error"' not in server.log
 
     def test_a_request_that_is_under_way_is_answered_first(
-        self, run_server: RunServer, samples: dict[str, bytes]
+        self, run_server: RunServer, connect: Callable[..., Wire], samples: dict[str, bytes]
     ) -> None:
         server = run_server()
         image = samples["ef2ec"]
-        wire = Wire(server.port)
+        wire = connect(server.port)
         wire.send(PREDICT + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(image))
         assert wire.answer()[0] == 100
         server.process.send_signal(signal.SIGTERM)
         server.wait_for_log("Shutting down")
         wire.send(image)
         assert wire.text() == "ef2ec"
-        assert server.stop() == 0
-        wire.close()
+        assert server.process.wait(timeout=GENEROUS_SECONDS) == 0
 
     def test_two_workers_serve_and_both_end(self, run_server: RunServer, samples: dict[str, bytes]) -> None:
         server = run_server(OCR_WORKERS="2")
