@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 import uvloop
@@ -18,6 +18,8 @@ MOST_AT_ONCE = 128  # connections that are taken between two looks at the others
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+Factory = Callable[[], Any]
+"""Makes what uvicorn has for each connection: a protocol of asyncio that can be told `shutdown` too."""
 log = structlog.get_logger("app.server")
 
 
@@ -30,17 +32,6 @@ def bind(host: str, port: int) -> socket.socket:
     taken = _bound_like(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))
     taken.set_inheritable(True)
     return taken
-
-
-class Connection(Protocol):
-    """What uvicorn makes of each connection, besides a protocol of asyncio."""
-
-    def shutdown(self) -> None:
-        """Take no further request; uvicorn tells this all connections that it knows of when it stops listening."""
-
-
-Factory = Callable[[], Any]
-"""Makes the protocol of a connection, which is a `Connection`."""
 
 
 class WorkerLoop(uvloop.Loop):
@@ -115,7 +106,6 @@ class Listener:
             opening.add_done_callback(self._opening.discard)
 
     async def _open(self, accepted: socket.socket) -> None:
-        connection: Connection
         _, connection = await self._loop.connect_accepted_socket(self._factory, accepted)
         if not self.sockets:  # those that uvicorn knew of have been told
             connection.shutdown()

@@ -89,10 +89,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its headers are there."""
         self._waits_for = "body"
-        before = self.cycle
         super().on_headers_complete()
-        if self.cycle is before:
-            return
         if self._is_last:
             self.cycle.keep_alive = False
         if self.scope["method"] != "HEAD":

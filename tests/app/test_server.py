@@ -50,7 +50,7 @@ class End:
 
 
 def answered(app: Callable[..., Any], *pieces: bytes | type[End]) -> Recorder:
-    """A connection once all requests that came in these pieces are answered."""
+    """A connection once all requests that came in these pieces are answered, and it is closed if it was to end."""
 
     async def main() -> Recorder:
         state, transport = ServerState(), Recorder()
