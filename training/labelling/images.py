@@ -5,12 +5,12 @@ from pathlib import Path
 
 import cv2
 
-from app.bulk.paths import image_paths
-from app.inference.files import FileError, read_file
 from app.inference.image_errors import ACCEPTED
 from app.inference.images import ImageError, ImageTooLargeError, Pixels, decode_image
-from app.suggestions import did_you_mean
-from training.dataset import IMAGE_SUFFIXES, DataError
+from app.shared.files import FileError, read_file
+from app.shared.image_paths import image_paths
+from app.shared.suggestions import did_you_mean
+from training.data.dataset import IMAGE_SUFFIXES, DataError
 
 MAX_FILE_BYTES = 32_000_000
 PNG_EFFORT = 1
