@@ -34,7 +34,7 @@ PACKAGES = (
     "tensorflow",
     "uvicorn",
 )
-PEERS = ("mltu", "ddddocr", "litserve")
+PEERS = ("mltu", "ddddocr", "litserve", "rapidocr")
 SHOW_VERSIONS = "import json, sys, importlib.metadata as m; print(json.dumps({p: m.version(p) for p in sys.argv[1:]}))"
 
 

@@ -1,0 +1,182 @@
+"""How well many kinds of real picture are read, from no labels to all.
+
+    python -m benchmarks.kinds DIR [--labels 0 25 100 all] [--kinds NAME …] [--jobs N] [--json FILE]
+
+DIR holds a folder a kind, with `test.csv` (only read) and `pool.csv` (learnt from), both `path,label`. With 0 labels
+the general model reads; otherwise `python -m training train` learns with its defaults from the first images of the
+pool, and from the others without their labels. Interrupted, the same command goes on where it was.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app.inference.folders import version_folders
+from benchmarks.common import PEERS_PYTHON, ROOT, environment, machine, versions
+from benchmarks.figures import BenchmarkError, Table
+from benchmarks.kinds.cells import (
+    NONE,
+    PEERS,
+    Cell,
+    Result,
+    make_cells,
+    measure,
+    model_version,
+    peer_version,
+    stored_result,
+    training_version,
+)
+from benchmarks.kinds.folders import ALL, Kind, read_kinds
+from benchmarks.kinds.processes import Shares
+from benchmarks.kinds.tables import Results, comparison, failures, labels_table, peers_table, summary
+from benchmarks.report import to_markdown
+from training.files import write_atomically
+
+GENERAL = ROOT / "model_store" / "general"
+INTERRUPTED = 130
+NEWER_OPTIONS = ("--unlabelled",)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what the command line names, print tables and write the JSON file."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        kinds = read_kinds(options.folder, options.kinds)
+        model = options.model or newest_general(options.labels)
+        cells = make_cells(kinds, readers(options.labels, model, options.code), options.results)
+        results = asyncio.run(measure_all(cells, options.jobs, model))
+    except BenchmarkError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it was", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    tables = [labels_table(labels, kinds, results) for labels in options.labels]
+    if any(name in results for name in PEERS):
+        tables.append(peers_table(kinds, results))
+    print("\n\n".join([*map(to_markdown, tables), *comparison(kinds, results)]))
+    if options.json is not None:
+        write_report(options.json, kinds, results, tables)
+    if failed := failures(kinds, results):
+        sys.exit("not measured:\n" + "\n".join(failed))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line; ends with status 2 on wrong ones."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kinds", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="DIR", help="holds a folder a kind")
+    parser.add_argument("--labels", nargs="*", default=[NONE, "25", "100", ALL], metavar="N", help="numbers, or all")
+    parser.add_argument("--kinds", nargs="+", metavar="NAME", help="[default: all]")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, which share the processors")
+    parser.add_argument("--model", type=Path, help="reads without labels [default: the newest general model]")
+    parser.add_argument("--code", metavar="NAME", help="trainings are kept under it [default: a checksum of the code]")
+    parser.add_argument("--results", type=Path, default=ROOT / "runs" / "kinds", help="where results are kept")
+    parser.add_argument("--json", type=Path, help="write all figures and readings to this file")
+    options = parser.parse_args(arguments)
+    if not all(labels == ALL or labels.isdecimal() for labels in options.labels):
+        parser.error("labels are numbers, or all")
+    if not 1 <= options.jobs <= len(os.sched_getaffinity(0)):
+        parser.error(f"there are processors for 1 to {len(os.sched_getaffinity(0))} jobs")
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"there is no folder {options.json.parent}")
+    return options
+
+
+def newest_general(labels: Sequence[str]) -> Path:
+    """The general model's newest version.
+
+    Raises:
+        BenchmarkError: it is to read and there is none.
+    """
+    found = version_folders(GENERAL) if GENERAL.is_dir() else []
+    if NONE in labels and not found:
+        raise BenchmarkError("there is no general model in model_store/general; name one with --model DIR")
+    return found[0] if found else GENERAL
+
+
+def readers(labels: Sequence[str], model: Path, code: str | None) -> list[tuple[str, str]]:
+    """What reads each kind, with its version: trained models, the general one, the peers where they are installed."""
+    trained = code or training_version()
+    found = [(one, model_version(model) if one == NONE else trained) for one in labels]
+    if not PEERS_PYTHON.exists():
+        print("the peers are not installed: make bench installs them", file=sys.stderr)
+        return found
+    return [*found, *((name, peer_version(name)) for name in PEERS)]
+
+
+async def measure_all(cells: Sequence[Cell], jobs: int, model: Path) -> Results:
+    """Measure all cells that have not been, so many at a time; a line on standard error tells of each.
+
+    Returns:
+        By reader and kind; that of a cell that failed says why, and is not kept.
+    """
+    shares, options = Shares(jobs), training_options()
+    results: dict[str, dict[str, Result]] = {}
+
+    async def measured(cell: Cell) -> Result:
+        if (stored := stored_result(cell)) is not None:
+            return stored
+        async with shares.take() as processors:
+            print(f"{cell.name} …", file=sys.stderr)
+            try:
+                result = await measure(cell, processors, model, options)
+            except BenchmarkError as error:
+                result = Result(error=str(error))
+        print(f"{cell.name}: {in_short(result)}", file=sys.stderr)
+        return result
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(measured(cell)) for cell in cells]
+    for cell, task in zip(cells, tasks, strict=True):
+        results.setdefault(cell.reader, {})[cell.kind.name] = task.result()
+    return results
+
+
+def in_short(result: Result) -> str:
+    """What came of a cell, in some words."""
+    if "error" in result:
+        return result["error"].splitlines()[-1]
+    return f"{result['score']['words_right']} of {result['score']['images']} words right"
+
+
+def training_options() -> list[str]:
+    """The options of `training train` that not every version has, where this one has them."""
+    command = [sys.executable, "-m", "training", "train", "--help"]
+    wide = environment(COLUMNS=200)
+    shown = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, check=True).stdout
+    return [option for option in NEWER_OPTIONS if option in shown]
+
+
+def write_report(path: Path, kinds: Sequence[Kind], results: Results, tables: Sequence[Table]) -> None:
+    """Write all figures and readings as JSON, with what else they depend on."""
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "versions": versions(),
+        "kinds": {
+            kind.name: {
+                "latin": kind.is_latin,
+                "checksum": kind.checksum,
+                "labels": [sample.label for sample in kind.test],
+            }
+            for kind in kinds
+        },
+        "results": results,
+        "median_and_worst": {
+            reader: summary(kinds, by_kind, any_case=reader == NONE or reader in PEERS)
+            for reader, by_kind in results.items()
+        },
+        "tables": tables,
+    }
+    with write_atomically(path) as file:
+        json.dump(report, file, indent=1, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()
