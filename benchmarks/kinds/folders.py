@@ -56,7 +56,7 @@ class Kind:
 
 
 def read_kinds(folder: Path, names: Sequence[str] | None = None) -> list[Kind]:
-    """The kinds in a folder, by name.
+    """The kinds in a folder, by name; the paths of their images are absolute.
 
     Args:
         folder: holds a folder a kind, in which test.csv and pool.csv list images as `path,label`.
@@ -70,9 +70,10 @@ def read_kinds(folder: Path, names: Sequence[str] | None = None) -> list[Kind]:
         raise BenchmarkError(f"{folder} holds no kinds: folders with {TEST} and {POOL}.{did_you_mean(folder)}")
     if unknown := sorted(set(names or ()) - set(found)):
         raise BenchmarkError(f"no such kind: {', '.join(unknown)}; there are {', '.join(found)}")
+    whole = folder.absolute()
     try:
         return [
-            Kind(name, read_samples(folder / name / TEST), read_samples(folder / name / POOL))
+            Kind(name, read_samples(whole / name / TEST), read_samples(whole / name / POOL))
             for name in found
             if names is None or name in names
         ]

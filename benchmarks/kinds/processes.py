@@ -2,14 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.common import ROOT, environment
 from benchmarks.figures import BenchmarkError
 
-LAST_CHARACTERS = 600
+LAST_LINES = 3
+NO_VARIABLES: Mapping[str, object] = {}
 
 Processors = frozenset[int]
 
@@ -33,13 +34,22 @@ class Shares:
             self._free.put_nowait(share)
 
 
-async def run_on(processors: Processors, command: Sequence[str | Path], text: str = "") -> str:
+async def run_on(
+    processors: Processors,
+    command: Sequence[str | Path],
+    *,
+    text: str = "",
+    variables: Mapping[str, object] = NO_VARIABLES,
+    also_fine: int = 0,
+) -> str:
     """Run a command on some of the processors: it sees no others, and starts as many threads.
 
     Args:
         processors: their numbers.
         command: the program and its arguments.
         text: for its standard input.
+        variables: of its environment, besides this process's.
+        also_fine: an exit status that is not a failure, besides 0.
 
     Returns:
         What it prints. Cancelled, it ends the command.
@@ -50,7 +60,7 @@ async def run_on(processors: Processors, command: Sequence[str | Path], text: st
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
-        env=environment(COLUMNS=200),
+        env=environment(**variables),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -62,7 +72,7 @@ async def run_on(processors: Processors, command: Sequence[str | Path], text: st
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode != 0:
-        shown = " ".join(map(str, command[1:4]))
-        raise BenchmarkError(f"{shown} failed: {errors.decode(errors='replace').strip()[-LAST_CHARACTERS:]}")
+    if process.returncode not in {0, also_fine}:
+        last = "\n".join(errors.decode(errors="replace").splitlines()[-LAST_LINES:])
+        raise BenchmarkError(f"{' '.join(map(str, command[1:4]))} failed: {last}")
     return printed.decode()

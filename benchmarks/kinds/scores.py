@@ -20,7 +20,7 @@ class Score(TypedDict):
 
 def score(labels: Sequence[str], texts: Sequence[str]) -> Score:
     """Compare readings with labels, in the same order."""
-    folded, texts_folded = (["".join(text.split()).casefold() for text in side] for side in (labels, texts))
+    folded, texts_folded = ([plain(text) for text in side] for side in (labels, texts))
     return Score(
         images=len(labels),
         words_right=_equal(labels, texts),
@@ -28,6 +28,11 @@ def score(labels: Sequence[str], texts: Sequence[str]) -> Score:
         words_right_any_case=_equal(folded, texts_folded),
         cer_any_case=character_error_rate(folded, texts_folded),
     )
+
+
+def plain(text: str) -> str:
+    """Return the text without white space and case."""
+    return "".join(text.split()).casefold()
 
 
 def interval(right: int, images: int) -> tuple[float, float]:

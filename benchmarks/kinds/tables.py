@@ -23,7 +23,7 @@ def labels_table(labels: str, kinds: Sequence[Kind], results: Results) -> Table:
     columns = {"kind": "", "right": "words right", "interval": "95 % interval"}
     if any_case:
         columns |= {"folded": "case ignored", "folded_interval": "95 % interval"}
-    columns |= {"cer": "CER"} | ({} if any_case else {"minutes": "minutes"})
+    columns |= {"cer": "CER"} | ({} if any_case else {"minutes": "minutes", "processors": "on processors"})
     columns |= {"network": "network", "size": "MB", "milliseconds": "ms an image"}
     columns |= {name: f"{SHOWN[name]}, case ignored" for name in peers}
     rows = [_kind_row(kind.name, results[labels][kind.name], any_case) for kind in kinds]
@@ -106,6 +106,7 @@ def _kind_row(name: str, result: Result, any_case: bool) -> Row:
         "folded_interval": _interval(result, any_case=True),
         "cer": _of_score(result, lambda one: f"{one['cer_any_case' if any_case else 'cer']:.1%}"),
         "minutes": f"{result['minutes']:.1f}" if "minutes" in result else "–",
+        "processors": str(result.get("processors", "–")),
         "network": f"{network['architecture']} {network['input']}" if network and network["architecture"] else "–",
         "size": f"{network['bytes'] / 1e6:.2f}" if network else "–",
         "milliseconds": _milliseconds(result),
@@ -141,7 +142,8 @@ def _of_score(result: Result, show: Callable[[Score], str]) -> str:
 
 
 def _milliseconds(result: Result) -> str:
-    return f"{result['milliseconds']:.2f}" if "milliseconds" in result else "–"
+    milliseconds = result.get("milliseconds")
+    return "–" if milliseconds is None else f"{milliseconds:.2f}"
 
 
 def _count(one: Score, any_case: bool) -> int:

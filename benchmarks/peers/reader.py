@@ -16,11 +16,12 @@ from pathlib import Path
 
 THREADS = 1
 
-Read = Callable[[bytes], str]
+Read = Callable[[bytes], str | None]
+"""From the bytes of a file to the text; None if it is refused."""
 
 
 def main() -> None:
-    """Read all images; print their texts in order, and the median of the milliseconds that each took."""
+    """Read all images; print their texts in order, null where refused, and the median milliseconds of the others."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("side", choices=SIDES)
     parser.add_argument("--model", type=Path, help="our model's folder")
@@ -34,22 +35,23 @@ def main() -> None:
         # The processor's time, which is what passes on a machine where nothing else runs.
         started = time.process_time()
         texts.append(read(image))
-        milliseconds.append(1000 * (time.process_time() - started))
-    print(json.dumps({"texts": texts, "milliseconds": statistics.median(milliseconds)}))
+        if texts[-1] is not None:
+            milliseconds.append(1000 * (time.process_time() - started))
+    print(json.dumps({"texts": texts, "milliseconds": statistics.median(milliseconds) if milliseconds else None}))
 
 
 def open_ours(folder: Path) -> Read:
-    """Our reader; what it refuses is read as nothing."""
+    """Our reader."""
     from app.inference.images import ImageError, decode_image
     from app.inference.model import ImageToTextModel
 
     model = ImageToTextModel(folder)
 
-    def read(image: bytes) -> str:
+    def read(image: bytes) -> str | None:
         try:
             return model.predict([decode_image(image)])[0].text
         except ImageError:
-            return ""
+            return None
 
     return read
 
