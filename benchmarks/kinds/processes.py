@@ -46,7 +46,7 @@ async def run_on(
 
     Args:
         processors: their numbers.
-        command: the program and its arguments.
+        command: a Python and its arguments.
         text: for its standard input.
         variables: of its environment, besides this process's.
         also_fine: an exit status that is not a failure, besides 0.
@@ -74,5 +74,5 @@ async def run_on(
             await process.wait()
     if process.returncode not in {0, also_fine}:
         last = "\n".join(errors.decode(errors="replace").splitlines()[-LAST_LINES:])
-        raise BenchmarkError(f"{' '.join(map(str, command[1:4]))} failed: {last}")
+        raise BenchmarkError(f"{' '.join(map(str, ['python', *command[1:4]]))} failed: {last}")
     return printed.decode()

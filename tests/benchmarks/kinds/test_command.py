@@ -33,7 +33,7 @@ class Run:
     said: str
     kept: list[Path]
     """Results that were there after the interruption."""
-    left: list[bytes]
+    left: list[str]
     """Commands that ran on after it."""
     printed: str
     report: dict[str, Any]
@@ -61,8 +61,7 @@ def run(drawn_kinds: Path, no_peers: None, tmp_path_factory: pytest.TempPathFact
             said += line
         process.send_signal(signal.SIGTERM)
         said += process.communicate()[1]
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    left = [one for one in running if str(folder).encode() in one]
+    left = [one for one in running_commands() if str(folder) in one]
     kept = sorted((folder / "cells").rglob(RESULT))
     arguments += ["--foreign", "--json", str(report)]
     printed = run_here(arguments)
@@ -79,6 +78,13 @@ def run_here(arguments: list[str]) -> str:
     finally:
         signal.signal(signal.SIGTERM, handler)
     return printed.getvalue()
+
+
+def running_commands() -> Iterator[str]:
+    """What this machine's processes were started with."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            yield (process / "cmdline").read_text(errors="replace").replace("\0", " ")
 
 
 class TestTheCommand:
