@@ -21,8 +21,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.inference.folders import version_folders
-from app.suggestions import did_you_mean
+from app.inference.models.folders import version_folders
+from app.shared.files import write_atomically
+from app.shared.suggestions import did_you_mean
 from benchmarks.common import PEERS_PYTHON, ROOT, environment, machine, versions
 from benchmarks.figures import BenchmarkError, Table
 from benchmarks.kinds.cells import (
@@ -40,7 +41,6 @@ from benchmarks.kinds.processes import Shares
 from benchmarks.kinds.rejection import Rejection, measure_rejections, rejection_table
 from benchmarks.kinds.tables import Results, comparison, failures, labels_table, peers_table, summary
 from benchmarks.report import to_markdown
-from training.files import write_atomically
 
 Rejections = dict[str, list[Rejection]]
 """By labels."""

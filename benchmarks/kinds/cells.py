@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from app.shared.files import write_atomically
 from benchmarks.common import PEERS_PYTHON, ROOT, run_quietly
 from benchmarks.figures import BenchmarkError
 from benchmarks.kinds.folders import Kind
 from benchmarks.kinds.processes import Processors, run_on
 from benchmarks.kinds.scores import Score, score
-from training.dataset import Sample, write_csv
-from training.files import write_atomically
+from training.data.dataset import Sample, write_csv
 
 PEERS = ("ddddocr", "rapidocr")
 NONE = "0"

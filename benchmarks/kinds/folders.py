@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.suggestions import did_you_mean
+from app.shared.suggestions import did_you_mean
 from benchmarks.figures import BenchmarkError
-from training.dataset import DataError, Sample, read_samples
+from training.data.dataset import DataError, Sample, read_samples
 
 TEST, POOL = "test.csv", "pool.csv"
 ALL = "all"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.dataset import Sample
+from training.data.dataset import Sample
 
 Pixels = NDArray[np.uint8]
 Draw = Callable[[int, int, np.random.Generator], Pixels]

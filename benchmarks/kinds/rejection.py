@@ -14,7 +14,7 @@ from benchmarks.kinds.folders import Kind
 from benchmarks.kinds.no_text import WITHOUT_TEXT, draw_without_text
 from benchmarks.kinds.processes import Processors, Shares, run_on
 from benchmarks.kinds.scores import interval, plain
-from training.dataset import Sample
+from training.data.dataset import Sample
 
 MIN_CONFIDENCE = 0.9
 DRAWN = 200

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Sequence
 from typing import TypedDict
 
-from training.metrics import character_error_rate
-from training.reliability import wilson_interval
+from training.evaluation.metrics import character_error_rate
+from training.evaluation.reliability import wilson_interval
 
 
 class Score(TypedDict):

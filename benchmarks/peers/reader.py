@@ -43,7 +43,7 @@ def main() -> None:
 def open_ours(folder: Path) -> Read:
     """Our reader."""
     from app.inference.images import ImageError, decode_image
-    from app.inference.model import ImageToTextModel
+    from app.inference.models.model import ImageToTextModel
 
     model = ImageToTextModel(folder)
 

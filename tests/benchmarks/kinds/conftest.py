@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kinds.folders import POOL, TEST
-from training.dataset import Sample, write_csv
-from training.draw import draw_folder, draw_plain
+from training.data.dataset import Sample, write_csv
+from training.drawing.draw import draw_folder, draw_plain
 
 ALPHABETS = {"digits": "0123456789", "letters": "abcdefgh"}
 TESTED, POOLED = 6, 14

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.figures import BenchmarkError
 from benchmarks.kinds.folders import ALL, POOL, Kind, read_kinds
 from tests.benchmarks.kinds.conftest import POOLED, TESTED
-from training.dataset import Sample
+from training.data.dataset import Sample
 
 
 def kind_of(*labels: str) -> Kind:

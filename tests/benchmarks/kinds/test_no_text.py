@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.kinds.no_text import WITHOUT_TEXT, Draw, draw_blank, draw_noise, draw_without_text
-from training.dataset import Sample, read_image
+from training.data.dataset import Sample, read_image
 
 each = pytest.mark.parametrize("draw", WITHOUT_TEXT.values(), ids=WITHOUT_TEXT)
 

@@ -8,7 +8,7 @@ from benchmarks.kinds.cells import Result
 from benchmarks.kinds.folders import Kind
 from benchmarks.kinds.scores import Score
 from benchmarks.kinds.tables import comparison, failures, labels_table, peers_table, summary
-from training.dataset import Sample
+from training.data.dataset import Sample
 
 KINDS = [
     Kind(name, [Sample(Path("a.png"), label)], [Sample(Path("b.png"), label)])
