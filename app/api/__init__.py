@@ -1,4 +1,1 @@
-"""HTTP and nothing else: routes, schemas, problems, uploads.
-
-Nothing of the process around it comes in, neither signals nor sockets, and no pixels or probabilities.
-"""
+"""HTTP and nothing else."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.api.uploads import JSON, MULTIPART
+from app.inference.images import ACCEPTED, FORMATS
 
 EXAMPLE_IMAGE = Path(__file__).with_name("example.png").read_bytes()
 
@@ -34,9 +35,7 @@ IMAGE_BODY: dict[str, Any] = {
                 "properties": {"file": _BINARY | {"description": "The image file."}},
             }
         },
-        "image/png": {"schema": _BINARY},
-        "image/jpeg": {"schema": _BINARY},
-        "image/webp": {"schema": _BINARY},
+        **{one.media_type: {"schema": _BINARY} for one in FORMATS},
     },
 }
 
@@ -95,8 +94,7 @@ BATCH_RESPONSE = _ok(
                     "type": "about:blank",
                     "title": "Unsupported Media Type",
                     "status": 415,
-                    "detail": "The upload is not an image that is read here; "
-                    "send PNG, JPEG or WebP, one still picture.",
+                    "detail": f"The upload is not an image that is read here; send {ACCEPTED}.",
                     "instance": "/predict/batch",
                     "request_id": _REQUEST_ID,
                 }

@@ -17,11 +17,11 @@ from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.queries import find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
 from app.api.uploads import read_upload, read_uploads_form, too_large_detail
-from app.inference.decoding.beam import Search
+from app.inference.beam import Search
 from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, check_image
-from app.inference.models.model import ImageToTextModel, Reading
-from app.inference.models.store import StoredModel
+from app.inference.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
+from app.inference.store import StoredModel
 from app.observability.metrics import Work
 
 router = APIRouter(tags=["reading"])
@@ -54,10 +54,11 @@ def _openapi(body: dict[str, Any]) -> dict[str, Any]:
     openapi_extra=_openapi(examples.IMAGE_BODY),
 )
 async def predict(request: Request) -> Response:
-    """Read the text in a PNG, JPEG or WebP image.
+    """Read the text in an image.
 
     Send the image as the form field `file`, or as the body itself with a Content-Type such as `image/png`,
-    or in Base64 as the `image` of a JSON document. What format it is, its content decides.
+    or in Base64 as the `image` of a JSON document. What format it is, its content decides;
+    an animated GIF is composed over its frames.
 
     With `length`, `charset` or `pattern` the answer is the most probable text that satisfies all of them,
     and its confidence is what the network gives it among all texts.

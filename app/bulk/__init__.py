@@ -1,4 +1,1 @@
-"""Folders and buckets of images to tables of readings, here, in processes or on Ray.
-
-Nothing of HTTP comes in.
-"""
+"""Reading many image files without a server."""

@@ -15,13 +15,12 @@ import typer
 from app.bulk.formats import check_format, write_output
 from app.bulk.job import BulkError, Job, describe, find_model
 from app.bulk.partial import go_on, open_partial, partial_of, read_rows
-from app.bulk.paths import check_paths
+from app.bulk.paths import check_paths, image_paths
 from app.bulk.run import read_all
+from app.cluster import ClusterError, Engine, check_ray
 from app.commands.common import WRONG_USAGE, settings_or_exit
-from app.shared.cluster import ClusterError, Engine, check_ray
-from app.shared.cpus import available_cpus
-from app.shared.image_paths import image_paths
-from app.shared.suggestions import did_you_mean
+from app.inference.cpus import available_cpus
+from app.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
 
@@ -83,9 +82,9 @@ def read(
     """Read images from files, folders and globs, without a server.
 
     Prints path, text and confidence with tabs between, and errors on standard error; or writes a table with
-    --output, into which errors go too. Of folders, all .png, .jpg, .jpeg and .webp files are read. With --output,
-    an interrupted command goes on where it was when it is given again: until all is read, the rows are in
-    FILE.partial.
+    --output, into which errors go too. Of folders, the files are read whose names end as those of images do, such as
+    .png and .jpg; what a file is, its content decides. With --output, an interrupted command goes on where it was when
+    it is given again: until all is read, the rows are in FILE.partial.
 
     With --engine ray, paths may also be URLs of S3, Google Cloud Storage or Azure, and so may --output, which becomes
     a folder of Parquet files.

@@ -1,4 +1,1 @@
-"""From the bytes of an image to its text.
-
-Nothing of HTTP comes in, nor anything of training.
-"""
+"""From the bytes of an image to its text: nothing here knows of HTTP."""

@@ -1,4 +1,1 @@
-"""Metrics, logs and traces.
-
-No route or request comes in: it is told what happened.
-"""
+"""What an operator sees of the running service."""

@@ -7,8 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from tests.app.inference.test_images_bombs import DECODED, GROWTH_MEGABYTES, REFUSED
+from tests.app.inference.images.test_bombs import DECODED, GROWTH_MEGABYTES, REFUSED
 
 SOON = 60
 """Seconds, on a busy machine; some of the files would take many more."""

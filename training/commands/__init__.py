@@ -1,4 +1,1 @@
-"""The commands of `python -m training`; each imports what it needs only when it runs.
-
-No logic that another room could use comes in.
-"""
+"""The commands of `python -m training`, by what they are about."""

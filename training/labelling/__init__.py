@@ -1,4 +1,1 @@
-"""The local page to label images on.
-
-Nothing of networks comes in: retraining is a command of its own.
-"""
+"""`python -m training label`: a local page on which people type what images say."""

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import cv2
 
-from app.inference.image_errors import ACCEPTED
-from app.inference.images import ImageError, ImageTooLargeError, Pixels, decode_image
-from app.shared.files import FileError, read_file
-from app.shared.image_paths import image_paths
-from app.shared.suggestions import did_you_mean
-from training.data.dataset import IMAGE_SUFFIXES, DataError
+from app.bulk.paths import image_paths
+from app.inference.files import FileError, read_file
+from app.inference.images import ACCEPTED, SUFFIXES, ImageError, ImageTooLargeError, Pixels, decode_image
+from app.suggestions import did_you_mean
+from training.dataset import DataError
 
 MAX_FILE_BYTES = 32_000_000
 PNG_EFFORT = 1
@@ -83,7 +82,7 @@ def find_images(folder: Path) -> ImageFolder:
         else:
             left_out.append(f"{name.encode(errors='backslashreplace').decode()} {complaint}")
     if not names:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        kinds = ", ".join(SUFFIXES)
         found = f" Left out: {'; '.join(left_out[:3])}." if left_out else ""
         raise DataError(f"{folder} holds no images ({ACCEPTED}; files that end in {kinds}).{found}")
     return ImageFolder(root, tuple(names), tuple(left_out))
@@ -96,7 +95,7 @@ def as_png(pixels: Pixels) -> bytes:
 
 
 def _complaint(path: Path, root: Path) -> str | None:
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         return "is a folder that cannot be listed"
     try:
         str(path).encode()

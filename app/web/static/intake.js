@@ -1,7 +1,5 @@
 /** Images out of what was dropped or pasted. */
 
-const IMAGE_TYPES = ["image/png", "image/jpeg", "image/webp"];
-
 /**
  * All files that were handed over, and the images in the folders among them.
  *
@@ -18,7 +16,7 @@ export async function filesOf(transfer) {
   for (const { entry, file } of handed) {
     if (entry?.isDirectory) {
       for await (const found of filesIn(entry)) {
-        if (IMAGE_TYPES.includes(found.file.type)) files.push(found);
+        if (found.file.type.startsWith("image/")) files.push(found);
         else leftOut += 1;
       }
     } else if (file) {

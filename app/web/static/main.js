@@ -11,7 +11,7 @@ import { showResult } from "./result.js";
 import { addRows, clearRows, markRow, updateRow } from "./table.js";
 
 const SECONDS_TO_READY = 2;
-const NO_FILES = "There was no image file in that. Drop or paste PNG, JPEG or WebP files.";
+const NO_FILES = "There was no file in that. Drop or paste images.";
 
 let images = [];
 let shown = null;
@@ -116,7 +116,7 @@ async function take(transfer, origin) {
   notify("");
   try {
     const { files, leftOut } = await filesOf(transfer);
-    if (!files.length) notify(leftOut ? "There is no PNG, JPEG or WebP image in the folder." : NO_FILES);
+    if (!files.length) notify(leftOut ? "There is no image in the folder." : NO_FILES);
     else if (leftOut) notify(`Left out, because their names are not those of images: ${leftOut} in the folder.`);
     add(files, origin);
   } catch {

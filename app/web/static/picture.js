@@ -28,6 +28,7 @@ export function showPicture(file, sizePlace) {
     alignTiles();
   };
   image.onerror = () => {
+    sizePlace.textContent = "No preview in this browser";
     byId("stage").hidden = true;
     alignTiles();
   };

@@ -11,6 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from app.inference.images import ACCEPTED
+
 Problem = Callable[[Any, int], dict[str, Any]]
 BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
 JSON = {"content-type": "application/json"}
@@ -36,14 +38,14 @@ def in_base64(image: bytes) -> str:
 
 NOT_IMAGES = {
     "nothing": (b"", 415, "empty"),
-    "text": (b"Please read me.", 415, "PNG, JPEG or WebP"),
-    "HTML": (b"<script>alert(1)</script>", 415, "PNG, JPEG or WebP"),
-    "a GIF": (picture("GIF"), 415, "PNG, JPEG or WebP"),
-    "a BMP": (picture("BMP"), 415, "PNG, JPEG or WebP"),
+    "text": (b"Please read me.", 415, ACCEPTED),
+    "HTML": (b"<script>alert(1)</script>", 415, ACCEPTED),
+    "an SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "export it as PNG"),
+    "a PDF": (b"%PDF-1.7", 415, "export the page as PNG"),
     "a moving PNG": (
         picture("PNG", save_all=True, append_images=[Image.new("L", (200, 50), 255)]),
         415,
-        "one still picture",
+        "one still frame",
     ),
     "half a PNG": (picture("PNG")[:60], 422, "damaged"),
     "the start of a PNG": (picture("PNG")[:20], 422, "damaged"),

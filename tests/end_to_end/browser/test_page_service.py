@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.inference.images import ACCEPTED
 from tests.end_to_end.browser.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
 
 OpenPage = Callable[..., Page]
@@ -36,9 +37,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("content", "title", "detail"),
         [
-            (lambda _: b"words", "Unsupported Media Type (415)", "send PNG, JPEG or WebP"),
+            (lambda _: b"words", "Unsupported Media Type (415)", f"send {ACCEPTED}"),
             (lambda image: image[:300], "Unprocessable Entity (422)", "damaged"),
-            (lambda _: b"", "Unsupported Media Type (415)", "send PNG, JPEG or WebP"),
+            (lambda _: b"", "Unsupported Media Type (415)", f"send {ACCEPTED}"),
             (lambda image: image + bytes(2_000_000), "Request Entity Too Large (413)", "The upload is too large"),
         ],
         ids=["words", "damaged", "empty", "too large"],

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from app.inference.images import ACCEPTED, SUFFIXES
 from tests.command import loaded_modules
 from training.__main__ import app
 from training.labelling.decisions import lock_labels
@@ -26,9 +27,7 @@ def test_a_folder_is_needed(tmp_path: Path) -> None:
 
 def test_images_are_needed(tmp_path: Path) -> None:
     output = refused(tmp_path)
-    assert (
-        "holds no images (PNG, JPEG or WebP, one still picture; files that end in .jpeg, .jpg, .png, .webp)" in output
-    )
+    assert f"holds no images ({ACCEPTED}; files that end in {', '.join(SUFFIXES)})" in output
 
 
 def test_the_table_must_be_one_of_labels(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from app.inference.images import ImageError, decode_image
 from tests.training.labelling.conftest import NAMES, write_image
-from training.data.dataset import DataError
+from training.dataset import DataError
 from training.labelling.images import ImageFolder, as_png, find_images
 
 
@@ -52,7 +52,7 @@ def test_a_name_that_no_table_can_hold_is_left_out_with_the_reason(folder: Path)
 
 def test_a_folder_without_images_is_refused_with_what_is_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(DataError, match=r"holds no images \(PNG, JPEG or WebP.* \.jpeg, \.jpg, \.png, \.webp\)"):
+    with pytest.raises(DataError, match=r"holds no images \(PNG, .* \.png, \.jpg, "):
         find_images(tmp_path)
 
 

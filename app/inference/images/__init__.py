@@ -1,0 +1,28 @@
+"""From the bytes of an image file to checked pixels, and from pixels to what a network takes.
+
+What is read is the table in `formats`. Nothing here knows of texts, networks or HTTP.
+"""
+
+from app.inference.images.checked import CheckedImage
+from app.inference.images.decoding import check_image, decode_image
+from app.inference.images.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
+from app.inference.images.fitting import fit_to_input
+from app.inference.images.formats import ACCEPTED, FORMATS, SUFFIXES
+from app.inference.images.limits import ImageLimits
+from app.inference.images.pixels import Pixels
+
+__all__ = [
+    "ACCEPTED",
+    "FORMATS",
+    "SUFFIXES",
+    "CheckedImage",
+    "DamagedImageError",
+    "ImageError",
+    "ImageLimits",
+    "ImageTooLargeError",
+    "Pixels",
+    "UnsupportedImageError",
+    "check_image",
+    "decode_image",
+    "fit_to_input",
+]

@@ -1,0 +1,77 @@
+"""The two libraries that decode, each shown only what a format's checks have let through."""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from app.inference.images.errors import ImageTooLargeError, damaged, unreadable_header
+from app.inference.images.limits import ImageLimits
+from app.inference.images.pixels import DecodedPixels
+
+# What OpenCV thinks of an upload is told to its sender, not to standard error.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+# Otherwise the first WebP or GIF would wait for all of Pillow's formats to load.
+Image.init()
+
+_CHANNELS = {"L": None, "I;16": None, "RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
+"""The modes of Pillow that are taken as they are, and how their channels come into OpenCV's order."""
+
+
+def read_size(data: bytes, file_format: str, limits: ImageLimits) -> tuple[int, int]:
+    """Return width and height of a file, in pixels, by its header as Pillow reads it.
+
+    Raises:
+        ImageTooLargeError: they are more than Pillow opens.
+        DamagedImageError: the header cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=(file_format.upper(),)) as image:
+            return image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"The image is too large; {limits}") from error
+    except Exception as error:
+        # Pillow's parsers raise many kinds (SyntaxError, struct.error, ValueError …) on damaged headers.
+        raise unreadable_header(file_format) from error
+
+
+def with_opencv(data: bytes, file_format: str, width: int, height: int) -> DecodedPixels:
+    """Decode a file with OpenCV, keeping its depth and channels.
+
+    Raises:
+        DamagedImageError: it cannot be decoded, or is not of this size in pixels.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape[:2] != (height, width):
+        raise damaged(file_format, "its pixels cannot be decoded")
+    return pixels
+
+
+def with_pillow(data: bytes, file_format: str, width: int, height: int) -> DecodedPixels:
+    """Decode a file with that one of Pillow's decoders which is for this format.
+
+    Raises:
+        DamagedImageError: it cannot be decoded, or is not of this size in pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=(file_format.upper(),)) as image:
+            if image.size != (width, height):
+                raise ValueError(image.size)
+            mode = image.mode if image.mode in _CHANNELS else _wider_mode(image)
+            pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        raise damaged(file_format, "its pixels cannot be decoded") from error
+    conversion = _CHANNELS[mode]
+    return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+
+
+def _wider_mode(image: Image.Image) -> str:
+    """Return the mode, of those taken as they are, that loses nothing of an image's."""
+    if image.has_transparency_data:
+        return "RGBA"
+    return "L" if image.mode == "1" else "RGB"

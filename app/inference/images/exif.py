@@ -1,0 +1,26 @@
+"""The orientation that EXIF data (CIPA DC-008) state."""
+
+import struct
+
+UPRIGHT = 1
+_MARK = b"Exif\0\0"
+_ORIENTATION, _SHORT = 0x0112, 3
+_MAX_ENTRIES = 256
+
+
+def orientation_of(exif: bytes) -> int:
+    """Return what the first directory says, 1 to 8 in sound data; 1, upright, where it cannot be read."""
+    exif = exif.removeprefix(_MARK)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
+        return UPRIGHT
+    try:
+        (directory,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, directory)
+        for entry in range(min(count, _MAX_ENTRIES)):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * entry)
+            if tag == _ORIENTATION and kind == _SHORT:
+                return int(value)
+    except struct.error:
+        pass  # spoils no pixel
+    return UPRIGHT

@@ -1,0 +1,21 @@
+"""From pixels to what a network takes."""
+
+import cv2
+
+from app.inference.images.pixels import Pixels
+
+
+def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> Pixels:
+    """Resize an image to a network's input and give it the input's channels.
+
+    Returns:
+        uint8 (height, width, channels); three channels are blue, green, red as `mltu` has them.
+    """
+    if channels == 1 and pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    elif channels == 3 and pixels.ndim == 2:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    if pixels.shape[:2] != (height, width):
+        shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return pixels.reshape(height, width, channels)

@@ -1,0 +1,221 @@
+"""GIF (87a and 89a): still pictures, and animations composed over their frames.
+
+Each frame is given to Pillow's decoder as a picture of its own, so that it never meets extensions, comments or the
+frames around it; what a frame shows, and what becomes of it before the next, is worked out here.
+"""
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.images.checked import SMALL_PIXELS, CheckedImage
+from app.inference.images.composition import compose
+from app.inference.images.decoders import with_pillow
+from app.inference.images.errors import DamagedImageError, ImageTooLargeError, cut_off, damaged
+from app.inference.images.formats.format import Format
+from app.inference.images.limits import ImageLimits
+from app.inference.images.pixels import DecodedPixels, on_white
+
+MAX_BLOCKS = 200_000
+"""Pieces that frames and extensions come in, of up to 255 bytes each."""
+MAX_FRAMES, QUICK_FRAMES = 1000, 10
+MAX_FRAMES_PIXELS = 4
+"""The pixels of all frames together, as a multiple of the most pixels of a picture."""
+MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS = 32, 8_000_000
+"""Of a longer or larger animation, so many frames at even distances are composed."""
+
+_EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
+_PADDING = re.compile(rb"\0*")
+_CONTROL = bytes([0xF9, 4])
+"""What the body of a graphic control extension comes after: its label and its length."""
+_HAS_PALETTE, _PALETTE_BITS, _INTERLACED, _HAS_TRANSPARENCY = 0x80, 0x07, 0x40, 0x01
+_TO_BACKGROUND, _TO_PREVIOUS = 2, 3
+_SCREEN = struct.Struct("<6sHHBBB")
+_DESCRIPTOR = struct.Struct("<HHHHB")
+
+
+class _Control(NamedTuple):
+    """How the next frame is drawn, and what becomes of it afterwards."""
+
+    disposal: int = 0
+    transparent: int | None = None
+
+
+class _Frame(NamedTuple):
+    """A frame: where it lies on the canvas, its colours, and where its compressed indices into them start and end."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    is_interlaced: bool
+    palette: bytes
+    control: _Control
+    start: int
+    end: int
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """The rows and columns of the canvas."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
+    frames = [frame for frame in _frames(data) if frame.width and frame.height]
+    if not frames:
+        raise damaged("GIF", "it has no picture")
+    _, width, height, *_ = _SCREEN.unpack_from(data)
+    width = max(width, *(frame.left + frame.width for frame in frames))
+    height = max(height, *(frame.top + frame.height for frame in frames))
+    pixels = sum(frame.width * frame.height for frame in frames)
+    if pixels > MAX_FRAMES_PIXELS * limits.max_pixels:
+        raise ImageTooLargeError(
+            f"The GIF animation has {len(frames):,} frames of {pixels:,} pixels together; "
+            f"at most {MAX_FRAMES_PIXELS * limits.max_pixels:,} are read; send one of its frames."
+        )
+    return CheckedImage(
+        format="GIF",
+        data=data,
+        width=width,
+        height=height,
+        decoder=partial(_decode, frames=frames, width=width, height=height),
+        is_quick=len(frames) <= QUICK_FRAMES and len(frames) * width * height <= SMALL_PIXELS,
+    )
+
+
+GIF = Format(
+    name="GIF",
+    suffixes=(".gif",),
+    media_type="image/gif",
+    kinds=f"Still pictures and animations of up to {MAX_FRAMES:,} frames, which are composed.",
+    recognises=lambda data: data.startswith((b"GIF87a", b"GIF89a")),
+    inspect=_inspect,
+)
+
+
+def _frames(data: bytes) -> Iterator[_Frame]:
+    """Yield the frames; one that is cut off is an error, but nothing need come behind the last."""
+    if len(data) < _SCREEN.size:
+        raise cut_off("GIF")
+    shared_palette, position = _palette(data, _SCREEN.size, data[10])
+    control, frames, blocks = _Control(), 0, 0
+    while (position := _skip_padding(data, position)) < len(data) and data[position] != _END:
+        if data[position] == _EXTENSION:
+            if data[position + 1 : position + 3] == _CONTROL:
+                control = _read_control(data[position + 3 : position + 7])
+            position, blocks = _skip_blocks(data, position + 2, blocks)
+        elif data[position] == _IMAGE:
+            place, palette, start = _read_descriptor(data, position + 1)
+            position, blocks = _skip_blocks(data, start + 1, blocks)
+            frames += 1
+            if frames > MAX_FRAMES:
+                raise ImageTooLargeError(
+                    f"The GIF animation has more than {MAX_FRAMES:,} frames; send one of its frames."
+                )
+            yield _Frame(*place, palette or shared_palette, control, start, position)
+            control = _Control()
+        else:
+            raise damaged("GIF", "it has a block of a kind that does not exist")
+
+
+def _read_descriptor(data: bytes, position: int) -> tuple[tuple[int, int, int, int, bool], bytes, int]:
+    """Return a frame's place and whether it is interlaced, its own palette, and where its pixels start."""
+    if position + _DESCRIPTOR.size > len(data):
+        raise cut_off("GIF")
+    left, top, width, height, flags = _DESCRIPTOR.unpack_from(data, position)
+    palette, start = _palette(data, position + _DESCRIPTOR.size, flags)
+    return (left, top, width, height, bool(flags & _INTERLACED)), palette, start
+
+
+def _palette(data: bytes, start: int, flags: int) -> tuple[bytes, int]:
+    """Return the colours that follow if the flags say so, and where they end."""
+    end = start + (3 << (flags & _PALETTE_BITS) + 1 if flags & _HAS_PALETTE else 0)
+    return data[start:end], end
+
+
+def _read_control(body: bytes) -> _Control:
+    if len(body) < 4:
+        raise cut_off("GIF")
+    return _Control(body[0] >> 2 & 7, body[3] if body[0] & _HAS_TRANSPARENCY else None)
+
+
+def _skip_padding(data: bytes, position: int) -> int:
+    """Return where the next block starts; some programs write zeros in between."""
+    padding = _PADDING.match(data, position)
+    return position if padding is None else padding.end()
+
+
+def _skip_blocks(data: bytes, position: int, blocks: int) -> tuple[int, int]:
+    """Return where a chain of blocks ends, and how many there were, added to those before."""
+    try:
+        while size := data[position]:
+            position, blocks = position + 1 + size, blocks + 1
+            if blocks > MAX_BLOCKS:
+                raise _too_many_blocks()
+    except IndexError:
+        raise cut_off("GIF") from None
+    return position + 1, blocks
+
+
+def _too_many_blocks() -> DamagedImageError:
+    return damaged("GIF", f"it has more than {MAX_BLOCKS:,} blocks")
+
+
+def _decode(data: bytes, *, frames: Sequence[_Frame], width: int, height: int) -> DecodedPixels:
+    count = min(len(frames), MAX_COMPOSED_FRAMES, max(1, MAX_COMPOSED_PIXELS // (width * height)))
+    chosen = frozenset(np.linspace(0, len(frames) - 1, count).round().astype(int).tolist())
+    played = enumerate(_play(data, frames, (height, width)))
+    shown = np.stack([canvas.copy() for number, canvas in played if number in chosen])
+    pixels = shown.view(np.uint8).reshape(len(shown) * height, width, 4)
+    if len(shown) == 1:
+        return pixels
+    # All frames as one tall picture, so that either all are laid on white or of all the opacity is taken.
+    laid = on_white(pixels)
+    return compose(laid.reshape(len(shown), height, width, *laid.shape[2:]))
+
+
+def _play(data: bytes, frames: Sequence[_Frame], shape: tuple[int, int]) -> Iterator[NDArray[np.uint32]]:
+    """Yield what the canvas shows at each frame: blue, green, red and opacity in a number (height, width).
+
+    The array is the same each time.
+    """
+    canvas = np.zeros(shape, np.uint32)
+    for frame in frames:
+        region = canvas[frame.place]
+        before = region.copy() if frame.control.disposal == _TO_PREVIOUS else None
+        indices = with_pillow(_still(data, frame), "GIF", frame.width, frame.height)
+        colours = _colours(frame.palette)[indices]
+        if frame.control.transparent is None:
+            region[:] = colours
+        else:
+            np.copyto(region, colours, where=indices != frame.control.transparent)
+        yield canvas
+        if before is not None:
+            region[:] = before
+        elif frame.control.disposal == _TO_BACKGROUND:
+            region[:] = 0  # transparent, as browsers show it
+
+
+def _still(data: bytes, frame: _Frame) -> bytes:
+    """Return a GIF of this frame alone and without colours, of which Pillow makes the indices themselves."""
+    size = frame.width, frame.height
+    descriptor = _DESCRIPTOR.pack(0, 0, *size, _INTERLACED if frame.is_interlaced else 0)
+    screen = _SCREEN.pack(b"GIF87a", *size, 0, 0, 0)
+    return b"".join([screen, bytes([_IMAGE]), descriptor, data[frame.start : frame.end], bytes([_END])])
+
+
+def _colours(palette: bytes) -> NDArray[np.uint32]:
+    """Return for each index what is put on the canvas; greys where there is no palette, black beyond its end."""
+    colours = np.zeros((256, 4), np.uint8)
+    colours[:, 3] = 255
+    if palette:
+        given = np.frombuffer(palette, np.uint8)[: len(palette) // 3 * 3].reshape(-1, 3)
+        colours[: len(given), :3] = given[:, ::-1]
+    else:
+        colours[:, :3] = np.arange(256, dtype=np.uint8)[:, np.newaxis]
+    return colours.view(np.uint32)[:, 0]

@@ -1,0 +1,159 @@
+"""PNG (W3C, third edition): grey, palette and colour, 1 to 16 bits, with or without transparency.
+
+The decoder is given the chunks that make the picture and no others: metadata, if large, compressed or repeated, would
+cost it seconds, and a line in the log for each piece. Whether those chunks are sound, the decoder finds out.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from app.inference.images.checked import CheckedImage
+from app.inference.images.decoders import with_opencv
+from app.inference.images.errors import UnsupportedImageError, cut_off, damaged, unreadable_header
+from app.inference.images.exif import orientation_of
+from app.inference.images.formats.format import Format
+from app.inference.images.limits import ImageLimits
+from app.inference.images.pixels import DecodedPixels
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_CHUNKS = 10_000
+"""More than one for each row of the highest picture."""
+MAX_INFLATION = 1032
+"""How many times their length compressed data inflate to at most (zlib)."""
+SPARE_INFLATION = 10_000_000
+"""How many bytes too many a PNG may inflate to unnoticed: they cost 20 ms at most, and to look for them costs all."""
+GREY = 0
+DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""The bits a channel that there are for each kind of colours."""
+
+_CHUNK = struct.Struct(">I4s")
+_HEADER = struct.Struct(">I4sIIBB3sI")
+_END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+
+
+class _Chunks(NamedTuple):
+    """What makes the picture: a PNG of nothing else, and the bodies of the chunks eXIf and tRNS, empty without them."""
+
+    picture: bytes
+    exif: bytes
+    transparency: bytes
+
+
+def _inspect(data: bytes, _: ImageLimits) -> CheckedImage:
+    chunks = _picture_of(data)
+    width, height, transparent_grey = _read_header(chunks)
+    return CheckedImage(
+        format="PNG",
+        data=chunks.picture,
+        width=width,
+        height=height,
+        decoder=partial(_decode, width=width, height=height, transparent_grey=transparent_grey),
+        orientation=orientation_of(chunks.exif),
+    )
+
+
+PNG = Format(
+    name="PNG",
+    suffixes=(".png",),
+    media_type="image/png",
+    kinds="Still pictures, 1 to 16 bits a channel.",
+    recognises=lambda data: data.startswith(SIGNATURE),
+    inspect=_inspect,
+)
+
+
+def _decode(data: bytes, *, width: int, height: int, transparent_grey: int | None) -> DecodedPixels:
+    # OpenCV would inflate all that there is, 1 GB of a file of 1 MB. There are at most 8 bytes a pixel and, if
+    # interlaced, less than two more for each row.
+    max_bytes = 8 * width * height + 2 * height
+    if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION and _inflates_beyond(data, max_bytes):
+        raise damaged("PNG", "it has more data than pixels")
+    pixels = with_opencv(data, "PNG", width, height)
+    if transparent_grey is not None and pixels.ndim == 2:
+        return _with_transparent_grey(pixels, transparent_grey)
+    return pixels
+
+
+def _picture_of(data: bytes) -> _Chunks:
+    single = dict.fromkeys((b"IHDR", b"PLTE", b"tRNS"), b"")
+    pixels: list[bytes] = []
+    exif = b""
+    for kind, start, end in _chunks(data):
+        if kind == b"IDAT":
+            pixels.append(data[start:end])
+        elif kind == b"IHDR" and single[kind]:
+            raise damaged("PNG", "it has two headers")
+        elif kind in single:
+            if not pixels:
+                single[kind] = single[kind] or data[start:end]
+        elif kind == b"eXIf":
+            exif = exif or data[start + 8 : end - 4]
+        elif kind == b"fdAT":
+            raise UnsupportedImageError("The PNG image is an animation; send one still frame of it, or a GIF.")
+        elif kind[0] < ord("a") and kind != b"IEND":
+            raise damaged("PNG", "it has a chunk of a kind that does not exist")  # and that must not be ignored
+    return _Chunks(b"".join([SIGNATURE, *single.values(), *pixels, _END]), exif, single[b"tRNS"][8:-4])
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the chunks: the kind, and where the whole chunk starts and ends."""
+    end, kind = len(SIGNATURE), b""
+    for _ in range(MAX_CHUNKS):
+        start = end
+        if start + 12 > len(data):
+            raise cut_off("PNG")
+        length, kind = _CHUNK.unpack_from(data, start)
+        end += 12 + length
+        if end > len(data):
+            raise cut_off("PNG")
+        yield kind, start, end
+        if kind == b"IEND":
+            return
+    raise damaged("PNG", f"it has more than {MAX_CHUNKS:,} chunks")
+
+
+def _read_header(chunks: _Chunks) -> tuple[int, int, int | None]:
+    """Return width, height and the transparent grey, by the first chunk (11.2.1): Pillow is slower than all checks."""
+    try:
+        fields = _HEADER.unpack_from(chunks.picture, len(SIGNATURE))
+    except struct.error:
+        fields = (0,) * 8
+    length, kind, width, height, depth, colours, _, checksum = fields
+    is_whole = length == 13 and kind == b"IHDR" and zlib.crc32(chunks.picture[12:29]) == checksum
+    if not (is_whole and width and height and depth in DEPTHS.get(colours, ())):
+        raise unreadable_header("PNG")
+    return width, height, _transparent_grey(chunks.transparency, depth) if colours == GREY else None
+
+
+def _inflates_beyond(png: bytes, max_bytes: int) -> bool:
+    """Whether the pixel data inflate to more than so many bytes; not much more than them is inflated."""
+    inflater, inflated = zlib.decompressobj(), 0
+    for kind, start, end in _chunks(png):
+        rest = png[start + 8 : end - 4] if kind == b"IDAT" else b""
+        while rest and inflated <= max_bytes and not inflater.eof:
+            try:
+                inflated += len(inflater.decompress(rest, 1 << 20))
+            except zlib.error:
+                return False  # the decoder will not get further either
+            rest = inflater.unconsumed_tail
+    return inflated > max_bytes
+
+
+def _transparent_grey(transparency: bytes, depth: int) -> int | None:
+    """Return the grey value that tRNS makes transparent (11.3.1.1): OpenCV drops it for grey images."""
+    if len(transparency) != 2:
+        return None
+    value, greatest = int.from_bytes(transparency), 2**depth - 1
+    # Pixels of 1, 2 and 4 bits are spread over 0…255, the chunk's value is not.
+    return value if depth == 16 else (value & greatest) * 255 // greatest
+
+
+def _with_transparent_grey(pixels: DecodedPixels, transparent: int) -> DecodedPixels:
+    opaque = np.iinfo(pixels.dtype).max
+    alpha = np.where(pixels == transparent, 0, opaque).astype(pixels.dtype)
+    return np.dstack([pixels, pixels, pixels, alpha])

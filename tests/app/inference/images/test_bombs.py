@@ -1,0 +1,207 @@
+"""Small files made to cost seconds or gigabytes: refused, or decoded without."""
+
+import contextlib
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.inference.images import (
+    DamagedImageError,
+    ImageLimits,
+    ImageTooLargeError,
+    UnsupportedImageError,
+    check_image,
+    decode_image,
+)
+from app.inference.images.formats.jpeg import MAX_SCANS as MAX_JPEG_SCANS
+from app.inference.images.formats.jpeg import MAX_SEGMENTS
+from tests.app.inference.costs import at_most
+from tests.app.inference.image_files import (
+    END,
+    Chunk,
+    canvas,
+    chunks_of,
+    deflated_zeros,
+    jpeg,
+    jpeg_of_scans,
+    noisy_png,
+    png_header,
+    png_of,
+    riff,
+    segment,
+    webp_of_codes,
+)
+
+LARGEST_UPLOAD = 1_048_576
+GROWTH_MEGABYTES = 200
+HEADER = png_header(200, 50)
+PIXELS = (b"IDAT", zlib.compress(bytes(601 * 50)))
+LIMITS = ImageLimits()
+GIGABYTE = deflated_zeros(1000)
+
+
+def png(before: list[Chunk], after: list[Chunk]) -> bytes:
+    return png_of([HEADER, *before, PIXELS, *after, END])
+
+
+def jpeg_with(segments: bytes, data: bytes = jpeg()) -> bytes:
+    return data[:2] + segments + data[2:]
+
+
+def many(text: tuple[bytes, bytes]) -> list[Chunk]:
+    """Chunks that inflate to a megabyte each."""
+    return [(text[0], text[1] + deflated_zeros(1))] * 900
+
+
+TEXTS = {"zTXt": (b"zTXt", b"a\0\0"), "iTXt": (b"iTXt", b"a\0\1\0\0\0"), "iCCP": (b"iCCP", b"a\0\0")}
+REFUSED = {
+    "pixels of a gigabyte": (png_of([HEADER, (b"IDAT", GIGABYTE), END]), DamagedImageError, "more data than pixels"),
+    "pixels of a gigabyte in pieces": (
+        png_of([HEADER, *((b"IDAT", GIGABYTE[start : start + 200]) for start in range(0, len(GIGABYTE), 200)), END]),
+        DamagedImageError,
+        "more data than pixels",
+    ),
+    "many chunks": (png([(b"teSt", b"")] * 80_000, []), DamagedImageError, "chunks"),
+    "many empty pieces of pixels": (png([(b"IDAT", b"")] * 80_000, []), DamagedImageError, "chunks"),
+    "many comments": (jpeg_with(segment(0xFE, b"") * 250_000), DamagedImageError, "segments"),
+    "many tables": (jpeg_with(segment(0xDB, (b"\1" + b"\1" * 64) * 1000) * 16), DamagedImageError, "tables"),
+    "many scans": (jpeg_of_scans(2000, MAX_JPEG_SCANS + 1), DamagedImageError, "scans"),
+    "arithmetic coding": (jpeg().replace(b"\xff\xc0", b"\xff\xc9"), UnsupportedImageError, "baseline"),
+    "a lossless JPEG": (jpeg().replace(b"\xff\xc0", b"\xff\xc3"), UnsupportedImageError, "baseline"),
+    "many codes": (webp_of_codes(1100, 1100), ImageTooLargeError, "send it as PNG"),
+    "a huge canvas": (riff(canvas(16384, 16384)), ImageTooLargeError, "at most 4,000,000 pixels"),
+    "a moving picture of one frame": (riff(canvas(9, 9, 2), (b"ANIM", bytes(6))), UnsupportedImageError, "animation"),
+    "many chunks of WebP": (riff(canvas(9, 9), *[(b"EXIF", b"")] * 100_000), DamagedImageError, "chunks"),
+}
+DECODED = {
+    **{f"{name} before": png(many(text), []) for name, text in TEXTS.items()},
+    **{f"{name} behind": png([], many(text)) for name, text in TEXTS.items()},
+    **{f"{name} of a gigabyte": png([(text[0], text[1] + GIGABYTE)], []) for name, text in TEXTS.items()},
+    "many palettes": png([(b"PLTE", bytes(3))] * 9000, []),
+    "text behind EXIF data": png([], [(b"eXIf", b"MM\0*"), *many(TEXTS["zTXt"])]),
+    "16 bits, colour and alpha": noisy_png(2000, 2000, interlaced=False),
+    "interlaced": noisy_png(2000, 2000, interlaced=True),
+    "EXIF data in pieces": jpeg_with(segment(0xE1, b"Exif\0\0" + bytes(1000)) * (MAX_SEGMENTS - 50)),
+    "entries of EXIF data": jpeg_with(segment(0xE1, b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(65_000))),
+    "fill bytes": jpeg_with(b"\xff" * 1_000_000),
+    "bytes between segments": jpeg_with(b"\xff\xd0" + bytes(1_000_000)),
+    "as many scans as may be": jpeg_of_scans(2000, MAX_JPEG_SCANS),
+    "as many codes as may be": webp_of_codes(520, 520),
+}
+
+
+def test_they_are_uploads() -> None:
+    for data in (*(data for data, _, _ in REFUSED.values()), *DECODED.values()):
+        assert len(data) <= LARGEST_UPLOAD
+
+
+@pytest.mark.parametrize(("data", "kind", "words"), REFUSED.values(), ids=REFUSED)
+def test_it_is_refused_and_costs_little(data: bytes, kind: type[Exception], words: str) -> None:
+    with at_most(1), pytest.raises(kind, match=words):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("data", DECODED.values(), ids=DECODED)
+def test_it_is_decoded_and_costs_little(data: bytes) -> None:
+    with at_most(1):
+        decode_image(data)
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+from app.inference.images import ImageError, decode_image
+
+def megabytes():
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+sample = Path(sys.argv[1]).read_bytes()
+expected, before = decode_image(sample), megabytes()
+for file in sys.argv[2:]:
+    try:
+        decode_image(Path(file).read_bytes())
+    except ImageError:
+        pass
+    assert (decode_image(sample) == expected).all(), file
+    print(megabytes() - before, file)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the greatest size of a process is read from /proc")
+def test_none_takes_much_memory_and_the_next_picture_is_read(tmp_path: Path, repository: Path) -> None:
+    files: list[Path] = []
+    for name, data in ({name: refused[0] for name, refused in REFUSED.items()} | DECODED).items():
+        files.append(tmp_path / name)
+        files[-1].write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, repository / "samples" / "b5wn6.png", *files],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth = [float(line.partition(" ")[0]) for line in done.stdout.splitlines()]
+    assert len(growth) == len(files)
+    assert max(growth) < GROWTH_MEGABYTES, done.stdout
+
+
+SMALL = {
+    "a PNG of more data than pixels": lambda: png_of([HEADER, (b"IDAT", GIGABYTE[:9600]), END]),
+    "a PNG of many bits": lambda: noisy_png(316, 316, interlaced=False),
+    "a JPEG of scans": lambda: jpeg_of_scans(316, MAX_JPEG_SCANS),
+    "a WebP of codes": lambda: webp_of_codes(124, 124),
+}
+
+
+@pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
+def test_what_the_event_loop_decodes_takes_milliseconds(make: Callable[[], bytes]) -> None:
+    image = check_image(make(), LIMITS)
+    assert image.is_small
+    with at_most(0.3), contextlib.suppress(DamagedImageError):
+        image.decode()
+
+
+LARGE = {
+    "many bytes": png_of([HEADER, (b"IDAT", bytes(70_000)), END]),
+    "many pixels": png_of([png_header(400, 300), PIXELS, END]),
+    "many codes": webp_of_codes(300, 300),
+}
+
+
+@pytest.mark.parametrize("data", LARGE.values(), ids=LARGE)
+def test_what_may_take_longer_is_not_small(data: bytes) -> None:
+    assert not check_image(data, LIMITS).is_small
+
+
+def test_metadata_does_not_make_a_picture_large() -> None:
+    for data in (png([(b"teXt", bytes(100_000))], []), jpeg_with(segment(0xE2, bytes(60_000)) * 2)):
+        assert check_image(data, LIMITS).is_small
+
+
+class TestWhatTheDecoderIsGiven:
+    def test_a_png_is_left_its_picture(self) -> None:
+        palette, transparency = (b"PLTE", bytes(6)), (b"tRNS", b"\0")
+        noise: list[Chunk] = [(b"gAMA", b"\0\0\0\1"), (b"tEXt", b"a\0b"), (b"acTL", bytes(8)), (b"prVt", b"")]
+        data = png([*noise, palette, palette, transparency, (b"eXIf", b"one")], [*noise, transparency, (b"eXIf", b"")])
+        image = check_image(data + b"trailing", LIMITS)
+        assert image.format == "PNG"
+        assert chunks_of(image.data) == [HEADER, palette, transparency, PIXELS, END]
+
+    @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+    def test_a_jpeg_is_left_its_picture_and_colour_space(self, mode: str) -> None:
+        data = jpeg(mode, (40, 20), comment=b"comment", icc_profile=bytes(500))
+        given = check_image(data, LIMITS).data
+        assert b"comment" not in given
+        assert len(given) < len(data) - 500
+        np.testing.assert_array_equal(decode_image(given), decode_image(data))
+        assert given.count(b"JFIF") + given.count(b"Adobe") == 1
+
+    def test_a_chunk_that_decoders_must_know_is_not_left_out(self) -> None:
+        with pytest.raises(DamagedImageError, match="does not exist"):
+            decode_image(png([(b"NEWS", b"")], []))
