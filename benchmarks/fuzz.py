@@ -2,7 +2,7 @@
 
     python -m benchmarks.fuzz [--count N] [--seed N] [--first N]
 
-The files are PNGs, JPEGs and WebPs of every kind, in which bits are turned over, bytes changed, taken out and put in,
+The files are of every format that is read and of every kind, in which bits are turned over, bytes changed, taken out and put in,
 lengths made to lie, and parts swapped, repeated, left out and taken from another file. The same seed and number make
 the same file, so what is found is found again with `--first NUMBER --count 1`.
 """
@@ -27,6 +27,7 @@ from app.inference.images import ImageError, ImageLimits, check_image
 LIMITS = ImageLimits(max_pixels=40_000)
 WIDTH, HEIGHT = 48, 20
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+TIFF_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "jpeg")
 
 
 class Result(NamedTuple):
@@ -93,6 +94,7 @@ def good_files() -> dict[str, bytes]:
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
+    others = [Image.fromarray(np.roll(noise, shift, axis=1)) for shift in (5, 9)]
 
     def file_of(file_format: str, mode: str, **options: Any) -> bytes:
         buffer = io.BytesIO()
@@ -111,7 +113,27 @@ def good_files() -> dict[str, bytes]:
         "WebP with alpha": file_of("WEBP", "RGBA", exif=exif),
         "WebP lossless": file_of("WEBP", "RGBA", lossless=True),
         "WebP animation": file_of("WEBP", "L", save_all=True, append_images=[Image.new("L", (WIDTH, HEIGHT))]),
+        **{f"GIF {mode}": file_of("GIF", mode) for mode in ("1", "L", "P", "RGBA")},
+        "GIF animated": file_of("GIF", "P", save_all=True, append_images=others, disposal=2, comment=b"comment"),
+        "GIF without disposal": file_of("GIF", "RGBA", save_all=True, append_images=others, disposal=[1, 3, 2]),
+        **{f"BMP {mode}": file_of("BMP", mode) for mode in ("1", "L", "P", "RGB", "RGBA")},
+        "BMP of runs": run_length_bmp(),
+        **{f"TIFF {mode}": file_of("TIFF", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16")},
+        **{f"TIFF {name}": file_of("TIFF", "RGB", compression=name) for name in TIFF_COMPRESSIONS},
+        **{f"TIFF {name}": file_of("TIFF", "1", compression=name) for name in ("group3", "group4")},
+        "TIFF in tiles": file_of("TIFF", "RGB", tiffinfo={322: 32, 323: 16}, compression="tiff_lzw"),
+        "TIFF in strips": file_of("TIFF", "L", strip_size=WIDTH * 4, compression="tiff_lzw"),
+        "TIFF of pages": file_of("TIFF", "L", save_all=True, append_images=others),
     }
+
+
+def run_length_bmp() -> bytes:
+    """A BMP of one colour a row, in the encoding that Pillow does not write."""
+    rows = b"".join(bytes([WIDTH, row, 0, 0]) for row in range(HEIGHT)) + b"\0\1"
+    header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    palette = b"".join(bytes([grey, grey, 255 - grey, 0]) for grey in range(256))
+    start = 14 + len(header) + len(palette)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + palette + rows
 
 
 def broken_file(files: list[bytes], seed: int, number: int) -> bytes:
@@ -226,7 +248,21 @@ def _stretch(rng: random.Random, data: bytes) -> tuple[int, int]:
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the chunks of a PNG or WebP, the segments and scans of a JPEG, start and end, as far as they are sound."""
+    """Where the parts of a file start and end, as far as they are sound.
+
+    These are the chunks of a PNG or WebP, the segments and scans of a JPEG, the frames and extensions of a GIF, the
+    headers of a BMP, and the entries of a TIFF's directory.
+    """
+    if data.startswith(b"GIF8"):
+        starts = [found.start() for found in re.finditer(rb"\x21[\xf9\xfe\xff]|\x2c(?=.\0)", data, re.DOTALL)]
+        yield from pairwise([0, *starts, len(data)])
+        return
+    if data.startswith(b"BM"):
+        yield from pairwise([0, 14, 28, 54, len(data)] if len(data) > 54 else [0, len(data)])
+        return
+    if data.startswith((b"II*\0", b"MM\0*")):
+        yield from _entries(data)
+        return
     if data.startswith(b"\xff\xd8"):
         starts = [found.start() for found in re.finditer(rb"\xff[\xc0-\xcf\xda-\xfe]", data)]
         yield from pairwise([*starts, len(data)])
@@ -242,6 +278,17 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
             return
         yield position, end
         position = end
+
+
+def _entries(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the entries of a TIFF's first directory start and end."""
+    order = "<" if data.startswith(b"II") else ">"
+    if len(data) >= 8:
+        (directory,) = struct.unpack_from(order + "I", data, 4)
+        count = struct.unpack_from(order + "H", data, directory)[0] if directory + 2 <= len(data) else 0
+        for start in range(directory + 2, directory + 2 + 12 * count, 12):
+            if start + 12 <= len(data):
+                yield start, start + 12
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.app.inference.images.test_bombs import DECODED, GROWTH_MEGABYTES, REFUSED
 
 SOON = 60

@@ -16,7 +16,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # Otherwise the first WebP or GIF would wait for all of Pillow's formats to load.
 Image.init()
 
-_CHANNELS = {"L": None, "I;16": None, "RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
+_CHANNELS = {"L": None, "I;16": None, "I;16B": None, "RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
 """The modes of Pillow that are taken as they are, and how their channels come into OpenCV's order."""
 
 
@@ -66,6 +66,8 @@ def with_pillow(data: bytes, file_format: str, width: int, height: int) -> Decod
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
         raise damaged(file_format, "its pixels cannot be decoded") from error
+    if mode == "I;16B":
+        pixels = pixels.astype(np.uint16)  # in this machine's order of bytes
     conversion = _CHANNELS[mode]
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
 

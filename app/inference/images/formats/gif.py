@@ -23,6 +23,8 @@ from app.inference.images.pixels import DecodedPixels, on_white
 
 MAX_BLOCKS = 200_000
 """Pieces that frames and extensions come in, of up to 255 bytes each."""
+MAX_PARTS = 5000
+"""Extensions and frames."""
 MAX_FRAMES, QUICK_FRAMES = 1000, 10
 MAX_FRAMES_PIXELS = 4
 """The pixels of all frames together, as a multiple of the most pixels of a picture."""
@@ -72,6 +74,7 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     _, width, height, *_ = _SCREEN.unpack_from(data)
     width = max(width, *(frame.left + frame.width for frame in frames))
     height = max(height, *(frame.top + frame.height for frame in frames))
+    limits.check(width, height)
     pixels = sum(frame.width * frame.height for frame in frames)
     if pixels > MAX_FRAMES_PIXELS * limits.max_pixels:
         raise ImageTooLargeError(
@@ -103,7 +106,7 @@ def _frames(data: bytes) -> Iterator[_Frame]:
     if len(data) < _SCREEN.size:
         raise cut_off("GIF")
     shared_palette, position = _palette(data, _SCREEN.size, data[10])
-    control, frames, blocks = _Control(), 0, 0
+    control, frames, blocks, parts = _Control(), 0, 0, 0
     while (position := _skip_padding(data, position)) < len(data) and data[position] != _END:
         if data[position] == _EXTENSION:
             if data[position + 1 : position + 3] == _CONTROL:
@@ -121,6 +124,9 @@ def _frames(data: bytes) -> Iterator[_Frame]:
             control = _Control()
         else:
             raise damaged("GIF", "it has a block of a kind that does not exist")
+        parts += 1
+        if parts > MAX_PARTS:
+            raise damaged("GIF", f"it has more than {MAX_PARTS:,} extensions and frames")
 
 
 def _read_descriptor(data: bytes, position: int) -> tuple[tuple[int, int, int, int, bool], bytes, int]:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.inference.images.checked import CheckedImage
-from app.inference.images.decoders import with_pillow
+from app.inference.images.checked import SMALL_PIXELS, CheckedImage
+from app.inference.images.decoders import with_opencv, with_pillow
 from app.inference.images.errors import ImageTooLargeError, UnsupportedImageError, cut_off, damaged, unreadable_header
 from app.inference.images.exif import UPRIGHT
 from app.inference.images.formats import tiff_directory as tag
@@ -45,13 +45,14 @@ DEPTHS = {
     YCBCR: (8,),
 }
 """The bits a channel that there are for each kind of colours."""
-SEPARATE = 2
+TOGETHER, SEPARATE = 1, 2
+"""How the channels of a page lie."""
 MAX_EXTRA_SAMPLES = 1
 UNSIGNED, NO_PREDICTION, DIFFERENCES = 1, 1, 2
 MAX_PIECES, QUICK_PIECES = 10_000, 300
 TILE_SIDE = 16
 """Sides of tiles are multiples of it."""
-MAX_TILES_PIXELS = 4
+MAX_TILES_PIXELS = 2
 """The pixels of all tiles together, as a multiple of the most pixels of a picture."""
 _KEPT = (tag.WIDTH, tag.HEIGHT, tag.COMPRESSION, tag.SAMPLES, tag.PLANES, tag.FILL_ORDER, tag.PREDICTOR)
 _KEPT_IF_THERE = (tag.EXTRA_SAMPLES, tag.SUBSAMPLING)
@@ -77,6 +78,11 @@ class _Pieces(NamedTuple):
     height: int
     number: int
 
+    @property
+    def pixels(self) -> int:
+        """The pixels of all, with those of tiles that lie beyond the edges of the picture."""
+        return self.number * self.width * self.height
+
 
 def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     tags = read_tags(data)
@@ -90,9 +96,9 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
         data=picture,
         width=page.width,
         height=page.height,
-        decoder=partial(_decode, width=page.width, height=page.height, is_inverted=page.photometric == WHITE_IS_ZERO),
+        decoder=partial(_decode, page=page),
         orientation=_one(tags, tag.ORIENTATION, UPRIGHT),
-        is_quick=pieces.number <= QUICK_PIECES,
+        is_quick=pieces.number <= QUICK_PIECES and pieces.pixels <= SMALL_PIXELS,
     )
 
 
@@ -106,9 +112,11 @@ TIFF = Format(
 )
 
 
-def _decode(data: bytes, *, width: int, height: int, is_inverted: bool) -> DecodedPixels:
-    pixels = with_pillow(data, "TIFF", width, height)
-    return np.invert(pixels) if is_inverted else pixels
+def _decode(data: bytes, *, page: _Page) -> DecodedPixels:
+    # OpenCV mistakes alpha channels and CMYK, and Pillow lets libtiff write a line for each row of a damaged facsimile.
+    decode = with_opencv if page.compression in {GROUP_3, GROUP_4} else with_pillow
+    pixels = decode(data, "TIFF", page.width, page.height)
+    return np.invert(pixels) if page.photometric == WHITE_IS_ZERO else pixels
 
 
 def _read_page(tags: Tags) -> _Page:
@@ -124,6 +132,7 @@ def _read_page(tags: Tags) -> _Page:
     photometric = _one(tags, tag.PHOTOMETRIC, WHITE_IS_ZERO)
     bits, samples = set(tags.get(tag.BITS, (1,))), _one(tags, tag.SAMPLES)
     extra = tags.get(tag.EXTRA_SAMPLES, ())
+    is_separate = _one(tags, tag.PLANES) == SEPARATE
     is_known = (
         photometric in CHANNELS
         and len(bits) == 1
@@ -132,14 +141,17 @@ def _read_page(tags: Tags) -> _Page:
         and len(extra) <= MAX_EXTRA_SAMPLES
         and set(tags.get(tag.SAMPLE_FORMAT, (UNSIGNED,))) == {UNSIGNED}
         and _one(tags, tag.PREDICTOR) in {NO_PREDICTION, DIFFERENCES}
+        and _one(tags, tag.PLANES) in {TOGETHER, SEPARATE}
+        and _one(tags, tag.FILL_ORDER) in {1, 2}
         and (photometric != YCBCR or compression == JPEG_STRIPS)
         and (photometric != WHITE_IS_ZERO or samples == 1)
+        and not (is_separate and compression == NONE and bits == {16})  # which Pillow mistakes
     )
     if not is_known:
         raise UnsupportedImageError(
             "The TIFF image has pixels of a rare kind; save it as grey or RGB with 8 or 16 bits a channel, or as PNG."
         )
-    return _Page(width, height, compression, photometric, bits.pop(), samples, _one(tags, tag.PLANES) == SEPARATE)
+    return _Page(width, height, compression, photometric, bits.pop(), samples, is_separate)
 
 
 def _read_pieces(tags: Tags, page: _Page, limits: ImageLimits) -> _Pieces:
@@ -150,12 +162,12 @@ def _read_pieces(tags: Tags, page: _Page, limits: ImageLimits) -> _Pieces:
             raise damaged("TIFF", "its tiles have no size that tiles can have")
     else:
         width, height = page.width, min(_one(tags, tag.ROWS_PER_STRIP, page.height) or page.height, page.height)
-    count = math.ceil(page.width / width) * math.ceil(page.height / height)
-    if count * width * height > MAX_TILES_PIXELS * limits.max_pixels:
+    pieces = _Pieces(width, height, math.ceil(page.width / width) * math.ceil(page.height / height) * planes)
+    if pieces.pixels > MAX_TILES_PIXELS * planes * limits.max_pixels:
         raise ImageTooLargeError(f"The tiles of the TIFF image are too large; {limits}")
-    if count * planes > MAX_PIECES:
+    if pieces.number > MAX_PIECES:
         raise damaged("TIFF", f"it has more than {MAX_PIECES:,} strips or tiles")
-    return _Pieces(width, height, count * planes)
+    return pieces
 
 
 def _contents(data: bytes, tags: Tags, page: _Page, pieces: _Pieces) -> list[bytes]:

@@ -18,6 +18,7 @@ HEIGHT, WIDTH = 24, 40
 NOISE = np.random.default_rng(7).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
 SMOOTH = cv2.GaussianBlur(NOISE, (0, 0), 3)
 ALL_ORIENTATIONS = range(1, 9)
+TIFF_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
 
 
 def file_of(image: Image.Image, file_format: str, **options: Any) -> bytes:
@@ -93,6 +94,23 @@ LOSSLESS = {
     "webp lossless": file_of(noise("RGB"), "WEBP", lossless=True),
     "webp lossless, alpha": file_of(noise("RGBA"), "WEBP", lossless=True, exact=True),
     "webp lossless grey": file_of(noise("L"), "WEBP", lossless=True),
+    "gif palette": file_of(noise("P"), "GIF"),
+    "gif grey": file_of(noise("L"), "GIF"),
+    "gif of two colours": file_of(noise("1"), "GIF"),
+    "gif interlaced": file_of(noise("P"), "GIF", interlace=1),
+    "gif not interlaced": file_of(noise("P"), "GIF", interlace=0),
+    "gif, one colour transparent": file_of(noise("P"), "GIF", transparency=3),
+    "bmp 1 bit": file_of(noise("1"), "BMP"),
+    "bmp grey": file_of(noise("L"), "BMP"),
+    "bmp palette": file_of(noise("P"), "BMP"),
+    "bmp colour": file_of(noise("RGB"), "BMP"),
+    "bmp colour, alpha": file_of(noise("RGBA"), "BMP"),
+    **{f"tiff {mode}": file_of(noise(mode), "TIFF") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")},
+    **{f"tiff {name}": file_of(noise("RGB"), "TIFF", compression=name) for name in TIFF_COMPRESSIONS},
+    **{f"tiff 1 bit {name}": file_of(noise("1"), "TIFF", compression=name) for name in ("group3", "group4")},
+    "tiff in strips": file_of(noise("RGB"), "TIFF", strip_size=WIDTH * 3 * 5, compression="tiff_lzw"),
+    "tiff predicted": file_of(noise("RGB"), "TIFF", tiffinfo={317: 2}, compression="tiff_lzw"),
+    "tiff of pages": file_of(noise("L"), "TIFF", save_all=True, append_images=[noise("RGB")]),
 }
 LOSSY = {
     "jpeg grey": file_of(smooth("L"), "JPEG", quality=90),
@@ -103,6 +121,9 @@ LOSSY = {
     "jpeg cmyk": file_of(smooth("CMYK"), "JPEG", quality=90),
     "webp lossy": file_of(smooth("RGB"), "WEBP", quality=90),
     "webp lossy, alpha": file_of(smooth("RGBA"), "WEBP", quality=90),
+    "tiff jpeg": file_of(smooth("RGB"), "TIFF", compression="jpeg", quality=90),
+    "tiff jpeg grey": file_of(smooth("L"), "TIFF", compression="jpeg", quality=90),
+    "tiff jpeg cmyk": file_of(smooth("CMYK"), "TIFF", compression="jpeg", quality=90),
 }
 
 
@@ -117,7 +138,18 @@ def test_lossy_pictures_are_read_as_other_decoders_do(kind: str) -> None:
     assert_seen_as_pillow_sees_it(LOSSY[kind], tolerance=2)
 
 
-@pytest.mark.parametrize("data", [LOSSLESS["png grey"], LOSSLESS["png 1 bit"], LOSSY["jpeg grey"]])
+@pytest.mark.parametrize(
+    "data",
+    [
+        LOSSLESS["png grey"],
+        LOSSLESS["png 1 bit"],
+        LOSSY["jpeg grey"],
+        LOSSLESS["bmp grey"],
+        LOSSLESS["bmp 1 bit"],
+        LOSSLESS["tiff L"],
+        LOSSLESS["tiff 1"],
+    ],
+)
 def test_grey_pictures_stay_grey(data: bytes) -> None:
     assert decode_image(data).shape == (HEIGHT, WIDTH)
 
@@ -245,7 +277,7 @@ def oriented(orientation: int, file_format: str, mode: str = "RGB") -> bytes:
     return file_of(smooth(mode), file_format, exif=exif, **options)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", ALL_ORIENTATIONS)
 def test_pictures_are_turned_upright(orientation: int, file_format: str) -> None:
     data = oriented(orientation, file_format)
@@ -272,12 +304,13 @@ def test_metadata_that_cannot_be_read_spoils_no_picture(file_format: str, exif: 
 
 
 def test_bytes_after_the_end_are_ignored() -> None:
-    for data in (LOSSLESS["png colour"], LOSSY["jpeg colour"], LOSSLESS["webp lossless"]):
+    kinds = ("png colour", "webp lossless", "gif palette", "bmp palette", "tiff RGB")
+    for data in (LOSSY["jpeg colour"], *(LOSSLESS[kind] for kind in kinds)):
         np.testing.assert_array_equal(decode_image(data + b"\xff\x00trailing"), decode_image(data))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_the_smallest_pictures_are_read(size: tuple[int, int], file_format: str) -> None:
     width, height = size
     decoded = decode_image(file_of(Image.new("RGB", size, (9, 9, 9)), file_format))

@@ -26,6 +26,9 @@ from app.inference.images import (
 from app.inference.images.formats.jpeg import MAX_SCANS as MAX_JPEG_SCANS
 from tests.app.inference.costs import at_most
 from tests.app.inference.image_files import SIGNATURE, chunks_of, png_header, png_of
+from tests.app.inference.images.bmp_files import bmp
+from tests.app.inference.images.gif_files import frame, gif
+from tests.app.inference.images.tiff_files import page, tiff
 
 # Pillow warns of broken metadata; the service logs that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -55,6 +58,13 @@ VALID = {
     "jpeg progressive": file_of("JPEG", "L", progressive=True),
     "webp": file_of("WEBP", exif=EXIF),
     "webp lossless": file_of("WEBP", "RGBA", lossless=True),
+    "gif": file_of("GIF", "P"),
+    "gif animated": animation("GIF"),
+    "bmp": file_of("BMP"),
+    "bmp palette": file_of("BMP", "P"),
+    "tiff": file_of("TIFF"),
+    "tiff lzw": file_of("TIFF", "P", compression="tiff_lzw"),
+    "tiff jpeg": file_of("TIFF", compression="jpeg"),
 }
 SHAPES = {(HEIGHT, WIDTH), (HEIGHT, WIDTH, 3), (WIDTH, HEIGHT), (WIDTH, HEIGHT, 3)}
 DEFAULT = ImageLimits()
@@ -124,7 +134,18 @@ def test_half_a_picture_is_damaged(kind: str) -> None:
     assert "damaged" in message(data[: len(data) // 2], DamagedImageError)
 
 
-@pytest.mark.parametrize("start", [SIGNATURE, b"\xff\xd8\xff", b"RIFF\x99\0\0\0WEBP"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        SIGNATURE,
+        b"\xff\xd8\xff",
+        b"RIFF\x99\0\0\0WEBP",
+        b"GIF89a",
+        b"BM" + bytes(12) + b"\x28\0\0\0",
+        b"II*\0",
+        b"MM\0*",
+    ],
+)
 def test_a_picture_that_breaks_off_after_its_signature_is_damaged_rather_than_of_another_format(start: bytes) -> None:
     for rest in (b"", bytes(40), b"\xff" * 40):
         message(start + rest, DamagedImageError)
@@ -146,8 +167,16 @@ def test_a_png_without_all_its_pixels_is_damaged(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [lambda w, h: png_of([png_header(w, h), (b"IDAT", b""), (b"IEND", b"")]), jpeg_header, webp_header],
-    ids=["png", "jpeg", "webp"],
+    [
+        lambda w, h: png_of([png_header(w, h), (b"IDAT", b""), (b"IEND", b"")]),
+        jpeg_header,
+        webp_header,
+        lambda w, h: gif(w, h, frame(0, 0, 1, 1, [0])),
+        lambda w, h: gif(1, 1, frame(w - 1, h - 1, 1, 1, [0])),
+        lambda w, h: bmp(w, h, 8, b"\0\1", compression=1),
+        lambda w, h: tiff(page(w, h, compression=8), [b"\0"]),
+    ],
+    ids=["png", "jpeg", "webp", "gif", "gif by its frame", "bmp", "tiff"],
 )
 @pytest.mark.parametrize(("width", "height"), [(16000, 16000), (8193, 1), (1, 8193), (2001, 2000), (10_000, 10_000)])
 def test_too_many_pixels_are_refused_by_the_header(
@@ -213,7 +242,10 @@ def test_compressed_text_that_is_a_bomb_costs_nothing() -> None:
 
 
 @settings(max_examples=150)
-@given(st.binary(max_size=400), st.sampled_from([b"", SIGNATURE, b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8 "]))
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([b"", SIGNATURE, b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8 ", b"GIF87a", b"II*\0\x08\0\0\0"]),
+)
 @example(b"", b"\xff\xd8\xff")
 def test_random_bytes_are_always_refused(data: bytes, start: bytes) -> None:
     with pytest.raises(ImageError):
