@@ -36,6 +36,9 @@ from tests.app.inference.image_files import (
     segment,
     webp_of_codes,
 )
+from tests.app.inference.images.bmp_files import bmp
+from tests.app.inference.images.gif_files import control, gif, image, repeated
+from tests.app.inference.images.tiff_files import page, tiff
 
 LARGEST_UPLOAD = 1_048_576
 GROWTH_MEGABYTES = 200
@@ -43,6 +46,7 @@ HEADER = png_header(200, 50)
 PIXELS = (b"IDAT", zlib.compress(bytes(601 * 50)))
 LIMITS = ImageLimits()
 GIGABYTE = deflated_zeros(1000)
+FRAME = image(0, 0, 2000, 2000, repeated(4_000_000))
 
 
 def png(before: list[Chunk], after: list[Chunk]) -> bytes:
@@ -77,6 +81,32 @@ REFUSED = {
     "a huge canvas": (riff(canvas(16384, 16384)), ImageTooLargeError, "at most 4,000,000 pixels"),
     "a moving picture of one frame": (riff(canvas(9, 9, 2), (b"ANIM", bytes(6))), UnsupportedImageError, "animation"),
     "many chunks of WebP": (riff(canvas(9, 9), *[(b"EXIF", b"")] * 100_000), DamagedImageError, "chunks"),
+    "many large frames": (gif(2000, 2000, *[FRAME] * 5), ImageTooLargeError, "at most 16,000,000"),
+    "many frames": (gif(9, 9, *[image(0, 0, 1, 1, repeated(1))] * 40_000), ImageTooLargeError, "1,000 frames"),
+    "many extensions": (gif(9, 9, b"\x21\xfe\0" * 300_000), DamagedImageError, "extensions"),
+    "many blocks": (gif(9, 9, b"\x21\xfe" + b"\1a" * 500_000 + b"\0"), DamagedImageError, "blocks"),
+    "a frame far away": (gif(9, 9, image(65535, 65535, 9, 9, repeated(81))), ImageTooLargeError, "8192 a side"),
+    "runs of nothing": (bmp(2000, 2000, 8, b"\0\2\0\0" * 250_000, compression=1), DamagedImageError, "decoded"),
+    "tiles larger than the picture": (
+        tiff(page(10, 10, compression=8) | {322: [65520], 323: [65520]}, [zlib.compress(bytes(100))]),
+        ImageTooLargeError,
+        "tiles",
+    ),
+    "strips without end": (
+        tiff(page(100, 8000, samples=3, photometric=2, compression=8) | {278: [1], 284: [2]}, [b"x"] * 24_000),
+        DamagedImageError,
+        "values",
+    ),
+    "scans in a TIFF": (
+        tiff(page(2000, 2000, compression=7), [jpeg_of_scans(2000, MAX_JPEG_SCANS + 1)]),
+        DamagedImageError,
+        "scans",
+    ),
+    "a large JPEG in a small TIFF": (
+        tiff(page(10, 10, compression=7), [jpeg_of_scans(8000, 2)]),
+        DamagedImageError,
+        "decoded",
+    ),
 }
 DECODED = {
     **{f"{name} before": png(many(text), []) for name, text in TEXTS.items()},
@@ -92,6 +122,27 @@ DECODED = {
     "bytes between segments": jpeg_with(b"\xff\xd0" + bytes(1_000_000)),
     "as many scans as may be": jpeg_of_scans(2000, MAX_JPEG_SCANS),
     "as many codes as may be": webp_of_codes(520, 520),
+    "a large GIF": gif(2000, 2000, FRAME),
+    "frames of as many pixels as may be": gif(2000, 2000, *[control(3, 1) + FRAME] * 4),
+    "as many frames as may be": gif(126, 126, *[control(3, 1) + image(0, 0, 126, 126, repeated(126**2))] * 1000),
+    "small frames on a large canvas": gif(2000, 2000, *[control(3, 1) + image(0, 0, 1, 1, repeated(1))] * 1000),
+    "frames to compose": gif(500, 500, *[image(0, 0, 500, 500, repeated(250_000))] * 64),
+    "codes behind the last pixel": gif(9, 9, image(0, 0, 9, 9, repeated(81) + b"\xff" * 900_000)),
+    "a large BMP of runs": bmp(2000, 2000, 8, (b"\xff\1" * 7 + b"\xd7\1\0\0") * 2000 + b"\0\1", compression=1),
+    "a large TIFF": tiff(
+        page(2000, 2000, bits=16, samples=4, photometric=2, compression=8) | {338: (3, [2])},
+        [zlib.compress(bytes(2000 * 2000 * 8))],
+    ),
+    "a gigabyte in a TIFF": tiff(page(2000, 2000, compression=8), [GIGABYTE]),
+    "as many strips as may be": tiff(page(488, 8192, compression=8) | {278: [1]}, [zlib.compress(bytes(488))] * 8192),
+    "tiles as large as may be": tiff(
+        page(10, 10, bits=16, samples=4, photometric=2, compression=8) | {322: [2816], 323: [2832], 338: (3, [2])},
+        [zlib.compress(bytes(2816 * 2832 * 8))],
+    ),
+    "a facsimile of noise": tiff(
+        page(2000, 2000, bits=1, photometric=0, compression=4), [np.random.default_rng(0).bytes(900_000)]
+    ),
+    "as many scans in a TIFF as may be": tiff(page(2000, 2000, compression=7), [jpeg_of_scans(2000, MAX_JPEG_SCANS)]),
 }
 
 
@@ -156,21 +207,28 @@ SMALL = {
     "a PNG of many bits": lambda: noisy_png(316, 316, interlaced=False),
     "a JPEG of scans": lambda: jpeg_of_scans(316, MAX_JPEG_SCANS),
     "a WebP of codes": lambda: webp_of_codes(124, 124),
+    "a GIF of frames": lambda: gif(100, 100, *[image(0, 0, 100, 100, repeated(10_000))] * 10),
+    "a TIFF of strips": lambda: tiff(page(300, 300, compression=8) | {278: [1]}, [zlib.compress(bytes(300))] * 300),
+    "a TIFF of scans": lambda: tiff(page(316, 316, compression=7), [jpeg_of_scans(316, MAX_JPEG_SCANS)]),
 }
 
 
 @pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
 def test_what_the_event_loop_decodes_takes_milliseconds(make: Callable[[], bytes]) -> None:
-    image = check_image(make(), LIMITS)
-    assert image.is_small
+    checked = check_image(make(), LIMITS)
+    assert checked.is_small
     with at_most(0.3), contextlib.suppress(DamagedImageError):
-        image.decode()
+        checked.decode()
 
 
 LARGE = {
     "many bytes": png_of([HEADER, (b"IDAT", bytes(70_000)), END]),
     "many pixels": png_of([png_header(400, 300), PIXELS, END]),
     "many codes": webp_of_codes(300, 300),
+    "many frames": gif(9, 9, *[image(0, 0, 9, 9, repeated(81))] * 11),
+    "large frames": gif(200, 200, *[image(0, 0, 200, 200, repeated(40_000))] * 3),
+    "many strips": tiff(page(9, 400, compression=8) | {278: [1]}, [zlib.compress(bytes(9))] * 400),
+    "large tiles": tiff(page(9, 9, compression=8) | {322: [1024], 323: [1024]}, [zlib.compress(bytes(1 << 20))]),
 }
 
 
@@ -189,9 +247,9 @@ class TestWhatTheDecoderIsGiven:
         palette, transparency = (b"PLTE", bytes(6)), (b"tRNS", b"\0")
         noise: list[Chunk] = [(b"gAMA", b"\0\0\0\1"), (b"tEXt", b"a\0b"), (b"acTL", bytes(8)), (b"prVt", b"")]
         data = png([*noise, palette, palette, transparency, (b"eXIf", b"one")], [*noise, transparency, (b"eXIf", b"")])
-        image = check_image(data + b"trailing", LIMITS)
-        assert image.format == "PNG"
-        assert chunks_of(image.data) == [HEADER, palette, transparency, PIXELS, END]
+        checked = check_image(data + b"trailing", LIMITS)
+        assert checked.format == "PNG"
+        assert chunks_of(checked.data) == [HEADER, palette, transparency, PIXELS, END]
 
     @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
     def test_a_jpeg_is_left_its_picture_and_colour_space(self, mode: str) -> None:
