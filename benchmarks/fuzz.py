@@ -2,9 +2,9 @@
 
     python -m benchmarks.fuzz [--count N] [--seed N] [--first N]
 
-The files are of every format that is read and of every kind, in which bits are turned over, bytes changed, taken out and put in,
-lengths made to lie, and parts swapped, repeated, left out and taken from another file. The same seed and number make
-the same file, so what is found is found again with `--first NUMBER --count 1`.
+The files are of every format that is read, and of all its kinds. In them bits are turned over, bytes changed, taken out
+and put in, lengths made to lie, and parts swapped, repeated, left out and taken from another file. The same seed and
+number make the same file, so what is found is found again with `--first NUMBER --count 1`.
 """
 
 import argparse

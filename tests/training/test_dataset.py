@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.inference.ctc import CtcCodec
 from training.dataset import (
@@ -33,10 +34,17 @@ def some_samples(count: int) -> list[Sample]:
 
 class TestAFolder:
     def test_names_its_images_by_their_labels(self, tmp_path: Path) -> None:
-        for name in ("b2.png", "a1.jpg", "c3.webp", "D4.PNG"):
+        for name in ("b2.png", "a1.jpg", "c3.webp", "D4.PNG", "e5.bmp", "f6.gif", "g7.tif", "h8.TIFF"):
             draw(tmp_path / name)
         (tmp_path / "notes.txt").write_text("not an image")
-        assert [sample.label for sample in read_samples(tmp_path)] == ["D4", "a1", "b2", "c3"]
+        assert [sample.label for sample in read_samples(tmp_path)] == ["D4", "a1", "b2", "c3", "e5", "f6", "g7", "h8"]
+
+    def test_has_images_of_any_format_whatever_they_are_called(self, tmp_path: Path) -> None:
+        for suffix, file_format in ((".png", "BMP"), (".jpg", "PNG"), (".bmp", "GIF"), (".gif", "TIFF")):
+            Image.new("L", (20, 10), 90).save(tmp_path / f"a{suffix}", file_format)
+        loaded = load_images(read_samples(tmp_path), width=20, height=10, channels=1)
+        assert loaded.images.shape == (4, 10, 20, 1)
+        assert (loaded.images == 90).all()
 
     def test_has_composed_labels_whatever_the_file_system_made_of_them(self, tmp_path: Path) -> None:
         draw(tmp_path / (unicodedata.normalize("NFD", "café") + ".png"))

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from app.api import problems, schemas
+from app.inference.images import FORMATS
 
 Document = dict[str, Any]
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -50,6 +51,11 @@ def resolve(document: Document, reference: str) -> Any:
     for key in reference[2:].split("/"):
         target = target[key.replace("~1", "/").replace("~0", "~")]
     return target
+
+
+def test_each_format_may_be_the_body_itself(operations: dict[tuple[str, str], Document]) -> None:
+    bodies = operations["post", "/predict"]["requestBody"]["content"]
+    assert {one.media_type for one in FORMATS} < set(bodies)
 
 
 class TestDocument:

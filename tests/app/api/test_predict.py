@@ -11,6 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from app.inference.images import FORMATS
+from app.inference.images.formats.format import Format
+
 Problem = Callable[[Any, int], dict[str, Any]]
 LABELS = sorted(path.stem for path in Path(__file__).parents[3].joinpath("samples").glob("*.png"))
 
@@ -48,7 +51,7 @@ def enlarged(image: bytes, times: int) -> bytes:
 
 def encoded(image: Image.Image, image_format: str) -> bytes:
     file = io.BytesIO()
-    image.save(file, image_format, quality=95)
+    image.save(file, image_format.upper(), quality=95)
     return file.getvalue()
 
 
@@ -72,11 +75,23 @@ def test_a_sample_is_read_whichever_way_it_is_sent(
     assert response.json()["text"] == label
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
-def test_a_sample_is_read_in_each_format(client: TestClient, samples: dict[str, bytes], image_format: str) -> None:
+@pytest.mark.parametrize("one", FORMATS, ids=lambda one: one.name)
+def test_a_sample_is_read_in_each_format(client: TestClient, samples: dict[str, bytes], one: Format) -> None:
     with Image.open(io.BytesIO(samples["7ydp3"])) as sample:
-        image = encoded(sample.convert("RGB"), image_format)
-    assert client.post("/predict", **as_form(image)).json()["text"] == "7ydp3"
+        image = encoded(sample.convert("RGB"), one.name)
+    for way in (as_form, as_json, as_body(one.media_type), as_body("image/png")):
+        assert client.post("/predict", **way(image)).json()["text"] == "7ydp3"
+
+
+def test_an_animation_is_read_from_all_of_its_frames(client: TestClient, samples: dict[str, bytes]) -> None:
+    with Image.open(io.BytesIO(samples["7ydp3"])) as sample:
+        halves = [sample.convert("L") for _ in range(2)]
+    width, height = halves[0].size
+    halves[0].paste(255, (0, 0, width // 2, height))
+    halves[1].paste(255, (width // 2, 0, width, height))
+    file = io.BytesIO()
+    halves[0].save(file, "GIF", save_all=True, append_images=halves[1:], duration=100)
+    assert client.post("/predict", content=file.getvalue()).json()["text"] == "7ydp3"
 
 
 @pytest.mark.parametrize("content_type", ["Application/JSON", "application/json; charset=utf-8"])

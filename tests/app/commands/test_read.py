@@ -15,7 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from app.inference.images import FORMATS, SUFFIXES
 from tests.command import Result
 from tests.waiting import GENEROUS_SECONDS
 
@@ -49,6 +51,19 @@ class TestLines:
         assert (name, text) == (path, "b5wn6")
         assert re.fullmatch(r"0\.99\d{4}", confidence)
         assert SUMMARY.fullmatch(result.err)
+
+    def test_a_folder_of_every_format_is_read_whatever_the_files_are_called(
+        self, read: Read, folder: Path, samples: dict[str, bytes]
+    ) -> None:
+        (folder / "mixed").mkdir()
+        for number, one in enumerate(FORMATS):
+            with Image.open(io.BytesIO(samples["b5wn6"])) as sample:
+                image = sample.convert("RGB")
+            for suffix in {one.suffixes[0], SUFFIXES[number - 1].upper()}:
+                image.save(folder / "mixed" / f"{one.name}{suffix}", one.name.upper())
+        result = read("mixed")
+        assert result.status == 0, result.err
+        assert [row[1] for row in result.rows] == ["b5wn6"] * 2 * len(FORMATS)
 
     def test_files_folders_and_globs_come_in_their_order(self, read: Read, images: Images) -> None:
         first, second = images(3, "first"), images(5, "second")

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.inference.images import ImageError, decode_image
 from tests.training.labelling.conftest import NAMES, write_image
@@ -48,6 +49,14 @@ def test_a_link_within_the_folder_is_an_image(folder: Path) -> None:
 def test_a_name_that_no_table_can_hold_is_left_out_with_the_reason(folder: Path) -> None:
     write_image(folder / "x.png").rename(Path(os.fsdecode(bytes(folder) + b"/\xff.png")))
     assert find_images(folder).left_out == (r"\udcff.png has a name that is not UTF-8, which no table can hold",)
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "BMP", "TIFF"])
+def test_images_of_every_format_are_shown(tmp_path: Path, file_format: str) -> None:
+    Image.new("L", (30, 20), 77).save(tmp_path / f"a.{file_format.lower()}", file_format)
+    shown = decode_image(as_png(find_images(tmp_path).pixels(0)))
+    assert shown.shape[:2] == (20, 30)
+    assert (shown == 77).all()
 
 
 def test_a_folder_without_images_is_refused_with_what_is_looked_for(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ MAX_PARTS = 5000
 MAX_FRAMES, QUICK_FRAMES = 1000, 10
 MAX_FRAMES_PIXELS = 4
 """The pixels of all frames together, as a multiple of the most pixels of a picture."""
-MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS = 32, 8_000_000
-"""Of a longer or larger animation, so many frames at even distances are composed."""
+MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS = 32, 4_000_000
+"""Of a longer or larger animation, so many frames at even distances, of so many pixels together, are composed."""
 
 _EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
 _PADDING = re.compile(rb"\0*")
@@ -174,7 +174,7 @@ def _too_many_blocks() -> DamagedImageError:
 
 def _decode(data: bytes, *, frames: Sequence[_Frame], width: int, height: int) -> DecodedPixels:
     count = min(len(frames), MAX_COMPOSED_FRAMES, max(1, MAX_COMPOSED_PIXELS // (width * height)))
-    chosen = frozenset(np.linspace(0, len(frames) - 1, count).round().astype(int).tolist())
+    chosen = frozenset(np.linspace(len(frames) - 1, 0, count).astype(int).tolist())  # the last of all, if only one
     played = enumerate(_play(data, frames, (height, width)))
     shown = np.stack([canvas.copy() for number, canvas in played if number in chosen])
     pixels = shown.view(np.uint8).reshape(len(shown) * height, width, 4)

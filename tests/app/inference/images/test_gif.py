@@ -129,7 +129,7 @@ class TestAnimated:
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], type[Exception], str]] = {
-    "no frame": (lambda: picture(), DamagedImageError, "no picture"),
+    "no frame": (picture, DamagedImageError, "no picture"),
     "only frames of no size": (lambda: picture(image(0, 0, 0, 0, b"")), DamagedImageError, "no picture"),
     "half a palette": (lambda: picture()[:100], DamagedImageError, "no picture"),
     "half a frame": (lambda: picture(full_frame())[:-80], DamagedImageError, "cut off"),

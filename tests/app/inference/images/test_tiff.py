@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.inference.images import DamagedImageError, UnsupportedImageError, decode_image
 from tests.app.inference.image_files import jpeg
-from tests.app.inference.images.tiff_files import page, tiff
+from tests.app.inference.images.tiff_files import Tag, page, tiff
 
 WIDTH, HEIGHT = 21, 10
 RANDOM = np.random.default_rng(3)
@@ -137,7 +137,14 @@ def test_one_strip_needs_no_length_where_nothing_is_compressed() -> None:
 
 def test_other_tags_are_of_no_account() -> None:
     values = samples(8)
-    noise = {700: (7, [1] * 500), 34675: (7, [255] * 3000), 330: [8], 34665: [8], 282: (12, [1.0]), 60_001: (2, [65])}
+    noise: dict[int, Tag | list[int]] = {
+        700: (7, [1] * 500),
+        34675: (7, [255] * 3000),
+        330: [8],
+        34665: [8],
+        282: (12, [1.0]),
+        60_001: (2, [65]),
+    }
     data = tiff(page(WIDTH, HEIGHT) | noise, [packed(values, 8)])
     np.testing.assert_array_equal(decode_image(data), values[..., 0])
 
