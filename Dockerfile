@@ -37,7 +37,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv /srv
 
 # The base has no bytecode of the standard library: it is made here for what the service and its health check import.
-RUN ["python", "-c", "import app.__main__, app.main, app.server, http.client, uvicorn"]
+RUN ["python", "-c", "import app.__main__, app.serving.application, app.serving.server, http.client, uvicorn"]
 
 USER 10001:10001
 EXPOSE 8000

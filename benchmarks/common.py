@@ -13,11 +13,11 @@ from typing import Any
 
 import cv2
 
-from app.inference.cpus import available_cpus
 from app.inference.images import decode_image
-from app.inference.model import ImageToTextModel
+from app.inference.models.model import ImageToTextModel
+from app.shared.cpus import available_cpus
 from benchmarks.figures import BenchmarkError
-from training.draw import CAPTCHA_ALPHABET, draw_captcha, draw_folder
+from training.drawing.draw import CAPTCHA_ALPHABET, draw_captcha, draw_folder
 
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -34,7 +34,7 @@ PACKAGES = (
     "tensorflow",
     "uvicorn",
 )
-PEERS = ("mltu", "ddddocr", "litserve")
+PEERS = ("mltu", "ddddocr", "litserve", "rapidocr")
 SHOW_VERSIONS = "import json, sys, importlib.metadata as m; print(json.dumps({p: m.version(p) for p in sys.argv[1:]}))"
 
 

@@ -18,13 +18,13 @@ from typing import Any
 
 from PIL import Image
 
-from app.inference.cpus import available_cpus
+from app.shared.cpus import available_cpus
+from app.shared.files import write_atomically
 from benchmarks.family_images import FAMILIES, Family, draw_family
-from training.backend import load_tensorflow
-from training.dataset import Sample
-from training.evaluate import Evaluation
-from training.files import write_atomically
-from training.reliability import wilson_interval
+from training.data.dataset import Sample
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.reliability import wilson_interval
+from training.fitting.backend import load_tensorflow
 
 FEWEST_LABELS = 3
 INTERRUPTED = 130
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line names, print a table and write the JSON file."""
     options = parse(arguments)
     load_tensorflow()
-    from training.run import RunError
+    from training.fitting.run import RunError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     families = [FAMILIES[name] for name in options.families]
@@ -83,7 +83,7 @@ def measure(
         labels: images to learn from.
         unseen: further images to read.
         jobs: how many trainings run at the same time, each in a process of its own.
-        settings: of the trainings, other than the defaults; see `training.config.resolve_config`.
+        settings: of the trainings, other than the defaults; see `training.fitting.config.resolve_config`.
 
     Returns:
         For each family, in their order, what `describe` says.
@@ -91,7 +91,7 @@ def measure(
     Raises:
         KeyboardInterrupt: interrupted; calling it again goes on.
     """
-    from training.crossval import Part, evaluation_of, run_parts
+    from training.pipeline.crossval import Part, evaluation_of, run_parts
 
     parts: dict[str, Part] = {}
     for family in families:

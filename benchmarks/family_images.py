@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from training.dataset import Sample, read_samples, write_csv
-from training.draw import CAPTCHA_ALPHABET, draw_captcha, load_font
+from training.data.dataset import Sample, read_samples, write_csv
+from training.drawing.draw import CAPTCHA_ALPHABET, draw_captcha, load_font
 
 SEED = 0
 LABELS_FILE = "labels.csv"

@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from app.inference.configs import ModelConfigs, read_configs, write_configs
-from app.inference.model import MODEL_FILE
-from training.backend import load_tensorflow
-from training.draw import CAPTCHA_ALPHABET
+from app.inference.models.configs import ModelConfigs, read_configs, write_configs
+from app.inference.models.model import MODEL_FILE
+from training.drawing.draw import CAPTCHA_ALPHABET
+from training.fitting.backend import load_tensorflow
 
 WIDTH, HEIGHT = 200, 50
 CJK_IDEOGRAPHS = 0x4E00
@@ -26,8 +26,8 @@ def make_tutorial(folder: Path) -> None:
     """The tutorial's network as the tutorial exports it: float32 pixels of three channels in, probabilities out."""
     import keras
 
-    from training.architectures import LOGITS
-    from training.architectures.resnet_blstm import build
+    from training.networks import LOGITS
+    from training.networks.resnet_blstm import build
 
     keras.utils.set_random_seed(0)
     inputs = keras.Input((HEIGHT, WIDTH, 3), dtype="float32", name="input")

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.inference.automaton import any_text
-from app.inference.beam import Search
-from app.inference.ctc import CtcCodec, with_temperature
+from app.inference.decoding.automaton import any_text
+from app.inference.decoding.beam import Search
+from app.inference.decoding.ctc import CtcCodec, with_temperature
 from app.inference.images import Pixels
-from app.inference.model import ImageToTextModel
-from training.dataset import read_image
-from training.files import write_atomically
-from training.lettering import FONT
+from app.inference.models.model import ImageToTextModel
+from app.shared.files import write_atomically
+from training.data.dataset import read_image
+from training.evaluation.lettering import FONT
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"

@@ -12,9 +12,9 @@ from typer.main import get_command
 
 import app.__main__ as app_commands
 import training.__main__ as training_commands
-from app.main import create_app
+from app.serving.application import create_app
 from app.settings import Settings, variable
-from training.files import write_atomically
+from app.shared.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"

@@ -18,8 +18,8 @@ import uvicorn
 from PIL import Image, ImageFilter
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
-from app.main import create_app
 from app.observability.logs import configure_logging
+from app.serving.application import create_app
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.listening import bind
+from app.serving.listening import bind
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic_core import to_json
 
-from app.inference.boxes import Box
-from app.inference.model import Reading
-from app.inference.store import StoredModel
+from app.inference.decoding.boxes import Box
+from app.inference.models.model import Reading
+from app.inference.models.store import StoredModel
 
 DIGITS = 6  # of a confidence: further ones mean nothing and make answers longer
 

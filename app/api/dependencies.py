@@ -10,9 +10,9 @@ from fastapi import Depends, Request
 
 from app.api.admission import Threads
 from app.api.problems import NO_ADMIN_KEY, WRONG_ADMIN_KEY, WRONG_KEY, ApiError
-from app.inference.stopwatch import Stopwatch
-from app.inference.store import ModelStore
+from app.inference.models.store import ModelStore
 from app.observability.metrics import WAIT, Work
+from app.shared.stopwatch import Stopwatch
 
 T = TypeVar("T")
 

@@ -16,10 +16,10 @@ from anyio.to_thread import run_sync
 
 from app.api.admission import Threads, Turns, refuse_if_busy, too_late
 from app.inference.images import CheckedImage, ImageError, Pixels
-from app.inference.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
 from app.inference.reading import read_each
-from app.inference.stopwatch import Stopwatch
 from app.observability.metrics import WAIT
+from app.shared.stopwatch import Stopwatch
 
 TOGETHER = BATCH_IMAGES
 """Small images that the event loop reads before it looks at its sockets again."""

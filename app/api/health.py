@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from app.api.dependencies import StoreDep
 from app.api.problems import NOT_READY, STOPPING, ApiError, problem_responses
 from app.api.schemas import Health
-from app.inference.store import UnknownModelError
+from app.inference.models.store import UnknownModelError
 
 PROBES = frozenset({"/livez", "/readyz", "/health"})
 

@@ -8,9 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from app.api.dependencies import StoreDep, check_admin_key, check_api_key
 from app.api.problems import NOT_READY, ApiError, problem_responses
 from app.api.schemas import BrokenModelSchema, Model, ModelList, ModelVersion, Reload
-from app.inference.store import ModelStore
-from app.reload import reload_models
-from app.supervisor import ask_parent_to_hand_on
+from app.inference.models.store import ModelStore
 
 
 async def _check_api_key(request: Request) -> None:
@@ -48,14 +46,12 @@ async def reload(request: Request) -> Reload:
     where it was loaded before, it is kept as it was. So is the newest version of the default model if the folders of
     all are gone. Where there are several workers, the others follow within a second or two.
     """
+    state = request.app.state
     try:
-        changes = await reload_models(request.app)
+        changes = await state.reload()
     except OSError as error:
         detail = f"The model store cannot be read ({error.strerror}); the models are as they were."
         raise ApiError(HTTPStatus.CONFLICT, detail) from error
-    state = request.app.state
-    if state.settings.workers > 1:
-        ask_parent_to_hand_on()
     if state.settings.default_model not in state.store.models:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY)
     return Reload.model_validate(changes)

@@ -17,11 +17,11 @@ from app.api.problems import image_error_status, make_problem, problem_responses
 from app.api.queries import find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
 from app.api.uploads import read_upload, read_uploads_form, too_large_detail
-from app.inference.beam import Search
+from app.inference.decoding.beam import Search
 from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, check_image
-from app.inference.model import ImageToTextModel, Reading
+from app.inference.models.model import ImageToTextModel, Reading
+from app.inference.models.store import StoredModel
 from app.inference.reading import read_uploads
-from app.inference.store import StoredModel
 from app.observability.metrics import Work
 
 router = APIRouter(tags=["reading"])

@@ -9,9 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.inference.automaton import ConstraintError
+from app.inference.decoding.automaton import ConstraintError
 from app.inference.images import ACCEPTED, DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
-from app.inference.store import UnknownModelError
+from app.inference.models.store import UnknownModelError
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"

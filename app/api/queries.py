@@ -10,10 +10,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
 from app.api.dependencies import in_worker_thread, work_of
-from app.inference.beam import Search
-from app.inference.constraints import make_constraint
-from app.inference.model import ImageToTextModel
-from app.inference.patterns import MAX_LENGTH
+from app.inference.decoding.beam import Search
+from app.inference.decoding.constraints import make_constraint
+from app.inference.decoding.patterns import MAX_LENGTH
+from app.inference.models.model import ImageToTextModel
 
 MAX_ALTERNATIVES = 20
 

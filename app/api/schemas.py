@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import Problem
-from app.inference.store import BrokenModel, StoredModel
+from app.inference.models.store import BrokenModel, StoredModel
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 

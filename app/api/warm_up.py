@@ -5,7 +5,7 @@ from starlette.types import Message
 
 from app.api.examples import EXAMPLE_IMAGE
 from app.api.request_context import UNCOUNTED
-from app.inference.store import UnknownModelError
+from app.inference.models.store import UnknownModelError
 
 
 async def warm_up(app: FastAPI) -> None:

@@ -1,1 +1,4 @@
-"""Reading many image files without a server."""
+"""Folders and buckets of images to tables of readings, here, in processes or on Ray.
+
+Nothing of HTTP comes in.
+"""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.bulk.job import BulkError
-from app.bulk.paths import MAGIC, check_paths, fixed_parts, image_paths, match, walk
+from app.bulk.paths import check_paths
 from app.bulk.reader import check_size, load_file
+from app.inference.images.paths import MAGIC, fixed_parts, image_paths, match, walk
 
 AT_A_TIME = 16
 """Files that a worker fetches from behind URLs at the same time, for it is the way there that takes time."""

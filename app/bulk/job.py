@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from app.inference.folders import model_folders, version_folders
+from app.inference.models.folders import model_folders, version_folders
 
 CHUNK = 128
 """Images that are read, and whose rows are written, at a time: enough for what a chunk costs not to matter."""

@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app.bulk.job import BulkError, Chunk, Job
-from app.memory import give_back_large_buffers, keep_what_there_is
+from app.shared.memory import give_back_large_buffers, keep_what_there_is
 
 WINDOW = 4
 """How many chunks a process are begun at most before the first of them is taken: enough for a slow one to be passed."""

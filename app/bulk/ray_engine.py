@@ -14,8 +14,8 @@ from app.bulk.filesystems import Fetcher, list_images, roots_of
 from app.bulk.job import CHUNK, BulkError, Job, describe
 from app.bulk.parts import PART, PartFolder
 from app.bulk.reader import open_reader
-from app.cluster import connect
-from app.inference.cpus import available_cpus
+from app.shared.cluster import connect
+from app.shared.cpus import available_cpus
 
 PROCESSORS_A_WORKER = 0.5
 """What a worker asks Ray for, half of what it uses: those of a machine that is lost find room on the others."""

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from app.bulk.job import BulkError, Chunk, Job
-from app.inference.automaton import ConstraintError
-from app.inference.beam import Search
-from app.inference.constraints import make_constraint
-from app.inference.ctc import Decoded
+from app.inference.decoding.automaton import ConstraintError
+from app.inference.decoding.beam import Search
+from app.inference.decoding.constraints import make_constraint
+from app.inference.decoding.ctc import Decoded
 from app.inference.images import (
     ImageError,
     ImageLimits,
@@ -22,8 +22,8 @@ from app.inference.images import (
     UnsupportedImageError,
     decode_image,
 )
-from app.inference.model import ImageToTextModel, ModelError
-from app.json_bytes import json_bytes
+from app.inference.models.model import ImageToTextModel, ModelError
+from app.shared.json_bytes import json_bytes
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 

@@ -15,12 +15,13 @@ import typer
 from app.bulk.formats import check_format, write_output
 from app.bulk.job import BulkError, Job, describe, find_model
 from app.bulk.partial import go_on, open_partial, partial_of, read_rows
-from app.bulk.paths import check_paths, image_paths
+from app.bulk.paths import check_paths
 from app.bulk.run import read_all
-from app.cluster import ClusterError, Engine, check_ray
 from app.commands.common import WRONG_USAGE, settings_or_exit
-from app.inference.cpus import available_cpus
-from app.suggestions import did_you_mean
+from app.inference.images.paths import image_paths
+from app.shared.cluster import ClusterError, Engine, check_ray
+from app.shared.cpus import available_cpus
+from app.shared.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
 

@@ -14,7 +14,7 @@ from app.settings import Settings, unknown_variables
 if TYPE_CHECKING:
     import uvicorn
 
-APPLICATION = "app.main:create_app_for_server"
+APPLICATION = "app.serving.application:create_app_for_server"
 GRACE_SECONDS = 30
 HUNG_SECONDS = 30
 """How long one of several workers says nothing before it is killed; one that is starting on a busy machine may take 5,
@@ -26,7 +26,7 @@ def serve() -> None:
     import uvicorn
 
     from app.observability.logs import configure_logging
-    from app.supervisor import hand_sighup_on
+    from app.serving.supervisor import hand_sighup_on
 
     settings = settings_or_exit()
     try:
@@ -48,14 +48,14 @@ def serve() -> None:
         "access_log": False,
         "log_config": None,
         "server_header": False,
-        "http": "app.server:DeadlineProtocol",  # imported where it serves, not in the parent of several workers
+        "http": "app.serving.server:DeadlineProtocol",  # imported where it serves, not in the parent of several workers
         "ws": "none",
         "proxy_headers": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
         "timeout_worker_healthcheck": HUNG_SECONDS,
     }
     if sys.platform == "linux":
-        options["loop"] = "app.listening:WorkerLoop"
+        options["loop"] = "app.serving.listening:WorkerLoop"
     if settings.workers == 1 or sys.platform != "linux":
         uvicorn.run(APPLICATION, **options)
     else:
@@ -66,8 +66,8 @@ def _serve_on_several_sockets(settings: Settings, config: "uvicorn.Config") -> N
     """What uvicorn does for several workers, but for the socket of each."""
     from uvicorn.supervisors import Multiprocess
 
-    from app.listening import bind
     from app.observability.counts import sharing
+    from app.serving.listening import bind
 
     with bind(settings.host, settings.port) as taken, sharing():
         host, port = taken.getsockname()[:2]

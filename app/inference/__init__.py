@@ -1,1 +1,4 @@
-"""From the bytes of an image to its text: nothing here knows of HTTP."""
+"""From the bytes of an image to its text.
+
+Nothing of HTTP comes in, nor anything of training.
+"""

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from app.inference.beam import Search
+from app.inference.decoding.beam import Search
 from app.inference.images import ImageError, ImageLimits, Pixels, decode_image
-from app.inference.model import ImageToTextModel, Reading
-from app.inference.stopwatch import Stopwatch
+from app.inference.models.model import ImageToTextModel, Reading
+from app.shared.stopwatch import Stopwatch
 
 
 def read_uploads(

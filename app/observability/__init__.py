@@ -1,1 +1,4 @@
-"""What an operator sees of the running service."""
+"""Metrics, logs and traces.
+
+No route or request comes in: it is told what happened.
+"""

@@ -16,8 +16,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from app.inference import drift
-from app.inference.store import ModelStore
+from app.inference.models import drift
+from app.inference.models.store import ModelStore
 from app.observability import metrics
 from app.observability.counts import Counted, Series
 from app.observability.metrics import Description, Metrics

@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from app.json_bytes import json_bytes
 from app.settings import Settings
+from app.shared.json_bytes import json_bytes
 
 
 def _without_colours(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

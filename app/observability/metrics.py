@@ -11,9 +11,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from app.inference import drift
-from app.inference.stopwatch import Stopwatch
+from app.inference.models import drift
 from app.observability.counts import Counter, Counts, Gauge, Histogram, Series
+from app.shared.stopwatch import Stopwatch
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import litserve
 from fastapi import Request
 
 from app.inference.images import decode_image
-from app.inference.model import ImageToTextModel, Reading
+from app.inference.models.model import ImageToTextModel, Reading
 
 WORKERS = 2
 

@@ -42,7 +42,7 @@ def time_steps(steps: Mapping[str, Callable[[], object]], seconds: float) -> dic
 def steps_of_ours(folder: Path, uploads: Sequence[bytes]) -> Steps:
     """Our steps from bytes to text, each on what the step before it made of an upload."""
     from app.inference.images import decode_image
-    from app.inference.model import ImageToTextModel
+    from app.inference.models.model import ImageToTextModel
 
     model = ImageToTextModel(folder)
     upload = uploads[0]
@@ -98,7 +98,7 @@ def steps_of_ddddocr(_: Path, uploads: Sequence[bytes]) -> Steps:
 def steps_of_ceiling(folder: Path, uploads: Sequence[bytes]) -> Steps:
     """The bare loop, without text or HTTP: decode each upload and run the network, one at a time or all at once."""
     from app.inference.images import decode_image
-    from app.inference.model import ImageToTextModel
+    from app.inference.models.model import ImageToTextModel
 
     model = ImageToTextModel(folder)
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.images import decode_image
-from app.inference.model import ImageToTextModel
+from app.inference.models.model import ImageToTextModel
 from benchmarks.common import AS_THE_DATA_SET, Setup
 from benchmarks.figures import Figure, Row, Section, Table, by_name, figure, ratio, scaled
 from benchmarks.networks import widen_vocabulary
 from benchmarks.peers.timer import time_steps
 from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
-from training.draw import draw_captcha
+from training.drawing.draw import draw_captcha
 
 ENLARGEMENTS = (1, 2, 4, 10)
 BATCHES = (1, 4, 16, 64, 256)

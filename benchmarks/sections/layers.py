@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.model import MODEL_FILE, ImageToTextModel, OnnxInferenceModel
+from app.inference.models.model import MODEL_FILE, ImageToTextModel, OnnxInferenceModel
 from benchmarks.common import Setup
 from benchmarks.figures import Figure, Row, Section, Table, figure, ratio, scaled
 from benchmarks.peers.timer import time_steps

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.common import ROOT, Setup, environment
 from benchmarks.figures import BenchmarkError, Figure, Row, Section, Table, figure, ratio
-from training.draw import draw_folder
+from training.drawing.draw import draw_folder
 
 IMAGES, FEW_IMAGES = 800, 200
 ROUNDS = 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.model import MODEL_FILE
+from app.inference.models.model import MODEL_FILE
 from benchmarks.common import Setup
 from benchmarks.figures import figure
 from benchmarks.sections.layers import CALL, NETWORK, TOGETHER, Layer, layers_of, measure, report

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from app.inference.model import ImageToTextModel
+from app.inference.models.model import ImageToTextModel
 from benchmarks import __main__ as command
 from benchmarks.common import Setup, draw_uploads, newest_model
 from benchmarks.figures import BenchmarkError, Section, at_least, figure
@@ -19,7 +19,7 @@ from benchmarks.networks import widen_vocabulary
 from benchmarks.sections import gather, http, stages
 from benchmarks.sections.training import EPOCH, time_of_run
 from benchmarks.sides import Side, ask, open_side
-from training.progress import training_progress
+from training.commands.progress import training_progress
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.store import ModelStore
+from app.inference.models.store import ModelStore
 
 Fetch = Callable[[str], subprocess.CompletedProcess[str]]
 

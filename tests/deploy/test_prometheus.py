@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from app.inference.drift import histogram
+from app.inference.models.drift import histogram
 from tests.deploy.dashboard import expressions, metrics_named_in
 from tests.end_to_end.conftest import Server, running
 from tests.exposed import names_in

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from app.inference.automaton import any_text
-from app.inference.beam import Search
-from app.inference.ctc import CtcCodec
+from app.inference.decoding.automaton import any_text
+from app.inference.decoding.beam import Search
+from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import Pixels
-from app.inference.model import ImageToTextModel
+from app.inference.models.model import ImageToTextModel
 from docs.ctc_pictures import BLUR, PICTURES, ROOT, TEXT, calibrated, main, places_of
-from tests.app.inference.brute_force import collapsed
-from training.dataset import read_image
+from tests.app.inference.decoding.brute_force import collapsed
+from training.data.dataset import read_image
 
 PAGE = (ROOT / "docs" / "ctc.md").read_text(encoding="utf-8")
 

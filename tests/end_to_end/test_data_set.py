@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from training.dataset import Sample, read_samples
-from training.evaluate import evaluate
+from training.data.dataset import Sample, read_samples
+from training.evaluation.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")

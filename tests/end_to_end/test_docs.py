@@ -50,7 +50,7 @@ NOT_HERE = {
     f"{PYTHON} -m training label my_images --retrain-every 50": "tests/end_to_end/browser/labelling",
     RAY_READ: "tests/on_ray/test_read.py, where Ray is installed",
     RAY_CROSSVAL: "tests/on_ray/test_crossval.py, likewise",
-    f"{PYTHON} -m training download": "tests/training/test_download.py, without the internet",
+    f"{PYTHON} -m training download": "tests/training/data/test_download.py, without the internet",
 }
 """Commands that other tests run."""
 LABEL = f"{PYTHON} -m training label scans"

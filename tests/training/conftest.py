@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from tests.training.download_site import IMAGES, Site
-from training import download as downloading
-from training.config import TrainingConfig, resolve_config
-from training.dataset import data_checksum, read_samples, split_samples, vocabulary_of
-from training.draw import draw_folder, draw_plain
-from training.input_size import with_input_size
-from training.run import RunFolder, RunState
-from training.train import run_training, start_run
+from tests.training.data.download_site import IMAGES, Site
+from training.data import download as downloading
+from training.data.dataset import data_checksum, read_samples, split_samples, vocabulary_of
+from training.data.input_size import with_input_size
+from training.drawing.draw import draw_folder, draw_plain
+from training.fitting.config import TrainingConfig, resolve_config
+from training.fitting.run import RunFolder, RunState
+from training.pipeline.train import run_training, start_run
 
 DIGITS = "0123456789"
 

@@ -1,1 +1,4 @@
-"""The commands of `python -m training`, by what they are about."""
+"""The commands of `python -m training`; each imports what it needs only when it runs.
+
+No logic that another room could use comes in.
+"""

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.suggestions import did_you_mean
-from training.dataset import DataError, Sample, read_samples
-from training.files import write_atomically
+from app.shared.files import write_atomically
+from app.shared.suggestions import did_you_mean
+from training.data.dataset import DataError, Sample, read_samples
 
 if TYPE_CHECKING:
-    from training.validation import DataReport
+    from training.data.validation import DataReport
 
 INTERRUPTED = 130
 
@@ -76,9 +76,9 @@ def read_data(data: Path | None, images: Path | None) -> list[Sample]:
 
 def make_config(train: list[Sample], **options: Any) -> Any:
     """The `TrainingConfig` of the command line's options; end with status 1 if one is wrong."""
-    from training.architectures import architecture_names
-    from training.config import resolve_config
-    from training.input_size import with_input_size
+    from training.data.input_size import with_input_size
+    from training.fitting.config import resolve_config
+    from training.networks import architecture_names
 
     try:
         return resolve_config(len(train), with_input_size(train, options))
@@ -91,8 +91,8 @@ def make_config(train: list[Sample], **options: Any) -> Any:
 
 def check_data(samples: list[Sample], config: Any, json_file: Path | None = None) -> None:
     """Print what `validate` finds, and write it to a file if one is given; end with status 1 on errors."""
-    from training.fit import build_network
-    from training.validation import validate_samples
+    from training.data.validation import validate_samples
+    from training.fitting.fit import build_network
 
     steps = build_network(config, classes=2).output_shape[1]
     report = validate_samples(samples, max_steps=steps)
@@ -119,10 +119,10 @@ def print_data_report(report: "DataReport") -> None:
 
 def check_start(samples: list[Sample], config: Any) -> None:
     """End with status 1 if the weights to start from cannot be used."""
-    from app.inference.ctc import CtcCodec
-    from training.dataset import vocabulary_of
-    from training.fit import build_network
-    from training.start import StartError, load_start
+    from app.inference.decoding.ctc import CtcCodec
+    from training.data.dataset import vocabulary_of
+    from training.fitting.fit import build_network
+    from training.fitting.start import StartError, load_start
 
     codec = CtcCodec(vocabulary_of(samples))
     try:

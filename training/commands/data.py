@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from training.backend import load_tensorflow
 from training.commands.common import (
     ArchitectureName,
     Data,
@@ -21,7 +20,8 @@ from training.commands.common import (
     out,
     read_data,
 )
-from training.progress import download_progress
+from training.commands.progress import download_progress
+from training.fitting.backend import load_tensorflow
 
 
 def download(
@@ -33,8 +33,8 @@ def download(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that the server may stay silent.")] = 30,
 ) -> None:
     """Fetch the tutorial's 1040 captchas, or an archive of your own, check it and unpack it."""
-    from training.download import DEFAULT_URL, DownloadError
-    from training.download import download as fetch
+    from training.data.download import DEFAULT_URL, DownloadError
+    from training.data.download import download as fetch
 
     try:
         with download_progress(err) as bar:
@@ -73,7 +73,7 @@ def draw(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Draw captchas in the style of the tutorial's, named by their labels: to try things out."""
-    from training.draw import draw_folder
+    from training.drawing.draw import draw_folder
 
     try:
         draw_folder(output, count, seed=seed)

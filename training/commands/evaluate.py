@@ -11,10 +11,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from app.cluster import ClusterError, Engine, check_ray
-from app.inference.model import ModelError
-from app.suggestions import did_you_mean
-from training.backend import load_tensorflow
+from app.inference.models.model import ModelError
+from app.shared.cluster import ClusterError, Engine, check_ray
+from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -37,8 +36,9 @@ from training.commands.common import (
     read_data,
     write_json,
 )
-from training.progress import counting_progress
-from training.views import VIEWS
+from training.commands.progress import counting_progress
+from training.evaluation.views import VIEWS
+from training.fitting.backend import load_tensorflow
 
 
 def evaluate(
@@ -55,9 +55,9 @@ def evaluate(
     json_file: JsonFile = None,
 ) -> None:
     """Read labelled images with a model and count what is wrong."""
-    from training.evaluate import Evaluation, Line
-    from training.evaluate import evaluate as read_all
-    from training.robustness import measure_robustness
+    from training.evaluation.evaluate import Evaluation, Line
+    from training.evaluation.evaluate import evaluate as read_all
+    from training.evaluation.robustness import measure_robustness
 
     check_json_file(json_file)
     if not model.is_dir():
@@ -115,10 +115,10 @@ def crossval(
         _check_ray()
     load_tensorflow()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from training.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
-    from training.crossval_report import write_report
-    from training.ray_engine import run_parts_on_ray
-    from training.run import RunError
+    from training.fitting.run import RunError
+    from training.pipeline.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
+    from training.pipeline.crossval_report import write_report
+    from training.pipeline.ray_engine import run_parts_on_ray
 
     samples = read_data(data, images)
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}

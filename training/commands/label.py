@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from training.commands.common import err, fail, out
-from training.dataset import DataError
+from training.data.dataset import DataError
 
 if TYPE_CHECKING:
     from training.labelling.images import ImageFolder
@@ -42,7 +42,7 @@ def label(
 
     Every decision is on disk at once, in a file for `train --data`. Ctrl-C ends; the same command goes on.
     """
-    from app.inference.model import ModelError
+    from app.inference.models.model import ModelError
     from training.labelling.decisions import Decisions, lock_labels
     from training.labelling.images import find_images
     from training.labelling.session import Session
@@ -75,7 +75,7 @@ def _listen(port: int) -> socket.socket:
 
 def _retrain(session: "Session", every: int) -> None:
     """Train in the background; without another model, guess with what an earlier training on the folder has made."""
-    from app.inference.model import ModelError
+    from app.inference.models.model import ModelError
     from training.labelling.retrain import Retraining, model_name, models_folder
 
     folder = models_folder(session.images.root)

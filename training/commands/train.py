@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from app.inference.images import ImageError
-from training.backend import load_tensorflow
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -29,8 +28,9 @@ from training.commands.common import (
     print_evaluation,
     read_data,
 )
-from training.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
-from training.progress import training_progress
+from training.commands.progress import training_progress
+from training.data.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
+from training.fitting.backend import load_tensorflow
 
 MODEL_STORE, RUNS = Path("model_store"), Path("runs")
 
@@ -111,9 +111,9 @@ def export(
 ) -> None:
     """Write a model folder from the best weights of a run."""
     load_tensorflow()
-    from training.export import ExportError
-    from training.run import RunError, RunFolder
-    from training.train import export_run
+    from training.exporting.export import ExportError
+    from training.fitting.run import RunError, RunFolder
+    from training.pipeline.train import export_run
 
     try:
         reports = [json.loads(path.read_text(encoding="utf-8")) for path in crossval or ()]
@@ -135,9 +135,9 @@ def pretrain(
     Interrupted, the same command goes on where it was.
     """
     load_tensorflow()
-    from training.pretrain import pretrain as run_pretraining
-    from training.pretrain import pretraining_state
-    from training.run import RunFolder
+    from training.fitting.run import RunFolder
+    from training.pipeline.pretrain import pretrain as run_pretraining
+    from training.pipeline.pretrain import pretraining_state
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
@@ -162,7 +162,7 @@ def pretrain(
 
 
 def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) -> None:
-    from training.preview import draw_preview
+    from training.fitting.preview import draw_preview
 
     config = make_config(samples, **options)
     try:
@@ -174,7 +174,7 @@ def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) ->
 
 def _places(output: Path | None, run_dir: Path | None, name: str, resume: bool) -> tuple[Path, Path]:
     """The model folder and the folder of the run, with the defaults filled in."""
-    from training.run import RunError, newest_unfinished
+    from training.fitting.run import RunError, newest_unfinished
 
     if output is not None and run_dir is None:
         run_dir = RUNS / output.absolute().parent.name / output.absolute().name
@@ -189,8 +189,8 @@ def _places(output: Path | None, run_dir: Path | None, name: str, resume: bool) 
 
 def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path) -> None:
     """Check the data and make the folder of a new run."""
-    from training.run import RunError, RunFolder, RunState
-    from training.train import start_run
+    from training.fitting.run import RunError, RunFolder, RunState
+    from training.pipeline.train import start_run
 
     if output.exists():
         fail(f"{output} exists already; name another --output.")
@@ -218,10 +218,10 @@ def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], ou
 
 def _train(run_dir: Path, options: dict[str, Any]) -> None:
     """Run a training that `_start` prepared or that was interrupted."""
-    from training.export import ExportError
-    from training.run import RunError, RunFolder
-    from training.start import StartError
-    from training.train import run_training
+    from training.exporting.export import ExportError
+    from training.fitting.run import RunError, RunFolder
+    from training.fitting.start import StartError
+    from training.pipeline.train import run_training
 
     # A stopped container or a closed session ends a training as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

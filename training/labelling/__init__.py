@@ -1,1 +1,4 @@
-"""`python -m training label`: a local page on which people type what images say."""
+"""The local page to label images on.
+
+Nothing of networks comes in: retraining is a command of its own.
+"""

@@ -13,7 +13,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-from training.dataset import CSV_COLUMNS, DataError, Sample
+from training.data.dataset import CSV_COLUMNS, DataError, Sample
 from training.labelling.images import ImageFolder
 from training.labelling.tables import Row, Table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.inference.images import ImageError, ImageLimits
-from app.inference.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
 from app.inference.reading import read_uploads
 from training.labelling.images import ImageFolder
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import cv2
 
-from app.bulk.paths import image_paths
-from app.inference.files import FileError, read_file
 from app.inference.images import ACCEPTED, SUFFIXES, ImageError, ImageTooLargeError, Pixels, decode_image
-from app.suggestions import did_you_mean
-from training.dataset import DataError
+from app.inference.images.paths import image_paths
+from app.shared.files import FileError, read_file
+from app.shared.suggestions import did_you_mean
+from training.data.dataset import DataError
 
 MAX_FILE_BYTES = 32_000_000
 PNG_EFFORT = 1

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.inference.images import ImageError
-from training.dataset import DataError
+from training.data.dataset import DataError
 from training.labelling.decisions import LabelError
 from training.labelling.session import ConflictError
 

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from app.inference.folders import version_folders
-from app.inference.model import MODEL_FILE, ModelError
-from app.inference.store import METRICS_FILE
-from training.dataset import Sample, write_csv
+from app.inference.models.folders import version_folders
+from app.inference.models.model import MODEL_FILE, ModelError
+from app.inference.models.store import METRICS_FILE
+from training.data.dataset import Sample, write_csv
 
 FEWEST_LABELS = 20
 """From fewer, a network learns nothing that helps with the others."""

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 
 from app.inference.images import ImageError
-from training.dataset import Sample
+from training.data.dataset import Sample
 from training.labelling.decisions import Decision, Decisions, Kind, LabelError
 from training.labelling.guesses import Guess, Guesses
 from training.labelling.images import ImageFolder

@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from training.dataset import DataError
-from training.files import write_atomically
+from app.shared.files import write_atomically
+from training.data.dataset import DataError
 
 Row = dict[str, str]
 PATH = "path"

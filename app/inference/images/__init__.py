@@ -1,6 +1,6 @@
 """From the bytes of an image file to checked pixels, and from pixels to what a network takes.
 
-What is read is the table in `formats`. Nothing here knows of texts, networks or HTTP.
+What is read is the table in `formats`. No text, no network and no request comes in.
 """
 
 from app.inference.images.checked import CheckedImage

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from app.main import create_app
+from app.serving.application import create_app
 from app.settings import PREFIX, Settings
 
 with warnings.catch_warnings():

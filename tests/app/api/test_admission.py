@@ -13,7 +13,7 @@ import pytest
 
 from app.api.admission import Threads, Turns
 from app.api.problems import ApiError
-from app.main import create_app
+from app.serving.application import create_app
 from app.settings import Settings
 from tests.waiting import GENEROUS_SECONDS
 

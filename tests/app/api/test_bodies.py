@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from app.main import create_app
+from app.serving.application import create_app
 from app.settings import Settings
 from tests.waiting import GENEROUS_SECONDS
 

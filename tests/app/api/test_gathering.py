@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from app.api.admission import Threads
 from app.api.gathering import Gathering
 from app.inference.images import ImageLimits, check_image
-from app.inference.model import BATCH_IMAGES, ImageToTextModel, Reading
-from app.inference.stopwatch import Stopwatch
-from app.main import create_app
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.serving.application import create_app
 from app.settings import Settings
+from app.shared.stopwatch import Stopwatch
 from tests.exposed import numbers_of
 from tests.waiting import GENEROUS_SECONDS
 

@@ -14,8 +14,8 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.api import predict
-from app.inference.drift import histogram
-from app.main import create_app
+from app.inference.models.drift import histogram
+from app.serving.application import create_app
 from app.settings import Settings
 from tests.exposed import numbers_of
 from tests.waiting import GENEROUS_SECONDS

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from onnx import TensorProto, helper, numpy_helper
 
 from app.api import schemas
-from app.inference.store import ModelStore
+from app.inference.models.store import ModelStore
 from tests.waiting import GENEROUS_SECONDS
 
 Problem = Callable[[Any, int], dict[str, Any]]
@@ -302,7 +302,7 @@ def test_a_fault_of_our_own_changes_nothing(
         raise RuntimeError("at /secret/path")
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.reload.ModelStore", fail)
+        patch.setattr("app.serving.reload.ModelStore", fail)
         problem(client.post("/models/reload", headers=KEY), 500)
     assert reads_with(client, samples["ef2ec"]) == "10"
     assert reload(client)["unchanged"]
@@ -335,7 +335,7 @@ def test_requests_are_answered_while_models_are_loaded_and_reloads_take_turns(
         at_a_time.pop()
         return ModelStore(*given)
 
-    monkeypatch.setattr("app.reload.ModelStore", load_slowly)
+    monkeypatch.setattr("app.serving.reload.ModelStore", load_slowly)
     with ThreadPoolExecutor() as threads:
         reloads = [threads.submit(reload, client) for _ in range(2)]
         assert loading.acquire(timeout=GENEROUS_SECONDS)

@@ -12,8 +12,8 @@ from app.api.admission import Turns
 from app.api.gathering import TOGETHER, TOGETHER_SECONDS, SharedTurns
 from app.api.problems import ApiError
 from app.inference.images import CheckedImage, DamagedImageError, ImageLimits, Pixels, check_image
-from app.inference.model import ImageToTextModel, Reading
-from app.inference.stopwatch import Stopwatch
+from app.inference.models.model import ImageToTextModel, Reading
+from app.shared.stopwatch import Stopwatch
 
 LATER = 3600.0  # seconds
 

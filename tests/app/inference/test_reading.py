@@ -10,7 +10,7 @@ from app.inference.images import (
     UnsupportedImageError,
     decode_image,
 )
-from app.inference.model import ImageToTextModel, Reading
+from app.inference.models.model import ImageToTextModel, Reading
 from app.inference.reading import read_uploads
 
 LIMITS = ImageLimits()

@@ -179,7 +179,7 @@ import warnings
 warnings.simplefilter("ignore")
 from fastapi.testclient import TestClient
 
-from app.main import create_app
+from app.serving.application import create_app
 from app.observability.logs import configure_logging
 from app.settings import Settings
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.inference import drift
-from app.inference.store import ModelStore, StoredModel
+from app.inference.models import drift
+from app.inference.models.store import ModelStore, StoredModel
 from app.observability.exposition import expose
 from app.observability.metrics import Metrics, Work
 from tests.exposed import numbers_of

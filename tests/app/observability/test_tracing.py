@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from app.api.request_context import RequestContextMiddleware
 from app.api.shortcut import ShortcutMiddleware
-from app.main import create_app
 from app.observability.tracing import ENDPOINTS, make_tracer_provider
+from app.serving.application import create_app
 from app.settings import Settings
 
 SDK = "opentelemetry.sdk"
@@ -24,7 +24,8 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_an_endpoint_there_are_none_and_the_sdk_is_not_even_imported(repository: Path) -> None:
     script = (
-        f"import sys, app.main; app.main.create_app(); sys.exit(any(name.startswith('{SDK}') for name in sys.modules))"
+        "import sys; from app.serving.application import create_app; create_app();"
+        f" sys.exit(any(name.startswith('{SDK}') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=repository, check=False).returncode == 0
 

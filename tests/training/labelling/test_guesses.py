@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.model import ModelError
+from app.inference.models.model import ModelError
 from tests.training.labelling.conftest import write_image
 from tests.waiting import GENEROUS_SECONDS
 from training.labelling.guesses import Guesses

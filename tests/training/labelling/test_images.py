@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.inference.images import ImageError, decode_image
 from tests.training.labelling.conftest import NAMES, write_image
-from training.dataset import DataError
+from training.data.dataset import DataError
 from training.labelling.images import ImageFolder, as_png, find_images
 
 

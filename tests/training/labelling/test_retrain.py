@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.model import ImageToTextModel
+from app.inference.models.model import ImageToTextModel
 from tests.waiting import GENEROUS_SECONDS, wait_until
-from training.draw import draw_folder, draw_plain
+from training.drawing.draw import draw_folder, draw_plain
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import find_images
 from training.labelling.retrain import FEWEST_LABELS, Retraining, State, model_name

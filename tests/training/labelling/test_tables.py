@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.dataset import DataError
+from training.data.dataset import DataError
 from training.labelling import tables
 from training.labelling.tables import Table
 

@@ -20,8 +20,10 @@ from app.inference.images import (
 )
 from app.inference.images.formats.jpeg import MAX_SCANS as MAX_JPEG_SCANS
 from app.inference.images.formats.jpeg import MAX_SEGMENTS
-from tests.app.inference.costs import at_most
-from tests.app.inference.image_files import (
+from tests.app.inference.images.bmp_files import bmp
+from tests.app.inference.images.costs import at_most
+from tests.app.inference.images.gif_files import control, gif, image, repeated
+from tests.app.inference.images.image_files import (
     END,
     Chunk,
     canvas,
@@ -36,8 +38,6 @@ from tests.app.inference.image_files import (
     segment,
     webp_of_codes,
 )
-from tests.app.inference.images.bmp_files import bmp
-from tests.app.inference.images.gif_files import control, gif, image, repeated
 from tests.app.inference.images.tiff_files import page, tiff
 
 LARGEST_UPLOAD = 1_048_576

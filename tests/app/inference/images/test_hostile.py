@@ -24,10 +24,10 @@ from app.inference.images import (
     decode_image,
 )
 from app.inference.images.formats.jpeg import MAX_SCANS as MAX_JPEG_SCANS
-from tests.app.inference.costs import at_most
-from tests.app.inference.image_files import SIGNATURE, chunks_of, png_header, png_of
 from tests.app.inference.images.bmp_files import bmp
+from tests.app.inference.images.costs import at_most
 from tests.app.inference.images.gif_files import frame, gif
+from tests.app.inference.images.image_files import SIGNATURE, chunks_of, png_header, png_of
 from tests.app.inference.images.tiff_files import page, tiff
 
 # Pillow warns of broken metadata; the service logs that.

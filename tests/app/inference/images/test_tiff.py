@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.images import DamagedImageError, UnsupportedImageError, decode_image
-from tests.app.inference.image_files import jpeg
+from tests.app.inference.images.image_files import jpeg
 from tests.app.inference.images.tiff_files import Tag, page, tiff
 
 WIDTH, HEIGHT = 21, 10

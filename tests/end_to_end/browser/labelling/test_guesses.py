@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from app.inference.model import ImageToTextModel
+from app.inference.models.model import ImageToTextModel
 from tests.end_to_end.browser.labelling.conftest import (
     Command,
     labels_of,
@@ -20,8 +20,8 @@ from tests.end_to_end.browser.labelling.conftest import (
     type_label_and_see,
 )
 from tests.waiting import wait_until
-from training.dataset import Sample, read_image, write_csv
-from training.draw import draw_captcha, draw_folder
+from training.data.dataset import Sample, read_image, write_csv
+from training.drawing.draw import draw_captcha, draw_folder
 from training.labelling.retrain import FEWEST_LABELS, models_folder
 
 GUESSABLE = {"0.png": ("b5wn6", 41), "1.png": ("g4mmw", 40), "2.png": ("7ydp3", 41), "3.png": ("mnwmn", 41)}

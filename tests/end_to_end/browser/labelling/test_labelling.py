@@ -18,7 +18,7 @@ from tests.end_to_end.browser.labelling.conftest import (
     type_label_and_see,
 )
 from tests.waiting import ending, wait_until
-from training.dataset import Sample
+from training.data.dataset import Sample
 
 
 def set_aside(folder: Path) -> dict[str, str]:

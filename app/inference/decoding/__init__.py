@@ -1,0 +1,4 @@
+"""From the probabilities of a CTC network to text: greedy, beam search, constraints, boxes.
+
+No picture, file or model comes in.
+"""

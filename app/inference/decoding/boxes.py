@@ -1,0 +1,53 @@
+"""Where in the image a character stands, from the CTC alignment."""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from app.inference.decoding.ctc import Span
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the upright image; right and bottom are one past the last pixel."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: int) -> list[Box]:
+    """A box for each character of a text, as high as the image.
+
+    CTC says where a character is seen, not how wide it is: neighbours are parted midway between them, and
+    beside a wide gap or the image's edge a character gets three quarters of the usual distance at most.
+
+    Args:
+        spans: the characters with their runs of output steps, left to right.
+        steps: how many output steps the network has across the width.
+        width: of the upright image, in pixels.
+        height: of the upright image, in pixels.
+    """
+    if not spans:
+        return []
+    pixels_a_step = width / steps
+    centres = [(first + last + 1) / 2 * pixels_a_step for _, _, first, last in spans]
+    gaps = [right - left for left, right in itertools.pairwise(centres)]
+    usual = statistics.median(gaps) if gaps else min(width, height) / 2
+    most = 0.75 * usual
+    halves = [usual / 2, *[min(gap / 2, most) for gap in gaps], usual / 2]
+    boxes = []
+    for centre, left_half, right_half in zip(centres, halves, halves[1:], strict=False):
+        left, right = round(centre - left_half), round(centre + right_half)
+        # As min and max would have it, which take as long as all else.
+        if left < 0:
+            left = 0
+        elif left >= width:
+            left = width - 1
+        if right > width:
+            right = width
+        elif right <= left:
+            right = left + 1
+        boxes.append(Box(left, 0, right, height))
+    return boxes

@@ -1,0 +1,41 @@
+"""What a text must be like: how long, of which characters, after which pattern."""
+
+import numpy as np
+
+from app.inference.decoding.automaton import Automaton, ConstraintError, any_text
+from app.inference.decoding.beam import completions
+from app.inference.decoding.ctc import CtcCodec
+from app.inference.decoding.patterns import compile_pattern
+
+
+def make_constraint(
+    codec: CtcCodec, steps: int, *, length: int | None, charset: str | None, pattern: str | None
+) -> Automaton:
+    """One automaton for all that is asked of a text.
+
+    Args:
+        codec: knows the vocabulary.
+        steps: the network's output steps, which a text must fit in.
+        length: how many characters the text has; any if None.
+        charset: the only characters it may have; all if None.
+        pattern: a regular expression that all of it matches; any if None.
+
+    Raises:
+        ConstraintError: the pattern is not supported, or there is no such text.
+    """
+    if length is not None and length > steps:
+        raise ConstraintError(f"No text satisfies the length: this model reads at most {steps} characters.")
+    automaton = any_text(len(codec.vocab)) if pattern is None else compile_pattern(pattern, codec.vocab)
+    if charset is not None:
+        allowed = np.array([character in charset for character in codec.vocab])
+        if not allowed.any():
+            raise ConstraintError("No text satisfies the charset: the model's vocabulary has none of its characters.")
+        automaton = automaton.of_characters(allowed)
+    if length is not None:
+        automaton = automaton.of_length(length)
+    if not completions(codec, automaton, np.ones((steps, codec.classes), np.bool_)).possible:
+        raise ConstraintError(
+            f"No text satisfies the constraints: this model has {steps} output steps, "
+            "one for each character and one more between equal neighbours."
+        )
+    return automaton

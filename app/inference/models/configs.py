@@ -1,0 +1,118 @@
+"""`configs.yaml`: what a model folder says about its network besides the ONNX graph."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.shared.files import FileError, read_file
+
+CONFIGS_FILE = "configs.yaml"
+MAX_BYTES = 1_000_000
+MAX_INPUT_PIXELS = 1_000_000
+"""Of the network's input: a mistyped size does not take all of the memory."""
+
+
+class ConfigsError(FileError):
+    """`configs.yaml` is missing or wrong; the message says what and what would be right."""
+
+
+class Calibration(BaseModel):
+    """How the network's probabilities become confidences.
+
+    `temperature` divides the logits (Guo et al., "On Calibration of Modern Neural Networks", 2017);
+    above 1 it makes the model less sure.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+
+
+class ModelConfigs(BaseModel):
+    """The keys of `configs.yaml`: those that `mltu` writes, then ours.
+
+    Only `vocab`, `height` and `width` are needed; what is not given, the ONNX graph's input and
+    output say. `model_path` is the path on the machine that trained the model and is ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_path: str | None = None
+    vocab: Annotated[str, Field(min_length=1)]
+    height: Annotated[int, Field(gt=0)]
+    width: Annotated[int, Field(gt=0)]
+    max_text_length: Annotated[int, Field(gt=0)] | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    train_epochs: int | None = None
+    train_workers: int | None = None
+
+    blank_index: Annotated[int, Field(ge=0)] | None = None
+    channels: Literal[1, 3] | None = None
+    time_axis: Literal["width"] | None = None
+    """"width": output step t sees column t of the image, so that characters have places. None: no places."""
+    calibration: Calibration = Calibration()
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> "ModelConfigs":
+        if len(set(self.vocab)) != len(self.vocab):
+            raise ValueError("vocab names a character twice")
+        if self.blank_index is not None and self.blank_index > len(self.vocab):
+            raise ValueError(f"blank_index must be from 0 to {len(self.vocab)}, the vocabulary's size")
+        return self
+
+    @model_validator(mode="after")
+    def _check_size(self) -> "ModelConfigs":
+        if self.height * self.width > MAX_INPUT_PIXELS:
+            raise ValueError(f"height times width must be at most {MAX_INPUT_PIXELS:,} pixels")
+        return self
+
+
+def read_configs(folder: Path) -> ModelConfigs:
+    """Read `configs.yaml` of a model folder.
+
+    Raises:
+        ConfigsError: the file is missing, too large, not YAML, or a key is missing, unknown or wrong.
+    """
+    try:
+        values = _load_yaml(read_file(folder / CONFIGS_FILE, MAX_BYTES).decode())
+    except FileError as error:
+        raise ConfigsError(str(error)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML raises ValueError for a date like 2026-99-99, RecursionError for deep nesting.
+        raise ConfigsError(f"{CONFIGS_FILE} is not plain YAML in UTF-8") from error
+    if not isinstance(values, dict):
+        raise ConfigsError(f"{CONFIGS_FILE} must hold keys and values such as 'width: 200'")
+    try:
+        return ModelConfigs.model_validate(values)
+    except ValidationError as error:
+        raise ConfigsError(f"{CONFIGS_FILE}: " + "; ".join(map(_explain, error.errors()))) from error
+
+
+def write_configs(configs: ModelConfigs, folder: Path) -> None:
+    """Write `configs.yaml` so that `read_configs` and `mltu` read it."""
+    # PyYAML would write the line separator U+0085 as it is and read it as a space.
+    readable = configs.vocab.isprintable()
+    text = yaml.safe_dump(configs.model_dump(exclude_none=True), allow_unicode=readable, sort_keys=False)
+    (folder / CONFIGS_FILE).write_text(text, encoding="utf-8")
+
+
+def _load_yaml(text: str) -> Any:
+    # With aliases, some lines can mean more than fills the memory.
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+        raise yaml.YAMLError("aliases are not accepted")
+    return yaml.safe_load(text)
+
+
+def _explain(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; known are {', '.join(ModelConfigs.model_fields)}"
+    if error["type"] == "missing":
+        return f"the key {key!r} is missing"
+    if key == "vocab" and error["type"] == "string_type":
+        return "vocab must be text; put digits in quotes"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {said}" if key else said

@@ -1,0 +1,293 @@
+"""ONNX networks: the session, and the network that reads text."""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from app.inference.decoding.beam import Search, search_texts
+from app.inference.decoding.boxes import Box, character_boxes
+from app.inference.decoding.ctc import Alternative, CtcCodec, Decoded
+from app.inference.images import Pixels, fit_to_input
+from app.inference.models.configs import CONFIGS_FILE, read_configs
+from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
+from app.shared.files import FileError, read_file
+from app.shared.stopwatch import Stopwatch
+
+MODEL_FILE = "model.onnx"
+PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+BATCH_IMAGES = 8
+"""In one run of the network: more fall out of the processor's caches, and an image takes longer again."""
+GROUP_IMAGES = 4 * BATCH_IMAGES
+"""Decoded, run and their texts found one stage after the other, so that the code of each stays in the caches."""
+DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+# The key that each tensor outside the file has; before it stands its length, which need not be as short as it can be.
+EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
+
+
+class ModelError(Exception):
+    """A model folder cannot be used; the message says why, without paths."""
+
+
+class Character(NamedTuple):
+    """One character that was read."""
+
+    character: str
+    confidence: float
+    box: Box | None
+    """None where the network's output steps do not follow the image's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The text of an image; confidences are probabilities, 0…1."""
+
+    text: str
+    confidence: float
+    characters: tuple[Character, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    """The most probable texts, best first, where a search was asked for them."""
+
+
+class OnnxInferenceModel:
+    """An ONNX graph with one input and one output, ready to run.
+
+    Runs on CUDA where ONNX Runtime has it, else on the CPU: one thread a call, since small networks gain little
+    from more, and callers in several threads, which is safe, use the processors better.
+
+    Attributes:
+        session: the ONNX Runtime session.
+        providers: the execution providers in use.
+        input_name, input_shape, input_dtype: the input; a shape's free axes are names or None.
+        output_name, output_shape: the output.
+        sha256: the checksum of `model.onnx`, hexadecimal.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX model, or has other inputs and outputs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            graph = read_file(path, MAX_FILE_BYTES)
+        except FileError as error:
+            raise ModelError(str(error)) from error
+        self.sha256 = hashlib.sha256(graph).hexdigest()
+        self.session = _open_session(graph)
+        self.providers: list[str] = self.session.get_providers()
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed")
+        if inputs[0].type not in DTYPES:
+            raise ModelError(f"{path.name} takes {inputs[0].type}; {' or '.join(DTYPES)} is needed")
+        self.input_name: str = inputs[0].name
+        self.input_shape: list[int | str | None] = inputs[0].shape
+        self.input_dtype = DTYPES[inputs[0].type]
+        self.output_name: str = outputs[0].name
+        self.output_shape: list[int | str | None] = outputs[0].shape
+
+    def run(self, batch: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph on a batch of the input's shape and type."""
+        outputs = self.session.run([self.output_name], {self.input_name: batch})
+        return np.asarray(outputs[0])
+
+
+class ImageToTextModel(OnnxInferenceModel):
+    """The network of a model folder (`model.onnx`, `configs.yaml`) that reads the text of images.
+
+    Also reads folders that `mltu` wrote. What configs.yaml does not say, the graph says: the input's
+    layout, channels and type, and the blank is last. Where the folder has `SHA256SUMS`, its files are compared
+    with it; where it has `golden.png`, the network must read in it what `golden.txt` says.
+
+    Attributes:
+        configs: the content of `configs.yaml`.
+        codec: the vocabulary and the decoding.
+        width, height, channels: the input's size; pixels go in as raw 0…255.
+        steps: the output steps an image.
+        sums: see `model_sums`.
+
+    Raises:
+        ModelError: anything is missing, broken, or does not fit together.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.sums = model_sums(folder)
+        try:
+            self.configs = read_configs(folder)
+            golden = read_golden(folder)
+        except FileError as error:
+            raise ModelError(str(error)) from error
+        super().__init__(folder / MODEL_FILE)
+        if self.sha256 != self.sums[MODEL_FILE]:
+            raise ModelError(f"{MODEL_FILE} changed while it was read")
+        self.codec = CtcCodec(self.configs.vocab, self.configs.blank_index)
+        self.width, self.height = self.configs.width, self.configs.height
+        self.channels_first, self.channels = self._layout()
+        self.steps = self._warm_up()
+        if golden is not None:
+            self._check_golden(*golden)
+
+    def predict(
+        self, images: Iterable[Pixels], search: Search | None = None, watch: Stopwatch | None = None
+    ) -> list[Reading]:
+        """Read images of any size.
+
+        Args:
+            images: upright pixels as `decode_image` returns them; taken one by one, and only what the network
+                sees of each is kept.
+            search: what texts are searched for; without it, decoding is greedy, which is faster.
+            watch: notes how long it takes to decode the images, to run the network, and to find the texts.
+        """
+        watch = watch or Stopwatch()
+        shapes: list[tuple[int, ...]] = []
+        readings: list[Reading] = []
+
+        def noted() -> Iterator[Pixels]:
+            for image in images:
+                shapes.append(image.shape)
+                yield image
+
+        for decoded in self._read_batches(noted(), search, watch):
+            readings += map(self._reading, decoded, shapes[len(readings) :])
+            watch.lap("text", len(decoded))
+        return readings
+
+    def read_texts(self, images: Iterable[Pixels], search: Search | None = None) -> list[Decoded]:
+        """The same without the places of the characters in the images."""
+        return list(itertools.chain.from_iterable(self._read_batches(images, search, Stopwatch())))
+
+    def _read_batches(
+        self, images: Iterable[Pixels], search: Search | None, watch: Stopwatch
+    ) -> Iterator[list[Decoded]]:
+        remaining = iter(images)
+        while group := [self._fit(image) for image in itertools.islice(remaining, GROUP_IMAGES)]:
+            network_input = self._to_batch(group)
+            watch.lap("decode", len(group))
+            starts = range(0, len(group), BATCH_IMAGES)
+            outputs = [self.run(network_input[start : start + BATCH_IMAGES]) for start in starts]
+            probabilities = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+            watch.lap("run", len(group))
+            yield self._decode(probabilities, search)
+
+    def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
+        """The network's output for images of any size: (images, steps, classes), not calibrated."""
+        return self.run(self.prepare(images))
+
+    def prepare(self, images: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """The network's input for images of any size: resized, in the input's channels, layout and type."""
+        return self._to_batch([self._fit(image) for image in images])
+
+    def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
+        temperature = self.configs.calibration.temperature
+        if search is None:
+            return self.codec.decode(probabilities, temperature)
+        return search_texts(self.codec, probabilities, temperature, search)
+
+    def _reading(self, decoded: Decoded, shape: tuple[int, ...]) -> Reading:
+        boxes: Sequence[Box | None] = [None] * len(decoded.spans)
+        if self.configs.time_axis == "width":
+            height, width = shape[:2]
+            boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
+        characters = [
+            Character(character, confidence, box)
+            for (character, confidence, _, _), box in zip(decoded.spans, boxes, strict=True)
+        ]
+        return Reading(decoded.text, decoded.confidence, tuple(characters), decoded.alternatives)
+
+    def _fit(self, image: Pixels) -> Pixels:
+        return fit_to_input(image, width=self.width, height=self.height, channels=self.channels)
+
+    def _to_batch(self, fitted: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
+        batch = np.empty((len(fitted), self.height, self.width, self.channels), self.input_dtype)
+        for place, image in enumerate(fitted):
+            batch[place] = image
+        return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
+
+    def _layout(self) -> tuple[bool, int]:
+        """Whether the channels come before the rows, and how many there are."""
+        shape = self.input_shape
+        if len(shape) != 4:
+            raise ModelError(f"{MODEL_FILE} takes {len(shape)} axes; images, height, width and channels are needed")
+        for channels_first, (rows, columns, depth) in (
+            (False, shape[1:]),
+            (True, (shape[2], shape[3], shape[1])),
+        ):
+            channels = self.configs.channels or depth
+            fits = _fits(rows, self.height) and _fits(columns, self.width) and _fits(depth, channels)
+            if fits and channels in {1, 3}:
+                return channels_first, int(channels)
+        wanted = f"{self.width}×{self.height}" + (
+            f" with {self.configs.channels} channels" if self.configs.channels else ""
+        )
+        raise ModelError(f"configs.yaml says {wanted}, but {MODEL_FILE} takes {_shape_in_words(shape)}")
+
+    def _warm_up(self) -> int:
+        """Run blank images, so that the first request is as fast as the next, and check what comes out."""
+        blank = np.full((self.height, self.width, self.channels), 255, np.uint8)
+        try:
+            output = self.run(self._to_batch([blank, blank]))
+            self.run(self._to_batch([blank]))
+        except Exception as error:
+            # ONNX Runtime raises a kind of its own for each fault and promises none.
+            raise ModelError(f"{MODEL_FILE} fails on a batch of {self.width}×{self.height} images") from error
+        if output.ndim != 3 or output.shape[0] != 2 or output.shape[2] != self.codec.classes:
+            raise ModelError(
+                f"the vocabulary has {len(self.codec.vocab)} characters, so {MODEL_FILE} must put out "
+                f"{self.codec.classes} classes a step (one is the blank), but puts out {list(output.shape)}"
+            )
+        if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
+            raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
+        return int(output.shape[1])
+
+    def _check_golden(self, image: Pixels, text: str) -> None:
+        try:
+            read = self.predict([image])[0].text
+        except Exception as error:
+            # As above: what a graph does may depend on the image.
+            raise ModelError(f"{MODEL_FILE} fails on {GOLDEN_IMAGE}") from error
+        if read != text:
+            raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {text!r}")
+
+
+def model_sums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of the files that an `ImageToTextModel` depends on, by name.
+
+    Raises:
+        ModelError: a file is missing, or is not the one that `SHA256SUMS` lists.
+    """
+    try:
+        return folder_sums(folder, needed=(CONFIGS_FILE, MODEL_FILE))
+    except FileError as error:
+        raise ModelError(str(error)) from error
+
+
+def _open_session(graph: bytes) -> ort.InferenceSession:
+    # Read from the working directory, or from anywhere in memory, if the file says so.
+    if EXTERNAL_DATA.search(graph):
+        raise ModelError(f"{MODEL_FILE} keeps weights outside itself (external data); save it with all of them inside")
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # not ORT's own, which has other ways out
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    available = ort.get_available_providers()
+    providers = [name for name in PREFERRED_PROVIDERS if name in available]
+    try:
+        return ort.InferenceSession(graph, options, providers=providers)
+    except Exception as error:
+        # ONNX Runtime raises a kind of its own for each fault and promises none.
+        raise ModelError(f"{MODEL_FILE} is not an ONNX model that ONNX Runtime can load") from error
+
+
+def _fits(axis: int | str | None, size: int | str | None) -> bool:
+    return axis == size or not isinstance(axis, int)
+
+
+def _shape_in_words(shape: Sequence[int | str | None]) -> str:
+    return "×".join(str(axis) if isinstance(axis, int) else "any" for axis in shape)

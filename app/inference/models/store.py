@@ -1,0 +1,162 @@
+"""The model store: a folder of `<name>/<version>/{model.onnx, configs.yaml}`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.inference.models.folders import model_folders, version_folders
+from app.inference.models.model import ImageToTextModel, ModelError, model_sums
+from app.shared.files import FileError, read_file
+
+METRICS_FILE = "metrics.json"
+MAX_METRICS_BYTES = 16_000_000
+
+
+class UnknownModelError(Exception):
+    """No such model or version is loaded; the message names those that are."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model that is loaded and ready."""
+
+    name: str
+    version: str
+    model: ImageToTextModel
+    metrics: dict[str, Any]
+    """The content of `metrics.json`, empty where there is none."""
+
+
+@dataclass(frozen=True)
+class BrokenModel:
+    """A folder of the store that could not be loaded, and why."""
+
+    name: str
+    version: str
+    """Empty where it is the folder of all versions."""
+    reason: str
+    kept: bool
+    """Whether it is served as it was when it could be loaded."""
+
+
+class Changes(NamedTuple):
+    """What loading a store came to."""
+
+    loaded: list[StoredModel]
+    """New, or other networks than before."""
+    unchanged: list[StoredModel]
+    dropped: list[StoredModel]
+    """Loaded before; their folders are gone."""
+    broken: list[BrokenModel]
+
+
+class ModelStore:
+    """The models of a store folder, loaded once, read only.
+
+    Attributes:
+        default_model: the model that is meant where none is named.
+        models: name → version → model, names sorted, versions newest first.
+        broken: the folders that could not be loaded.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+
+    def __init__(self, folder: Path, default_model: str, before: "ModelStore | None" = None) -> None:
+        """Load the models.
+
+        Args:
+            folder: of the store.
+            default_model: the model that is meant where none is named.
+            before: the store as it was. What has not changed is taken from it, and what cannot be loaded any more.
+        """
+        self.default_model = default_model
+        self.models: dict[str, dict[str, StoredModel]] = {}
+        self.broken: list[BrokenModel] = []
+        loaded = before.models if before else {}
+        for path in model_folders(folder):
+            self._load_versions(path, loaded.get(path.name, {}))
+        if default_model in loaded and default_model not in self.models:
+            self._keep_newest(loaded[default_model])
+
+    def _load_versions(self, folder: Path, loaded: Mapping[str, StoredModel]) -> None:
+        try:
+            versions = version_folders(folder)
+        except OSError as error:
+            reason = f"the folder cannot be read: {error.strerror}"
+            self.broken.append(BrokenModel(folder.name, "", reason, kept=bool(loaded)))
+            if loaded:
+                self.models[folder.name] = dict(loaded)
+            return
+        for path in versions:
+            stored = loaded.get(path.name)
+            try:
+                stored = _load_version(path, stored)
+            except ModelError as error:
+                self.broken.append(BrokenModel(folder.name, path.name, str(error), kept=stored is not None))
+            if stored:
+                self.models.setdefault(folder.name, {})[path.name] = stored
+
+    def _keep_newest(self, versions: Mapping[str, StoredModel]) -> None:
+        """Keep a version whose folder is gone: the default model is not given up by mistake."""
+        stored = next(iter(versions.values()))
+        self.broken.append(BrokenModel(stored.name, stored.version, "the folder is gone", kept=True))
+        self.models = dict(sorted({**self.models, stored.name: {stored.version: stored}}.items()))
+
+    def __iter__(self) -> Iterator[StoredModel]:
+        """All versions of all models."""
+        return (stored for versions in self.models.values() for stored in versions.values())
+
+    def get(self, name: str | None = None, version: str | None = None) -> StoredModel:
+        """A model by name (the default model) and version (the newest).
+
+        Raises:
+            UnknownModelError: it is not loaded.
+        """
+        versions = self.models.get(name or self.default_model)
+        if not versions:
+            known = ", ".join(self.models) or "none"
+            raise UnknownModelError(f"No such model is loaded. Loaded are: {known}.")
+        if version is None:
+            return next(iter(versions.values()))
+        if version not in versions:
+            raise UnknownModelError(f"No such version is loaded. Loaded are: {', '.join(versions)}.")
+        return versions[version]
+
+
+def compare(before: ModelStore | None, after: ModelStore) -> Changes:
+    """What has changed between two loadings of a store; all is new where there was none before."""
+    known = {(stored.name, stored.version): stored for stored in before or ()}
+    there = {(stored.name, stored.version): stored for stored in after}
+    failed = {(broken.name, broken.version) for broken in after.broken}
+    same = {key for key, stored in there.items() if key in known and known[key].model is stored.model}
+    return Changes(
+        loaded=[stored for key, stored in there.items() if key not in same],
+        unchanged=[stored for key, stored in there.items() if key in same - failed],
+        dropped=[stored for key, stored in known.items() if key not in there],
+        broken=after.broken,
+    )
+
+
+def _load_version(folder: Path, loaded: StoredModel | None) -> StoredModel:
+    """Load a version, or take the network that is loaded if no file of it has changed."""
+    unchanged = loaded and loaded.model.sums == model_sums(folder)
+    model = loaded.model if loaded and unchanged else ImageToTextModel(folder)
+    return StoredModel(folder.parent.name, folder.name, model, _read_metrics(folder))
+
+
+def _read_metrics(folder: Path) -> dict[str, Any]:
+    path = folder / METRICS_FILE
+    if not path.exists():
+        return {}
+    try:
+        metrics = json.loads(read_file(path, MAX_METRICS_BYTES))
+    except FileError as error:
+        raise ModelError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{METRICS_FILE} is not a JSON file") from error
+    if not isinstance(metrics, dict):
+        raise ModelError(f"{METRICS_FILE} must hold an object")
+    return metrics

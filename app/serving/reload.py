@@ -1,0 +1,102 @@
+"""New models without a restart."""
+
+import asyncio
+import signal
+import threading
+from types import FrameType
+
+import structlog
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+
+from app.inference.models.store import Changes, ModelStore, compare
+from app.observability.metrics import BROKEN, FAILED, OK
+from app.serving.supervisor import ask_parent_to_hand_on, terminal_closed
+from app.settings import Settings
+
+log = structlog.get_logger("app")
+
+
+async def reload_all_workers(app: FastAPI) -> Changes:
+    """Reload the models here, then let the other workers follow within a second or two.
+
+    Raises:
+        OSError: the model store cannot be read; nothing has changed.
+    """
+    changes = await reload_models(app)
+    if app.state.settings.workers > 1:
+        ask_parent_to_hand_on()
+    return changes
+
+
+async def reload_models(app: FastAPI) -> Changes:
+    """Load the model store beside the running one, and put it in its place when all is tested.
+
+    Requests under way are answered by the models that they began with. Reloads take turns.
+
+    Raises:
+        OSError: the model store cannot be read; nothing has changed.
+    """
+    state = app.state
+    settings: Settings = state.settings
+    async with state.reloading:
+        before: ModelStore = state.store
+
+        def load() -> ModelStore:
+            # The store is asked first, since one that is not there would be taken for one without models.
+            next(settings.model_store.iterdir(), None)
+            return ModelStore(settings.model_store, settings.default_model, before)
+
+        try:
+            state.store = await run_sync(load)
+        except Exception:
+            state.metrics.count_reload(FAILED)
+            raise
+        log.info("models reloaded")
+        changes = show_changes(app, before)
+        state.metrics.count_reload(BROKEN if changes.broken else OK)
+        return changes
+
+
+def show_changes(app: FastAPI, before: ModelStore | None) -> Changes:
+    """Log what has become of the models, let the metrics show it, and return what it is."""
+    state, store = app.state, app.state.store
+    state.metrics.begin_with(store.models)
+    state.metrics.ready.set(store.default_model in store.models and not state.draining)
+    return _log_changes(before, store)
+
+
+def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
+    """Write a line for each model that was loaded, dropped or could not be loaded; return what they are."""
+    changes = compare(before, store)
+    for stored in changes.loaded:
+        log.info("model loaded", model=stored.name, version=stored.version, providers=stored.model.providers)
+    for stored in changes.dropped:
+        log.info("model dropped", model=stored.name, version=stored.version)
+    for broken in changes.broken:
+        of = {"model": broken.name, "version": broken.version}
+        log.error("model broken", **of, reason=broken.reason, kept=broken.kept)
+    if store.default_model not in store.models:
+        log.error("not ready: the default model is not loaded", model=store.default_model)
+    return changes
+
+
+def reload_on_sighup(app: FastAPI) -> None:
+    """On SIGHUP, reload the models; end, as on SIGTERM, if it came because the terminal was closed."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+        return  # only the main thread may handle signals; tests start the application in others
+    loop = asyncio.get_running_loop()
+
+    async def reload() -> None:
+        try:
+            await reload_models(app)
+        except Exception:
+            log.exception("reload failed: the models are as they were")
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if terminal_closed():
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            asyncio.run_coroutine_threadsafe(reload(), loop)
+
+    signal.signal(signal.SIGHUP, on_signal)

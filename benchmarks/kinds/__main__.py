@@ -1,0 +1,208 @@
+"""How well many kinds of real picture are read, from no labels to all.
+
+    python -m benchmarks.kinds DIR [--labels 0 25 100 all] [--kinds NAME …] [--jobs N] [--foreign] [--json FILE]
+
+DIR holds a folder a kind, with `test.csv` (only read) and `pool.csv` (learnt from), both `path,label`. With 0 labels
+the general model reads; otherwise `python -m training train` learns with its defaults from the first images of the
+pool, and from the others without their labels. With --foreign, each model also reads what it is not for, and what it
+accepts is counted. Interrupted, the same command goes on where it was.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.inference.models.folders import version_folders
+from app.shared.files import write_atomically
+from app.shared.suggestions import did_you_mean
+from benchmarks.common import PEERS_PYTHON, ROOT, environment, machine, versions
+from benchmarks.figures import BenchmarkError, Table
+from benchmarks.kinds.cells import (
+    NONE,
+    PEERS,
+    Cell,
+    Readers,
+    Result,
+    make_cells,
+    measure,
+    stored_result,
+)
+from benchmarks.kinds.folders import ALL, Kind, read_kinds
+from benchmarks.kinds.processes import Shares
+from benchmarks.kinds.rejection import Rejection, measure_rejections, rejection_table
+from benchmarks.kinds.tables import Results, comparison, failures, labels_table, peers_table, summary
+from benchmarks.report import to_markdown
+
+Rejections = dict[str, list[Rejection]]
+"""By labels."""
+GENERAL = ROOT / "model_store" / "general"
+INTERRUPTED = 130
+PROCESSORS = len(os.sched_getaffinity(0))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what the command line names, print tables and write the JSON file."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        kinds = read_kinds(options.folder, options.kinds)
+        general = (options.model or newest_general(options.labels)).absolute()
+        readers = Readers(general, options.train_options, learns_unlabelled(), options.code)
+        cells = make_cells(kinds, [*options.labels, *installed_peers()], readers, options.results)
+        results, rejections = asyncio.run(measure_all(cells, kinds, readers, options))
+    except BenchmarkError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it was", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    tables = [labels_table(labels, kinds, results) for labels in options.labels]
+    if any(name in results for name in PEERS):
+        tables.append(peers_table(kinds, results))
+    tables += [rejection_table(labels, found) for labels, found in rejections.items() if found]
+    print("\n\n".join([*map(to_markdown, tables), *comparison(kinds, results)]))
+    if options.json is not None:
+        write_report(options.json, kinds, results, rejections, tables)
+    if failed := failures(kinds, results):
+        sys.exit("not measured:\n" + "\n".join(failed))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line; ends with status 2 on wrong ones."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kinds", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="DIR", help="holds a folder a kind")
+    parser.add_argument("--labels", nargs="*", default=[NONE, "25", "100", ALL], metavar="N", help="numbers, or all")
+    parser.add_argument("--kinds", nargs="+", metavar="NAME", help="[default: all]")
+    parser.add_argument(
+        "--jobs", type=int, default=min(2, PROCESSORS), help="trainings at a time, which share the processors"
+    )
+    parser.add_argument("--model", type=Path, help="reads without labels [default: the newest general model]")
+    parser.add_argument(
+        "--train-options", type=shlex.split, default=[], metavar="'--OPTION …'", help="of the trainings"
+    )
+    parser.add_argument("--code", metavar="NAME", help="trainings are kept under it [default: a checksum of the code]")
+    parser.add_argument("--results", type=Path, default=ROOT / "runs" / "kinds", help="where results are kept")
+    parser.add_argument("--foreign", action="store_true", help="also let each model read what it is not for")
+    parser.add_argument("--json", type=Path, help="write all figures and readings to this file")
+    options = parser.parse_args(arguments)
+    if not all(labels == ALL or labels.isdecimal() for labels in options.labels):
+        parser.error("labels are numbers, or all")
+    if options.model is not None and not options.model.is_dir():
+        parser.error(f"{options.model} is not the folder of a model{did_you_mean(options.model)}")
+    if not 1 <= options.jobs <= PROCESSORS:
+        parser.error(f"there are processors for 1 to {PROCESSORS} jobs")
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"there is no folder {options.json.parent}")
+    return options
+
+
+def newest_general(labels: Sequence[str]) -> Path:
+    """The general model's newest version.
+
+    Raises:
+        BenchmarkError: it is to read and there is none.
+    """
+    found = version_folders(GENERAL) if GENERAL.is_dir() else []
+    if NONE in labels and not found:
+        raise BenchmarkError("there is no general model in model_store/general; name one with --model DIR")
+    return found[0] if found else GENERAL
+
+
+def installed_peers() -> tuple[str, ...]:
+    """The peers, if there are any."""
+    if PEERS_PYTHON.exists():
+        return PEERS
+    print("the peers are not installed: make bench installs them", file=sys.stderr)
+    return ()
+
+
+async def measure_all(
+    cells: Sequence[Cell], kinds: Sequence[Kind], readers: Readers, options: argparse.Namespace
+) -> tuple[Results, Rejections]:
+    """Measure all cells, and what their models reject if that is asked for."""
+    results = await measure_cells(cells, options.jobs, readers)
+    rejections: Rejections = {}
+    for labels in options.labels if options.foreign else ():
+        place = options.results.absolute() / "foreign"
+        rejections[labels] = await measure_rejections(labels, kinds, results[labels], place, options.jobs)
+    return results, rejections
+
+
+async def measure_cells(cells: Sequence[Cell], jobs: int, readers: Readers) -> Results:
+    """Measure all cells that have not been, so many at a time; a line on standard error tells of each.
+
+    Returns:
+        By reader and kind; that of a cell that failed says why, and is not kept.
+    """
+    shares = Shares(jobs)
+
+    async def measured(cell: Cell) -> Result:
+        if (stored := stored_result(cell)) is not None:
+            return stored
+        async with shares.take() as processors:
+            print(f"{cell.name} …", file=sys.stderr)
+            try:
+                result = await measure(cell, processors, readers)
+            except BenchmarkError as error:
+                result = Result(error=str(error))
+        print(f"{cell.name}: {in_short(result)}", file=sys.stderr)
+        return result
+
+    results: dict[str, dict[str, Result]] = {}
+    for cell, result in zip(cells, await asyncio.gather(*map(measured, cells)), strict=True):
+        results.setdefault(cell.reader, {})[cell.kind.name] = result
+    return results
+
+
+def in_short(result: Result) -> str:
+    """What came of a cell, in some words."""
+    if "error" in result:
+        return result["error"].splitlines()[-1]
+    return f"{result['score']['words_right']} of {result['score']['images']} words right"
+
+
+def learns_unlabelled() -> bool:
+    """Whether the training command takes images without labels."""
+    command = [sys.executable, "-m", "training", "train", "--help"]
+    wide = environment(COLUMNS=200)
+    shown = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, check=True).stdout
+    return "--unlabelled" in shown
+
+
+def write_report(
+    path: Path, kinds: Sequence[Kind], results: Results, rejections: Rejections, tables: Sequence[Table]
+) -> None:
+    """Write all figures and readings as JSON, with what else they depend on."""
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "versions": versions(),
+        "kinds": {
+            kind.name: {
+                "latin": kind.is_latin,
+                "checksum": kind.checksum,
+                "labels": [sample.label for sample in kind.test],
+            }
+            for kind in kinds
+        },
+        "results": results,
+        "median_and_worst": {
+            reader: summary(kinds, by_kind, any_case=reader == NONE or reader in PEERS)
+            for reader, by_kind in results.items()
+        },
+        "rejections": {labels: [asdict(one) for one in found] for labels, found in rejections.items()},
+        "tables": tables,
+    }
+    with write_atomically(path) as file:
+        json.dump(report, file, indent=1, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

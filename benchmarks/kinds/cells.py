@@ -1,0 +1,236 @@
+"""What is measured: one kind, read by one reader. What has been measured is kept and not measured again."""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from app.shared.files import write_atomically
+from benchmarks.common import PEERS_PYTHON, ROOT, run_quietly
+from benchmarks.figures import BenchmarkError
+from benchmarks.kinds.folders import Kind
+from benchmarks.kinds.processes import Processors, run_on
+from benchmarks.kinds.scores import Score, score
+from training.data.dataset import Sample, write_csv
+
+PEERS = ("ddddocr", "rapidocr")
+NONE = "0"
+"""Labels: nothing is trained, the general model reads."""
+RESULT = "result.json"
+LEARNT_WITH = ("training", "app/inference", "model_store/general")
+COUNTED_FILES = {".py", ".npz", ".onnx", ".yaml"}
+DIGITS = 12
+"""Of a checksum, in the name of a folder."""
+SHOW_VERSION = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
+
+
+class Network(TypedDict):
+    """What a training chose, as far as the model's folder says; `bytes` are those of model.onnx."""
+
+    architecture: str | None
+    weights: int | None
+    input: str | None
+    bytes: int
+
+
+class Result(TypedDict, total=False):
+    """What came of a cell; `error` and nothing else where it failed."""
+
+    score: Score
+    texts: list[str]
+    """Of the test images, in their order."""
+    milliseconds: float | None
+    """An image, from the bytes of its file to the text, on one thread: the median; None if none could be opened."""
+    minutes: float
+    """That the training command took."""
+    processors: int
+    """That it had."""
+    network: Network
+    model: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind and what reads it.
+
+    Attributes:
+        kind: of image.
+        reader: a number of labels, "all", or the name of a peer.
+        version: of what reads, or learns to: results of another are not used.
+        place: the folder for the result and what leads to it, as an absolute path.
+    """
+
+    kind: Kind
+    reader: str
+    version: str
+    place: Path
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model that a training writes."""
+        return self.place / "model"
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        what = self.reader if self.reader in PEERS else f"{self.reader} labels"
+        return f"{self.kind.name}, {what}"
+
+
+@dataclass(frozen=True)
+class Readers:
+    """What reads the images.
+
+    Attributes:
+        general: the folder of the model that reads without labels, as an absolute path.
+        train_options: of the training command, besides data and places.
+        learns_unlabelled: whether that command takes images without labels.
+        code: a name for the code that learns; None is a checksum of it.
+    """
+
+    general: Path
+    train_options: list[str]
+    learns_unlabelled: bool
+    code: str | None = None
+
+    def version(self, reader: str) -> str:
+        """Of what a reader's results depend on besides the images.
+
+        Raises:
+            BenchmarkError: there is no such peer.
+        """
+        if reader in PEERS:
+            return run_quietly([str(PEERS_PYTHON), "-c", SHOW_VERSION, reader]).strip()
+        if reader == NONE:
+            return _checksum([self.general, ROOT / "app" / "inference"])
+        options = json.dumps(self.train_options)
+        return self.code or _checksum([ROOT / folder for folder in LEARNT_WITH], options)
+
+
+def make_cells(kinds: Sequence[Kind], names: Iterable[str], readers: Readers, folder: Path) -> list[Cell]:
+    """A cell for each reader that is named and each kind; their results are kept in the folder.
+
+    Raises:
+        BenchmarkError: there is no such peer.
+    """
+    places = {kind.name: folder.absolute() / kind.name / kind.checksum[:DIGITS] for kind in kinds}
+    versions = {name: readers.version(name) for name in names}
+    return [
+        Cell(kind, name, version, places[kind.name] / f"{name}-{version}")
+        for name, version in versions.items()
+        for kind in kinds
+    ]
+
+
+def stored_result(cell: Cell) -> Result | None:
+    """What came of a cell before."""
+    file = cell.place / RESULT
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+async def measure(cell: Cell, processors: Processors, readers: Readers) -> Result:
+    """Train if the cell asks for it, read the test images, and keep the result.
+
+    Args:
+        cell: what to measure; what an interrupted run left in its place is removed.
+        processors: the commands run on these.
+        readers: of which the cell names one.
+
+    Raises:
+        BenchmarkError: a command failed, or what reads is not what it was when the cell was made.
+    """
+    shutil.rmtree(cell.place, ignore_errors=True)
+    cell.place.mkdir(parents=True)
+    if cell.reader in PEERS:
+        result = await _read_by_peer(cell, processors)
+    elif cell.reader == NONE:
+        result = await _read_by_model(cell, processors, readers.general)
+    else:
+        minutes = await _train(cell, processors, readers)
+        result = await _read_by_model(cell, processors, cell.model)
+        result |= Result(minutes=minutes, processors=len(processors))
+    if readers.version(cell.reader) != cell.version:
+        raise BenchmarkError("the code or the model changed meanwhile; run the command again")
+    with write_atomically(cell.place / RESULT) as file:
+        json.dump(result, file, indent=1, ensure_ascii=False)
+    return result
+
+
+def _checksum(folders: Iterable[Path], text: str = "") -> str:
+    """A checksum of a text and of the code, settings and weights in some folders."""
+    digest = hashlib.sha256(text.encode())
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in COUNTED_FILES:
+                digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+async def _train(cell: Cell, processors: Processors, readers: Readers) -> float:
+    """Minutes that the training command took; it writes the folder `model`."""
+    labelled = cell.kind.labelled(cell.reader)
+    data = cell.place / "labels.csv"
+    write_csv(labelled, data)
+    command: list[str | Path] = [sys.executable, "-m", "training", "train", "--data", data]
+    command += ["--output", cell.model, "--run-dir", cell.place / "run", *readers.train_options]
+    rest = cell.kind.pool[len(labelled) :]
+    if rest and readers.learns_unlabelled:
+        command += ["--unlabelled", _link(rest, cell.place / "unlabelled")]
+    started = time.perf_counter()
+    await run_on(processors, command)
+    return (time.perf_counter() - started) / 60
+
+
+async def _read_by_model(cell: Cell, processors: Processors, model: Path) -> Result:
+    """Read the test images with `training evaluate`; time each by itself."""
+    test = cell.kind.test
+    data, report = cell.place / "test.csv", cell.place / "evaluation.json"
+    write_csv(test, data)
+    command: list[str | Path] = [sys.executable, "-m", "training", "evaluate", "--model", model, "--data", data]
+    await run_on(processors, [*command, "--json", report])
+    wrong = {line["path"]: line["prediction"] for line in json.loads(report.read_text(encoding="utf-8"))["wrong"]}
+    texts = [wrong.get(sample.path.as_posix(), sample.label) for sample in test]
+    command = [sys.executable, "-m", "benchmarks.peers.reader", "ours", "--model", model]
+    timed = json.loads(await run_on(processors, command, text=_paths(test)))
+    return Result(
+        score=score([sample.label for sample in test], texts),
+        texts=texts,
+        milliseconds=timed["milliseconds"],
+        network=_network(model),
+        model=model.as_posix(),
+    )
+
+
+async def _read_by_peer(cell: Cell, processors: Processors) -> Result:
+    command = [str(PEERS_PYTHON), "-m", "benchmarks.peers.reader", cell.reader]
+    read: dict[str, Any] = json.loads(await run_on(processors, command, text=_paths(cell.kind.test)))
+    labels = [sample.label for sample in cell.kind.test]
+    return Result(score=score(labels, read["texts"]), texts=read["texts"], milliseconds=read["milliseconds"])
+
+
+def _network(model: Path) -> Network:
+    size = (model / "model.onnx").stat().st_size
+    try:
+        said = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["model"]
+    except FileNotFoundError:  # made by others
+        return Network(architecture=None, weights=None, input=None, bytes=size)
+    shape = f"{said['width']}×{said['height']}×{said['channels']}"
+    return Network(architecture=said["architecture"], weights=said["weights"], input=shape, bytes=size)
+
+
+def _link(samples: Sequence[Sample], folder: Path) -> Path:
+    """Make a folder of links to images, numbered in their order, so that no name says what is in one."""
+    folder.mkdir()
+    for number, sample in enumerate(samples):
+        (folder / f"{number:06}{sample.path.suffix}").symlink_to(sample.path)
+    return folder
+
+
+def _paths(samples: Sequence[Sample]) -> str:
+    return "\n".join(str(sample.path) for sample in samples)

@@ -1,0 +1,36 @@
+"""CTC by its definition, path by path: slow and obviously right."""
+
+import itertools
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.decoding.ctc import CtcCodec
+
+Probabilities = NDArray[np.float64]
+
+
+def symbols_of(codec: CtcCodec) -> list[str | None]:
+    """What each class stands for; None is the blank."""
+    symbols: list[str | None] = list(codec.vocab)
+    symbols.insert(codec.blank_index, None)
+    return symbols
+
+
+def collapsed(path: Any, codec: CtcCodec) -> str:
+    """The definition: merge repeats, then drop blanks."""
+    symbols = symbols_of(codec)
+    return "".join(symbol for index, _ in itertools.groupby(path) if (symbol := symbols[index]) is not None)
+
+
+def texts_by_brute_force(probabilities: Probabilities, codec: CtcCodec) -> dict[str, float]:
+    """The probability of every text that an image of (steps, classes) can have, path by path."""
+    sums: dict[str, list[float]] = defaultdict(list)
+    for path in itertools.product(range(codec.classes), repeat=len(probabilities)):
+        sums[collapsed(path, codec)].append(
+            math.prod(float(step[index]) for step, index in zip(probabilities, path, strict=True))
+        )
+    return {text: math.fsum(products) for text, products in sums.items()}

@@ -1,0 +1,281 @@
+"""The search against all texts there are, path by path; alignments against their definition."""
+
+import itertools
+import math
+import re
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.inference.decoding.automaton import Automaton, ConstraintError, any_text
+from app.inference.decoding.beam import BEAM_WIDTH, Search, most_probable_texts, search_texts
+from app.inference.decoding.constraints import make_constraint
+from app.inference.decoding.ctc import CtcCodec, LabelError, Span
+from tests.app.inference.decoding.brute_force import Probabilities, collapsed, texts_by_brute_force
+
+EVERY_PREFIX = 200
+"""No fewer than the texts of at most 4 of 3 characters."""
+
+
+class Asked(NamedTuple):
+    length: int | None = None
+    charset: str | None = None
+    pattern: str | None = None
+
+    def allows(self, text: str) -> bool:
+        return (
+            (self.length is None or len(text) == self.length)
+            and (self.charset is None or set(text) <= set(self.charset))
+            and (self.pattern is None or re.fullmatch(self.pattern, text) is not None)
+        )
+
+
+PATTERNS = [
+    "a*",
+    "[^a]*",
+    "a.*|b+c?",
+    "(ab)*c?",
+    ".{2}",
+    "(?:a|aa)b?",
+    r"\w+",
+    "c?c?b",
+    "(.)(.)(.)",
+    "x|b*",
+    "aa|bb|cc",
+]
+LENGTHS = st.none() | st.integers(1, 4)
+ASKED = st.builds(
+    Asked, LENGTHS, st.none() | st.sampled_from(["a", "ab", "cb", "xyzc"]), st.none() | st.sampled_from(PATTERNS)
+)
+
+
+@st.composite
+def images(draw: st.DrawFn, max_steps: int = 4) -> tuple[CtcCodec, Probabilities]:
+    """A vocabulary of up to three letters, the blank anywhere, and the probabilities of an image, some of them 0."""
+    vocab = draw(st.sampled_from(["abc", "ba", "c"]))
+    codec = CtcCodec(vocab, draw(st.integers(0, len(vocab))))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    probabilities = random.dirichlet(np.full(codec.classes, 0.5), size=draw(st.integers(1, max_steps)))
+    if draw(st.booleans()):
+        impossible = random.random(probabilities.shape) < 0.4
+        impossible[np.arange(len(probabilities)), random.integers(codec.classes, size=len(probabilities))] = False
+        probabilities = np.where(impossible, 0.0, probabilities + 0.01)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return codec, probabilities
+
+
+def constraint_for(codec: CtcCodec, steps: int, asked: Asked) -> Automaton | None:
+    """None: refused, as there is no such text."""
+    try:
+        return make_constraint(codec, steps, **asked._asdict())
+    except ConstraintError:
+        return None
+
+
+def assert_best_first(found: list[Any], expected: dict[str, float]) -> None:
+    """All the texts that are expected, with their probabilities, best first."""
+    assert {text.text: text.confidence for text in found} == pytest.approx(expected, rel=1e-9)
+    confidences = [text.confidence for text in found]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+@settings(max_examples=60)
+@given(images())
+def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tuple[CtcCodec, Probabilities]) -> None:
+    codec, probabilities = image
+    found = most_probable_texts(codec, probabilities, any_text(len(codec.vocab)), width=EVERY_PREFIX)
+    possible = {text: sum_ for text, sum_ in texts_by_brute_force(probabilities, codec).items() if sum_}
+    assert_best_first(found, possible)
+
+
+@settings(max_examples=150)
+@given(images(), ASKED)
+def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_they_had(
+    image: tuple[CtcCodec, Probabilities], asked: Asked
+) -> None:
+    codec, probabilities = image
+    constraint = constraint_for(codec, len(probabilities), asked)
+    every = {text: sum_ for text, sum_ in texts_by_brute_force(probabilities, codec).items() if asked.allows(text)}
+    if constraint is None:
+        # The empty text needs no character, but no one asks for a charset to get it.
+        assert not every or not set(asked.charset or codec.vocab) & set(codec.vocab)
+        return
+    found = most_probable_texts(codec, probabilities, constraint, width=EVERY_PREFIX)
+    possible = {text: sum_ for text, sum_ in every.items() if sum_}
+    if possible:
+        assert_best_first(found, possible)
+    else:
+        assert found
+        assert {text.text for text in found} <= set(every)
+
+
+@settings(max_examples=150)
+@given(images(max_steps=6), ASKED, st.integers(1, 3))
+def test_the_narrowest_beam_ends_with_a_text_and_with_a_possible_one_if_there_is_one(
+    image: tuple[CtcCodec, Probabilities], asked: Asked, width: int
+) -> None:
+    codec, probabilities = image
+    constraint = constraint_for(codec, len(probabilities), asked)
+    if constraint is None:
+        return
+    every = {text: sum_ for text, sum_ in texts_by_brute_force(probabilities, codec).items() if asked.allows(text)}
+    found = most_probable_texts(codec, probabilities, constraint, width=width)
+    assert 1 <= len(found) <= width
+    assert all(asked.allows(text.text) for text in found)
+    assert found[0].confidence == pytest.approx(every[found[0].text])
+    assert found[0].confidence > 0 or not any(every.values())
+
+
+def test_paths_that_only_impossible_texts_come_of_do_not_crowd_out_the_possible() -> None:
+    codec = CtcCodec("abc")
+    # What begins with a or b must go on with a blank, and then there is no step left for a second character.
+    probabilities = np.array([[0.49, 0.5, 0.01, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    assert constraint_for(codec, 2, Asked(pattern="aa|c")) is not None
+    constraint = make_constraint(codec, 2, length=None, charset=None, pattern="ac|bc|c")
+    (found,) = most_probable_texts(codec, probabilities, constraint, width=1)
+    assert found.text == "c"
+    assert found.confidence == pytest.approx(0.01)
+
+
+def test_what_underflows_is_searched_all_the_same() -> None:
+    codec = CtcCodec("ab")
+    sure = np.zeros((300, 3))
+    sure[:, 2] = 1.0
+    constraint = make_constraint(codec, 300, length=100, charset=None, pattern="(?:ab)*")
+    (decoded,) = search_texts(codec, sure[np.newaxis], 1.0, Search(constraint, 3))
+    assert decoded.text == "ab" * 50
+    assert decoded.confidence == 0.0
+    assert len(decoded.spans) == 100
+    unlikely = np.full((1, 300, 3), (1e-40, 1e-30, 1.0), np.float32)
+    (decoded,) = search_texts(codec, unlikely, 0.2, Search(constraint, 3))
+    assert decoded.text == "ab" * 50
+
+
+@settings(max_examples=40)
+@given(images(), ASKED, st.floats(0.3, 5), st.integers(0, 4))
+def test_a_search_gives_the_best_text_of_the_calibrated_probabilities_and_the_next(
+    image: tuple[CtcCodec, Probabilities], asked: Asked, temperature: float, alternatives: int
+) -> None:
+    codec, probabilities = image
+    constraint = constraint_for(codec, len(probabilities), asked)
+    if constraint is None:
+        return
+    calibrated = probabilities ** (1 / temperature)
+    calibrated /= calibrated.sum(axis=1, keepdims=True)
+    expected = sorted(
+        (sum_ for text, sum_ in texts_by_brute_force(calibrated, codec).items() if asked.allows(text)), reverse=True
+    )
+    batch = np.stack([probabilities, probabilities]).astype(np.float64)
+    decoded, again = search_texts(codec, batch, temperature, Search(constraint, alternatives))
+    assert decoded == again
+    assert decoded.confidence == pytest.approx(expected[0])
+    assert "".join(span.character for span in decoded.spans) == decoded.text
+    named = [text.confidence for text in decoded.alternatives]
+    assert named == pytest.approx(expected[: len(named)])
+    assert len(named) == min(alternatives, sum(sum_ > 0 for sum_ in expected) or len(named))
+    if alternatives:
+        assert decoded.alternatives[0].text == decoded.text
+
+
+def test_the_most_probable_text_need_not_be_that_of_the_likeliest_path() -> None:
+    codec = CtcCodec("a")
+    probabilities = np.array([[[0.4, 0.6], [0.4, 0.6]]])
+    (decoded,) = search_texts(codec, probabilities, 1.0, Search(any_text(1), 5))
+    assert codec.decode(probabilities)[0].text == ""
+    assert [text.text for text in decoded.alternatives] == ["a", ""]
+    assert decoded.confidence == pytest.approx(0.64)
+
+
+@settings(max_examples=100)
+@given(images(max_steps=5), st.data())
+def test_an_alignment_is_the_likeliest_path_that_collapses_to_the_text(
+    image: tuple[CtcCodec, Probabilities], data: st.DataObject
+) -> None:
+    codec, probabilities = image
+    steps = len(probabilities)
+    text = data.draw(st.text(st.sampled_from(codec.vocab), max_size=steps))
+    if codec.steps_needed(text) > steps:
+        with pytest.raises(LabelError, match="steps"):
+            codec.align(probabilities, text)
+        return
+    spans = codec.align(probabilities, text)
+    assert "".join(span.character for span in spans) == text
+    path = path_of(spans, codec, steps)
+    assert collapsed(path, codec) == text
+    paths = (path for path in itertools.product(range(codec.classes), repeat=steps) if collapsed(path, codec) == text)
+    best = max(math.prod(probabilities[np.arange(steps), path]) for path in paths)
+    assert math.prod(probabilities[np.arange(steps), path]) == pytest.approx(best)
+
+
+def path_of(spans: tuple[Span, ...], codec: CtcCodec, steps: int) -> list[int]:
+    """The classes step by step; the runs must lie in order."""
+    path: list[int] = []
+    for span in spans:
+        assert len(path) <= span.first_step <= span.last_step < steps
+        path += [codec.blank_index] * (span.first_step - len(path))
+        path += codec.encode(span.character) * (span.last_step + 1 - span.first_step)
+    return path + [codec.blank_index] * (steps - len(path))
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_the_alignment_of_the_greedy_text_is_the_greedy_one(seed: int, steps: int) -> None:
+    codec = CtcCodec("abcd", 2)
+    probabilities = np.random.default_rng(seed).dirichlet(np.full(5, 0.3), size=steps)
+    decoded = codec.decode(probabilities[np.newaxis])[0]
+    assert codec.align(probabilities, decoded.text) == decoded.spans
+
+
+def test_an_alignment_through_zeros_is_found() -> None:
+    codec = CtcCodec("ab")
+    spans = codec.align(np.array([[0.0, 0.0, 1.0]] * 6), "aab")
+    assert [span.character for span in spans] == ["a", "a", "b"]
+    assert [span.confidence for span in spans] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Asked(length=26), "at most 25 characters"),
+        (Asked(length=10**9), "at most 25 characters"),
+        (Asked(charset="xyz"), "none of its characters"),
+        (Asked(pattern="x"), "25 output steps"),
+        (Asked(pattern="a{14}"), "between equal neighbours"),
+        (Asked(length=14, charset="a"), "between equal neighbours"),
+        (Asked(length=3, pattern="(?:ab)+"), "No text of 3 characters"),
+        (Asked(charset="b", pattern="a+"), "25 output steps"),
+    ],
+)
+def test_what_no_text_satisfies_is_refused(asked: Asked, words: str) -> None:
+    with pytest.raises(ConstraintError, match=words):
+        make_constraint(CtcCodec("abc"), 25, **asked._asdict())
+
+
+def test_a_constraint_for_more_steps_than_there_are_finds_nothing() -> None:
+    constraint = make_constraint(CtcCodec("abc"), 25, length=20, charset=None, pattern=None)
+    assert most_probable_texts(CtcCodec("abc"), np.full((19, 4), 0.25), constraint, width=BEAM_WIDTH) == []
+
+
+@pytest.mark.parametrize("asked", [Asked(length=25), Asked(pattern="a{13}"), Asked(length=13, charset="a?")])
+def test_a_text_may_need_every_step(asked: Asked) -> None:
+    codec = CtcCodec("abc")
+    constraint = make_constraint(codec, 25, **asked._asdict())
+    probabilities = np.random.default_rng(1).dirichlet(np.full(4, 0.2), size=25)
+    found = most_probable_texts(codec, probabilities, constraint, width=BEAM_WIDTH)
+    assert found
+    assert all(asked.allows(text.text) and codec.steps_needed(text.text) <= 25 for text in found)
+
+
+@pytest.mark.parametrize("asked", [Asked(pattern="(?:.?){199}"), Asked(pattern="(?:.*a){5}.*", length=20)])
+def test_the_largest_constraints_are_searched_at_once(asked: Asked) -> None:
+    codec = CtcCodec("".join(map(chr, range(97, 161))))
+    probabilities = np.random.default_rng(2).dirichlet(np.full(codec.classes, 0.1), size=50)
+    started = time.thread_time()
+    constraint = make_constraint(codec, 50, **asked._asdict())
+    found = most_probable_texts(codec, probabilities, constraint, width=BEAM_WIDTH)
+    assert time.thread_time() - started < 1.0
+    assert all(asked.allows(text.text) for text in found)

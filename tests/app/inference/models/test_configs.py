@@ -1,0 +1,222 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.inference.models.configs import MAX_BYTES, ConfigsError, ModelConfigs, read_configs, write_configs
+
+# As the tutorial's `configs.save()` writes it: yaml.dump of the object's attributes.
+TUTORIAL: dict[str, Any] = {
+    "model_path": "Models/02_captcha_to_text/202212211205",
+    "vocab": "n2fy7x5dpw6g8ec4b3m",
+    "height": 50,
+    "width": 200,
+    "max_text_length": 5,
+    "batch_size": 64,
+    "learning_rate": 0.001,
+    "train_epochs": 1000,
+    "train_workers": 20,
+}
+
+VOCABULARIES = st.lists(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40, unique=True).map("".join)
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    (folder / "configs.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def write_changed(folder: Path, **changes: Any) -> Path:
+    return write(folder, yaml.dump({**TUTORIAL, **changes}))
+
+
+def message(folder: Path) -> str:
+    with pytest.raises(ConfigsError) as caught:
+        read_configs(folder)
+    assert str(folder) not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_file_of_the_tutorial_is_read(tmp_path: Path) -> None:
+    configs = read_configs(write(tmp_path, yaml.dump(TUTORIAL)))
+    assert configs.model_dump(exclude_unset=True) == TUTORIAL
+    assert configs.blank_index is None
+    assert configs.channels is None
+    assert configs.time_axis is None
+    assert configs.calibration.temperature == 1.0
+
+
+def test_vocabulary_height_and_width_are_enough(tmp_path: Path) -> None:
+    configs = read_configs(write(tmp_path, "vocab: abc\nheight: 32\nwidth: 128\n"))
+    assert (configs.vocab, configs.height, configs.width) == ("abc", 32, 128)
+
+
+@pytest.mark.parametrize(
+    "vocab",
+    [
+        "0123456789",
+        "äöüß€",
+        "日本語",
+        "#: ",
+        " ab",
+        "ab ",
+        "\"'",
+        "a\\n",
+        "true",
+        "1.5",
+        "~",
+        "-",
+        "\t\n",
+        "a\x85\u2028é",
+        "😀é",
+    ],
+)
+def test_what_is_written_is_read_and_is_yaml_for_others(tmp_path: Path, vocab: str) -> None:
+    configs = ModelConfigs(vocab=vocab, height=50, width=200)
+    write_configs(configs, tmp_path)
+    assert read_configs(tmp_path) == configs
+    values = yaml.safe_load((tmp_path / "configs.yaml").read_text(encoding="utf-8"))
+    assert values == {"vocab": vocab, "height": 50, "width": 200, "calibration": {"temperature": 1.0}}
+
+
+def test_letters_of_other_scripts_are_written_as_they_are(tmp_path: Path) -> None:
+    write_configs(ModelConfigs(vocab="äж日", height=50, width=200), tmp_path)
+    assert "vocab: äж日\n" in (tmp_path / "configs.yaml").read_text(encoding="utf-8")
+
+
+@settings(suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture])
+@given(
+    configs=st.builds(
+        ModelConfigs,
+        vocab=VOCABULARIES,
+        height=st.integers(1, 1000),
+        width=st.integers(1, 1000),
+        max_text_length=st.none() | st.integers(1, 99),
+        blank_index=st.sampled_from([None, 0, 1]),
+        channels=st.sampled_from([None, 1, 3]),
+        time_axis=st.sampled_from([None, "width"]),
+        calibration=st.floats(0.01, 100).map(lambda temperature: {"temperature": temperature}),
+    )
+)
+def test_every_configuration_survives_writing_and_reading(tmp_path: Path, configs: ModelConfigs) -> None:
+    write_configs(configs, tmp_path)
+    assert read_configs(tmp_path) == configs
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    assert message(tmp_path) == "configs.yaml cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vocab: [",
+        "a: b: c",
+        "\tvocab: abc",
+        b"vocab: \xff\xfe",
+        b"PK\x03\x04\x00\x00",
+        "learning_rate: 2026-99-99",
+        "width: " + "9" * 5000,
+        "[" * 3000,
+        "vocab: &a abc\nmodel_path: *b",
+    ],
+)
+def test_what_is_not_yaml_is_an_error(tmp_path: Path, text: str | bytes) -> None:
+    assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
+
+
+def test_some_lines_cannot_mean_more_than_fits_into_the_memory(tmp_path: Path) -> None:
+    doubled = "".join(f"a{level}: &a{level}\n  <<: [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60))
+    said = message(write(tmp_path, f"a0: &a0 {{x: 1}}\n{doubled}"))
+    assert said == "configs.yaml is not plain YAML in UTF-8"
+
+
+@pytest.mark.parametrize(("height", "width"), [(100_000, 100_000), (1, 1_000_001)])
+def test_a_size_that_no_small_image_has_is_refused(tmp_path: Path, height: int, width: int) -> None:
+    said = message(write_changed(tmp_path, height=height, width=width))
+    assert said.endswith("height times width must be at most 1,000,000 pixels")
+
+
+@pytest.mark.parametrize("text", ["", "- vocab\n- height\n", "abc", "3", "null"])
+def test_what_is_no_mapping_is_an_error(tmp_path: Path, text: str) -> None:
+    assert message(write(tmp_path, text)) == "configs.yaml must hold keys and values such as 'width: 200'"
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "!!python/object/apply:os.system [echo]",
+        "!!python/name:os.system",
+        "!!python/object:pathlib.Path {}",
+        "!Local {}",
+    ],
+)
+def test_python_objects_are_refused(tmp_path: Path, tag: str) -> None:
+    assert "not plain YAML" in message(write(tmp_path, f"vocab: {tag}\nheight: 50\nwidth: 200\n"))
+
+
+def test_an_oversized_file_is_refused(tmp_path: Path) -> None:
+    filled = yaml.dump(TUTORIAL) + "#" * MAX_BYTES
+    assert message(write(tmp_path, filled)) == "configs.yaml is over 1,000,000 bytes"
+    assert read_configs(write(tmp_path, filled[:MAX_BYTES])).width == 200
+
+
+@pytest.mark.parametrize("key", ["vocab", "height", "width"])
+def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
+    values = {name: value for name, value in TUTORIAL.items() if name != key}
+    assert message(write(tmp_path, yaml.dump(values))) == f"configs.yaml: the key '{key}' is missing"
+
+
+def test_an_unknown_key_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+    said = message(write_changed(tmp_path, blank=19))
+    assert said.startswith("configs.yaml: unknown key 'blank'; known are model_path, vocab, height, width")
+    assert "blank_index" in said
+
+
+def test_an_unknown_key_of_the_calibration_is_named(tmp_path: Path) -> None:
+    assert "calibration.temprature" in message(write_changed(tmp_path, calibration={"temprature": 2}))
+
+
+def test_digits_without_quotes_are_no_vocabulary(tmp_path: Path) -> None:
+    write(tmp_path, "vocab: 123456789\nheight: 50\nwidth: 200\n")
+    assert message(tmp_path) == "configs.yaml: vocab must be text; put digits in quotes"
+
+
+def test_a_character_twice_is_an_error(tmp_path: Path) -> None:
+    assert "vocab names a character twice" in message(write_changed(tmp_path, vocab="abca"))
+
+
+def test_the_blank_must_be_one_of_the_classes(tmp_path: Path) -> None:
+    size = len(TUTORIAL["vocab"])
+    assert f"blank_index must be from 0 to {size}" in message(write_changed(tmp_path, blank_index=size + 1))
+    assert "blank_index" in message(write_changed(tmp_path, blank_index=-1))
+    for blank_index in (0, size):
+        assert read_configs(write_changed(tmp_path, blank_index=blank_index)).blank_index == blank_index
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vocab", ""),
+        ("height", 0),
+        ("width", -1),
+        ("width", "wide"),
+        ("width", 1.5),
+        ("max_text_length", 0),
+        ("channels", 2),
+        ("time_axis", "height"),
+        ("calibration", {"temperature": 0}),
+        ("calibration", {"temperature": float("nan")}),
+        ("calibration", 3),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_its_key(tmp_path: Path, key: str, value: Any) -> None:
+    assert message(write_changed(tmp_path, **{key: value})).startswith(f"configs.yaml: {key}")
+
+
+def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
+    said = message(write_changed(tmp_path, height=0, width=0, colour="red"))
+    assert all(key in said for key in ("height", "width", "colour"))

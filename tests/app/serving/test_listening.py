@@ -1,0 +1,146 @@
+"""Several workers on one port: none is passed over when many connections come at once, and no connection."""
+
+import asyncio
+import errno
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from typing import Any, cast
+
+import pytest
+
+from app.serving.listening import PAUSE_SECONDS, Listener, WorkerLoop, bind
+from tests.waiting import GENEROUS_SECONDS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux divides connections among sockets")
+
+
+class Greeter(asyncio.Protocol):
+    """Says which worker it is."""
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.told_to_end = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(self.name)
+        transport.close()
+
+    def shutdown(self) -> None:
+        self.told_to_end = True
+
+
+def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: threading.Event) -> None:
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(lambda: Greeter(name), sock=taken, backlog=64)
+        listening.wait(GENEROUS_SECONDS)
+        await asyncio.to_thread(done.wait, GENEROUS_SECONDS)
+        server.close()
+
+    with asyncio.Runner(loop_factory=WorkerLoop) as runner:
+        runner.run(main())
+
+
+def test_every_worker_gets_a_part_of_the_connections() -> None:
+    listening, done = threading.Barrier(3), threading.Event()
+    with bind("127.0.0.1", 0) as taken, ExitStack() as stack:
+        workers = [threading.Thread(target=work, args=(name, taken, listening, done)) for name in (b"a", b"b")]
+        for worker in workers:
+            worker.start()
+        listening.wait(GENEROUS_SECONDS)
+        address = taken.getsockname()
+        clients = [stack.enter_context(socket.create_connection(address, timeout=GENEROUS_SECONDS)) for _ in range(64)]
+        greeted = Counter(client.recv(1) for client in clients)
+        done.set()
+        for worker in workers:
+            worker.join()
+    assert set(greeted) == {b"a", b"b"}
+    assert min(greeted.values()) >= 8  # of 64 tosses of a coin; fewer come once in a thousand million times
+
+
+def test_a_port_that_somebody_listens_on_is_not_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
+        bind("127.0.0.1", other.getsockname()[1])
+
+
+def greeters(made: list[Greeter]) -> Callable[[], Greeter]:
+    """Makes greeters and notes them."""
+
+    def make() -> Greeter:
+        made.append(Greeter(b"a"))
+        return made[-1]
+
+    return make
+
+
+def run_in_worker_loop(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=WorkerLoop) as runner:
+        runner.run(main)
+
+
+def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
+    async def main() -> None:
+        taken: list[Greeter] = []
+        server = await asyncio.get_running_loop().create_server(greeters(taken), "127.0.0.1", 0, backlog=100)
+        address = server.sockets[0].getsockname()
+        with ExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(socket.create_connection(address, timeout=GENEROUS_SECONDS))
+            rounds = 0
+            while (before := len(taken)) < 100:
+                await asyncio.sleep(0)
+                rounds += len(taken) > before  # the system may hand over the last of them a while later
+            assert rounds <= 10
+        server.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=GENEROUS_SECONDS)
+
+    run_in_worker_loop(main())
+
+
+def test_connections_that_wait_when_it_ends_are_taken_and_told_to_end() -> None:
+    async def main() -> None:
+        taken: list[Greeter] = []
+        server = await asyncio.get_running_loop().create_server(greeters(taken), "127.0.0.1", 0, backlog=8)
+        address = server.sockets[0].getsockname()
+        with ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection(address, GENEROUS_SECONDS)) for _ in range(8)]
+            time.sleep(0.1)  # noqa: ASYNC251 - until the system has handed over all of them
+            server.close()
+            assert [await asyncio.to_thread(client.recv, 1) for client in clients] == [b"a"] * 8
+        assert [each.told_to_end for each in taken] == [True] * 8
+
+    run_in_worker_loop(main())
+
+
+class Exhausted(socket.socket):
+    """Can take no connection for want of file descriptors, once."""
+
+    failed = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if not self.failed:
+            self.failed = True
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_without_file_descriptors_it_pauses_and_goes_on() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        waiting = Exhausted()
+        waiting.bind(("127.0.0.1", 0))
+        server = Listener(loop, lambda: Greeter(b"a"), [waiting], backlog=8)
+        started = loop.time()
+        reader, writer = await asyncio.open_connection(*waiting.getsockname())
+        assert await reader.read() == b"a"
+        assert loop.time() - started > PAUSE_SECONDS / 2
+        assert waiting.failed
+        writer.close()
+        server.close()
+
+    run_in_worker_loop(main())

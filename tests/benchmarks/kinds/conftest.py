@@ -1,0 +1,24 @@
+"""A folder of two drawn kinds."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kinds.folders import POOL, TEST
+from training.data.dataset import Sample, write_csv
+from training.drawing.draw import draw_folder, draw_plain
+
+ALPHABETS = {"digits": "0123456789", "letters": "abcdefgh"}
+TESTED, POOLED = 6, 14
+
+
+@pytest.fixture(scope="session")
+def drawn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clean digits and clean letters, a few of each."""
+    folder = tmp_path_factory.mktemp("kinds")
+    for name, alphabet in ALPHABETS.items():
+        drawn = draw_folder(folder / name / "images", TESTED + POOLED, alphabet=alphabet, length=4, draw=draw_plain)
+        samples = [Sample(path.relative_to(folder / name), path.stem) for path in drawn]
+        write_csv(samples[:TESTED], folder / name / TEST)
+        write_csv(samples[TESTED:], folder / name / POOL)
+    return folder

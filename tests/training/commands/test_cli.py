@@ -1,0 +1,312 @@
+"""The commands as people type them."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from app.inference.models.model import ImageToTextModel
+from tests.command import start_command
+from tests.waiting import GENEROUS_SECONDS, ending
+from training.__main__ import EXAMPLES, app
+from training.commands.common import check_start
+from training.data.dataset import read_image, read_samples
+from training.drawing.draw import draw_folder, draw_plain
+from training.fitting.config import resolve_config
+from training.fitting.run import RunFolder
+
+COMMANDS = {command.__name__: command for command in EXAMPLES}
+SMALL = ["--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def stop_after(
+    line_start: str, stop: signal.Signals, repository: Path, *arguments: object, again: str = "--resume"
+) -> str:
+    """Run a command, send it a signal after a line, and return what it printed; it must end cleanly."""
+    printed = ""
+    with ending(start_command(repository, ("training", *arguments), {})) as process:
+        for line in process.stdout or ():
+            printed += line
+            if line.startswith(line_start):
+                process.send_signal(stop)
+                break
+        printed += "".join(process.communicate(timeout=GENEROUS_SECONDS))
+    assert process.returncode == 130, printed
+    assert "Traceback" not in printed
+    assert again in printed
+    return printed
+
+
+@pytest.fixture
+def few_digits(tmp_path: Path) -> Path:
+    """Forty drawn images."""
+    draw_folder(tmp_path / "few", 40, seed=2, alphabet="0123456789", length=4, draw=draw_plain)
+    return tmp_path / "few"
+
+
+class TestHelp:
+    def test_lists_the_commands(self) -> None:
+        result = run("--help")
+        assert result.exit_code == 0
+        for command in ("download", "validate", "train", "evaluate", "export", "draw"):
+            assert command in result.output
+
+    def test_is_there_without_waiting_for_tensorflow(self, repository: Path) -> None:
+        code = "import sys, runpy; sys.argv = ['training', '--help']\n" + (
+            "try: runpy.run_module('training', run_name='__main__')\n"
+            "except SystemExit: sys.exit(repr({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False, cwd=repository, capture_output=True, text=True)
+        assert done.stderr.strip() == "set()"
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_of_a_command_ends_with_examples(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        printed = run(name, "--help").output
+        lines = [line.strip() for line in printed.partition("Examples:")[2].splitlines() if line.strip()]
+        assert lines == [f"python -m training {line}" for line in EXAMPLES[COMMANDS[name]]]
+        assert "\x1b" not in printed
+
+    @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+    def test_its_examples_are_commands(self, line: str) -> None:
+        name, *arguments = shlex.split(line)
+        group = get_command(app)
+        assert isinstance(group, TyperGroup)
+        group.commands[name].make_context(name, arguments)  # raises where an option is unknown or lacks a value
+
+    def test_names_defaults_that_depend(self) -> None:
+        printed = " ".join(run("validate", "--help").output.split())
+        assert "[default: (as the images)]" in printed
+
+    def test_a_mistyped_option_says_what_was_meant(self) -> None:
+        result = run("train", "--epoch", "3")
+        assert result.exit_code == 2
+        assert "--epochs" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["validate", "--data", "fw"], "few"),
+        (["validate", "--data", "label.csv"], "labels.csv"),
+        (["validate", "--data", "labels.csv", "--images", "feww"], "few"),
+        (["validate", "--data", "few", "--json", "fews/report.json"], "few"),
+        (["evaluate", "--data", "few", "--model", "model_stores/mine/1"], "model_store/mine/1"),
+        (["evaluate", "--data", "few", "--model", "model_store/mine/1", "--json", "fews/report.json"], "few"),
+        (["export", "runs/min/1", "--output", "out"], "runs/mine/1"),
+        (["export", "runs/mine/1", "--output", "out", "--crossval", "label.csv"], "labels.csv"),
+        (["train", "--data", "few", "--init", "run/mine/1", "--output", "out"], "runs/mine/1"),
+        (["train", "--resume", "--run-dir", "run/mine/1"], "runs/mine/1"),
+    ],
+)
+def test_a_mistyped_path_says_what_was_meant(
+    arguments: list[str], meant: str, few_digits: Path, in_folder: Path
+) -> None:
+    (in_folder / "labels.csv").write_text("path,label\nfew/1234.png,1234\n")
+    for folder in ("model_store/mine/1", "runs/mine/1"):
+        (in_folder / folder).mkdir(parents=True)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert f"Did you mean {meant}?" in result.output
+
+
+class TestValidate:
+    def test_writes_what_it_finds_as_json(self, few_digits: Path, in_folder: Path) -> None:
+        (few_digits / "1111.png").write_text("not an image")
+        result = run("validate", "--data", few_digits, "--json", "report.json")
+        assert result.exit_code == 1
+        report = json.loads((in_folder / "report.json").read_text())
+        assert report["images"] == 41
+        assert report["vocabulary"] == "0123456789"
+        assert report["label_lengths"] == {"4": 41}
+        assert report["sizes"] == [{"width": 200, "height": 50, "images": 40}]
+        assert "1111.png" in report["errors"][0]
+        assert report["warnings"] == []
+
+    def test_prints_what_the_data_is(self, few_digits: Path) -> None:
+        result = run("validate", "--data", few_digits)
+        assert result.exit_code == 0
+        assert "images      40" in result.output
+        assert "10: 0123456789" in result.output
+        assert "200×50 (40×)" in result.output
+
+    def test_ends_with_status_1_on_errors(self, few_digits: Path) -> None:
+        (few_digits / "1111.png").write_text("not an image")
+        result = run("validate", "--data", few_digits)
+        assert result.exit_code == 1
+        assert "1111.png" in result.output
+
+    @pytest.mark.parametrize("arguments", [["--data", "nowhere"], ["--data", ".", "--architecture", "lenet"]])
+    def test_says_what_is_wrong_with_the_command(self, arguments: list[str], few_digits: Path) -> None:
+        result = run("validate", *[few_digits if argument == "." else argument for argument in arguments])
+        assert result.exit_code == 1
+        assert "error:" in result.output
+        assert "Traceback" not in result.output
+
+
+class TestTrain:
+    def test_into_the_model_store_without_an_output(self, few_digits: Path, in_folder: Path) -> None:
+        result = run("train", "--data", few_digits, "--name", "digits", *SMALL)
+        assert result.exit_code == 0, result.output
+        (version,) = (in_folder / "model_store" / "digits").iterdir()
+        assert re.fullmatch(r"\d{12}", version.name)
+        assert (in_folder / "runs" / "digits" / version.name / "run.json").exists()
+        assert len(re.findall(r"epoch +\d+ .*CER.*WER", result.output)) == 2
+
+    def test_refuses_an_output_that_exists(self, few_digits: Path, tmp_path: Path, in_folder: Path) -> None:
+        result = run("train", "--data", few_digits, "--output", tmp_path, *SMALL)
+        assert result.exit_code == 1
+        assert "exists already" in result.output
+
+    def test_refuses_unsound_data_before_training(self, few_digits: Path, in_folder: Path) -> None:
+        (few_digits / ("1" * 20 + ".png")).write_bytes(next(few_digits.iterdir()).read_bytes())
+        result = run("train", "--data", few_digits, "--width", 120, "--output", in_folder / "out")
+        assert result.exit_code == 1
+        assert "needs 39 output steps" in result.output
+        assert not (in_folder / "runs").exists()
+
+    def test_refuses_weights_to_start_from_that_are_none(self, few_digits: Path, in_folder: Path) -> None:
+        result = run("train", "--data", few_digits, "--init", few_digits, "--output", in_folder / "out", *SMALL)
+        assert result.exit_code == 1
+        assert "is not the folder of a training run" in result.output
+        assert not (in_folder / "runs").exists()
+
+    def test_goes_on_from_an_earlier_run_with_more_images(
+        self, few_digits: Path, trained_run: RunFolder, in_folder: Path
+    ) -> None:
+        options = ["--data", few_digits, "--output", "store/2", "--epochs", 1, "--learning-rate", 1e-5]
+        result = run("train", *options, "--init", trained_run.path)
+        assert result.exit_code == 0, result.output
+        metrics = json.loads((in_folder / "store" / "2" / "metrics.json").read_text())
+        assert metrics["training"]["config"]["init"] == str(trained_run.path)
+        assert metrics["validation"]["words_right"] >= 3
+
+    def test_without_data_says_what_to_give(self) -> None:
+        result = run("train")
+        assert result.exit_code == 1
+        assert "--data" in result.output
+
+    def test_resume_without_an_interrupted_run_says_so(self, in_folder: Path) -> None:
+        result = run("train", "--resume")
+        assert result.exit_code == 1
+        assert "no interrupted run" in result.output
+
+    def test_draws_a_preview_and_trains_nothing(self, few_digits: Path, in_folder: Path) -> None:
+        result = run("train", "--data", few_digits, "--preview", "grid.png")
+        assert result.exit_code == 0
+        image = cv2.imread(str(in_folder / "grid.png"))
+        assert image is not None
+        assert image.shape[0] >= 8 * 50
+        assert image.shape[1] >= 5 * 200
+        assert not (in_folder / "runs").exists()
+
+    def test_stopped_by_hand_exports_the_best_and_goes_on_with_resume(
+        self, few_digits: Path, in_folder: Path, repository: Path
+    ) -> None:
+        output, run_dir = in_folder / "store" / "1", in_folder / "runs" / "store" / "1"
+        start = ["--data", few_digits, *SMALL[:-1], 400, "--output", output]
+        assert "epoch   1" in stop_after("epoch   2", signal.SIGINT, repository, "train", *start)
+        assert (output / "model.onnx").exists()
+        assert "epoch   1" not in stop_after(
+            "epoch ", signal.SIGTERM, repository, "train", "--resume", "--output", output
+        )
+
+        done = json.loads((output / "metrics.json").read_text())["training"]["epochs"]
+        assert done >= 3
+        state = json.loads((run_dir / "run.json").read_text())
+        state["config"]["epochs"] = done + 1
+        (run_dir / "run.json").write_text(json.dumps(state))
+        resumed = run("train", "--resume", "--output", output)
+        assert resumed.exit_code == 0, resumed.output
+        assert f"{done} of them done" in resumed.output
+        assert json.loads((output / "metrics.json").read_text())["training"]["epochs"] == done + 1
+        again = run("train", "--resume", "--output", output)
+        assert again.exit_code == 1
+        assert "is finished" in again.output
+
+    def test_resume_refuses_other_settings(self, trained_run: RunFolder) -> None:
+        result = run("train", "--resume", "--run-dir", trained_run.path, "--epochs", "9")
+        assert result.exit_code == 1
+        assert "started with 3" in result.output
+
+
+class TestEvaluate:
+    def test_prints_and_writes_the_rates(self, trained_model: Path, tmp_path: Path) -> None:
+        result = run(
+            "evaluate", "--model", trained_model, "--data", trained_model / "val.csv", "--json", tmp_path / "e.json"
+        )
+        assert result.exit_code == 0
+        written = json.loads((tmp_path / "e.json").read_text())
+        assert written["images"] == 30
+        assert f"{written['words_right']} of 30" in result.output
+
+    def test_verbose_prints_a_line_an_image(self, trained_model: Path) -> None:
+        result = run("evaluate", "--model", trained_model, "--data", trained_model / "val.csv", "--verbose")
+        lines = re.findall(
+            r"^(?:ok   |WRONG) \S+\.png  label (\d{4})  read \d*  CER +[\d.]+%$", result.output, re.MULTILINE
+        )
+        assert len(lines) == 30
+
+    def test_of_a_folder_without_a_model_says_so(self, few_digits: Path) -> None:
+        result = run("evaluate", "--model", few_digits, "--data", few_digits)
+        assert result.exit_code == 1
+        assert "configs.yaml" in result.output
+
+
+class TestPretrain:
+    ARGUMENTS = ("pretrain", "--output", "new/start.npz", "--images", 64, "--epochs", 2, "--run-dir", "runs/start")
+
+    def test_interrupted_goes_on_and_writes_weights_that_a_training_can_start_from(
+        self, few_digits: Path, in_folder: Path, repository: Path
+    ) -> None:
+        stop_after("epoch   1", signal.SIGTERM, repository, *self.ARGUMENTS, again="the same command")
+        assert not (in_folder / "new" / "start.npz").exists()
+        other = run(*self.ARGUMENTS[:4], 65, *self.ARGUMENTS[5:])
+        assert other.exit_code == 1
+        assert "holds what other options began" in " ".join(other.output.split())
+        result = run(*self.ARGUMENTS)
+        assert result.exit_code == 0, result.output
+        assert "epoch   1" not in result.output
+        assert re.search(r"[\d.]+% of the words drawn to validate on read right", result.output)
+        samples = read_samples(few_digits)
+        check_start(samples, resolve_config(len(samples), {"width": 200, "height": 50, "init": "new/start.npz"}))
+
+
+class TestExport:
+    def test_writes_a_finished_run_once_more(self, trained_run: RunFolder, trained_model: Path, tmp_path: Path) -> None:
+        result = run("export", trained_run.path, "--output", tmp_path / "again")
+        assert result.exit_code == 0
+        images = [read_image(sample.path) for sample in read_samples(trained_model / "val.csv")]
+        first, again = ImageToTextModel(trained_model), ImageToTextModel(tmp_path / "again")
+        np.testing.assert_allclose(first.probabilities(images), again.probabilities(images), atol=1e-6)
+
+    def test_of_something_else_says_so(self, tmp_path: Path) -> None:
+        result = run("export", tmp_path, "--output", tmp_path / "out")
+        assert result.exit_code == 1
+        assert "not the folder of a training run" in result.output
+
+
+def test_draw_fills_a_folder(tmp_path: Path) -> None:
+    result = run("draw", "--output", tmp_path / "drawn", "--count", "3")
+    assert result.exit_code == 0
+    assert len(list((tmp_path / "drawn").glob("?????.png"))) == 3
+
+
+def test_download_says_what_is_wrong_with_an_address(tmp_path: Path) -> None:
+    result = run("download", "--url", "ftp://example.org/x.zip", "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "https://" in result.output

@@ -1,0 +1,99 @@
+"""A web server for archives of drawn images, which fails as it is told to."""
+
+import io
+import re
+import threading
+import zipfile
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from training.data.download import MARKER
+
+LABELS = ["2b827", "p4nwe", "xx6dy", "n7meb"]
+
+
+def drawn(label: str) -> bytes:
+    image = Image.effect_noise((60, 20), 90)  # noise does not shrink: the archive is worth breaking off
+    ImageDraw.Draw(image).text((5, 4), label, fill=0)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+IMAGES = {f"{label}.png": drawn(label) for label in LABELS}
+
+
+def packed(entries: dict[str, bytes] | list[tuple[zipfile.ZipInfo | str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items() if isinstance(entries, dict) else entries:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+GOOD = packed({f"captcha_images_v2/{name}": content for name, content in IMAGES.items()})
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Site:
+    """A server of one file that knows ranges; `answers` are given first, one a request."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self.url = f"http://127.0.0.1:{server.server_port}/data.zip"
+        self.body = GOOD
+        self.etag: str | None = '"first"'
+        self.answers: list[Answer] = []
+        self.asked: list[tuple[str | None, str | None]] = []  # Range and If-Range of every request
+        self.closing = threading.Event()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        self.asked.append((handler.headers["Range"], handler.headers["If-Range"]))
+        if self.answers:
+            self.answers.pop(0)(handler)
+        else:
+            self.serve(handler)
+
+    def serve(self, handler: BaseHTTPRequestHandler, upto: int | None = None) -> None:
+        match = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "")
+        start = int(match[1]) if match and handler.headers["If-Range"] in {None, self.etag} else 0
+        headers = {"Content-Length": str(len(self.body) - start)}
+        if self.etag:
+            headers["ETag"] = self.etag
+        if start and start >= len(self.body):
+            return send(416, b"")(handler)
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"
+        return send(206 if start else 200, self.body[start:upto], headers)(handler)
+
+    def broken_after(self, upto: int) -> Answer:
+        return lambda handler: self.serve(handler, upto)
+
+    def silent(self, _handler: BaseHTTPRequestHandler) -> None:
+        self.closing.wait(5)
+
+
+def send(status: int, body: bytes, headers: dict[str, str] | None = None) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MARKER
+    }
+
+
+def nothing_left(folder: Path) -> bool:
+    return not folder.parent.exists() or not list(folder.parent.iterdir())

@@ -1,0 +1,373 @@
+"""Fetching an archive of labelled images: checked, resumed, and never half there."""
+
+import hashlib
+import json
+import re
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from tests.training.data.download_site import GOOD, IMAGES, Site, drawn, files_in, nothing_left, packed, send
+from tests.waiting import wait_until
+from training.data import download as module
+from training.data.download import MARKER, DownloadError, DownloadReport, download
+
+
+def test_the_packaged_list_names_the_images_of_the_tutorial() -> None:
+    lines = module.CHECKSUMS.read_text().splitlines()
+
+    assert len(lines) == len(set(lines)) == 1040
+    assert all(re.fullmatch(r"[0-9a-f]{64}  [0-9a-z]{5}\.png", line) for line in lines)
+
+
+def test_default_is_fetched_verified_and_unpacked(default_site: Site, folder: Path) -> None:
+    report = download(folder, url=default_site.url)
+
+    assert report == DownloadReport(folder, len(IMAGES), already_present=False)
+    assert files_in(folder) == IMAGES
+    assert [path.name for path in folder.parent.iterdir()] == ["set"]
+
+
+def test_default_is_not_fetched_again(default_site: Site, folder: Path) -> None:
+    download(folder, url=default_site.url)
+
+    report = download(folder, url=default_site.url)
+
+    assert report == DownloadReport(folder, len(IMAGES), already_present=True)
+    assert len(default_site.asked) == 1
+
+
+def test_default_with_other_images_names_them(default_site: Site, folder: Path) -> None:
+    others = {**IMAGES, "2b827.png": IMAGES["p4nwe.png"], "extra.png": drawn("extra")}
+    del others["xx6dy.png"]
+    default_site.body = packed(others)
+
+    with pytest.raises(DownloadError, match=r"1 missing: xx6dy\.png; 1 extra: extra\.png; 1 different: 2b827\.png"):
+        download(folder, url=default_site.url)
+
+    assert nothing_left(folder)
+
+
+def test_default_folder_with_an_image_changed_is_refused_untouched(default_site: Site, folder: Path) -> None:
+    download(folder, url=default_site.url)
+    (folder / "2b827.png").write_bytes(b"mine")
+
+    with pytest.raises(DownloadError, match=r"1 different: 2b827\.png"):
+        download(folder, url=default_site.url)
+
+    assert files_in(folder) == {**IMAGES, "2b827.png": b"mine"}
+
+
+def test_many_names_are_counted_not_listed(default_site: Site, folder: Path) -> None:
+    default_site.body = packed({"other.png": drawn("other")})
+
+    with pytest.raises(DownloadError, match=r"4 missing: 2b827\.png n7meb\.png p4nwe\.png …; 1 extra"):
+        download(folder, url=default_site.url)
+
+
+def test_progress_is_told_from_nothing_to_all(site: Site, folder: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+
+    download(folder, url=site.url, on_progress=lambda received, total: told.append((received, total)))
+
+    assert told[0] == (0, len(GOOD))
+    assert told[-1] == (len(GOOD), len(GOOD))
+    assert told == sorted(told)
+
+
+def test_custom_address_leaves_a_marker_and_is_not_fetched_again(site: Site, folder: Path) -> None:
+    digest = hashlib.sha256(GOOD).hexdigest()
+
+    download(folder, url=site.url, sha256=digest.upper())
+
+    assert json.loads((folder / MARKER).read_text()) == {"url": site.url, "sha256": digest, "images": 4}
+    assert download(folder, url=site.url, sha256=digest).already_present
+    assert download(folder, url=site.url).already_present
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "sha256", "lost", "message"),
+    [
+        ("?2", None, None, "it was downloaded from http"),
+        ("", "0" * 64, None, "its archive had the SHA-256"),
+        ("", None, "2b827.png", "it holds 3 images where 4 were unpacked"),
+        ("", None, MARKER, "it has no readable"),
+    ],
+)
+def test_another_download_in_the_folder_is_refused(
+    site: Site, folder: Path, *, query: str, sha256: str | None, lost: str | None, message: str
+) -> None:
+    download(folder, url=site.url)
+    if lost:
+        (folder / lost).unlink()
+    before = files_in(folder)
+
+    with pytest.raises(DownloadError, match=message):
+        download(folder, url=site.url + query, sha256=sha256)
+
+    assert files_in(folder) == before
+    assert len(site.asked) == 1
+
+
+def test_users_files_are_refused_untouched_without_asking_the_server(site: Site, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("mine")
+
+    with pytest.raises(DownloadError, match="not empty and not this download"):
+        download(folder, url=site.url)
+
+    assert files_in(folder) == {"thesis.txt": b"mine"}
+    assert [path.name for path in folder.parent.iterdir()] == ["set"]
+    assert not site.asked
+
+
+def test_file_as_destination_is_refused(site: Site, folder: Path) -> None:
+    folder.parent.mkdir()
+    folder.write_text("mine")
+
+    with pytest.raises(DownloadError, match="is a file; name a folder"):
+        download(folder, url=site.url)
+
+    assert folder.read_text() == "mine"
+
+
+def test_file_as_parent_is_told_in_one_sentence(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(DownloadError, match=r"file"):
+        download(tmp_path / "file" / "set", url=site.url)
+
+
+def test_empty_folder_and_link_to_one_are_filled(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "empty").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "empty")
+
+    download(tmp_path / "link", url=site.url)
+
+    assert (tmp_path / "link").is_symlink()
+    assert files_in(tmp_path / "disk" / "empty") == IMAGES
+
+
+def test_folder_is_as_open_as_any_other(site: Site, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+
+    download(folder, url=site.url)
+
+    assert folder.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+# The network
+
+
+def test_broken_connection_is_resumed(site: Site, folder: Path) -> None:
+    site.answers = [site.broken_after(1000), site.broken_after(2500)]
+
+    download(folder, url=site.url)
+
+    assert site.asked == [(None, None), ("bytes=1000-", '"first"'), ("bytes=2500-", '"first"')]
+    assert files_in(folder) == IMAGES
+
+
+def test_next_run_resumes_what_a_failed_one_left(site: Site, folder: Path) -> None:
+    site.answers = [site.broken_after(1000)]
+    with pytest.raises(DownloadError, match="attempt 1 of 1 failed"):
+        download(folder, url=site.url, attempts=1)
+    assert (folder.parent / "set.zip.part").read_bytes() == GOOD[:1000]
+    told: list[int] = []
+
+    download(folder, url=site.url, on_progress=lambda received, _total: told.append(received))
+
+    assert site.asked[1] == ("bytes=1000-", '"first"')
+    assert told[0] == 1000
+    assert files_in(folder) == IMAGES
+    assert [path.name for path in folder.parent.iterdir()] == ["set"]
+
+
+def test_server_without_ranges_starts_from_zero(site: Site, folder: Path) -> None:
+    site.answers = [site.broken_after(1000), send(200, GOOD)]
+
+    download(folder, url=site.url)
+
+    assert site.asked[1] == ("bytes=1000-", '"first"')
+    assert files_in(folder) == IMAGES
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"', '"\xe9"'])
+def test_without_a_strong_etag_nothing_is_joined(site: Site, folder: Path, etag: str | None) -> None:
+    site.etag = etag
+    site.answers = [site.broken_after(1000)]
+
+    download(folder, url=site.url)
+
+    assert site.asked == [(None, None), (None, None)]
+    assert files_in(folder) == IMAGES
+
+
+def test_archive_changed_between_the_pieces_starts_from_zero(site: Site, folder: Path) -> None:
+    def change_then_serve(handler: BaseHTTPRequestHandler) -> None:
+        site.etag, site.body = '"second"', packed({"new.png": IMAGES["2b827.png"]})
+        site.serve(handler)
+
+    site.answers = [site.broken_after(1000), change_then_serve]
+
+    download(folder, url=site.url)
+
+    assert files_in(folder) == {"new.png": IMAGES["2b827.png"]}
+
+
+def test_partial_of_another_address_is_not_continued(site: Site, folder: Path) -> None:
+    site.answers = [site.broken_after(1000)]
+    with pytest.raises(DownloadError):
+        download(folder, url=f"{site.url}?other", attempts=1)
+
+    download(folder, url=site.url)
+
+    assert site.asked[1] == (None, None)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Range": f"bytes 0-{len(GOOD) - 1}/{len(GOOD)}"},
+        {"Content-Range": f"bytes 1000-{len(GOOD) - 1}/*"},
+        {"Content-Range": f"bytes 1000-{len(GOOD) - 1}/{len(GOOD)}", "ETag": '"second"'},
+        {},
+    ],
+)
+def test_wrong_piece_is_refused_and_the_next_run_starts_anew(site: Site, folder: Path, headers: dict[str, str]) -> None:
+    site.answers = [site.broken_after(1000), send(206, GOOD[1000:], headers)]
+
+    with pytest.raises(DownloadError, match="go on from byte 1000, but the server sent another piece"):
+        download(folder, url=site.url)
+
+    assert nothing_left(folder)
+    download(folder, url=site.url)
+    assert site.asked[2] == (None, None)
+
+
+def test_range_beyond_the_end_starts_from_zero(site: Site, folder: Path) -> None:
+    site.answers = [site.broken_after(1000), send(416, b"")]
+
+    download(folder, url=site.url)
+
+    assert site.asked[1:] == [("bytes=1000-", '"first"'), (None, None)]
+    assert files_in(folder) == IMAGES
+
+
+def test_piece_that_ends_early_is_continued(site: Site, folder: Path) -> None:
+    piece = send(206, GOOD[1000:1500], {"Content-Range": f"bytes 1000-1499/{len(GOOD)}"})
+    site.answers = [site.broken_after(1000), piece]
+
+    download(folder, url=site.url)
+
+    assert site.asked[2] == ("bytes=1500-", '"first"')
+    assert files_in(folder) == IMAGES
+
+
+def test_redirect_is_followed(site: Site, folder: Path) -> None:
+    site.answers = [send(302, b"", {"Location": "/elsewhere.zip"})]
+
+    assert download(folder, url=site.url).images == 4
+
+
+def test_endless_redirect_is_told(site: Site, folder: Path) -> None:
+    site.answers = [send(302, b"", {"Location": "/data.zip"})] * 50
+
+    with pytest.raises(DownloadError, match="redirects"):
+        download(folder, url=site.url)
+
+
+@pytest.mark.parametrize("status", [401, 404, 410, 204])
+def test_final_answer_fails_at_once(site: Site, folder: Path, status: int) -> None:
+    site.answers = [send(status, b"")]
+
+    with pytest.raises(DownloadError, match=f"the server answered {status}"):
+        download(folder, url=site.url)
+
+    assert len(site.asked) == 1
+    assert nothing_left(folder)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_passing_trouble_is_waited_out(site: Site, folder: Path, status: int) -> None:
+    site.answers = [send(status, b"busy")] * 2
+
+    download(folder, url=site.url)
+
+    assert len(site.asked) == 3
+    assert files_in(folder) == IMAGES
+
+
+def test_pauses_double(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    site.answers = [send(503, b"")] * 9
+
+    with pytest.raises(DownloadError, match=r"attempt 4 of 4 failed \(the server answered 503"):
+        download(folder, url=site.url, attempts=4)
+
+    assert pauses == [0.5, 1, 2]
+
+
+def test_silent_server_times_out(site: Site, folder: Path) -> None:
+    site.answers = [site.silent] * 2
+
+    with pytest.raises(DownloadError, match="timed out"):
+        download(folder, url=site.url, timeout=0.1, attempts=2)
+
+    wait_until(lambda: len(site.asked) == 2)
+
+
+def test_nobody_listening_is_told(site: Site, folder: Path) -> None:
+    with pytest.raises(DownloadError, match=r"attempt 2 of 2 failed .*refused"):
+        download(folder, url="http://127.0.0.1:1/data.zip", attempts=2)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_too_large_an_archive_is_not_received(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    def undeclared(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(GOOD)
+
+    monkeypatch.setattr(module, "MAX_ARCHIVE_BYTES", 2000)
+    site.answers = [] if declared else [undeclared]
+    told: list[int] = []
+
+    with pytest.raises(DownloadError, match="larger than the limit of 2,000 bytes"):
+        download(folder, url=site.url, on_progress=lambda received, _total: told.append(received))
+
+    assert max(told, default=0) <= 2000
+    assert nothing_left(folder)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/a.zip",
+        "data.zip",
+        "https://",
+        "http:///a.zip",
+        "http://[::1/a",
+        f"http://{64 * 'a'}.invalid/",
+    ],
+)
+def test_what_is_no_address_is_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(DownloadError, match=re.escape(url)):
+        download(tmp_path / "set", url=url)
+
+
+def test_wrong_arguments_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="64 hexadecimal digits"):
+        download(tmp_path / "set", sha256="12ab")
+    with pytest.raises(ValueError, match="positive"):
+        download(tmp_path / "set", attempts=0)
+
+
+# The archive

@@ -1,0 +1,61 @@
+"""The network's input follows the images."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from training.data.dataset import Sample
+from training.data.input_size import with_input_size
+
+
+def images(folder: Path, *sizes: tuple[int, int], label: str = "abcd") -> list[Sample]:
+    """A blank image of each (width, height)."""
+    samples = []
+    for number, (width, height) in enumerate(sizes):
+        path = folder / f"{number}.png"
+        cv2.imwrite(str(path), np.zeros((height, width), np.uint8))
+        samples.append(Sample(path, label))
+    return samples
+
+
+def size(samples: list[Sample], **options: Any) -> tuple[int, int]:
+    filled = with_input_size(samples, options)
+    return filled["width"], filled["height"]
+
+
+def test_images_keep_their_shape_at_a_height_of_fifty_pixels(tmp_path: Path) -> None:
+    assert size(images(tmp_path, (200, 50))) == (200, 50)
+    assert size(images(tmp_path, (160, 60))) == (132, 50)
+    assert size(images(tmp_path, (640, 96))) == (332, 50)
+
+
+def test_the_median_of_mixed_shapes_counts(tmp_path: Path) -> None:
+    assert size(images(tmp_path, (100, 50), (200, 50), (1000, 50))) == (200, 50)
+
+
+def test_the_longest_label_has_room(tmp_path: Path) -> None:
+    assert size(images(tmp_path, (50, 50), label="0123456789")) == (120, 50)
+
+
+def test_what_is_given_stays(tmp_path: Path) -> None:
+    samples = images(tmp_path, (160, 60))
+    assert size(samples, width=96, height=32) == (96, 32)
+    assert size(samples, width=96) == (96, 50)
+    assert size(samples, height=60) == (160, 60)
+    assert with_input_size(samples, {"epochs": 3, "width": None})["epochs"] == 3
+
+
+@pytest.mark.parametrize(("shape", "width"), [((8, 50), 48), ((5000, 50), 2048)])
+def test_extremes_are_bounded(tmp_path: Path, shape: tuple[int, int], width: int) -> None:
+    assert size(images(tmp_path, shape)) == (width, 50)
+
+
+def test_unreadable_images_are_passed_over(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no image")
+    missing = Sample(tmp_path / "missing.png", "abcd")
+    assert size([Sample(damaged, "abcd"), missing, *images(tmp_path, (160, 60))]) == (132, 50)
+    assert size([missing]) == (200, 50)

@@ -1,0 +1,53 @@
+"""Test-time augmentation: several shifted views of an image vote."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from app.inference.images import Pixels, decode_image
+from app.inference.models.model import ImageToTextModel, Reading
+from training.drawing.draw import draw_captcha
+from training.evaluation.views import VIEWS, read_views, shift
+
+
+class Doubtful:
+    """Reads an image as it stands as `wrong`, surely, and shifted as `right`, less surely."""
+
+    def __init__(self, image: Pixels) -> None:
+        self.image = image
+
+    def predict(self, images: Sequence[Pixels]) -> list[Reading]:
+        same = [np.array_equal(image, self.image) for image in images]
+        return [Reading("wrong", 1.0, ()) if one else Reading("right", 0.5, ()) for one in same]
+
+
+def drawn(text: str) -> Pixels:
+    return draw_captcha(text, seed=0)
+
+
+def test_the_text_with_the_most_probability_over_all_views_is_read() -> None:
+    image = drawn("b5wn6")
+    ((text, probability),) = read_views(cast(ImageToTextModel, Doubtful(image)), [image])
+    assert text == "right"
+    assert probability == pytest.approx(0.5 * (VIEWS - 1) / VIEWS)
+
+
+def test_of_no_images_there_are_no_readings() -> None:
+    assert read_views(cast(ImageToTextModel, Doubtful(drawn("b5wn6"))), []) == []
+
+
+def test_the_shipped_model_reads_the_same_in_views(shipped_model: Path, samples: dict[str, bytes]) -> None:
+    readings = read_views(ImageToTextModel(shipped_model), [decode_image(image) for image in samples.values()])
+    assert [text for text, _ in readings] == list(samples)
+    assert all(0.9 < confidence <= 1 for _, confidence in readings)
+
+
+def test_a_view_is_moved_by_a_part_of_the_size_and_filled_from_the_border() -> None:
+    image = np.arange(200, dtype=np.uint8).repeat(50).reshape(200, 50).T.copy()
+    moved = shift(image, 0.01, 0.0)
+    assert moved.shape == image.shape
+    assert moved[0, :4].tolist() == [0, 0, 0, 1]
+    np.testing.assert_array_equal(shift(image, 0.0, 0.04), image)

@@ -1,0 +1,119 @@
+"""The loss, the schedule, the batches."""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from training.fitting.callbacks import AugmentationRamp, OneCycle, TrainingBatches
+from training.fitting.config import resolve_config
+from training.fitting.fit import CtcLoss
+from training.networks import architecture_names, get_architecture
+
+SIZE = {"width": 200, "height": 50}
+
+
+def brute_force_loss(logits: np.ndarray, label: list[int], blank: int) -> float:
+    """Minus the logarithm of the summed probability of all paths that collapse to the label."""
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    steps, classes = logits.shape
+    total = 0.0
+    for path in itertools.product(range(classes), repeat=steps):
+        if [group for group, _ in itertools.groupby(path) if group != blank] == label:
+            total += math.prod(probabilities[step, cls] for step, cls in enumerate(path))
+    return -math.log(total)
+
+
+@pytest.mark.parametrize("label", [[0], [0, 1], [1, 1], [0, 1, 0], [1, 0, 0]])
+def test_the_ctc_loss_is_the_sum_over_all_alignments(label: list[int]) -> None:
+    logits = np.random.default_rng(len(label)).normal(0, 2, (5, 3)).astype(np.float32)
+    padded = np.array([[*label, *[2] * (4 - len(label))]], np.int32)
+    loss = CtcLoss(blank_index=2)(padded, logits[np.newaxis])
+    assert float(loss) == pytest.approx(brute_force_loss(logits, label, blank=2), rel=1e-4)
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls_for_the_rest() -> None:
+    schedule = OneCycle(peak=2e-3, total_steps=1000)
+    rates = np.array([float(schedule(step)) for step in range(0, 1001, 10)])
+    assert rates.argmax() == 25
+    assert rates.max() == pytest.approx(2e-3)
+    assert (np.diff(rates[:26]) > 0).all()
+    assert (np.diff(rates[25:]) <= 0).all()
+    assert rates[-1] < 1e-6
+
+
+def test_an_epoch_holds_every_image_once_in_an_order_of_its_own() -> None:
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    labels = np.arange(10, dtype=np.int32).reshape(10, 1)
+    batches = TrainingBatches(images, labels, batch_size=4, seed=0)
+    epochs = []
+    for epoch in range(2):
+        batches.epoch = epoch
+        served = list(batches())
+        assert [len(batch) for batch, _ in served] == [4, 4, 2]
+        for batch, label in served:
+            np.testing.assert_array_equal(batch.ravel(), label.ravel())
+        epochs.append(np.concatenate([label.ravel() for _, label in served]).tolist())
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
+    assert epochs[0] != epochs[1]
+    batches.epoch = 0
+    assert np.concatenate([label.ravel() for _, label in batches()]).tolist() == epochs[0]
+
+
+def test_augmentation_rises_within_a_tenth_of_the_epochs_once_the_network_reads() -> None:
+    batches = TrainingBatches(np.zeros((4, 1, 1, 1), np.uint8), np.zeros((4, 1), np.int32), batch_size=4, seed=0)
+    ramp = AugmentationRamp(batches, label_length=5.0, epochs=40)
+    strengths = []
+    for epoch, loss in enumerate([20.0, 2.6, 2.4, 9.0, 9.0, 9.0, 9.0]):
+        logs = {"loss": loss}
+        ramp.on_epoch_end(epoch, logs)
+        assert batches.epoch == epoch + 1
+        strengths.append(logs["augmentation"])
+    assert strengths == [0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0]
+    assert batches.strength == 1.0
+
+
+class TestArchitectures:
+    @pytest.mark.parametrize("name", architecture_names())
+    @pytest.mark.parametrize(("height", "width"), [(50, 200), (32, 96)])
+    def test_take_raw_pixels_and_put_out_logits(self, name: str, height: int, width: int) -> None:
+        architecture = get_architecture(name)
+        model = architecture.build((height, width, architecture.channels), 20)
+        images = np.random.default_rng(0).integers(0, 256, (2, height, width, architecture.channels), np.uint8)
+        logits = keras.ops.convert_to_numpy(model(images))
+        assert model.input.dtype == "uint8"
+        assert logits.shape == (2, model.output_shape[1], 20)
+        assert not np.allclose(logits.sum(axis=2), 1)
+
+    def test_include_the_tutorials_own_with_as_many_weights(self) -> None:
+        assert get_architecture("resnet_blstm").build((50, 200, 3), 20).count_params() == 469_492
+
+    def test_that_do_not_exist_are_not_found(self) -> None:
+        with pytest.raises(KeyError):
+            get_architecture("..")
+
+
+class TestTheDefaults:
+    def test_follow_the_architecture(self) -> None:
+        assert resolve_config(842, SIZE | {"init": "none"}).batch_size == 8
+        tutorial = resolve_config(842, SIZE | {"architecture": "resnet_blstm"})
+        assert (tutorial.channels, tutorial.batch_size, tutorial.schedule, tutorial.patience) == (3, 64, "plateau", 50)
+
+    def test_start_from_the_shipped_weights_where_there_are_any(self) -> None:
+        assert resolve_config(842, SIZE).init == "shipped"
+        assert resolve_config(842, SIZE | {"architecture": "resnet_blstm"}).init == "none"
+
+    @pytest.mark.parametrize("init", ["shipped", "runs/captcha/202611231200"])
+    def test_train_for_less_long_from_weights_that_read_already(self, init: str) -> None:
+        continued, fresh = (resolve_config(842, SIZE | {"init": start}) for start in (init, "none"))
+        assert continued.epochs * continued.steps_per_epoch(842) < fresh.epochs * fresh.steps_per_epoch(842) / 2
+        assert continued.learning_rate < fresh.learning_rate
+
+    @pytest.mark.parametrize(("images", "epochs"), [(842, 151), (100, 600), (10_000, 40)])
+    def test_give_few_images_more_epochs_and_many_no_more_than_they_need(self, images: int, epochs: int) -> None:
+        assert resolve_config(images, SIZE | {"init": "none"}).epochs == epochs
+
+    def test_yield_to_what_is_given(self) -> None:
+        assert resolve_config(842, SIZE | {"epochs": 3, "learning_rate": None}).epochs == 3

@@ -1,0 +1,115 @@
+"""Trainings that start from weights that know something already."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from app.inference.decoding.ctc import CtcCodec
+from training.fitting.config import shipped_start
+from training.fitting.run import RunFolder
+from training.fitting.start import StartError, load_start, save_start
+from training.networks import get_architecture
+
+KNOWN = "0123abc"
+
+
+def network(classes: int, *, seed: int, height: int = 50, width: int = 200) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return get_architecture("conv_ctc").build((height, width, 1), classes)
+
+
+def logits(model: keras.Model) -> np.ndarray:
+    images = np.random.default_rng(0).integers(0, 256, (3, *model.input_shape[1:]), np.uint8)
+    return keras.ops.convert_to_numpy(model(images))
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path]:
+    """A network over KNOWN, and the file of its weights."""
+    model, path = network(len(KNOWN) + 1, seed=1), tmp_path_factory.mktemp("start") / "start.npz"
+    save_start(path, "conv_ctc", KNOWN, model)
+    return model, path
+
+
+def test_the_same_vocabulary_reads_the_same(start: tuple[keras.Model, Path]) -> None:
+    known, path = start
+    model = network(len(KNOWN) + 1, seed=2)
+    load_start(str(path), "conv_ctc", model, CtcCodec(KNOWN))
+    np.testing.assert_array_equal(logits(model), logits(known))
+
+
+def test_each_character_keeps_its_output_in_another_vocabulary(start: tuple[keras.Model, Path]) -> None:
+    known, path = start
+    model = network(5, seed=2)
+    load_start(str(path), "conv_ctc", model, CtcCodec("c1éa"))
+    theirs, ours = logits(known), logits(model)
+    for place, character in ((0, "c"), (1, "1"), (3, "a")):
+        np.testing.assert_allclose(ours[..., place], theirs[..., KNOWN.index(character)], atol=1e-5)
+    np.testing.assert_allclose(ours[..., 4], theirs[..., -1], atol=1e-5)  # the blank
+    assert not np.allclose(ours[..., 2], 0)  # é, unheard of, has random weights
+
+
+def test_other_sizes_take_all_that_fits(start: tuple[keras.Model, Path]) -> None:
+    known, path = start
+    wider, higher = network(8, seed=2, width=300), network(8, seed=2, height=80)
+    columns = [
+        index for index, variable in enumerate(higher.variables) if variable.shape != known.variables[index].shape
+    ]
+    fresh = np.array(higher.variables[columns[0]])
+    for model in (wider, higher):
+        load_start(str(path), "conv_ctc", model, CtcCodec(KNOWN))
+    for ours, theirs in zip(wider.variables, known.variables, strict=True):
+        np.testing.assert_array_equal(np.array(ours), np.array(theirs))
+    assert len(columns) == 1
+    np.testing.assert_array_equal(np.array(higher.variables[columns[0]]), fresh)
+    np.testing.assert_array_equal(np.array(higher.variables[0]), np.array(known.variables[0]))
+
+
+def test_none_leaves_the_weights_random() -> None:
+    model, same = network(8, seed=2), network(8, seed=2)
+    load_start("none", "conv_ctc", model, CtcCodec(KNOWN))
+    np.testing.assert_array_equal(logits(model), logits(same))
+
+
+def test_a_run_can_be_started_from(trained_run: RunFolder) -> None:
+    model = network(11, seed=2)
+    load_start(str(trained_run.path), "conv_ctc", model, CtcCodec("0123456789"))
+    with np.load(trained_run.best_weights) as best:
+        np.testing.assert_array_equal(np.array(model.variables[0]), best["v0"])
+
+
+def test_the_shipped_weights_know_letters_and_digits_and_are_small() -> None:
+    path = shipped_start("conv_ctc")
+    assert path.stat().st_size < 1_000_000
+    model = network(63, seed=2)
+    before = logits(model)
+    load_start("shipped", "conv_ctc", model, CtcCodec("".join(sorted("0123456789abcdefghijklmnopqrstuvwxyz"))))
+    assert not np.allclose(before[..., :10], logits(model)[..., :10])
+
+
+class TestRefused:
+    def test_what_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(StartError, match="is not a file of weights"):
+            load_start(str(tmp_path / "none.npz"), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])
+    def test_what_is_no_file_of_weights(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "start.npz"
+        path.write_bytes(content)
+        with pytest.raises(StartError, match="is not a file of weights"):
+            load_start(str(path), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
+
+    def test_a_folder_that_is_no_run(self, tmp_path: Path) -> None:
+        with pytest.raises(StartError, match="is not the folder of a training run"):
+            load_start(str(tmp_path), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
+
+    def test_another_architecture(self, start: tuple[keras.Model, Path]) -> None:
+        other = get_architecture("resnet_blstm").build((50, 200, 3), 8)
+        with pytest.raises(StartError, match="weights of conv_ctc, and resnet_blstm"):
+            load_start(str(start[1]), "resnet_blstm", other, CtcCodec(KNOWN))
+
+    def test_weights_that_do_not_say_what_they_are_of(self, trained_run: RunFolder) -> None:
+        with pytest.raises(StartError, match="name the folder of its run"):
+            load_start(str(trained_run.best_weights), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))

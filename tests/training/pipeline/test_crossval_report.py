@@ -1,0 +1,71 @@
+"""What a cross-validation reports."""
+
+import json
+from pathlib import Path
+
+import cv2
+
+from training.drawing.draw import draw_captcha
+from training.evaluation.evaluate import Line
+from training.pipeline.crossval import PartResult
+from training.pipeline.crossval_report import make_report, to_markdown, write_report
+
+COMMAND = "python -m training crossval"
+
+
+def result_of(*lines: Line) -> PartResult:
+    return PartResult("part", known=10, seconds=60.0, lines=list(lines), view_lines=list(lines[1:]))
+
+
+def markdown_of(*lines: Line) -> str:
+    return to_markdown(make_report([result_of(*lines)], COMMAND))
+
+
+class TestConfusions:
+    def test_are_told_the_most_frequent_first(self) -> None:
+        markdown = markdown_of(Line("1", "nn", "mm", 0.9), Line("2", "c|", "e|", 0.9), Line("3", "|", "", 0.9))
+        rows = [line for line in markdown.splitlines() if line.endswith((" 1 |", " 2 |"))]
+        assert rows == ["| `n` | `m` | 2 |", "| `c` | `e` | 1 |", r"| `\|` | nothing | 1 |"]
+
+    def test_are_twenty_at_most(self) -> None:
+        markdown = markdown_of(*(Line("1", chr(ord("a") + index), "z", 0.9) for index in range(25)))
+        assert markdown.count("| `z` | 1 |") == 20
+        assert "has 5 more" in markdown
+
+    def test_of_readings_in_views_are_named(self) -> None:
+        markdown = markdown_of(Line("1", "nn", "mm", 0.9), Line("2", "ab", "ab", 0.9), Line("3", "cc", "cd", 0.9))
+        assert "| words read right, each image in 15 slightly shifted views | 1 of 3; wrong: `cc` |" in markdown
+
+    def test_that_were_not_made_have_no_table(self) -> None:
+        markdown = markdown_of(Line("1", "ab", "ab", 0.9))
+        assert "| label | read |" not in markdown
+        assert "## Read wrong: 0" in markdown
+
+
+def test_coverage_is_told_for_both_precisions() -> None:
+    lines = [Line(str(index), "a", "a" if index else "b", 1 - index / 1000) for index in range(300)]
+    report = make_report([result_of(*lines)], COMMAND)
+    assert (report["coverage_at_99.5"], report["coverage_at_99.9"]) == (1.0, 0.0)
+    markdown = to_markdown(report)
+    assert "| words of the highest confidences, 99.5% of them right | 100.0% |" in markdown
+    assert "| words of the highest confidences, 99.9% of them right | 0.0% |" in markdown
+
+
+def test_a_wrong_word_is_told_with_its_image() -> None:
+    assert "| data/x.png | `ab` | nothing | 0.250 |" in markdown_of(Line("data/x.png", "ab", "", 0.25))
+
+
+def test_the_worst_images_are_read_by_the_models_of_their_parts(tmp_path: Path, shipped_model: Path) -> None:
+    cv2.imwrite(str(tmp_path / "x.png"), draw_captcha("2b5xw", 1))
+    (tmp_path / "cv" / "part").mkdir(parents=True)
+    (tmp_path / "cv" / "part" / "model").symlink_to(shipped_model.absolute())
+    line = Line(str(tmp_path / "x.png"), "2b5xw", "2b5xw", 0.9)
+    write_report([result_of(line)], tmp_path / "cv", COMMAND)
+    assert json.loads((tmp_path / "cv" / "crossval.json").read_text())["words_right"] == 1
+    with_boxes = cv2.imread(str(tmp_path / "cv" / "worst_readings.png"))
+    (tmp_path / "cv" / "part" / "model").unlink()
+    write_report([result_of(line)], tmp_path / "cv", COMMAND)
+    without_boxes = cv2.imread(str(tmp_path / "cv" / "worst_readings.png"))
+    assert with_boxes is not None
+    assert without_boxes is not None
+    assert (with_boxes != without_boxes).any()

@@ -1,0 +1,137 @@
+"""Pictures of how a model reads labelled images: which characters, how sure, and the worst of the images."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from training.evaluation.evaluate import Line
+from training.evaluation.lettering import FONT, shown
+from training.evaluation.metrics import aligned
+from training.evaluation.reliability_diagram import plot_reliability
+from training.evaluation.worst_readings import plot_worst_readings
+
+CONFUSIONS, RELIABILITY = "confusions.png", "reliability.png"
+MOST_CHARACTERS = 80
+CELL, SIDE = 0.29, 0.75
+"""In inches: a cell of the matrix, and what is beside it."""
+FAINTEST = 0.001
+"""The part of a row from which errors get darker."""
+
+
+def draw_pictures(readings: Sequence[tuple[Line, Path]], folder: Path, worst: Path) -> None:
+    """Write confusions.png and reliability.png, which hold no image of the data, and the worst readings, which do.
+
+    Args:
+        readings: each with the folder of the model that read it.
+        folder: where the first two go.
+        worst: the file of the third.
+    """
+    lines = [line for line, _ in readings]
+    plot_confusions([line.label for line in lines], [line.prediction for line in lines], folder / CONFUSIONS)
+    plot_reliability([line.confidence for line in lines], [line.right for line in lines], folder / RELIABILITY)
+    plot_worst_readings(readings, worst)
+
+
+def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Path) -> None:
+    """Draw how often each character was read as which, as a PNG.
+
+    A row is a character of the labels, a column what was read; "nothing" is the row of characters that are not
+    there and the column of those that were missed. Of more than 80 characters, those that were confused are
+    shown, the 80 most frequent of them at most.
+
+    Args:
+        labels: what the images say.
+        predictions: what was read, one for each label.
+        path: the file to write.
+    """
+    counts = Counter(pair for texts in zip(labels, predictions, strict=True) for pair in aligned(*texts))
+    characters, note = _shown_characters(counts)
+    matrix = np.array([[counts[wanted, got] for got in (*characters, "")] for wanted in (*characters, "")])
+    side = CELL * len(matrix)
+    figure = Figure(figsize=(max(side + 2 * SIDE, 5), side + 2 * SIDE + 0.3), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    if characters:
+        _draw_matrix(axes, matrix, _row_totals(counts, characters))
+        _name_cells(axes, [*map(shown, characters), "nothing"])
+    else:
+        axes.set_axis_off()
+    total = sum(count for (wanted, _), count in counts.items() if wanted)
+    right = sum(count for (wanted, got), count in counts.items() if wanted == got)
+    figure.suptitle(f"{right:,} of {total:,} characters read right{note}", fontsize=11)
+    figure.savefig(path)
+
+
+def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]:
+    """The characters of the matrix by code point, and what the title says if some are left out."""
+    known = sorted({character for pair in counts for character in pair} - {""})
+    if len(known) <= MOST_CHARACTERS:
+        return known, ""
+    errors: Counter[str] = Counter()
+    for pair, count in counts.items():
+        if pair[0] != pair[1]:
+            errors.update({character: count for character in pair if character})
+    confused = sorted(character for character, _ in errors.most_common(MOST_CHARACTERS))
+    if not confused:
+        return [], f"\nnone of the {len(known)} characters was ever confused"
+    which = "that were ever confused" if len(confused) == len(errors) else "confused most often"
+    return confused, f"\nshown: the {len(confused)} of {len(known)} characters {which}"
+
+
+def _row_totals(counts: Counter[tuple[str, str]], characters: Sequence[str]) -> NDArray[np.float64]:
+    """How often each character of the labels was there: float64 (characters and nothing, 1), at least 1.
+
+    "Nothing" has no number of its own. It gets the characters' mean, so that its colours compare with theirs.
+    """
+    totals: Counter[str] = Counter()
+    for (wanted, _), count in counts.items():
+        totals[wanted] += count
+    rows = np.array([totals[character] for character in characters], float)
+    return np.maximum(np.append(rows, rows.mean()), 1.0)[:, np.newaxis]
+
+
+def _draw_matrix(axes: Axes, matrix: NDArray[np.int64], totals: NDArray[np.float64]) -> None:
+    """Colour cells by their part of the row, errors on a logarithmic scale: one in a thousand is to be seen."""
+    diagonal = np.eye(len(matrix), dtype=bool)
+    parts = np.clip(matrix / totals, FAINTEST, 1)
+    # The scales begin and end beyond the values: nothing is white, and numbers can be read on everything.
+    right, wrong = Normalize(-0.2, 1.2), LogNorm(FAINTEST / 5, 2)
+    axes.imshow(np.ma.array(parts, mask=~diagonal | (matrix == 0)), cmap="Blues", norm=right)
+    axes.imshow(np.ma.array(parts, mask=diagonal | (matrix == 0)), cmap="Oranges", norm=wrong)
+    for row, column in np.argwhere(matrix > 0):
+        error = row != column
+        axes.text(
+            column,
+            row,
+            _short(matrix[row, column]),
+            color="white" if parts[row, column] > (0.15 if error else 0.5) else "black",
+            fontsize=7 if error else 6,
+            fontweight="bold" if error else "normal",
+            ha="center",
+            va="center",
+        )
+    axes.set_xticks(np.arange(len(matrix) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(matrix) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#e4e4e4", linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _name_cells(axes: Axes, names: Sequence[str]) -> None:
+    places = range(len(names))
+    axes.set_xticks(places, labels=names, fontfamily=FONT, fontsize=9, parse_math=False)
+    axes.set_yticks(places, labels=names, fontfamily=FONT, fontsize=9, parse_math=False)
+    for tick in axes.get_xticklabels():
+        tick.set_rotation(90 if len(tick.get_text()) > 1 else 0)
+    axes.set(xlabel="read", ylabel="label")
+    axes.set_title("blue: right; orange: wrong, the darker, the greater its part of the row", fontsize=8)
+
+
+def _short(count: int) -> str:
+    """A count in four characters at most."""
+    return str(count) if count < 10_000 else f"{count / 1000:.0f}k"

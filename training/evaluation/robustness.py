@@ -1,0 +1,122 @@
+"""How a model reads images that are not quite like those it was trained on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.images import Pixels, decode_image
+from app.inference.models.model import ImageToTextModel
+from training.data.dataset import Sample, read_image
+
+Change = Callable[[Pixels, np.random.Generator], Pixels]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How many words were read right under a change of the images."""
+
+    change: str
+    words_right: int
+    images: int
+
+
+def measure_robustness(folder: Path, samples: Sequence[Sample]) -> list[Robustness]:
+    """Read images as they are and changed in every way of `CHANGES`.
+
+    Args:
+        folder: the model's.
+        samples: readable images and their labels.
+    """
+    model = ImageToTextModel(folder)
+    images = [read_image(sample.path) for sample in samples]
+    labels = [sample.label for sample in samples]
+    rows = []
+    for name, change in CHANGES.items():
+        rng = np.random.default_rng(0)
+        readings = model.predict(change(image, rng) for image in images)
+        right = sum(reading.text == label for reading, label in zip(readings, labels, strict=True))
+        rows.append(Robustness(name, right, len(samples)))
+    return rows
+
+
+def _encoded(ending: str, *options: int) -> Change:
+    def change(image: Pixels, _: np.random.Generator) -> Pixels:
+        return decode_image(cv2.imencode(ending, image, options)[1].tobytes())
+
+    return change
+
+
+def _resized(factor: float) -> Change:
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+
+    def change(image: Pixels, _: np.random.Generator) -> Pixels:
+        return cv2.resize(image, None, fx=factor, fy=factor, interpolation=interpolation)
+
+    return change
+
+
+def _blurred(image: Pixels, _: np.random.Generator) -> Pixels:
+    return cv2.GaussianBlur(image, (0, 0), image.shape[0] / 50)
+
+
+def _noisy(image: Pixels, rng: np.random.Generator) -> Pixels:
+    return np.clip(image + rng.normal(0, 15, image.shape), 0, 255).astype(np.uint8)
+
+
+def _rotated(degrees: float) -> Change:
+    def change(image: Pixels, _: np.random.Generator) -> Pixels:
+        height, width = image.shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+        return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+    return change
+
+
+def _inverted(image: Pixels, _: np.random.Generator) -> Pixels:
+    return cv2.bitwise_not(image)
+
+
+def _cropped(image: Pixels, _: np.random.Generator) -> Pixels:
+    y, x = round(image.shape[0] * 0.05), round(image.shape[1] * 0.03)
+    return np.ascontiguousarray(image[y:-y, x:-x])
+
+
+def _padded(image: Pixels, _: np.random.Generator) -> Pixels:
+    y, x = round(image.shape[0] * 0.1), round(image.shape[1] * 0.05)
+    return cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+
+def _coloured(image: Pixels, _: np.random.Generator) -> Pixels:
+    """Blue ink on yellowish paper, as light and dark as the image."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+    share = grey[..., np.newaxis].astype(np.float32) / 255
+    return (share * (200, 245, 255) + (1 - share) * (120, 20, 10)).astype(np.uint8)
+
+
+def _transparent(image: Pixels, _: np.random.Generator) -> Pixels:
+    """Black with the picture in the opacity alone, through the decoder."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+    layers: NDArray[np.uint8] = np.zeros((*grey.shape, 4), np.uint8)
+    layers[..., 3] = 255 - grey
+    return decode_image(cv2.imencode(".png", layers)[1].tobytes())
+
+
+CHANGES: dict[str, Change] = {
+    "as they are": lambda image, _: image,
+    "JPEG, quality 30": _encoded(".jpg", cv2.IMWRITE_JPEG_QUALITY, 30),
+    "half size": _resized(0.5),
+    "double size": _resized(2),
+    "blurred (sigma 2 % of the height)": _blurred,
+    "noise (sigma 15)": _noisy,
+    "rotated by 5°": _rotated(5),
+    "rotated by −5°": _rotated(-5),
+    "light and dark exchanged": _inverted,
+    "borders cropped (5 % and 3 %)": _cropped,
+    "borders padded with white (10 % and 5 %)": _padded,
+    "in colours": _coloured,
+    "transparent, the picture in the opacity": _transparent,
+}

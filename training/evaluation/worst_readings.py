@@ -1,0 +1,244 @@
+"""The grid of the images that were read worst. It shows images of the data: keep it where they are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from app.inference.images import ImageError, Pixels
+from app.inference.models.model import Character, ImageToTextModel, ModelError
+from app.shared.files import write_atomically
+from training.data.dataset import read_image
+from training.evaluation.evaluate import Line
+from training.evaluation.lettering import EM, FONT, shown, shown_text, spread
+from training.evaluation.metrics import aligned
+
+TILES, COLUMNS = 24, 4
+WRONG, RIGHT, FAINT = "#c2571a", "#2261a8", "#777777"
+LARGEST_SIDE = 1300
+"""In pixels. Larger images are shrunk: no tile shows more of them, and matplotlib would copy them several times."""
+
+# In inches.
+WIDTH, MARGIN, HEADING = 13.0, 0.22, 0.75
+TITLE, LETTERS = 0.28, 0.5
+HIGHEST = 2.0
+NARROWEST_SLOT = 0.13
+
+# In points.
+TITLE_SIZE, LETTER_SIZE, SMALL_SIZE = 10.0, 9.5, 6.5
+
+EXPLANATION = (
+    "✗ wrong, the surest first; then ✓ right, the least sure first. Above: label → what was read, and the confidence "
+    "of the word.\nBelow: each character that was read, and its confidence; what is wrong is bold and its box dashed."
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of the figure, in inches from the top left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image and how it was read."""
+
+    line: Line
+    image: Pixels
+    width: int
+    """Of the image before it was shrunk, in pixels: the boxes' measure."""
+    height: int
+    characters: tuple[Character, ...]
+
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        return self.width / self.height
+
+
+def worst_first(readings: Sequence[tuple[Line, Path]]) -> list[tuple[Line, Path]]:
+    """Sort readings: the wrong ones, surest first, since those do most harm, then the right ones, least sure first."""
+
+    def badness(reading: tuple[Line, Path]) -> tuple[bool, float]:
+        line, _ = reading
+        return line.right, line.confidence if line.right else -line.confidence
+
+    return sorted(readings, key=badness)
+
+
+def plot_worst_readings(readings: Sequence[tuple[Line, Path]], path: Path) -> None:
+    """Draw the 24 images that were read worst, with a box and a confidence for each character, as a PNG.
+
+    They are read once more for that. Images that cannot be opened are left out; characters and boxes are left
+    out where the model is gone.
+
+    Args:
+        readings: each with the folder of the model that read it.
+        path: the file to write.
+    """
+    tiles = _read_again(worst_first(readings)[:TILES])
+    columns = _columns(tiles)
+    width = (WIDTH - MARGIN) / columns - MARGIN
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    heights = [min(max(width / tile.aspect for tile in row), HIGHEST) for row in rows]
+    total = HEADING + sum(TITLE + height + LETTERS for height in heights)
+
+    figure = Figure(figsize=(WIDTH, total), dpi=100)
+    # One pair of axes in inches, so that texts keep clear of each other whatever the images' shapes are.
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(total, 0), autoscale_on=False)
+    axes.set_axis_off()
+    wrong = sum(not line.right for line, _ in readings)
+    heading = f"{wrong:,} of {len(readings):,} images read wrong. The {len(tiles)} worst readings:"
+    axes.text(MARGIN, 0.22, heading, fontsize=12, fontweight="bold", va="center")
+    axes.text(MARGIN, 0.36, EXPLANATION, fontsize=8, color="#444444", va="top")
+    top = HEADING
+    for row, height in zip(rows, heights, strict=True):
+        for column, tile in enumerate(row):
+            _draw_tile(axes, tile, Frame(MARGIN + column * (width + MARGIN), top + TITLE, width, height))
+        top += TITLE + height + LETTERS
+    with write_atomically(path, "wb") as file:
+        figure.savefig(file, format="png")
+
+
+def _read_again(readings: Sequence[tuple[Line, Path]]) -> list[Tile]:
+    models = {folder: _open_model(folder) for folder in dict.fromkeys(folder for _, folder in readings)}
+    tiles = []
+    for line, folder in readings:
+        try:
+            image = read_image(Path(line.path))
+        except (ImageError, OSError):
+            continue
+        model = models[folder]
+        characters = () if model is None else model.predict([image])[0].characters
+        tiles.append(Tile(line, _shrunk(image), image.shape[1], image.shape[0], characters))
+    return tiles
+
+
+def _open_model(folder: Path) -> ImageToTextModel | None:
+    try:
+        return ImageToTextModel(folder)
+    except ModelError:
+        return None
+
+
+def _shrunk(image: Pixels) -> Pixels:
+    height, width = image.shape[:2]
+    factor = LARGEST_SIDE / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _columns(tiles: Sequence[Tile]) -> int:
+    """How many tiles there are in a row: fewer of wide images, so that their characters can be told."""
+    widest = max((tile.aspect for tile in tiles), default=1.0)
+    most = COLUMNS if widest < 8 else 2 if widest < 16 else 1
+    return min(most, max(2, len(tiles)))
+
+
+def _draw_tile(axes: Axes, tile: Tile, frame: Frame) -> None:
+    """Draw an image as large as the frame allows, its title above and its characters below."""
+    scale = min(frame.width / tile.aspect, frame.height)
+    width = scale * tile.aspect
+    picture = Frame(frame.left + (frame.width - width) / 2, frame.top, width, scale)
+    pixels = tile.image if tile.image.ndim == 2 else tile.image[..., ::-1]  # OpenCV's blue, green, red
+    extent = (picture.left, picture.left + picture.width, picture.top + picture.height, picture.top)
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+    _draw_title(axes, tile.line, frame)
+    _draw_outline(axes, picture, tile.line.right, 0.8 if tile.line.right else 2.0)
+    if tile.characters:
+        _draw_characters(axes, tile, picture, frame)
+
+
+def _draw_title(axes: Axes, line: Line, frame: Frame) -> None:
+    room = int(72 * frame.width / (EM * TITLE_SIZE)) - len("✗  →  0.987")
+    label, read = (shown_text(text, room // 2) for text in (line.label, line.prediction))
+    axes.text(
+        frame.left,
+        frame.top - 0.08,
+        f"{'✓' if line.right else '✗'} {label} → {read} {line.confidence:.3f}",
+        color=RIGHT if line.right else WRONG,
+        fontfamily=FONT,
+        fontsize=TITLE_SIZE,
+        fontweight="normal" if line.right else "bold",
+        parse_math=False,
+    )
+
+
+def _draw_outline(axes: Axes, frame: Frame, right: bool, line_width: float, dashes: str = "-") -> None:
+    axes.add_patch(
+        Rectangle(
+            (frame.left, frame.top),
+            frame.width,
+            frame.height,
+            fill=False,
+            edgecolor=RIGHT if right else WRONG,
+            linewidth=line_width,
+            linestyle=dashes,
+            zorder=2 if right else 3,  # what is wrong is not to be hidden by a neighbour
+        )
+    )
+
+
+def _draw_characters(axes: Axes, tile: Tile, picture: Frame, frame: Frame) -> None:
+    """Draw the boxes and, below the image, each character and its confidence as near its box as there is room."""
+    read = [character.character for character in tile.characters]
+    right = [wanted == got for wanted, got in aligned(tile.line.label, "".join(read)) if got]
+    slot = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(shown(character)) + 1 for character in read))
+    upright = slot * len(read) <= frame.width
+    if not upright:
+        slot = min(NARROWEST_SLOT, frame.width / len(read))
+    middles = []
+    for index, (character, good) in enumerate(zip(tile.characters, right, strict=True)):
+        middles.append(picture.left + picture.width * (index + 0.5) / len(read))
+        if character.box is not None:
+            scale = picture.width / tile.width
+            left, width = character.box.left * scale, (character.box.right - character.box.left) * scale
+            box = Frame(picture.left + left, picture.top, width, picture.height)
+            _draw_outline(axes, box, good, 0.8 if good else 1.8, "-" if good else "--")
+            middles[-1] = box.left + box.width / 2
+    bottom = picture.top + picture.height
+    places = spread(middles, slot, frame.left, frame.left + frame.width)
+    for character, good, middle, place in zip(tile.characters, right, middles, places, strict=True):
+        axes.plot((middle, place), (bottom + 0.01, bottom + 0.06), color=FAINT, linewidth=0.5)
+        _draw_letter(axes, character, good, (place, bottom + 0.14), min(1.0, slot / NARROWEST_SLOT), upright)
+
+
+def _draw_letter(
+    axes: Axes, character: Character, right: bool, place: tuple[float, float], scale: float, upright: bool
+) -> None:
+    """Draw a character and below it its confidence, turned where there is no room for it to stand upright."""
+    name = shown(character.character)
+    axes.text(
+        *place,
+        name,
+        color=RIGHT if right else WRONG,
+        fontfamily=FONT,
+        fontsize=scale * (LETTER_SIZE if len(name) == 1 else SMALL_SIZE),
+        fontweight="normal" if right else "bold",
+        rotation=0 if upright or len(name) == 1 else 90,
+        ha="center",
+        va="center",
+        parse_math=False,
+    )
+    axes.text(
+        place[0],
+        place[1] + 0.09,
+        f"{character.confidence:.2f}",
+        color="black",
+        fontfamily=FONT,
+        fontsize=scale * SMALL_SIZE,
+        rotation=0 if upright else 90,
+        ha="center",
+        va="top",
+    )

@@ -1,0 +1,198 @@
+"""The model card: what a model is, how it was made, how well it reads and what it is not for."""
+
+import textwrap
+from typing import Any
+
+from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
+from training.evaluation.pictures import CONFUSIONS, RELIABILITY
+
+CURVES = "learning_curves.png"
+QUOTED = (
+    "command",
+    "images",
+    "words_right",
+    "wer_interval",
+    "cer",
+    "expected_calibration_error",
+    "coverage_at_99.5",
+    "coverage_at_99.9",
+    "words_right_in_views",
+    "views",
+)
+
+
+def write_card(metrics: dict[str, Any]) -> str:
+    """The Markdown text of MODEL_CARD.md.
+
+    Args:
+        metrics: the content of metrics.json.
+    """
+    data, training, validation, model = (metrics[key] for key in ("data", "training", "validation", "model"))
+    return f"""# Model card: {model["name"]} {model["version"]}
+
+Reads text of the characters `{model["vocab"]}` in images like those it was trained on, and nothing else.
+
+| | |
+|---|---|
+| validation words read right | **{validation["words_right"]} of {validation["images"]}** |
+| character error rate (CER) | {validation["cer"]:.2%} |
+| word error rate (WER) | {validation["wer"]:.2%} |
+| confidences | {_confidences(validation["confidence_histogram"])} |
+| network | `{model["architecture"]}`, {model["weights"]:,} weights, {model["bytes"] / 1000:,.0f} kB |
+| computes with | {_precision(model)} |
+| input | {model["width"]}×{model["height"]}, {"grey" if model["channels"] == 1 else "colour"}, raw 0…255 |
+| output | {model["steps"]} steps × {len(model["vocab"]) + 1} classes, probabilities, the blank last |
+| made | {metrics["created"]} |
+
+The figures are those of the exported ONNX model on the validation images, read through the service's own code.
+{_wrong_words(validation["wrong"])}
+![how often each character was read as which]({CONFUSIONS})
+
+{CONFUSIONS_EXPLAINED}
+
+![confidence against accuracy]({RELIABILITY})
+
+{RELIABILITY_EXPLAINED}
+
+A grid of the images that were read worst is in the folder of the run, `worst_readings.png`. It shows images of the
+data and is therefore not kept here.
+
+{_crossval(metrics["crossval"])}## Robustness
+
+The same validation images, changed:
+
+{_robustness(metrics["robustness"])}
+
+## Data
+
+{_data(data, training["config"]["seed"])}
+
+SHA-256 of images and labels: `{data["sha256"]}`
+
+## Training
+
+    {training["command"]}
+
+{_training(training)}
+
+{_table(training["config"])}
+
+![loss and error rates over the epochs]({CURVES})
+
+All curves should fall and level out; a validation loss that rises again tells of overfitting.
+
+Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].items())}.
+
+## Limits
+
+- It reads the kind of image that it was trained on. Other fonts, sizes, colours or characters need a training of
+  their own. It always answers with some text, also where there is none; the confidence is then usually low.
+- {_rule_of_three(data["validation"])}
+- Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
+  other people's.
+"""
+
+
+def _confidences(histogram: dict[str, Any]) -> str:
+    """How many words lie in each bucket, the surest first, with which the service compares what it reads."""
+    edges = [0, *histogram["edges"], 1]
+    buckets = zip(edges, edges[1:], histogram["counts"], strict=False)
+    shown = [f"{count} of {lower:g} to {upper:g}" for lower, upper, count in buckets if count]
+    return ", ".join(reversed(shown))
+
+
+def _precision(model: dict[str, Any]) -> str:
+    return (
+        "integers of 8 bits, but for the first and the last layer"
+        if model["precision"] == "int8"
+        else "floats of 32 bits"
+    )
+
+
+def quotable(report: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of a cross-validation, from the content of its crossval.json."""
+    return {key: report[key] for key in QUOTED} | {"labels": min(one["labels"] for one in report["trainings"])}
+
+
+def _crossval(quoted: list[dict[str, Any]]) -> str:
+    if not quoted:
+        return ""
+    rows = "\n".join(
+        f"| {one['labels']} | {one['words_right']:,} of {one['images']:,} ({one['words_right'] / one['images']:.2%}) "
+        f"| {one['wer_interval'][0]:.2%} to {one['wer_interval'][1]:.2%} | {one['cer']:.2%} "
+        f"| {one['expected_calibration_error']:.2%} | {one['coverage_at_99.5']:.1%} | {one['coverage_at_99.9']:.1%} "
+        f"| {one['words_right_in_views']:,} |"
+        for one in quoted
+    )
+    commands = "\n".join(f"    {one['command']}" for one in quoted)
+    columns = ["labels", "words right", "WER, 95 % interval", "CER", "calibration error"]
+    columns += ["coverage, 99.5 % right", "99.9 % right", "in views"]
+    return f"""## Cross-validation
+
+Images read by models that had not seen them, trained with the same settings:
+
+| {" | ".join(columns)} |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+Coverage is the part of the words, the surest first, of which so many are right; "in views" are the words right where
+each image is read in {quoted[0]["views"]} slightly shifted views, as the service does not. The rows are of
+
+{commands}
+
+"""
+
+
+def _robustness(rows: list[dict[str, Any]]) -> str:
+    lines = "\n".join(
+        f"| {row['change']} | {row['words_right']} | {row['words_right'] / row['images']:.1%} |" for row in rows
+    )
+    return f"| change | words right of {rows[0]['images']} | |\n|---|---|---|\n{lines}"
+
+
+def _data(data: dict[str, Any], seed: int) -> str:
+    of_data_set = ""
+    if data["of_data_set"]:
+        number, name, size = (data["of_data_set"][key] for key in ("images", "name", "size"))
+        of_data_set = f" (by checksum, {number} of the {size} images of the published data set {name})"
+    return _paragraph(
+        f"{data['images']} labelled images of `{data['source']}`{of_data_set}: {data['train']} to train on "
+        f"(`train.csv`) and {data['validation']} to validate on (`val.csv`), chosen at random with seed {seed}. The "
+        "validation images are not trained on, but they did choose the epoch whose weights were kept, and augmented "
+        "copies of them the temperature of the confidences."
+    )
+
+
+def _training(training: dict[str, Any]) -> str:
+    interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
+    return _paragraph(
+        f"{training['epochs']} epochs in {training['seconds'] / 60:.1f} minutes on {processors(training['cpus'])}. "
+        f"{interrupted}The weights are those of epoch {training['best_epoch']}, which read the most validation words "
+        "right (then characters; of equals the latest)."
+    )
+
+
+def _rule_of_three(images: int) -> str:
+    return _paragraph(
+        f"{images} validation images say little about rare errors: with none of them wrong, the true share of wrong "
+        f'words may still be up to {3 / images:.1%} (the "rule of three", 95 % confidence).',
+        indent="  ",
+    )
+
+
+def _paragraph(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 116, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _wrong_words(wrong: list[dict[str, Any]]) -> str:
+    if not wrong:
+        return ""
+    rows = "\n".join(
+        f"| {code_cell(line['label'])} | {code_cell(line['prediction'])} | {line['confidence']:.3f} |" for line in wrong
+    )
+    return f"\nRead wrong:\n\n| label | read | confidence |\n|---|---|---|\n{rows}\n"
+
+
+def _table(config: dict[str, Any]) -> str:
+    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in config.items())
+    return f"| setting | value |\n|---|---|\n{rows}"

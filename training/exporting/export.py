@@ -1,0 +1,225 @@
+"""From a trained network to a model folder, checked against the network before anything is written."""
+
+import os
+import shutil
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from app.inference.decoding.ctc import CtcCodec
+from app.inference.models.configs import Calibration, ModelConfigs, write_configs
+from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, OnnxInferenceModel
+from training.data.dataset import LabelledImages
+from training.exporting.calibration import fit_temperature
+from training.exporting.golden import write_golden, write_sums
+from training.exporting.quantize import quantize_convolutions
+
+OPSET = 17
+INPUT, OUTPUT, BATCH_AXIS = "image", "probabilities", "batch"
+CHECKED_BATCHES = (1, 2, 7)
+MAX_DIFFERENCE = 1e-4
+"""How far a probability of ONNX Runtime may lie from Keras's, before anything is quantized."""
+MAX_LOST = 0.005
+"""The part of the held-out words that a network in 8 bits may read worse."""
+RUN_IMAGES = 64
+VERSIONED = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
+
+
+class ExportError(Exception):
+    """The exported graph does not do what the network does; nothing was written."""
+
+
+def export_folder(
+    network: keras.Model,
+    configs: ModelConfigs,
+    metadata: dict[str, str],
+    held_out: LabelledImages,
+    destination: Path,
+    *,
+    quantize_by: NDArray[np.uint8] | None,
+    replace: bool,
+    add_files: Callable[[Path], object],
+) -> None:
+    """Write a model folder: whole, or not at all.
+
+    Args:
+        network: takes uint8 images and puts out logits.
+        configs: what becomes configs.yaml; the temperature is found here.
+        metadata: what the ONNX file carries besides vocabulary, blank, size and versions.
+        held_out: what the network was not trained on: to compare and to calibrate.
+        destination: the folder to make.
+        quantize_by: typical inputs (images, height, width, channels), by which the inner convolutions are put into 8
+            bits if the network reads as well then; None leaves them as they are.
+        replace: whether an existing destination may be replaced.
+        add_files: writes the folder's other files; is called with the unfinished folder.
+
+    Raises:
+        ExportError: Keras and ONNX Runtime disagree, or the graph cannot be loaded.
+        FileExistsError: the destination exists and may not be replaced.
+    """
+    if not replace:
+        check_free(destination)
+    with _folder_beside(destination) as folder:
+        codec, path = CtcCodec(configs.vocab, configs.blank_index), folder / MODEL_FILE
+        probabilities = keras.Model(network.input, keras.layers.Softmax()(network.output))
+        _write_onnx(probabilities, configs, metadata, path)
+        _check_agreement(probabilities, path, codec, held_out.images)
+        if quantize_by is not None:
+            _quantize_if_as_good(path, codec, held_out, quantize_by)
+        temperature = fit_temperature(codec, _run(path, held_out.images), held_out.labels)
+        write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
+        _check_usable(folder)
+        write_golden(folder)
+        write_sums(folder)
+        _check_usable(folder)
+        add_files(folder)
+
+
+def check_free(destination: Path) -> None:
+    """Make sure that a model folder can be made.
+
+    Raises:
+        FileExistsError: there is something already.
+    """
+    if destination.exists():
+        raise FileExistsError(f"{destination} exists already")
+
+
+@contextmanager
+def _folder_beside(destination: Path) -> Iterator[Path]:
+    """A folder that takes the destination's name when the block ends well, and is removed otherwise.
+
+    Process ids are used again, above all in containers: what a killed process has left is removed.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    beside = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
+    replaced = destination.with_name(f".{destination.name}.{os.getpid()}.old")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        if destination.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            destination.rename(replaced)
+        beside.rename(destination)
+    finally:
+        if replaced.exists() and not destination.exists():  # interrupted between the two
+            replaced.rename(destination)
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:
+    _, height, width, channels = network.input.shape
+    signature = [keras.InputSpec(shape=(None, height, width, channels), dtype="uint8", name=INPUT)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "In the future `np", FutureWarning)  # Keras asks for np.object
+        network.export(path, format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
+    model = onnx.load(path)
+    _scale_channels_first(model.graph)
+    _name_ports(model.graph, steps=network.output.shape[1])
+    properties = {
+        "vocab": configs.vocab,
+        "blank_index": str(configs.blank_index),
+        "width": str(width),
+        "height": str(height),
+        "channels": str(channels),
+        **{f"{package}_version": version(package) for package in VERSIONED},
+        **metadata,
+    }
+    onnx.helper.set_model_props(model, properties)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def _scale_channels_first(graph: Any) -> None:
+    """Move the scaling of pixels behind the change from (…, channels) to (channels, …).
+
+    ONNX Runtime applies a scalar along the innermost axis. Where that is a single channel, it goes pixel by pixel,
+    and takes longer than the whole network.
+    """
+    nodes = list(graph.node)
+    layout = next(index for index, node in enumerate(nodes) if node.op_type in {"Reshape", "Transpose"})
+    cast, scaling, change = nodes[0], nodes[1:layout], nodes[layout]
+    users = Counter(name for node in nodes for name in node.input)
+    if not scaling or any(node.op_type not in {"Mul", "Add"} or users[node.output[0]] > 1 for node in scaling):
+        return
+    scaled, changed = change.output[0], f"{cast.output[0]}_channels_first"
+    change.input[0], scaling[0].input[0] = cast.output[0], changed
+    change.output[0], scaling[-1].output[0] = changed, scaled
+    del graph.node[:]
+    graph.node.extend([cast, change, *scaling, *nodes[layout + 1 :]])
+
+
+def _name_ports(graph: Any, steps: int) -> None:
+    """Give input, output and batch axis names that mean something."""
+    old_output = graph.output[0].name
+    for node in graph.node:
+        node.output[:] = [OUTPUT if name == old_output else name for name in node.output]
+        node.input[:] = [OUTPUT if name == old_output else name for name in node.input]
+    graph.output[0].name = OUTPUT
+    for port in (graph.input[0], graph.output[0]):
+        port.type.tensor_type.shape.dim[0].dim_param = BATCH_AXIS
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = steps
+    del graph.value_info[:]
+
+
+def _check_agreement(network: keras.Model, path: Path, codec: CtcCodec, images: NDArray[np.uint8]) -> None:
+    """Fail unless ONNX Runtime and Keras read the same from the same images, in batches of several sizes."""
+    for size in CHECKED_BATCHES:
+        batch = np.resize(images, (size, *images.shape[1:]))
+        trained = keras.ops.convert_to_numpy(network(batch, training=False))
+        _compare(trained, _run(path, batch), codec, size)
+
+
+def _run(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The probabilities of the network in a file."""
+    try:
+        model = OnnxInferenceModel(path)
+        return np.concatenate([model.run(images[at : at + RUN_IMAGES]) for at in range(0, len(images), RUN_IMAGES)])
+    except ModelError as error:
+        raise ExportError(f"The exported model cannot be used: {error}") from error
+
+
+def _quantize_if_as_good(path: Path, codec: CtcCodec, held_out: LabelledImages, typical: NDArray[np.uint8]) -> None:
+    """Replace a network by one in 8 bits, unless that reads noticeably fewer words right."""
+    quantized = path.with_name("quantized.onnx")
+    quantize_convolutions(path, typical, quantized)
+    before, after = (_words_right(file, codec, held_out) for file in (path, quantized))
+    if before - after <= MAX_LOST * len(held_out.labels):
+        quantized.replace(path)
+    else:
+        quantized.unlink()
+
+
+def _words_right(path: Path, codec: CtcCodec, held_out: LabelledImages) -> int:
+    texts = [decoded.text for decoded in codec.decode(_run(path, held_out.images))]
+    return sum(text == label for text, label in zip(texts, held_out.labels, strict=True))
+
+
+def _check_usable(folder: Path) -> None:
+    try:
+        ImageToTextModel(folder)
+    except ModelError as error:
+        raise ExportError(f"The exported model cannot be used: {error}") from error
+
+
+def _compare(trained: NDArray[np.float32], exported: NDArray[np.float32], codec: CtcCodec, size: int) -> None:
+    difference = float(np.abs(trained - exported).max())
+    if difference > MAX_DIFFERENCE:
+        raise ExportError(
+            f"In batches of {size}, ONNX Runtime's probabilities differ from Keras's by {difference:.1e}; "
+            f"at most {MAX_DIFFERENCE:.0e} is accepted."
+        )
+    texts = [[decoded.text for decoded in codec.decode(output)] for output in (trained, exported)]
+    if texts[0] != texts[1]:
+        raise ExportError(f"In batches of {size}, ONNX Runtime reads other texts than Keras.")

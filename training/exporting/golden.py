@@ -1,0 +1,45 @@
+"""What is kept with a model so that the service can tell that it is whole and the right one."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from app.inference.models.configs import CONFIGS_FILE
+from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, SUMS_FILE
+from app.inference.models.model import MODEL_FILE, ImageToTextModel
+from training.drawing.draw import draw_captcha
+
+DRAWN = 16
+LEAST_CONFIDENCE = 0.5
+"""What is surer than this is read the same on any processor."""
+
+
+def write_golden(folder: Path) -> None:
+    """Write the drawn image that the model of a folder is surest of, and what it reads there.
+
+    Drawn, because the images of the data may not be shown to everybody. A model that is sure of none of them, or whose
+    characters are none that are drawn here, gets no such image.
+    """
+    model = ImageToTextModel(folder)
+    letters = [character for character in model.configs.vocab if character.isascii() and character.isprintable()]
+    letters = [letter for letter in letters if letter != " "]
+    if not letters:
+        return
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(letters, 5)) for _ in range(DRAWN)]
+    images = [draw_captcha(text, seed) for seed, text in enumerate(texts)]
+    readings = model.predict(images)
+    surest = max(range(DRAWN), key=lambda index: (bool(readings[index].text), readings[index].confidence))
+    if not readings[surest].text or readings[surest].confidence < LEAST_CONFIDENCE:
+        return
+    cv2.imwrite(str(folder / GOLDEN_IMAGE), images[surest])
+    (folder / GOLDEN_TEXT).write_text(readings[surest].text + "\n", encoding="utf-8")
+
+
+def write_sums(folder: Path) -> None:
+    """Write the list of SHA-256 sums, as `sha256sum` does, of the files that make the model what it is."""
+    names = [name for name in (CONFIGS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT, MODEL_FILE) if (folder / name).exists()]
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8")

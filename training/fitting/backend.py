@@ -1,0 +1,34 @@
+"""TensorFlow, imported quietly."""
+
+import os
+import signal
+import sys
+
+from app.shared.memory import keep_large_buffers
+
+
+def load_tensorflow(threads: int | None = None) -> None:
+    """Import TensorFlow without its greetings, which no setting of it silences, and keep the memory that it frees.
+
+    Args:
+        threads: how many it may use; None lets it choose.
+    """
+    keep_large_buffers()
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+    if threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def start_worker(threads: int) -> None:
+    """Prepare a process that trains for another, which alone answers to Ctrl-C and ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    load_tensorflow(threads)

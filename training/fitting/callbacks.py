@@ -1,0 +1,194 @@
+"""What happens after every epoch. Their order in `fit` matters: each adds to what the next sees."""
+
+import csv
+import math
+from collections.abc import Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.decoding.ctc import CtcCodec
+from app.shared.files import write_atomically
+from training.data.dataset import LabelledImages
+from training.evaluation.metrics import character_error_rate, word_error_rate
+from training.fitting.augment import augment
+from training.fitting.checkpoints import load_variables, read_state, save_variables
+
+EVALUATION_BATCH = 64
+RAMP = 0.1  # of all epochs
+LEARNED_LOSS = 0.5  # CTC loss a character under which the network has left the all-blank plateau
+
+COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter")
+
+Logs = dict[str, float]
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises for a quarter of the training and falls for the rest, on cosines.
+
+    Smith and Topin, "Super-Convergence", 2018.
+    """
+
+    def __init__(self, peak: float, total_steps: int) -> None:
+        self.peak = peak
+        self.total_steps = total_steps
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step."""
+        progress = keras.ops.cast(step, "float32") / self.total_steps
+        rising = 0.04 + 0.96 * (1 - keras.ops.cos(math.pi * progress / 0.25)) / 2
+        falling = (1 + keras.ops.cos(math.pi * keras.ops.minimum((progress - 0.25) / 0.75, 1.0))) / 2
+        return self.peak * keras.ops.where(progress < 0.25, rising, keras.ops.maximum(falling, 1e-4))
+
+    def get_config(self) -> dict[str, Any]:
+        """What is needed to build it again."""
+        return {"peak": self.peak, "total_steps": self.total_steps}
+
+
+class TrainingBatches:
+    """The training images, shuffled and augmented anew every epoch.
+
+    What an epoch holds depends on seed and epoch alone, so that a resumed run sees what an uninterrupted
+    one would have seen.
+
+    Attributes:
+        epoch: the epoch that the next iteration serves.
+        strength: of the augmentation, 0…1.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int, seed: int) -> None:
+        self._images, self._labels = images, labels
+        self._batch_size, self._seed = batch_size, seed
+        self.epoch = 0
+        self.strength = 0.0
+
+    def __call__(self) -> Any:
+        """Yield the batches of one epoch: images uint8 (batch, height, width, channels) and padded labels."""
+        rng = np.random.default_rng([self._seed, self.epoch])
+        order = rng.permutation(len(self._images))
+        for start in range(0, len(order), self._batch_size):
+            chosen = order[start : start + self._batch_size]
+            images = np.stack([augment(self._images[index], rng, self.strength) for index in chosen])
+            yield images, self._labels[chosen]
+
+
+class ValidationRates(keras.callbacks.Callback):
+    """Adds `val_cer` and `val_wer` of the greedily decoded validation images to the epoch's logs."""
+
+    def __init__(self, validation: LabelledImages, codec: CtcCodec) -> None:
+        super().__init__()
+        self._validation, self._codec = validation, codec
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Read all validation images."""
+        logits = self.model.predict(self._validation.images, batch_size=EVALUATION_BATCH, verbose=0)
+        texts = [decoded.text for decoded in self._codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))]
+        logs["val_cer"] = character_error_rate(self._validation.labels, texts)
+        logs["val_wer"] = word_error_rate(self._validation.labels, texts)
+
+
+class AugmentationRamp(keras.callbacks.Callback):
+    """Raises the augmentation to its full strength within a tenth of the epochs, once the network reads at all.
+
+    Augmented from the start, small networks stay on CTC's plateau, where everything is blank. Augmented too
+    late, they have learned few images by heart.
+    """
+
+    def __init__(self, batches: TrainingBatches, label_length: float, epochs: int) -> None:
+        super().__init__()
+        self._batches = batches
+        self._threshold = LEARNED_LOSS * label_length
+        self._rise = 1 / (RAMP * epochs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Set what the next epoch is augmented with."""
+        self._batches.epoch = epoch + 1
+        logs["augmentation"] = self._batches.strength
+        if self._batches.strength > 0 or logs["loss"] < self._threshold:
+            self._batches.strength = min(1.0, self._batches.strength + self._rise)
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch: the fewest wrong words, then characters; of equals the latest.
+
+    The latest, because few validation images tell little between good epochs, and weights still improve as
+    the learning rate falls.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.best: list[float] = [math.inf] * 2
+        self.best_epoch = -1
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save the weights if none were better."""
+        score = [float(logs["val_wer"]), float(logs["val_cer"])]
+        if score <= self.best:
+            self.best, self.best_epoch = score, epoch
+            save_variables(self._path, self.model.variables)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes after every epoch all that a resumed run needs, and `history.csv` for people."""
+
+    def __init__(
+        self, path: Path, history_csv: Path, batches: TrainingBatches, best: BestWeights, stateful: Sequence[Any]
+    ) -> None:
+        super().__init__()
+        self._path, self._history_csv = path, history_csv
+        self._batches, self._best, self._stateful = batches, best, stateful
+        self._states: list[dict[str, Any]] = []
+        self.history: list[Logs] = []
+
+    def restore(self, model: keras.Model) -> int:
+        """Set model, optimiser and callbacks to where the last complete epoch left them.
+
+        Returns:
+            The epoch to go on with.
+        """
+        load_variables(self._path, [*model.variables, *model.optimizer.variables])
+        state = read_state(self._path)
+        self.history = state["history"]
+        self._batches.epoch = len(self.history)
+        self._batches.strength = state["strength"]
+        self._best.best, self._best.best_epoch = state["best"], state["best_epoch"]
+        self._states = state["callbacks"]
+        return len(self.history)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Keras's own callbacks forget their state when training begins: give it back."""
+        for callback, state in zip(self._stateful, self._states, strict=False):
+            vars(callback).update(state)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write checkpoint and history."""
+        line = {"epoch": epoch + 1, **logs, "learning_rate": self.model.optimizer.learning_rate}
+        history = [*self.history, {key: float(value) for key, value in line.items()}]
+        state = {
+            "history": history,
+            "strength": self._batches.strength,
+            "best": self._best.best,
+            "best_epoch": self._best.best_epoch,
+            "callbacks": [_counters(callback) for callback in self._stateful],
+        }
+        save_variables(self._path, [*self.model.variables, *self.model.optimizer.variables], state)
+        self.history = history
+        write_history(history, self._history_csv)
+
+
+def write_history(history: Sequence[Logs], path: Path) -> None:
+    """Write a table of a line an epoch, as CSV."""
+    with write_atomically(path) as file:
+        writer = csv.DictWriter(file, history[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _counters(callback: Any) -> dict[str, float]:
+    """How long Keras's `EarlyStopping` or `ReduceLROnPlateau` has been waiting, and for better than what."""
+    return {key: float(vars(callback)[key]) for key in COUNTERS if isinstance(vars(callback).get(key), Real)}

@@ -1,0 +1,41 @@
+"""The values of a network's variables in a file, and what else a resumed training needs."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.shared.files import write_atomically
+
+
+def save_variables(path: Path, variables: list[Any], state: dict[str, Any] | None = None) -> None:
+    """Write Keras variables, and a state that JSON can hold, to one file, whole or not at all."""
+    arrays: dict[str, Any] = {f"v{index}": np.asarray(variable) for index, variable in enumerate(variables)}
+    buffer = io.BytesIO()
+    arrays["state"] = np.array(json.dumps(state or {}))
+    np.savez(buffer, allow_pickle=False, **arrays)
+    with write_atomically(path, "wb") as file:
+        file.write(buffer.getbuffer())
+
+
+def load_variables(path: Path, variables: list[Any]) -> None:
+    """Set Keras variables to what `save_variables` wrote."""
+    for variable, value in zip(variables, read_variables(path), strict=True):
+        variable.assign(value)
+
+
+def read_variables(path: Path) -> list[NDArray[Any]]:
+    """The values that `save_variables` wrote, in the variables' order."""
+    # Opened here, since NumPy leaves a file open that is not its own.
+    with path.open("rb") as file, np.load(file) as arrays:
+        return [arrays[f"v{index}"] for index in range(len(arrays.files) - 1)]
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state that `save_variables` wrote."""
+    with path.open("rb") as file, np.load(file) as arrays:
+        state: dict[str, Any] = json.loads(str(arrays["state"]))
+    return state

@@ -1,0 +1,116 @@
+"""The folder of a run: what is needed to resume it, to export it and to look at it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.shared.files import write_atomically
+from app.shared.suggestions import did_you_mean
+from training.fitting.checkpoints import read_state
+from training.fitting.config import TrainingConfig
+
+
+class RunError(Exception):
+    """A run cannot be started or continued; the message says why and what to do."""
+
+
+class RunState(BaseModel):
+    """What a run is: written when it starts, and again when it ends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    """What was typed, for the model card."""
+    data: str
+    """The folder or CSV file as it was named."""
+    data_sha256: str
+    output: str
+    vocab: str
+    config: TrainingConfig
+    seconds: float = 0.0
+    """Spent training so far, all sittings together."""
+    finished: bool = False
+    exported: bool = False
+    """Whether what is at its output is of this run, which so may replace it when resumed."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def state_file(self) -> Path:
+        """`RunState` as JSON."""
+        return self.path / "run.json"
+
+    @property
+    def train_csv(self) -> Path:
+        """The training part."""
+        return self.path / "train.csv"
+
+    @property
+    def val_csv(self) -> Path:
+        """The validation part."""
+        return self.path / "val.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights, optimiser and callbacks after the last complete epoch."""
+        return self.path / "checkpoint.npz"
+
+    @property
+    def best_weights(self) -> Path:
+        """The weights of the best epoch."""
+        return self.path / "best.npz"
+
+    @property
+    def history_csv(self) -> Path:
+        """A line an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def worst_readings(self) -> Path:
+        """The validation images that were read worst: pictures of the data, which stay here when a model is shipped."""
+        return self.path / "worst_readings.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files for TensorBoard."""
+        return self.path / "tensorboard"
+
+    def read_state(self) -> RunState:
+        """The run's state.
+
+        Raises:
+            RunError: this is no folder of a run.
+        """
+        try:
+            return RunState.model_validate_json(self.state_file.read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as error:
+            raise RunError(f"{self.path} is not the folder of a training run.{did_you_mean(self.path)}") from error
+
+    def epochs_done(self) -> int:
+        """How many epochs the checkpoint has behind it."""
+        return len(read_state(self.checkpoint)["history"]) if self.checkpoint.exists() else 0
+
+    def write_state(self, state: RunState) -> None:
+        """Write the run's state, whole or not at all."""
+        with write_atomically(self.state_file) as file:
+            json.dump(state.model_dump(), file, indent=1, ensure_ascii=False)
+
+
+def newest_unfinished(folder: Path) -> RunFolder:
+    """The run in a folder of runs that was started last and did not come to its end.
+
+    Raises:
+        RunError: there is none.
+    """
+    runs = [RunFolder(state.parent) for state in folder.glob("*/run.json")]
+    unfinished = [run for run in runs if not run.read_state().finished]
+    if not unfinished:
+        raise RunError(f"There is no interrupted run in {folder} to resume.")
+    return max(unfinished, key=lambda run: run.state_file.stat().st_mtime)

@@ -1,0 +1,90 @@
+"""The weights that a training starts from: pre-trained ones, or those of an earlier run."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.decoding.ctc import CtcCodec
+from app.shared.suggestions import did_you_mean
+from training.fitting.checkpoints import read_state, read_variables, save_variables
+from training.fitting.config import NO_START, SHIPPED, shipped_start
+from training.fitting.run import RunError, RunFolder
+from training.networks import LOGITS
+
+
+class StartError(Exception):
+    """The weights cannot be used; the message says why."""
+
+
+def save_start(path: Path, architecture: str, vocab: str, model: Any) -> None:
+    """Write a Keras network's weights for others to start from; its last class is the blank."""
+    save_variables(path, model.variables, {"architecture": architecture, "vocab": vocab})
+
+
+def load_start(source: str, architecture: str, model: Any, codec: CtcCodec) -> None:
+    """Give a Keras network the weights to start from.
+
+    Its output for a character is that of the same character; characters that the start did not know keep their
+    random weights, as does what has another shape because the images have another height.
+
+    Args:
+        source: "shipped", "none", a file of `save_start`, or the folder of a run.
+        architecture: the network's.
+        model: the network, freshly built.
+        codec: its vocabulary and blank.
+
+    Raises:
+        StartError: there are no such weights, or they are of another architecture.
+    """
+    if source == NO_START:
+        return
+    path = shipped_start(architecture) if source == SHIPPED else Path(source)
+    arrays, known_architecture, vocab = _read_run(path) if path.is_dir() else _read_file(path)
+    if known_architecture != architecture or len(arrays) != len(model.variables):
+        raise StartError(f"{path} holds weights of {known_architecture}, and {architecture} is to be trained.")
+    of_logits = {id(variable) for variable in model.get_layer(LOGITS).variables}
+    for variable, array in zip(model.variables, arrays, strict=True):
+        if id(variable) in of_logits:
+            variable.assign(_rearranged(np.array(variable), array, vocab, codec))
+        elif variable.shape == array.shape:
+            variable.assign(array)
+
+
+def _rearranged(
+    fresh: NDArray[np.float32], known: NDArray[np.float32], vocab: str, codec: CtcCodec
+) -> NDArray[np.float32]:
+    """The weights (…, classes) of a new vocabulary's outputs: the known ones in their places among fresh ones."""
+    fresh[..., codec.blank_index] = known[..., len(vocab)]
+    for character in codec.vocab:
+        if character in vocab:
+            fresh[..., codec.encode(character)[0]] = known[..., vocab.index(character)]
+    return fresh
+
+
+def _read_run(folder: Path) -> tuple[list[NDArray[np.float32]], str, str]:
+    run = RunFolder(folder)
+    try:
+        state = run.read_state()
+    except RunError as error:
+        raise StartError(str(error)) from error
+    if not run.best_weights.exists():
+        raise StartError(f"{folder} has no weights yet: not one epoch is done.")
+    arrays, _ = _arrays(run.best_weights)
+    return arrays, state.config.architecture, state.vocab
+
+
+def _read_file(path: Path) -> tuple[list[NDArray[np.float32]], str, str]:
+    arrays, state = _arrays(path)
+    if not {"architecture", "vocab"} <= state.keys():
+        raise StartError(f"{path} does not say what its weights are of; name the folder of its run instead.")
+    return arrays, state["architecture"], state["vocab"]
+
+
+def _arrays(path: Path) -> tuple[list[NDArray[np.float32]], dict[str, Any]]:
+    try:
+        return read_variables(path), read_state(path)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StartError(f"{path} is not a file of weights to start from.{did_you_mean(path)}") from error

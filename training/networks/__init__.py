@@ -1,0 +1,71 @@
+"""Networks by name, and pre-trained weights for them.
+
+A file here defines one `ARCHITECTURE` and becomes one more of them; nothing else comes in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Literal
+
+import keras
+
+LOGITS = "logits"
+"""The name of every architecture's last layer with weights: one output a class, the blank last."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an architecture is trained where the command line does not say otherwise."""
+
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    schedule: Literal["one-cycle", "plateau"]
+    steps: int
+    """About so many batches, whatever the number of images."""
+    most_epochs: int
+    """Few images need no more than this."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network and what one needs to know to train and serve it.
+
+    Attributes:
+        build: from (height, width, channels) and the number of classes, the blank included, to a model that
+            takes uint8 (batch, height, width, channels), 0…255, and puts out float32 logits
+            (batch, steps, classes).
+        channels: 1 for grey, 3 for blue, green, red.
+        time_axis: "width" where output step t sees column t of the image.
+        quantized: whether its inner convolutions are exported in 8 bits, where that reads as well.
+        recipe: its training defaults from random weights.
+        continued: its training defaults from weights that read something already.
+        description: one line for `--help`, the card and the README.
+    """
+
+    build: Callable[[tuple[int, int, int], int], keras.Model]
+    channels: Literal[1, 3]
+    time_axis: Literal["width"] | None
+    quantized: bool
+    recipe: Recipe
+    continued: Recipe
+    description: str
+
+
+def architecture_names() -> list[str]:
+    """The names of all architectures, sorted."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def get_architecture(name: str) -> Architecture:
+    """An architecture by name.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    if name not in architecture_names():
+        raise KeyError(name)
+    architecture: Architecture = import_module(f"{__name__}.{name}").ARCHITECTURE
+    return architecture

@@ -1,0 +1,72 @@
+"""The default: a small fully convolutional network, one output step for every four columns.
+
+A convolution over five neighbouring steps stands where the tutorial has an LSTM: it sees a character and
+both its neighbours.
+"""
+
+from typing import Literal
+
+import keras
+import numpy as np
+from keras import layers
+
+from training.networks import LOGITS, Architecture, Recipe
+
+DROPOUT = 0.2
+BLANK_BIAS = -2.0  # with all characters likelier than the blank at first, CTC leaves its all-blank plateau
+MOMENTUM = 0.9  # of the batch norm: its statistics must follow the weights within a short training
+
+
+def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The network; see `Architecture.build`."""
+    inputs = keras.Input(input_shape, dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+    # Rectified after the pooling, which gives the same: between the two, 8 bits could not begin (see `quantize`).
+    x = _conv2d(x, 16, strides=2, rectified=False)
+    x = layers.ReLU()(layers.MaxPooling2D((2, 1), padding="same")(x))
+    x = _conv2d(x, 32, strides=(1, 2))
+    x = _conv2d(x, 48, strides=(2, 1))
+    x = _conv2d(x, 64, strides=(2, 1))
+
+    # A convolution over all rows makes each column one step: time runs from left to right.
+    x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(x.shape[1], 1), padding="valid"))
+    x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(1, 5)))
+    x = layers.Conv2D(classes, 1, bias_initializer=_blank_last_and_unlikely, name=LOGITS)(x)
+    return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="conv_ctc")
+
+
+def _conv2d(
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    kernel: tuple[int, int] = (3, 3),
+    strides: int | tuple[int, int] = 1,
+    padding: Literal["same", "valid"] = "same",
+    rectified: bool = True,
+) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
+    )(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
+    return layers.ReLU()(x) if rectified else x
+
+
+def _blank_last_and_unlikely(shape: tuple[int, ...], dtype: str) -> keras.KerasTensor:
+    bias = np.zeros(shape, np.float32)
+    bias[-1] = BLANK_BIAS
+    return keras.ops.convert_to_tensor(bias, dtype)
+
+
+ARCHITECTURE = Architecture(
+    build=build,
+    channels=1,
+    time_axis="width",
+    quantized=True,
+    recipe=Recipe(
+        batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
+    ),
+    continued=Recipe(
+        batch_size=16, learning_rate=1e-3, weight_decay=1e-2, schedule="one-cycle", steps=6_000, most_epochs=600
+    ),
+    description="small fully convolutional network, grey input (the default)",
+)

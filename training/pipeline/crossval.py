@@ -1,0 +1,220 @@
+"""Cross-validation: every image is read by a model that has not seen it."""
+
+import json
+import multiprocessing
+from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.shared.cpus import available_cpus
+from app.shared.files import write_atomically
+from training.data.dataset import Sample, data_checksum, split_samples, vocabulary_of
+from training.data.input_size import with_input_size
+from training.evaluation.evaluate import Evaluation, Line, evaluate
+from training.fitting.backend import start_worker
+from training.fitting.config import TrainingConfig, resolve_config
+from training.fitting.run import RunError, RunFolder, RunState
+from training.pipeline.train import run_training, start_run
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training of a cross-validation: what it learns from, and what it reads then."""
+
+    name: str
+    known: list[Sample]
+    unseen: list[Sample]
+    seed: int
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """What came of a part.
+
+    Attributes:
+        name: of the part.
+        known: how many images it learnt from.
+        seconds: that training took.
+        lines: one for each unseen image.
+        view_lines: the same, each image read in several views, see `training.evaluation.views`.
+    """
+
+    name: str
+    known: int
+    seconds: float
+    lines: list[Line]
+    view_lines: list[Line]
+
+    @property
+    def words_right(self) -> int:
+        """How many unseen images were read exactly."""
+        return sum(line.right for line in self.lines)
+
+
+def fold_parts(samples: Sequence[Sample], folds: int, repeats: int) -> list[Part]:
+    """Divide the samples at random into folds, each unseen once in every repeat.
+
+    Raises:
+        ValueError: there are fewer than three samples a training, or fewer than two folds.
+    """
+    if folds < 2 or len(samples) < folds + 2:
+        raise ValueError(f"{len(samples)} images cannot be divided into {folds} folds.")
+    parts = []
+    for repeat in range(repeats):
+        for number, unseen in enumerate(np.array_split(np.random.default_rng(repeat).permutation(len(samples)), folds)):
+            parts.append(_part(f"repeat-{repeat + 1}-fold-{number + 1:02}", samples, set(unseen.tolist()), repeat))
+    return parts
+
+
+def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Part]:
+    """Draw so many labelled images at random to learn from, once a repeat; all others are unseen.
+
+    Raises:
+        ValueError: there are not more samples than that, or fewer than three are to be drawn.
+    """
+    if not 3 <= labels < len(samples):
+        raise ValueError(f"{labels} labels cannot be drawn from {len(samples)} images, of which some must be unseen.")
+    parts = []
+    for repeat in range(repeats):
+        unseen = np.random.default_rng(repeat).permutation(len(samples))[labels:]
+        parts.append(_part(f"labels-{labels}-draw-{repeat + 1:02}", samples, set(unseen.tolist()), repeat))
+    return parts
+
+
+def run_parts(
+    parts: Sequence[Part], folder: Path, options: dict[str, Any], jobs: int
+) -> Generator[PartResult, None, None]:
+    """Train and read all parts in processes of this machine; what is in the folder already is not done again.
+
+    Args:
+        parts: what to do.
+        folder: gets a folder a part: its run, its model, its readings. Interrupted parts go on where they were.
+        options: of the trainings, see `resolve_config`; None is the default.
+        jobs: how many trainings run at the same time, which share the processors.
+
+    Returns:
+        The results in the order in which they come. Closed before the last, it ends the trainings under way.
+
+    Raises:
+        RunError: the folder holds trainings with other settings or images.
+    """
+    left = yield from stored_results(parts, folder, options)
+    spawn = multiprocessing.get_context("spawn")
+    threads = max(1, available_cpus() // jobs)
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
+        try:
+            futures = [pool.submit(run_part, part, folder, options) for part in left]
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            # What is under way goes on from its last epoch when the command is repeated.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def stored_results(
+    parts: Sequence[Part], folder: Path, options: dict[str, Any]
+) -> Generator[PartResult, None, list[Part]]:
+    """The results that are in the folder already; returns the parts that are left.
+
+    Raises:
+        RunError: a part was done, or begun, with other settings or images.
+    """
+    left = []
+    for part in parts:
+        run, file = RunFolder(folder / part.name / "run"), _readings_file(folder / part.name)
+        if run.state_file.exists():
+            *_, config = _division(part, options)
+            _check_same(run, part, config)
+        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if "view_lines" in stored:  # earlier versions read no views
+            lines = {key: [Line(**line) for line in stored[key]] for key in ("lines", "view_lines")}
+            yield PartResult(**stored | lines)
+        else:
+            left.append(part)
+    return left
+
+
+def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
+    """Train on what is known, from where an earlier attempt was interrupted, and read what is unseen."""
+    place = folder / part.name
+    run, model = RunFolder(place / "run"), _model_folder(place)
+    if not run.state_file.exists():
+        train, validation, config = _division(part, options)
+        state = RunState(
+            command=f"python -m training crossval, {part.name}",
+            data=part.name,
+            data_sha256=data_checksum(part.known),
+            output=str(model),
+            vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet counts as known
+            config=config,
+        )
+        start_run(run, state, train, validation)
+    if not run.read_state().finished:
+        run_training(run, on_epoch=lambda _: None)
+    result = PartResult(
+        part.name,
+        len(part.known),
+        run.read_state().seconds,
+        evaluate(model, part.unseen).lines,
+        evaluate(model, part.unseen, in_views=True).lines,
+    )
+    with write_atomically(_readings_file(place)) as out:
+        json.dump(asdict(result), out, ensure_ascii=False)
+    return result
+
+
+def evaluation_of(results: Sequence[PartResult]) -> Evaluation:
+    """All readings of all parts together."""
+    return Evaluation([line for result in results for line in result.lines], sum(result.seconds for result in results))
+
+
+def readings_of(results: Sequence[PartResult], folder: Path) -> list[tuple[Line, Path]]:
+    """All readings of all parts, each with the folder of the model that read it.
+
+    Args:
+        results: of the parts.
+        folder: of the cross-validation.
+    """
+    return [(line, _model_folder(folder / result.name)) for result in results for line in result.lines]
+
+
+def default_folder(data: Path, samples: Sequence[Sample], options: dict[str, Any]) -> Path:
+    """Where a cross-validation of these images with these options is kept, so that the same command finds it again."""
+    given = [f"{key}-{Path(str(value)).name}" for key, value in options.items() if value is not None]
+    return Path("runs") / "crossval" / "-".join([data.stem, data_checksum(samples)[:8], *given])
+
+
+def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> Part:
+    return Part(
+        name,
+        known=[sample for index, sample in enumerate(samples) if index not in unseen],
+        unseen=[sample for index, sample in enumerate(samples) if index in unseen],
+        seed=seed,
+    )
+
+
+def _model_folder(part: Path) -> Path:
+    return part / "model"
+
+
+def _readings_file(part: Path) -> Path:
+    return part / "readings.json"
+
+
+def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample], TrainingConfig]:
+    """What a part is trained on, what its training is watched with, and how it is trained."""
+    train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
+    return train, validation, resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
+
+
+def _check_same(run: RunFolder, part: Part, config: TrainingConfig) -> None:
+    state = run.read_state()
+    if state.config != config or state.data_sha256 != data_checksum(part.known):
+        raise RunError(f"{run.path} holds a training with other settings or images: name another --output.")

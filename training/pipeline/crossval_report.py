@@ -1,0 +1,165 @@
+"""What a cross-validation found: JSON for scripts, Markdown and pictures for people."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from app.shared.cpus import available_cpus
+from app.shared.files import write_atomically
+from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
+from training.evaluation.pictures import CONFUSIONS, RELIABILITY, draw_pictures
+from training.evaluation.reliability import coverage_at, expected_calibration_error, wilson_interval
+from training.evaluation.views import VIEWS
+from training.exporting.export import VERSIONED
+from training.pipeline.crossval import PartResult, evaluation_of, readings_of
+
+JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
+ACCEPTED_PRECISIONS = (0.995, 0.999)
+MOST_CONFUSIONS = 20
+MOST_WRONG_IN_VIEWS = 10
+
+
+def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
+    """Write crossval.json, crossval.md and the pictures in it.
+
+    Args:
+        results: of all parts.
+        folder: of the cross-validation, with a folder a part; the files go there.
+        command: what was typed.
+
+    Returns:
+        The content of crossval.json.
+    """
+    report = make_report(results, command)
+    with write_atomically(folder / JSON_FILE) as file:
+        json.dump(report, file, indent=1, ensure_ascii=False)
+    with write_atomically(folder / MARKDOWN_FILE) as file:
+        file.write(to_markdown(report))
+    draw_pictures(readings_of(results, folder), folder, folder / WORST)
+    return report
+
+
+def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
+    """What crossval.json holds; rates are fractions, intervals are Wilson's at 95 %."""
+    evaluation = evaluation_of(results)
+    confidences = [line.confidence for line in evaluation.lines]
+    right = [line.right for line in evaluation.lines]
+    images = len(right)
+    in_views = [line for result in results for line in result.view_lines]
+    return evaluation.as_json() | {
+        "wer_interval": wilson_interval(images - sum(right), images),
+        "expected_calibration_error": expected_calibration_error(confidences, right),
+        **{_coverage_key(one): coverage_at(one, confidences, right) for one in ACCEPTED_PRECISIONS},
+        "views": VIEWS,
+        "words_right_in_views": sum(line.right for line in in_views),
+        "wrong_in_views": [
+            {"path": line.path, "label": line.label, "prediction": line.prediction, "confidence": line.confidence}
+            for line in in_views
+            if not line.right
+        ],
+        "trainings": [
+            {
+                "name": result.name,
+                "labels": result.known,
+                "images": len(result.lines),
+                "words_right": result.words_right,
+                "seconds": round(result.seconds, 1),
+            }
+            for result in results
+        ],
+        "command": command,
+        "cpus": available_cpus(),
+        "versions": {package: version(package) for package in VERSIONED},
+    }
+
+
+def to_markdown(report: dict[str, Any]) -> str:
+    """The text of crossval.md."""
+    low, high = report["wer_interval"]
+    wrong = report["images"] - report["words_right"]
+    coverages = "\n".join(
+        f"| words of the highest confidences, {precision:.1%} of them right | {report[_coverage_key(precision)]:.1%} |"
+        for precision in ACCEPTED_PRECISIONS
+    )
+    trainings = "\n".join(
+        f"| {one['name']} | {one['labels']} | {one['words_right']} of {one['images']} | {one['seconds'] / 60:.1f} |"
+        for one in report["trainings"]
+    )
+    return f"""# Cross-validation
+
+    {report["command"]}
+
+Every image was read by a model that had not seen it.
+
+| | |
+|---|---|
+| words read right | **{report["words_right"]} of {report["images"]}** |
+| words read right, each image in {report["views"]} slightly shifted views | {_in_views(report)} |
+| word error rate (WER) | {report["wer"]:.2%}, 95 % interval {low:.2%} to {high:.2%} |
+| character error rate (CER) | {report["cer"]:.3%} |
+| expected calibration error | {report["expected_calibration_error"]:.2%} |
+{coverages}
+| minutes of training, all together | {report["seconds"] / 60:.1f} on {processors(report["cpus"])} |
+
+![confidence against accuracy]({RELIABILITY})
+
+{RELIABILITY_EXPLAINED}
+
+## Trainings
+
+| training | labels | words right | minutes |
+|---|---|---|---|
+{trainings}
+
+## Read wrong: {wrong}
+
+{_wrong(report["wrong"])}
+![the images that were read worst]({WORST})
+
+The grid shows images of the data: keep it where they are kept.
+
+## Confusions
+
+![how often each character was read as which]({CONFUSIONS})
+
+{CONFUSIONS_EXPLAINED}
+
+{_confusions(report["confusions"])}
+Made with {", ".join(f"{name} {number}" for name, number in report["versions"].items())}.
+"""
+
+
+def _in_views(report: dict[str, Any]) -> str:
+    wrong = ", ".join(code_cell(line["label"]) for line in report["wrong_in_views"][:MOST_WRONG_IN_VIEWS])
+    more = " …" if len(report["wrong_in_views"]) > MOST_WRONG_IN_VIEWS else ""
+    right = f"{report['words_right_in_views']} of {report['images']}"
+    return f"{right}; wrong: {wrong}{more}" if wrong else right
+
+
+def _coverage_key(precision: float) -> str:
+    return f"coverage_at_{100 * precision:g}"
+
+
+def _wrong(lines: list[dict[str, Any]]) -> str:
+    if not lines:
+        return ""
+    rows = ""
+    for line in lines:
+        label, read = code_cell(line["label"]), code_cell(line["prediction"])
+        rows += f"| {line['path']} | {label} | {read} | {line['confidence']:.3f} |\n"
+    return f"| image | label | read | confidence |\n|---|---|---|---|\n{rows}"
+
+
+def _confusions(confusions: list[dict[str, Any]]) -> str:
+    """The table of what was taken for what, cut to the most frequent; nothing if there is none."""
+    if not confusions:
+        return ""
+    rows = "".join(
+        f"| {code_cell(one['label'])} | {code_cell(one['read'])} | {one['count']} |\n"
+        for one in confusions[:MOST_CONFUSIONS]
+    )
+    left_out = len(confusions) - MOST_CONFUSIONS
+    more = f"\nThe {MOST_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
+    return f"| label | read | times |\n|---|---|---|\n{rows}{more}"
