@@ -12,6 +12,9 @@ from typer.main import get_command
 
 import app.__main__ as app_commands
 import training.__main__ as training_commands
+from app.inference.images.formats import FORMATS
+from app.inference.images.formats.gif import MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS
+from app.inference.images.formats.refused import REFUSED, SVG
 from app.serving.application import create_app
 from app.settings import Settings, variable
 from app.shared.files import write_atomically
@@ -36,6 +39,25 @@ later (503) or waited too long (504). An answer has the request's id in the head
 bring its own."""
 
 
+FORMATS_INTRODUCTION = """\
+All of these are read over HTTP, by `read`, `label`, `validate` and `train` alike. The content of a file decides what it
+is, never its name or its media type: the suffixes say which files of a folder are taken for images.
+
+Pictures may be grey, in colour, of a palette or CMYK. 16 bits a channel become 8, EXIF data turn the picture upright,
+and transparency is laid on white; white ink on a transparent ground is read from its opacity. Size, frames, strips and
+whatever else makes decoding slow are counted before any pixel is decoded, so some rare files are refused that other
+programs open."""
+ANIMATIONS = f"""\
+One picture is composed of the frames, the same for every reading and for training. Of more than
+{MAX_COMPOSED_FRAMES} frames, or more than {MAX_COMPOSED_PIXELS:,} pixels together, some at even distances are taken. What the frames have in common decides:
+
+| frames | picture |
+| --- | --- |
+| hide parts of the text, or show it piece by piece | the darkest of each pixel, or the lightest where the text is light |
+| show all of the text among noise that changes | the median of each pixel |
+| show a text that moves | the frame with the most ink |"""
+
+
 def main() -> None:
     """Write all pages."""
     for path, text in pages().items():
@@ -50,6 +72,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "commands.md": commands_page(),
         REFERENCE / "http.md": http_page(),
+        REFERENCE / "formats.md": formats_page(),
         readme: with_settings(readme.read_text(encoding="utf-8")),
     }
 
@@ -197,6 +220,25 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
         for key, value in schema["properties"].items()
     )
     return f"### {name}\n\n{schema.get('description', '')}\n\n{table(('field', 'type', '', 'meaning'), rows)}"
+
+
+def formats_page() -> str:
+    """The formats that are read, and those that are refused with what to do instead."""
+    read = (
+        (one.name, ", ".join(f"`{suffix}`" for suffix in one.suffixes), f"`{one.media_type}`", one.kinds)
+        for one in FORMATS
+    )
+    refused = ((one.name, f"{one.why[0].upper()}{one.why[1:]}.") for one in REFUSED)
+    return page(
+        "Formats of images",
+        FORMATS_INTRODUCTION,
+        table(("format", "suffixes", "media type", "what is read"), read),
+        "## Animated GIF",
+        ANIMATIONS,
+        "## Recognised and refused",
+        "Whoever sends one of these is told what to do instead; of anything else, which formats are read.",
+        table(("format", "answer"), [*refused, ("SVG", SVG.removeprefix("SVG ").capitalize())]),
+    )
 
 
 def _folded(value: Any, indent: str = "") -> str:
