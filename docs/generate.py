@@ -49,11 +49,12 @@ whatever else makes decoding slow are counted before any pixel is decoded, so so
 programs open."""
 ANIMATIONS = f"""\
 One picture is composed of the frames, the same for every reading and for training. Of more than
-{MAX_COMPOSED_FRAMES} frames, or more than {MAX_COMPOSED_PIXELS:,} pixels together, some at even distances are taken. What the frames have in common decides:
+{MAX_COMPOSED_FRAMES} frames, or more than {MAX_COMPOSED_PIXELS:,} pixels together, some at even distances are taken.
+What the frames have in common decides:
 
 | frames | picture |
 | --- | --- |
-| hide parts of the text, or show it piece by piece | the darkest of each pixel, or the lightest where the text is light |
+| hide parts of the text, or show it piece by piece | the darkest of each pixel; the lightest where the text is light |
 | show all of the text among noise that changes | the median of each pixel |
 | show a text that moves | the frame with the most ink |"""
 
@@ -228,7 +229,7 @@ def formats_page() -> str:
         (one.name, ", ".join(f"`{suffix}`" for suffix in one.suffixes), f"`{one.media_type}`", one.kinds)
         for one in FORMATS
     )
-    refused = ((one.name, f"{one.why[0].upper()}{one.why[1:]}.") for one in REFUSED)
+    refused = [(one.name, f"{one.why}.") for one in REFUSED] + [("SVG", SVG.removeprefix("SVG "))]
     return page(
         "Formats of images",
         FORMATS_INTRODUCTION,
@@ -237,7 +238,7 @@ def formats_page() -> str:
         ANIMATIONS,
         "## Recognised and refused",
         "Whoever sends one of these is told what to do instead; of anything else, which formats are read.",
-        table(("format", "answer"), [*refused, ("SVG", SVG.removeprefix("SVG ").capitalize())]),
+        table(("format", "answer"), ((name, f"{why[0].upper()}{why[1:]}") for name, why in refused)),
     )
 
 
