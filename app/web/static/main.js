@@ -11,7 +11,7 @@ import { showResult } from "./result.js";
 import { addRows, clearRows, markRow, updateRow } from "./table.js";
 
 const SECONDS_TO_READY = 2;
-const NO_FILES = "There was no file in that. Drop or paste images.";
+const NO_FILES = "There was no image file in that. Drop or paste image files.";
 
 let images = [];
 let shown = null;

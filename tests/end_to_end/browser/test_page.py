@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.end_to_end.browser.front_page import (
@@ -55,6 +56,16 @@ class TestImagesComeIn:
         for _ in range(2):
             choose(page, repository / "samples" / "b5wn6.png")
         expect(page.locator("#rows tr")).to_have_count(2)
+
+    @pytest.mark.parametrize("file_format", ["GIF", "BMP", "TIFF"])
+    def test_in_other_formats(self, page: Page, repository: Path, tmp_path: Path, file_format: str) -> None:
+        file = tmp_path / f"sample.{file_format.lower()}"
+        with Image.open(repository / "samples" / "b5wn6.png") as sample:
+            sample.convert("L").save(file, file_format)
+        choose(page, file)
+        expect_text(page, "b5wn6")
+        size = "No preview in this browser" if file_format == "TIFF" else "200 × 50 px"
+        expect(page.locator("#result-size")).to_have_text(size)
 
     def test_by_a_sample(self, page: Page) -> None:
         for text in ("b5wn6", "7ydp3", "4gm8x", "ef2ec"):
