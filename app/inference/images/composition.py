@@ -5,7 +5,8 @@ differs from it. Three pictures come into question:
 
 - the median of each pixel over the frames, where what moves is noise before a text that stays;
 - a single frame, the one with the most ink, where the text itself moves;
-- the darkest of each pixel, or the lightest if the ink is lighter than the ground, where frames hide parts.
+- the darkest of each pixel, or the lightest if the ink is lighter than the ground, where frames hide parts; the second
+  or third darkest, if there is noise besides.
 """
 
 import cv2
@@ -14,13 +15,17 @@ from numpy.typing import NDArray
 
 from app.inference.images.pixels import Pixels
 
+FEW = 0.5
+"""The part of the pixels with noise, and of those with text, that may not lie between them."""
 SUBSTANTIAL = 0.6
 """The part of a frame's ink that must stay for the rest to be noise."""
 STEADY = 0.95
 """The part of what stays that each frame shows, on average, where nothing hides it."""
-SHARED, ALIKE, CELL = 0.5, 0.5, 4
-"""Of a text that moves, the part of the cells, of so many pixels a side, that have ink in another frame too, at least,
-and how many of those are alike, at most."""
+CELL, UNLIKE = 4, 3
+"""The side of the cells in which frames are compared, and how many of a cell's pixels noise may change."""
+SHARED, ALIKE = 0.5, 0.4
+"""Of a text that moves, the part of a frame's inked cells that have ink in another frame too, at least, and the part of
+those that are alike, at most."""
 
 Frames = NDArray[np.uint8]
 """Grey (frames, height, width) or blue, green, red (frames, height, width, 3)."""
@@ -34,13 +39,13 @@ def compose(frames: Frames) -> Pixels:
         (height, width), or (height, width, 3) where the frames have colours.
     """
     ink, is_dark = _find_ink(_grey(frames))
-    stays = ink.mean(axis=0) > 0.5
-    if _is_steady(ink, stays):
-        return _median(frames)
+    if _is_steady(ink):
+        return _ranked(frames, len(frames) // 2)
     fullest = int(ink.sum(axis=(1, 2)).argmax())
     if _moves(ink, fullest):
         return frames[fullest]
-    return frames.min(axis=0) if is_dark else frames.max(axis=0)
+    rank = _times_to_trust(ink) - 1
+    return _ranked(frames, rank if is_dark else len(frames) - 1 - rank)
 
 
 def _grey(frames: Frames) -> NDArray[np.uint8]:
@@ -66,8 +71,9 @@ def _middle(grey: NDArray[np.uint8]) -> int:
     return int(np.searchsorted(np.cumsum(np.bincount(grey.reshape(-1), minlength=256)), grey.size / 2))
 
 
-def _is_steady(ink: Mask, stays: Mask) -> bool:
-    """Whether a text stays while something else comes and goes, before it or beside it."""
+def _is_steady(ink: Mask) -> bool:
+    """Whether the ink that most frames show is the text, and what else there is comes and goes."""
+    stays = ink.mean(axis=0) > 0.5
     staying = stays.sum()
     if not staying:
         return False
@@ -82,7 +88,7 @@ def _moves(ink: Mask, fullest: int) -> bool:
     others = np.delete(cells, fullest, axis=0)
     inked = others.any(axis=-1)
     both = inked & cells[fullest].any(axis=-1)
-    alike = (others == cells[fullest]).all(axis=-1) & both
+    alike = ((others != cells[fullest]).sum(axis=-1) <= UNLIKE) & both
     return bool(both.sum() > SHARED * inked.sum() and alike.sum() < ALIKE * both.sum())
 
 
@@ -95,6 +101,18 @@ def _cells(ink: Mask) -> Mask:
     return cells.reshape(count, rows * columns, CELL * CELL)
 
 
-def _median(frames: Frames) -> Pixels:
-    middle = len(frames) // 2
-    return np.partition(frames, middle, axis=0)[middle]
+def _times_to_trust(ink: Mask) -> int:
+    """Return in how many frames a pixel must have ink for that not to be noise: in one, unless there is much noise.
+
+    Noise changes from frame to frame, and a text is hidden in some of them. So of pixels that have ink in one frame
+    there are then many, in two or three few, and in more of them many again.
+    """
+    times = np.bincount(ink.sum(axis=0).reshape(-1), minlength=4)
+    fewest = 2 + int(times[2 : max(3, len(ink) // 2 + 1)].argmin())
+    is_valley = times[fewest] < FEW * min(times[1], times[fewest + 1 :].sum())
+    return fewest if is_valley else 1
+
+
+def _ranked(frames: Frames, rank: int) -> Pixels:
+    """Return of each pixel the value that has so many darker ones."""
+    return np.partition(frames, rank, axis=0)[rank]

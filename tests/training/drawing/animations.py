@@ -81,6 +81,11 @@ def among_noise(picture: Frame, rng: np.random.Generator) -> list[Frame]:
     return frames
 
 
+def behind_a_bar_and_noise(picture: Frame, rng: np.random.Generator) -> list[Frame]:
+    """Hide a third of the width in each frame, and draw lines and dots over it."""
+    return [among_noise(frame, rng)[0] for frame in hidden_by(255)(picture, rng)]
+
+
 def moving(picture: Frame, rng: np.random.Generator) -> list[Frame]:
     """Move the whole text by some pixels in each frame."""
     frames = []
@@ -98,7 +103,11 @@ HIDING: dict[str, Callable[[Frame, np.random.Generator], list[Frame]]] = {
     "blinds": in_blinds,
     "a window": through_a_window,
 }
-OTHERWISE = {"a black bar": hidden_by(0), "noise": among_noise, "moving": moving}
+OTHERWISE = {
+    "a black bar": hidden_by(0),
+    "noise": among_noise,
+    "moving": moving,
+}
 
 
 def animated(text: str, seed: int, animate: Callable[[Frame, np.random.Generator], list[Frame]]) -> bytes:
