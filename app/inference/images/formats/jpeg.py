@@ -53,8 +53,12 @@ JPEG = Format(
 )
 
 
-def picture_of(data: bytes) -> tuple[bytes, bytes]:
+def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> tuple[bytes, bytes]:
     """Return a JPEG of the segments that make the picture, and the EXIF data, empty if there are none.
+
+    Args:
+        data: the file.
+        max_segments: how many it may have before the first scan.
 
     Raises:
         UnsupportedImageError: neither baseline nor progressive.
@@ -64,7 +68,7 @@ def picture_of(data: bytes) -> tuple[bytes, bytes]:
     tables: list[bytes] = []
     exif = b""
     start = 0
-    for marker, start, end in _segments(data):
+    for marker, start, end in _segments(data, max_segments):
         body = data[start + 4 : end]
         if marker in _RARE:
             raise UnsupportedImageError(
@@ -86,10 +90,10 @@ def picture_of(data: bytes) -> tuple[bytes, bytes]:
     return b"".join([SIGNATURE[:2], *colour_spaces.values(), *tables, data[start:]]), exif
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _segments(data: bytes, max_segments: int) -> Iterator[tuple[int, int, int]]:
     """Yield the segments up to the first scan: the marker, and where marker and segment start and end."""
     end = 2
-    for _ in range(MAX_SEGMENTS):
+    for _ in range(max_segments):
         found = _MARKER.search(data, end)
         if found is None:
             raise cut_off("JPEG")
@@ -103,4 +107,4 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield marker, start, end
         if marker == _SCAN:
             return
-    raise damaged("JPEG", f"it has more than {MAX_SEGMENTS:,} segments before its pixels")
+    raise damaged("JPEG", f"it has more than {max_segments:,} segments before its pixels")

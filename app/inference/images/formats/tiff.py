@@ -50,6 +50,8 @@ TOGETHER, SEPARATE = 1, 2
 MAX_EXTRA_SAMPLES = 1
 UNSIGNED, NO_PREDICTION, DIFFERENCES = 1, 1, 2
 MAX_PIECES, QUICK_PIECES = 10_000, 300
+MAX_JPEG_PIECES, MAX_JPEG_SEGMENTS = 1024, 20
+"""Each JPEG is looked through as a file of its own; one whose tables the page holds has five segments."""
 TILE_SIDE = 16
 """Sides of tiles are multiples of it."""
 MAX_TILES_PIXELS = 2
@@ -165,8 +167,9 @@ def _read_pieces(tags: Tags, page: _Page, limits: ImageLimits) -> _Pieces:
     pieces = _Pieces(width, height, math.ceil(page.width / width) * math.ceil(page.height / height) * planes)
     if pieces.pixels > MAX_TILES_PIXELS * planes * limits.max_pixels:
         raise ImageTooLargeError(f"The tiles of the TIFF image are too large; {limits}")
-    if pieces.number > MAX_PIECES:
-        raise damaged("TIFF", f"it has more than {MAX_PIECES:,} strips or tiles")
+    max_pieces = MAX_JPEG_PIECES if page.compression == JPEG_STRIPS else MAX_PIECES
+    if pieces.number > max_pieces:
+        raise damaged("TIFF", f"it has more than {max_pieces:,} strips or tiles")
     return pieces
 
 
@@ -185,7 +188,9 @@ def _contents(data: bytes, tags: Tags, page: _Page, pieces: _Pieces) -> list[byt
     for number, (content, length) in enumerate(zip(contents, lengths, strict=True)):
         if len(content) < length or len(content) < _least_bytes(page, pieces, number, in_tiles=in_tiles):
             raise cut_off("TIFF")
-    return [jpeg_picture_of(one)[0] for one in contents] if page.compression == JPEG_STRIPS else contents
+    if page.compression != JPEG_STRIPS:
+        return contents
+    return [jpeg_picture_of(content, MAX_JPEG_SEGMENTS)[0] for content in contents]
 
 
 def _least_bytes(page: _Page, pieces: _Pieces, number: int, *, in_tiles: bool) -> int:

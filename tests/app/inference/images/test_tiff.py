@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.images import DamagedImageError, UnsupportedImageError, decode_image
-from tests.app.inference.images.image_files import jpeg
+from tests.app.inference.images.image_files import jpeg, segment
 from tests.app.inference.images.tiff_files import Tag, page, tiff
 
 WIDTH, HEIGHT = 21, 10
@@ -185,6 +185,13 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "half a palette": (lambda: tiff(page(9, 9, photometric=3) | {320: (3, [0] * 99)}, [bytes(81)]), "palette"),
     "many tags": (lambda: tiff(page(9, 9) | {40_000 + n: [1] for n in range(1001)}, [bytes(81)]), "1,000 tags"),
     "many values": (lambda: tiff(page(9, 9) | {338: (3, [0] * 20_001)}, [bytes(81)]), "20,000 values"),
+    "many JPEGs": (lambda: tiff(page(9, 1025, compression=7) | {278: [1]}, [jpeg(size=(9, 1))] * 1025), "1,024 strips"),
+    "a JPEG of many segments": (
+        lambda: tiff(
+            page(9, 9, compression=7), [jpeg(size=(9, 9)).replace(b"\xff\xd8", b"\xff\xd8" + segment(0xFE, b"") * 20)]
+        ),
+        "20 segments",
+    ),
     "a JPEG of another size": (lambda: tiff(page(9, 9, compression=7), [jpeg(size=(64, 64))]), "cannot be decoded"),
 }
 
