@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import uuid
+from collections import deque
 from http import HTTPStatus
 from typing import Any, ClassVar, NamedTuple
 
@@ -74,10 +75,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._taking: asyncio.TimerHandle | None = None
         self._waits_for = ""  # "head", "body", or nothing between requests
         self._loose_bytes = 0  # of a head, or of trailers, that has not ended
-        self._is_loose = False  # nothing else has come of late
+        self._is_loose = False  # nothing else came last
+        self._trailer_bytes = 0  # that came last
         self._begun = 0  # requests, ever
-        self._unanswered = 0  # requests that are all there
-        self._last_words: bytes | None = None  # when they are answered, this is said and the connection closed
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._last_words: bytes | None = None  # said when all that came whole is answered, before closing
         self._is_last = False  # no request is taken after the one that is under way or comes next
 
     @classmethod
@@ -92,9 +94,12 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._wait(HEAD_TOO_SLOW, self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Wait no more, and let all requests know; uvicorn tells the last of them only."""
         self._stop_waiting()
         self._stop_taking()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -102,10 +107,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._last_words is not None:
             return
         self._unset_keepalive_if_required()
-        before, self._is_loose = (self._begun, self._waits_for), True
+        before, self._is_loose, self._trailer_bytes = (self._begun, self._waits_for), True, 0
         self._parse(data)
-        if self._waits_for and self._is_loose:
-            self._loose_bytes += len(data)
+        if self._waits_for:
+            self._loose_bytes += len(data) if self._is_loose else self._trailer_bytes
             if self._loose_bytes > MAX_HEAD_BYTES:
                 self._refuse(TRAILERS_TOO_LARGE if self._waits_for == "body" else HEAD_TOO_LARGE)
         if self.transport.is_closing() or self._last_words is not None:
@@ -120,9 +125,9 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what came whole to a client that sends no more, but may still read."""
-        if self._unanswered and self._last_words is None:
+        if self._is_answering() and self._last_words is None:
             self._end_with(b"")
-        return bool(self._unanswered)
+        return self._is_answering()
 
     def pause_writing(self) -> None:
         """Give the client a time to take what is written."""
@@ -155,8 +160,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._waits_for == "head":
             super().on_header(name, value)
         else:
-            self._loose_bytes += _line_bytes(name, value)
-            if self._loose_bytes > MAX_HEAD_BYTES:
+            self._trailer_bytes += _line_bytes(name, value)
+            if self._loose_bytes + self._trailer_bytes > MAX_HEAD_BYTES:
                 raise RefusedError(TRAILERS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
@@ -168,6 +173,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         _check_head(self.url, self.headers, self.parser.get_http_version())
         super().on_headers_complete()
         self._waits_for, self._loose_bytes = "body", 0
+        self._unanswered.append(self.cycle)
         if self._is_last:
             self.cycle.keep_alive = False
         if self.scope["method"] != "HEAD":
@@ -183,13 +189,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._waits_for, self._is_loose = "", False
-        if not self.cycle.response_complete:
-            self._unanswered += 1
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """It is answered."""
-        self._unanswered = max(0, self._unanswered - 1)  # or it is answered before all of it has come
+        self._unanswered.popleft()
         if self._last_words is not None and not self._unanswered:
             self._close_with(self._last_words)
         super().on_response_complete()
@@ -223,6 +227,11 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._refuse(why.args[0] if isinstance(why, RefusedError) else NOT_HTTP)
         return 0
 
+    def _is_answering(self) -> bool:
+        """Whether requests that came whole are unanswered."""
+        is_coming = self._waits_for == "body" and not self.cycle.response_complete
+        return len(self._unanswered) > is_coming
+
     def _wait(self, complaint: Refusal, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self._refuse, complaint)
 
@@ -253,11 +262,12 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _end_with(self, last_words: bytes) -> None:
         """Take no more; close the connection once the requests before the one that is coming are answered."""
         self._stop_waiting()
-        if not self._unanswered:
+        if not self._is_answering():
             self._close_with(last_words)
             return
         if self._waits_for == "body":
             self.pipeline.popleft()
+            self._unanswered.pop()
             self._waits_for = ""
         self._last_words = last_words
 
