@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server import MAX_HEAD_BYTES
+from app.serving.server import MAX_HEAD_BYTES
 from tests.end_to_end.conftest import Server
 from tests.end_to_end.wire import Wire
 
