@@ -3,6 +3,7 @@
 An ONNX file is a program. It may loop, take all of the memory, or meet a fault of ONNX Runtime that ends its process.
 """
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ SECONDS = 120
 MEMORY_BYTES, FILE_SIZES = 1 << 30, 6
 """What it may take of memory, besides some times the size of its file."""
 MAX_VERDICT_BYTES = 1_000_000
+PR_SET_PDEATHSIG = 1  # of prctl.h
 TOO_SLOW = f"{MODEL_FILE} takes too long to load and to read blank images"
 TOO_LARGE = f"{MODEL_FILE} needs too much memory"
 STOPPING = "the service is stopping"
@@ -45,6 +47,8 @@ def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextMode
     """
     sums = model_sums(folder)
     key = frozenset(sums.items())
+    if is_stopping():
+        raise ModelError(STOPPING)
     if key not in _passed and sys.platform != "win32":
         if _try_elsewhere(folder, is_stopping) != sums:
             raise ModelError("a file changed while the model was tried")
@@ -75,7 +79,7 @@ def _start(to: Connection, folder: Path) -> "ForkProcess | subprocess.Popen[byte
 
     A copy has all the locks that threads hold, and no threads: only who has no others is copied.
     """
-    if len(list(Path("/proc/self/task").glob("*"))) == 1:
+    if _is_alone():
         copy = multiprocessing.get_context("fork").Process(target=_try, args=(to, folder), daemon=True)
         copy.start()
         return copy
@@ -84,6 +88,11 @@ def _start(to: Connection, folder: Path) -> "ForkProcess | subprocess.Popen[byte
     command = [sys.executable, "-P", "-c", program, str(to.fileno()), str(folder)]
     path = os.pathsep.join(filter(None, sys.path))
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, pass_fds=[to.fileno()])  # noqa: S603
+
+
+def _is_alone() -> bool:
+    """Whether this process has one thread; on other systems than Linux nobody can tell."""
+    return len(list(Path("/proc/self/task").glob("*"))) == 1
 
 
 def _status(process: "ForkProcess | subprocess.Popen[bytes]") -> int | None:
@@ -143,7 +152,10 @@ def _try(to: Connection, folder: Path) -> None:
 
 
 def _limit(folder: Path) -> None:
-    """Bound what this process takes from now on; where memory is short, it is the first to be killed."""
+    """Bound what this process takes from now on.
+
+    It ends when the one that waits for it ends, and where memory is short, it is the first to be killed.
+    """
     import resource  # noqa: PLC0415 - there is none on Windows
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what a processor can read, a GPU can, which would need far more
@@ -155,7 +167,8 @@ def _limit(folder: Path) -> None:
     seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + size // BYTES_A_SECOND
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # where there is no /proc
+    with suppress(AttributeError, OSError):  # what there is on Linux only
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         most = mapped + MEMORY_BYTES + FILE_SIZES * size
