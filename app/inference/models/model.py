@@ -295,7 +295,8 @@ def _open_session(graph: bytes) -> ort.InferenceSession:
     available = ort.get_available_providers()
     providers = [name for name in PREFERRED_PROVIDERS if name in available]
     try:
-        return ort.InferenceSession(graph, options, providers=providers)
+        # Without others, it would only try the same again, and write about it where log lines go.
+        return ort.InferenceSession(graph, options, providers=providers, enable_fallback=int(len(providers) > 1))
     except Exception as error:
         # ONNX Runtime raises a kind of its own for each fault and promises none.
         raise ModelError(f"{MODEL_FILE} is not an ONNX model that ONNX Runtime can load") from error
