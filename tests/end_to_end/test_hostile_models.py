@@ -1,4 +1,4 @@
-"""Models by mistake or malice in the store of the real service: the others are served, and it ends when it is told to."""
+"""Models by mistake or malice in the store of the real service: the others are served, and it ends when told to."""
 
 import signal
 from collections.abc import Callable
