@@ -47,14 +47,13 @@ def test_the_others_are_served_and_the_log_says_why(run_server: RunServer, store
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_one_that_loops_is_refused_by_every_reload_and_does_not_hold_up_the_end(
+def test_one_that_loops_is_refused_by_a_reload_and_does_not_hold_up_the_end(
     run_server: RunServer, store: Path, workers: int
 ) -> None:
     server = start(run_server, store, workers)
     write_looping(store / "loop" / "1")
-    for _ in range(2):
-        answer = httpx.post(f"{server.url}/models/reload", headers=KEY)
-        assert answer.json()["unchanged"] == [{"name": "good", "version": "1"}]
-        assert "takes too long" in answer.json()["broken"][0]["reason"]
+    answer = httpx.post(f"{server.url}/models/reload", headers=KEY).json()
+    assert answer["unchanged"] == [{"name": "good", "version": "1"}]
+    assert "takes too long" in answer["broken"][0]["reason"]
     server.process.send_signal(signal.SIGHUP)
     assert server.stop() == 0
