@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     head_timeout: Annotated[float, Field(gt=0)] = 10
     """How many seconds the headers of a request may take to arrive, or a new connection to say anything."""
     body_timeout: Annotated[float, Field(gt=0)] = 30
-    """How many seconds the body of a request may take to arrive."""
+    """How many seconds the body of a request may take to arrive, and a client to take what is written to it."""
     drain_seconds: Annotated[float, Field(ge=0)] = 0
     """How many seconds to go on serving after SIGTERM, not ready any more, so that a load balancer notices."""
     model_store: Annotated[Path, AfterValidator(_readable_folder)] = Path("model_store")

@@ -3,7 +3,8 @@
     python -m benchmarks.faults [FAULT …] [--times N]
 
 Overload: many times the connections that may wait; refusals must be quick, and what is accepted must not suffer.
-SIGTERM under load, a killed worker under load, a storm of reloads, silent sockets. Prints a line a fault, with what is
+SIGTERM under load, a killed worker under load, a storm of reloads, silent sockets, clients that read nothing, trailers
+without end. Prints a line a fault, with what is
 wanted of it, and ends with status 1 if any is not had.
 """
 
@@ -19,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -179,12 +180,49 @@ def silence(_times: int) -> Iterator[Outcome]:
         yield Outcome(f"memory grew by {grown:.0f} MB", closed == 1000 and grown < 50)
 
 
+def readers(_times: int) -> Iterator[Outcome]:
+    """Clients that ask twenty times for a large file and read nothing."""
+    with service(OCR_BODY_TIMEOUT="5") as one, ExitStack() as stack:
+        page = httpx.get(f"http://127.0.0.1:{one.port}/docs").text
+        (script,) = re.findall(r'src="(/[^"]+swagger[^"]+js)"', page)
+        before, opened = one.memory, _descriptors(one)
+        for _ in range(400):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", one.port))
+            client.sendall(f"GET {script} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20)
+        calm = send_load(one.port, IMAGE, CONNECTIONS, seconds=4)
+        grown, held = one.memory - before, _descriptors(one) - opened
+        bad = sum(len(times) for status, times in calm.answers.items() if status != 200)
+        yield Outcome(f"400 clients that read nothing: {held} descriptors and {grown:.0f} MB", grown < 200)
+        yield Outcome(f"{calm.count(200)} read meanwhile, {bad} not", bad == 0)
+        began = time.monotonic()
+        while (left := _descriptors(one) - opened) > 0 and time.monotonic() < began + 60:
+            time.sleep(0.1)
+        yield Outcome(f"{time.monotonic() - began:.0f} s later {max(left, 0)} descriptors", left <= 0)
+
+
+def trailers(_times: int) -> Iterator[Outcome]:
+    """Sixty megabytes of trailers behind a body."""
+    with service() as one, socket.create_connection(("127.0.0.1", one.port)) as client:
+        before, sent = one.memory, 0
+        client.sendall(b"POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n")
+        with suppress(ConnectionError):
+            while sent < 60 << 20:
+                client.sendall(b"a: b\r\n" * 1000)
+                sent += 6000
+        grown = one.memory - before
+        yield Outcome(f"trailers: hung up after {sent / 1000:.0f} kB; memory grew by {grown:.0f} MB", grown < 5)
+
+
 FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
     "overload": (overload, 1),
     "stops": (stops, 50),
     "kills": (kills, 5),
     "reloads": (reloads, 500),
     "silence": (silence, 1),
+    "readers": (readers, 1),
+    "trailers": (trailers, 1),
 }
 
 
@@ -241,6 +279,11 @@ def _probing(port: int, seconds: list[float]) -> Iterator[None]:
     yield
     done.set()
     thread.join()
+
+
+def _descriptors(one: Service) -> int:
+    """The files and sockets that the workers have open."""
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in one.workers)
 
 
 def _is_closed(connection: socket.socket) -> bool:

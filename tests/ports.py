@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from app.serving.listening import bind
+from socket import SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, socket
 
 
 @contextmanager
 def held_port() -> Iterator[int]:
     """A port at which others can listen meanwhile, at any address; the system gives it to nobody who asks for any."""
-    with bind("", 0) as held:
+    with socket() as held:
+        held.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        held.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+        held.bind(("", 0))
         yield held.getsockname()[1]

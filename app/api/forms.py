@@ -12,6 +12,8 @@ MAX_BOUNDARY_CHARACTERS = 70  # RFC 2046, 5.1.1
 # What nearly all clients send, and the library would say the same of, in a tenth of its time.
 _USUAL_TYPE = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'()+_./:=?-]+)")
 _USUAL_DISPOSITION = re.compile(rb'form-data; name="([^"\\%]*)"; filename="[^"\\]*"')
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ENCODED_FILENAME = re.compile(rb";[ \t]*filename\*[0-9*]*[ \t]*=", re.IGNORECASE)  # RFC 2231; the library drops it
 _END_OF_LINE = re.compile(rb"[ \t]*\r\n")
 
 
@@ -82,6 +84,7 @@ def _check_part(head: bytes, field: bytes) -> None:
     else:
         _, options = parse_options_header(disposition)
         name, is_file = options.get(b"name", b""), b"filename" in options
+        is_file = is_file or _ENCODED_FILENAME.search(_QUOTED.sub(b"", disposition)) is not None
     if not name:
         raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part has no name.")
     if name != field or not is_file:

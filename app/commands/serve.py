@@ -30,7 +30,7 @@ def serve() -> None:
 
     settings = settings_or_exit()
     try:
-        _try_address(settings)
+        claimed = _claim_address(settings)
     except OSError as error:
         address = f"{settings.host}, port {settings.port}"
         sys.stderr.write(f"OCR_HOST, OCR_PORT: Cannot listen on {address}: {error.strerror}\n")
@@ -56,32 +56,37 @@ def serve() -> None:
     }
     if sys.platform == "linux":
         options["loop"] = "app.serving.listening:WorkerLoop"
-    if settings.workers == 1 or sys.platform != "linux":
+    if claimed is None:
         uvicorn.run(APPLICATION, **options)
     else:
-        _serve_on_several_sockets(settings, uvicorn.Config(APPLICATION, **options))
+        _serve_on_several_sockets(claimed, uvicorn.Config(APPLICATION, **options))
 
 
-def _serve_on_several_sockets(settings: Settings, config: "uvicorn.Config") -> None:
+def _serve_on_several_sockets(claimed: socket.socket, config: "uvicorn.Config") -> None:
     """What uvicorn does for several workers, but for the socket of each."""
     from uvicorn.supervisors import Multiprocess
 
     from app.observability.counts import sharing
-    from app.serving.listening import bind
 
-    with bind(settings.host, settings.port) as taken, sharing():
-        host, port = taken.getsockname()[:2]
+    with claimed, sharing():
+        host, port = claimed.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
-        Multiprocess(config, sockets=[taken]).run()
+        Multiprocess(config, sockets=[claimed]).run()
 
 
-def _try_address(settings: Settings) -> None:
-    """Raise what uvicorn would meet later, and with two workers log without naming the address."""
+def _claim_address(settings: Settings) -> socket.socket | None:
+    """Take the address for several workers; for one, only raise what uvicorn would meet later."""
+    if settings.workers > 1 and sys.platform == "linux":
+        from app.serving.listening import claim
+
+        return claim(settings.host, settings.port)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
+        listener.listen(1)  # a port that another service has taken for its workers can be bound to
+    return None
 
 
 def _warn_of_unknown_variables() -> None:

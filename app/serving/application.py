@@ -125,7 +125,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     drain_on_sigterm(app.state, settings.drain_seconds)
     log.info("starting", threads=threads)
-    app.state.store = ModelStore(settings.model_store, settings.default_model)
+    app.state.store = ModelStore(
+        settings.model_store, settings.default_model, is_stopping=lambda: bool(app.state.draining)
+    )
     app.state.reloading = asyncio.Lock()
     await warm_up(app)
     show_changes(app, None)

@@ -28,7 +28,6 @@ def drain_on_sigterm(state: State, seconds: float) -> None:
     stop = signal.getsignal(signal.SIGTERM)
 
     def begin_to_stop() -> None:
-        state.draining = True
         state.metrics.ready.set(False)
         log.info("stopping", drain_seconds=seconds)
         loop.call_later(seconds, stop_server)
@@ -38,6 +37,7 @@ def drain_on_sigterm(state: State, seconds: float) -> None:
             stop(signal.SIGTERM, None)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
+        state.draining = True  # at once, also while the models are loaded
         loop.call_soon_threadsafe(begin_to_stop)
 
     signal.signal(signal.SIGTERM, on_signal)

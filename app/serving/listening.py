@@ -23,19 +23,38 @@ Factory = Callable[[], Any]
 log = structlog.get_logger("app.server")
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take a port for the workers; nobody listens on this socket itself.
+def claim(host: str, port: int) -> socket.socket:
+    """Take a port for the workers alone; nobody listens on this socket itself.
+
+    Sockets that may share their port would share it with those of another service, too. So this one listens for a
+    moment, which of all sockets of an address only one can that does not share; then it shares with those that ask
+    to, but, as it may not be used again, not with another that listens for a moment.
 
     Raises:
         OSError: the address is taken or none of this machine's.
     """
-    taken = _bound_like(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if port == 0:  # the system takes back what it chose when nobody listens any more
+        with socket.socket(family) as free:
+            free.bind((host, 0))
+            port = free.getsockname()[1]
+    taken = socket.socket(family)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen(1)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        taken.close()
+        raise
     taken.set_inheritable(True)
     return taken
 
 
 class WorkerLoop(uvloop.Loop):
-    """The event loop of a worker, which listens beside a socket that `bind` made, not on it."""
+    """The event loop of a worker, which listens beside a socket that `claim` made, not on it."""
 
     async def create_server(  # type: ignore[override]
         self,

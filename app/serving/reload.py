@@ -45,7 +45,7 @@ async def reload_models(app: FastAPI) -> Changes:
         def load() -> ModelStore:
             # The store is asked first, since one that is not there would be taken for one without models.
             next(settings.model_store.iterdir(), None)
-            return ModelStore(settings.model_store, settings.default_model, before)
+            return ModelStore(settings.model_store, settings.default_model, before, lambda: bool(state.draining))
 
         try:
             state.store = await run_sync(load)

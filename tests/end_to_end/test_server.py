@@ -313,6 +313,15 @@ def test_a_port_that_is_taken_stops_the_start_and_is_named(run_server: RunServer
     assert line == f"OCR_HOST, OCR_PORT: Cannot listen on 127.0.0.1, port {port}: Address already in use"
 
 
+def test_of_two_services_that_start_at_once_one_is_refused(run_server: RunServer, port: int) -> None:
+    servers = [run_server(wait=False, OCR_PORT=str(port), OCR_WORKERS="2") for _ in range(2)]
+    servers[0].wait_until(lambda: any(server.process.poll() for server in servers))
+    refused, serving = sorted(servers, key=lambda server: server.process.poll() is None)
+    assert refused.log.endswith(f"Cannot listen on 127.0.0.1, port {port}: Address already in use\n")
+    serving.wait_until_started(2)
+    assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+
+
 def test_the_settings_reach_the_workers(run_server: RunServer, samples: dict[str, bytes]) -> None:
     server = run_server(OCR_MAX_UPLOAD_BYTES="1000", OCR_API_KEY="opensesame")
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=GENEROUS_SECONDS)

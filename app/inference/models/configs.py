@@ -10,8 +10,18 @@ from app.shared.files import FileError, read_file
 
 CONFIGS_FILE = "configs.yaml"
 MAX_BYTES = 1_000_000
+MAX_TOKENS, MAX_DEPTH = 2_000, 8
+"""Of the YAML, of which the keys need a tenth: PyYAML takes minutes for a file of brackets."""
 MAX_INPUT_PIXELS = 1_000_000
 """Of the network's input: a mistyped size does not take all of the memory."""
+
+OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 class ConfigsError(FileError):
@@ -22,12 +32,12 @@ class Calibration(BaseModel):
     """How the network's probabilities become confidences.
 
     `temperature` divides the logits (Guo et al., "On Calibration of Modern Neural Networks", 2017);
-    above 1 it makes the model less sure.
+    above 1 it makes the model less sure. What training finds is from 0.5 to 4.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+    temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
 
 
 class ModelConfigs(BaseModel):
@@ -100,9 +110,14 @@ def write_configs(configs: ModelConfigs, folder: Path) -> None:
 
 
 def _load_yaml(text: str) -> Any:
-    # With aliases, some lines can mean more than fills the memory.
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
-        raise yaml.YAMLError("aliases are not accepted")
+    depth = 0
+    for count, token in enumerate(yaml.scan(text, Loader=yaml.SafeLoader)):
+        # With aliases, some lines can mean more than fills the memory.
+        if isinstance(token, yaml.AliasToken):
+            raise yaml.YAMLError("aliases are not accepted")
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if count > MAX_TOKENS or depth > MAX_DEPTH:
+            raise yaml.YAMLError("more than any configuration needs")
     return yaml.safe_load(text)
 
 

@@ -24,6 +24,34 @@ def version_folders(model: Path) -> list[Path]:
     return sorted(_subfolders(model), key=lambda path: _natural_order(path.name), reverse=True)
 
 
+def misnamed_folders(folder: Path) -> list[Path]:
+    """The folders in the store, or in that of a model, that hold a model and cannot be used for their name.
+
+    Hidden ones are left out: they may be copied just now.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and not VALID_NAME.fullmatch(path.name) and path.is_dir() and _has_model(path)
+    ]
+
+
+def shown(name: str) -> str:
+    """A name as it can be shown and logged: folders may be called by any bytes."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+
+
+def _has_model(folder: Path) -> bool:
+    """Whether a model stands in a folder, or in one of those in it."""
+    try:
+        return any(next(folder.glob(pattern), None) for pattern in ("*.onnx", "*/*.onnx"))
+    except OSError:
+        return False
+
+
 def _subfolders(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.is_dir() and VALID_NAME.fullmatch(path.name)]
 

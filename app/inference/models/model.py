@@ -73,12 +73,15 @@ class OnnxInferenceModel:
         ModelError: the file is missing, is no ONNX model, or has other inputs and outputs.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sha256: str | None = None) -> None:
+        """Open the file, if its checksum is the given one."""
         try:
             graph = read_file(path, MAX_FILE_BYTES)
         except FileError as error:
             raise ModelError(str(error)) from error
         self.sha256 = hashlib.sha256(graph).hexdigest()
+        if sha256 not in {None, self.sha256}:
+            raise ModelError(f"{path.name} changed while it was read")
         self.session = _open_session(graph)
         self.providers: list[str] = self.session.get_providers()
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
@@ -116,16 +119,20 @@ class ImageToTextModel(OnnxInferenceModel):
         ModelError: anything is missing, broken, or does not fit together.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.sums = model_sums(folder)
+    def __init__(self, folder: Path, sums: dict[str, str] | None = None) -> None:
+        """Load the network.
+
+        Args:
+            folder: of the network.
+            sums: see `model_sums`, if they are known; the network must have its own.
+        """
+        self.sums = model_sums(folder) if sums is None else sums
         try:
             self.configs = read_configs(folder)
             golden = read_golden(folder)
         except FileError as error:
             raise ModelError(str(error)) from error
-        super().__init__(folder / MODEL_FILE)
-        if self.sha256 != self.sums[MODEL_FILE]:
-            raise ModelError(f"{MODEL_FILE} changed while it was read")
+        super().__init__(folder / MODEL_FILE, self.sums[MODEL_FILE])
         self.codec = CtcCodec(self.configs.vocab, self.configs.blank_index)
         self.width, self.height = self.configs.width, self.configs.height
         self.channels_first, self.channels = self._layout()
@@ -228,11 +235,13 @@ class ImageToTextModel(OnnxInferenceModel):
         raise ModelError(f"configs.yaml says {wanted}, but {MODEL_FILE} takes {_shape_in_words(shape)}")
 
     def _warm_up(self) -> int:
-        """Run blank images, so that the first request is as fast as the next, and check what comes out."""
-        blank = np.full((self.height, self.width, self.channels), 255, np.uint8)
+        """Run a blank image and noise, so that the first request is as fast as the next; check what comes out."""
+        size = (self.height, self.width, self.channels)
+        blank = np.full(size, 255, np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, size, np.uint8)
         try:
-            output = self.run(self._to_batch([blank, blank]))
-            self.run(self._to_batch([blank]))
+            output = self.run(self._to_batch([blank, noise]))
+            alone = self.run(self._to_batch([noise]))
         except Exception as error:
             # ONNX Runtime raises a kind of its own for each fault and promises none.
             raise ModelError(f"{MODEL_FILE} fails on a batch of {self.width}×{self.height} images") from error
@@ -241,6 +250,13 @@ class ImageToTextModel(OnnxInferenceModel):
                 f"the vocabulary has {len(self.codec.vocab)} characters, so {MODEL_FILE} must put out "
                 f"{self.codec.classes} classes a step (one is the blank), but puts out {list(output.shape)}"
             )
+        if output.shape[1] == 0 or alone.shape != (1, *output.shape[1:]):
+            raise ModelError(
+                f"{MODEL_FILE} must put out the same number of steps for each image, one or more, but puts out "
+                f"{list(output.shape)} for two images and {list(alone.shape)} for one"
+            )
+        if output.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
+            raise ModelError(f"{MODEL_FILE} must put out floats, but puts out {output.dtype}")
         if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
             raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
         return int(output.shape[1])
@@ -279,7 +295,8 @@ def _open_session(graph: bytes) -> ort.InferenceSession:
     available = ort.get_available_providers()
     providers = [name for name in PREFERRED_PROVIDERS if name in available]
     try:
-        return ort.InferenceSession(graph, options, providers=providers)
+        # Without others, it would only try the same again, and write about it where log lines go.
+        return ort.InferenceSession(graph, options, providers=providers, enable_fallback=int(len(providers) > 1))
     except Exception as error:
         # ONNX Runtime raises a kind of its own for each fault and promises none.
         raise ModelError(f"{MODEL_FILE} is not an ONNX model that ONNX Runtime can load") from error

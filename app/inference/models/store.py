@@ -1,17 +1,19 @@
 """The model store: a folder of `<name>/<version>/{model.onnx, configs.yaml}`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.inference.models.folders import model_folders, version_folders
+from app.inference.models.folders import misnamed_folders, model_folders, shown, version_folders
 from app.inference.models.model import ImageToTextModel, ModelError, model_sums
+from app.inference.models.trial import load_tried
 from app.shared.files import FileError, read_file
 
 METRICS_FILE = "metrics.json"
 MAX_METRICS_BYTES = 16_000_000
+MISNAMED = "its name is none for a model or version: 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', no sign first"
 
 
 class UnknownModelError(Exception):
@@ -64,26 +66,36 @@ class ModelStore:
         OSError: the folder cannot be read.
     """
 
-    def __init__(self, folder: Path, default_model: str, before: "ModelStore | None" = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        default_model: str,
+        before: "ModelStore | None" = None,
+        is_stopping: Callable[[], bool] = bool,
+    ) -> None:
         """Load the models.
 
         Args:
             folder: of the store.
             default_model: the model that is meant where none is named.
             before: the store as it was. What has not changed is taken from it, and what cannot be loaded any more.
+            is_stopping: whether what has not been loaded yet is not worth loading any more.
         """
+        self._is_stopping = is_stopping
         self.default_model = default_model
         self.models: dict[str, dict[str, StoredModel]] = {}
         self.broken: list[BrokenModel] = []
         loaded = before.models if before else {}
         for path in model_folders(folder):
             self._load_versions(path, loaded.get(path.name, {}))
+        for path in misnamed_folders(folder) if folder.is_dir() else ():
+            self.broken.append(BrokenModel(shown(path.name), "", MISNAMED, kept=False))
         if default_model in loaded and default_model not in self.models:
             self._keep_newest(loaded[default_model])
 
     def _load_versions(self, folder: Path, loaded: Mapping[str, StoredModel]) -> None:
         try:
-            versions = version_folders(folder)
+            versions, misnamed = version_folders(folder), misnamed_folders(folder)
         except OSError as error:
             reason = f"the folder cannot be read: {error.strerror}"
             self.broken.append(BrokenModel(folder.name, "", reason, kept=bool(loaded)))
@@ -93,11 +105,19 @@ class ModelStore:
         for path in versions:
             stored = loaded.get(path.name)
             try:
-                stored = _load_version(path, stored)
+                stored = self._load_version(path, stored)
             except ModelError as error:
                 self.broken.append(BrokenModel(folder.name, path.name, str(error), kept=stored is not None))
             if stored:
                 self.models.setdefault(folder.name, {})[path.name] = stored
+        self.broken += [BrokenModel(folder.name, shown(path.name), MISNAMED, kept=False) for path in misnamed]
+
+    def _load_version(self, folder: Path, loaded: StoredModel | None) -> StoredModel:
+        """Load a version, or take the network that is loaded if no file of it has changed."""
+        unchanged = loaded and loaded.model.sums == model_sums(folder)
+        metrics = _read_metrics(folder)
+        model = loaded.model if loaded and unchanged else load_tried(folder, self._is_stopping)
+        return StoredModel(folder.parent.name, folder.name, model, metrics)
 
     def _keep_newest(self, versions: Mapping[str, StoredModel]) -> None:
         """Keep a version whose folder is gone: the default model is not given up by mistake."""
@@ -138,13 +158,6 @@ def compare(before: ModelStore | None, after: ModelStore) -> Changes:
         dropped=[stored for key, stored in known.items() if key not in there],
         broken=after.broken,
     )
-
-
-def _load_version(folder: Path, loaded: StoredModel | None) -> StoredModel:
-    """Load a version, or take the network that is loaded if no file of it has changed."""
-    unchanged = loaded and loaded.model.sums == model_sums(folder)
-    model = loaded.model if loaded and unchanged else ImageToTextModel(folder)
-    return StoredModel(folder.parent.name, folder.name, model, _read_metrics(folder))
 
 
 def _read_metrics(folder: Path) -> dict[str, Any]:

@@ -78,6 +78,10 @@ def test_a_content_type_says_its_boundary_in_many_ways(content_type: str) -> Non
         b'form-data; name="files"; filename="a \\"b\\" c"',
         b'form-data; name="files"; filename="a"; filename*=UTF-8\'\'%e2%82%ac',
         b'form-data;name="files";filename=""',
+        b"form-data; name=\"files\"; filename*=UTF-8''%e2%82%ac.png",
+        b"form-data; FileName*=utf-8'en'a; name=files",
+        b'form-data; name="files"; filename*0="a"; filename*1=".png"',
+        b"form-data; name=\"files\"; filename*0*=UTF-8''a",
     ],
 )
 def test_a_part_says_its_field_in_many_ways(disposition: bytes) -> None:
@@ -100,6 +104,13 @@ def test_a_part_says_its_field_in_many_ways(disposition: bytes) -> None:
 def test_what_is_no_such_form_is_told(body: bytes, words: str) -> None:
     with pytest.raises(FormError, match=words):
         list(form_files(TYPE, body, "files"))
+
+
+@pytest.mark.parametrize("disposition", [b"", b'; about="a; filename*=b"', b"; xfilename*=b", b"; filename-*=b"])
+def test_a_part_without_a_file_name_is_no_file(disposition: bytes) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="files"' + disposition + b"\r\n\r\n"
+    with pytest.raises(OtherFieldError):
+        list(form_files(TYPE, head + b"1\r\n--x--", "files"))
 
 
 def test_files_before_what_is_wrong_have_been_given() -> None:

@@ -8,12 +8,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
 
-from app.serving.listening import PAUSE_SECONDS, Listener, WorkerLoop, bind
+from app.serving.listening import PAUSE_SECONDS, Listener, WorkerLoop, claim
 from tests.waiting import GENEROUS_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux divides connections among sockets")
@@ -47,7 +48,7 @@ def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: 
 
 def test_every_worker_gets_a_part_of_the_connections() -> None:
     listening, done = threading.Barrier(3), threading.Event()
-    with bind("127.0.0.1", 0) as taken, ExitStack() as stack:
+    with claim("127.0.0.1", 0) as taken, ExitStack() as stack:
         workers = [threading.Thread(target=work, args=(name, taken, listening, done)) for name in (b"a", b"b")]
         for worker in workers:
             worker.start()
@@ -64,7 +65,39 @@ def test_every_worker_gets_a_part_of_the_connections() -> None:
 
 def test_a_port_that_somebody_listens_on_is_not_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
-        bind("127.0.0.1", other.getsockname()[1])
+        claim("127.0.0.1", other.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", ""], ids=["the same address", "all addresses"])
+def test_a_port_that_another_service_has_taken_is_not_taken_before_its_workers_listen_and_after(host: str) -> None:
+    with claim("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        for _ in range(2):
+            with pytest.raises(OSError, match="in use"):
+                claim(host, port)
+            done = threading.Event()
+            listening = threading.Barrier(2)
+            worker = threading.Thread(target=work, args=(b"a", taken, listening, done))
+            worker.start()
+            listening.wait(GENEROUS_SECONDS)
+            with pytest.raises(OSError, match="in use"):
+                claim(host, port)
+            done.set()
+            worker.join()
+    claim(host, port).close()
+
+
+def test_of_several_services_that_start_at_once_one_takes_the_port() -> None:
+    for _ in range(20):
+        with claim("127.0.0.1", 0) as free:
+            port = free.getsockname()[1]
+        with ThreadPoolExecutor(4) as pool:
+            claims = [pool.submit(claim, "127.0.0.1", port) for _ in range(4)]
+        errors = [each.exception() for each in claims]
+        for each in claims:
+            if each.exception() is None:
+                each.result().close()
+        assert sum(error is None for error in errors) == 1
 
 
 def greeters(made: list[Greeter]) -> Callable[[], Greeter]:

@@ -32,6 +32,9 @@ class Recorder(asyncio.Transport):
     def write(self, data: bytes) -> None:  # type: ignore[override]
         self.writes.append(data)
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """All is taken at once."""
+
     def close(self) -> None:
         self.closed.set()
 

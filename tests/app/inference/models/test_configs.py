@@ -134,6 +134,23 @@ def test_some_lines_cannot_mean_more_than_fits_into_the_memory(tmp_path: Path) -
     assert said == "configs.yaml is not plain YAML in UTF-8"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "{" * 100_000,
+        "- " * 100_000,
+        "? " * 100_000,
+        "- a\n" * 100_000,
+        "a: {" * 100_000,
+        "[[],[]," * 99_000,
+    ],
+    ids=["brackets", "braces", "lists", "keys", "items", "mappings", "both"],
+)
+def test_more_than_any_configuration_needs_is_refused_soon(tmp_path: Path, text: str) -> None:
+    assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
+
+
 @pytest.mark.parametrize(("height", "width"), [(100_000, 100_000), (1, 1_000_001)])
 def test_a_size_that_no_small_image_has_is_refused(tmp_path: Path, height: int, width: int) -> None:
     said = message(write_changed(tmp_path, height=height, width=width))
@@ -209,6 +226,10 @@ def test_the_blank_must_be_one_of_the_classes(tmp_path: Path) -> None:
         ("channels", 2),
         ("time_axis", "height"),
         ("calibration", {"temperature": 0}),
+        ("calibration", {"temperature": 1e-300}),
+        ("calibration", {"temperature": 0.009}),
+        ("calibration", {"temperature": 101}),
+        ("calibration", {"temperature": float("inf")}),
         ("calibration", {"temperature": float("nan")}),
         ("calibration", 3),
     ],

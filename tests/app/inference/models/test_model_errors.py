@@ -233,6 +233,42 @@ def test_a_network_that_puts_out_another_number_of_images_is_refused(folder: Pat
     assert f"puts out [1, {STEPS}, 4]" in message(folder)
 
 
+def test_a_network_without_steps_is_refused(folder: Path) -> None:
+    save_graph(
+        folder,
+        [
+            helper.make_node("Shape", ["image"], ["batch_of"], start=0, end=1),
+            helper.make_node("Concat", ["batch_of", "rest"], ["shape"], axis=0),
+            helper.make_node("ConstantOfShape", ["shape"], ["probabilities"]),
+        ],
+        [tensor("image", NHWC)],
+        [tensor("probabilities", ("batch", 0, 4))],
+        rest=np.array([0, 4]),
+    )
+    assert "one or more, but puts out [2, 0, 4] for two images and [1, 0, 4] for one" in message(folder)
+
+
+def test_a_network_whose_steps_depend_on_the_number_of_images_is_refused(folder: Path) -> None:
+    save_graph(
+        folder,
+        [
+            helper.make_node("Shape", ["image"], ["batch_of"], start=0, end=1),
+            helper.make_node("Concat", ["batch_of", "batch_of", "classes"], ["shape"], axis=0),
+            helper.make_node("Expand", ["row", "shape"], ["probabilities"]),
+        ],
+        [tensor("image", NHWC)],
+        [tensor("probabilities", ("batch", "batch", 4))],
+        row=np.full(4, 0.25, np.float32),
+        classes=np.array([4]),
+    )
+    assert "the same number of steps for each image" in message(folder)
+
+
+def test_an_output_of_whole_numbers_is_refused(folder: Path) -> None:
+    save_constant(folder, (1, 0, 0, 0), cast=TensorProto.INT32)
+    assert message(folder) == "model.onnx must put out floats, but puts out int32"
+
+
 def test_a_network_without_configs_is_refused_by_its_own_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^detector\.onnx cannot be read: No such file or directory$"):
         OnnxInferenceModel(tmp_path / "detector.onnx")

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.inference.models.store import ModelStore, UnknownModelError
+from app.inference.models.store import MISNAMED, ModelStore, UnknownModelError
 
 
 @pytest.fixture
@@ -134,24 +135,43 @@ def test_a_model_with_only_broken_versions_is_unknown(folder: Path, add: Any) ->
         ModelStore(folder, "captcha").get("plates")
 
 
-def test_hidden_and_oddly_named_folders_and_files_are_no_models(folder: Path, add: Any) -> None:
+def test_hidden_folders_files_and_folders_without_a_model_are_passed_over(folder: Path, add: Any) -> None:
     add("captcha", "1")
-    for name, version in (
-        (".tmp", "1"),
-        ("a b", "1"),
-        ("captcha", ".2.partial"),
-        ("captcha", "2 (copy)"),
-        ("captcha", "é"),
-        ("-x", "1"),
-        ("x" * 65, "1"),
-        ("new\nline", "1"),
-    ):
-        add(name, version)
+    add(".tmp", "1")
+    add("captcha", ".2.partial")
+    (folder / "lost+found").mkdir()
+    (folder / "captcha" / "my notes").mkdir()
     (folder / "README.md").write_text("models")
     (folder / "captcha" / "latest").write_text("1")
     store = ModelStore(folder, "captcha")
     assert loaded(store) == {"captcha": ["1"]}
     assert store.broken == []
+
+
+def test_models_in_folders_with_names_that_are_none_are_reported(folder: Path, add: Any) -> None:
+    add("captcha", "1")
+    for name, version in (
+        ("my model", "1"),
+        ("captcha", "v1 (copy)"),
+        ("captcha", "vérsion"),
+        ("-x", "1"),
+        ("x" * 65, "1"),
+        ("new\nline", "1"),
+        (os.fsdecode(b"latin-\xe9"), "1"),
+    ):
+        add(name, version)
+    store = ModelStore(folder, "captcha")
+    assert loaded(store) == {"captcha": ["1"]}
+    assert {broken.reason for broken in store.broken} == {MISNAMED}
+    assert {(broken.name, broken.version) for broken in store.broken} == {
+        ("my model", ""),
+        ("captcha", "v1 (copy)"),
+        ("captcha", "vérsion"),
+        ("-x", ""),
+        ("x" * 65, ""),
+        ("new\N{REPLACEMENT CHARACTER}line", ""),
+        ("latin-\N{REPLACEMENT CHARACTER}", ""),
+    }
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

@@ -1,0 +1,175 @@
+"""Models are loaded and tried in a process of their own first: whatever a file makes of it, this one goes on.
+
+An ONNX file is a program. It may loop, take all of the memory, or meet a fault of ONNX Runtime that ends its process.
+"""
+
+import ctypes
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+
+from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, model_sums
+
+CPU_SECONDS, BYTES_A_SECOND = 5, 50_000_000
+"""What loading a model and reading two images may take of a processor; a large one may take longer."""
+SECONDS = 120
+"""How long that may take on a busy machine."""
+MEMORY_BYTES, FILE_SIZES = 1 << 30, 6
+"""What it may take of memory, besides some times the size of its file."""
+MAX_VERDICT_BYTES = 1_000_000
+PR_SET_PDEATHSIG = 1  # of prctl.h
+TOO_SLOW = f"{MODEL_FILE} takes too long to load and to read blank images"
+TOO_LARGE = f"{MODEL_FILE} needs too much memory"
+STOPPING = "the service is stopping"
+
+_passed: set[frozenset[tuple[str, str]]] = set()
+"""The sums of the models that have been tried."""
+
+
+def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextModel:
+    """Load the model of a folder, after another process has done so if its files have not been tried before.
+
+    Args:
+        folder: of the model's version.
+        is_stopping: whether to give up.
+
+    Raises:
+        ModelError: anything is missing or broken, takes too long or too much memory, or changed meanwhile.
+    """
+    sums = model_sums(folder)
+    key = frozenset(sums.items())
+    if is_stopping():
+        raise ModelError(STOPPING)
+    if key not in _passed and sys.platform != "win32":
+        if _try_elsewhere(folder, is_stopping) != sums:
+            raise ModelError("a file changed while the model was tried")
+        _passed.add(key)
+    return ImageToTextModel(folder, sums)
+
+
+def _try_elsewhere(folder: Path, is_stopping: Callable[[], bool]) -> dict[str, str]:
+    """Load and try a model in another process; return the sums of its files."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    with ours:
+        with theirs:
+            process = _start(theirs, folder)
+        try:
+            verdict = _receive(ours, is_stopping)
+        except EOFError:
+            raise ModelError(_why_it_ended(_status(process))) from None
+        finally:
+            process.kill()
+            _status(process)
+    if isinstance(verdict, str):
+        raise ModelError(verdict)
+    return verdict
+
+
+def _start(to: Connection, folder: Path) -> "ForkProcess | subprocess.Popen[bytes]":
+    """Start the process: a copy of this one, which takes milliseconds, or a new one, which takes a second.
+
+    A copy has all the locks that threads hold, and no threads: only who has no others is copied.
+    """
+    if _is_alone():
+        copy = multiprocessing.get_context("fork").Process(target=_try, args=(to, folder), daemon=True)
+        copy.start()
+        return copy
+    # Not by multiprocessing, which would run the program's main module again.
+    program = f"from {__name__} import main; main()"
+    command = [sys.executable, "-P", "-c", program, str(to.fileno()), str(folder)]
+    path = os.pathsep.join(filter(None, sys.path))
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, pass_fds=[to.fileno()])  # noqa: S603
+
+
+def _is_alone() -> bool:
+    """Whether this process has one thread; on other systems than Linux nobody can tell."""
+    return len(list(Path("/proc/self/task").glob("*"))) == 1
+
+
+def _status(process: "ForkProcess | subprocess.Popen[bytes]") -> int | None:
+    """Wait for the end of a process, and return its exit status."""
+    if isinstance(process, subprocess.Popen):
+        return process.wait()
+    process.join()
+    return process.exitcode
+
+
+def _receive(connection: Connection, is_stopping: Callable[[], bool]) -> dict[str, str] | str:
+    """What the other process sends: the sums of the files, or what is wrong.
+
+    Raises:
+        EOFError: it ended without a word.
+        ModelError: it says nothing, or it is not worth waiting for any more.
+    """
+    deadline = time.monotonic() + SECONDS
+    while not connection.poll(0.1):
+        if is_stopping():
+            raise ModelError(STOPPING)
+        if time.monotonic() > deadline:
+            raise ModelError(TOO_SLOW)
+    # No pickle, which could be anything: who knows what the file has made of the process.
+    verdict: dict[str, str] | str = json.loads(connection.recv_bytes(MAX_VERDICT_BYTES))
+    return verdict
+
+
+def _why_it_ended(status: int | None) -> str:
+    if status == -signal.SIGXCPU:
+        return TOO_SLOW
+    how = f"signal {-status}" if status and status < 0 else f"status {status}"
+    return f"{MODEL_FILE} ends the process that tries it ({how}), perhaps for want of memory"
+
+
+def main() -> None:
+    """Run the process that is no copy."""
+    _try(Connection(int(sys.argv[1])), Path(sys.argv[2]))
+
+
+def _try(to: Connection, folder: Path) -> None:
+    """What the other process does: send the sums of the files, or what is wrong."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # those of a terminal or container are for who waits for it
+        signal.signal(number, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)  # a copy would wake the event loop of what it is a copy of
+    verdict: dict[str, str] | str
+    try:
+        _limit(folder)
+        verdict = ImageToTextModel(folder).sums
+    except ModelError as error:
+        verdict = TOO_LARGE if "alloc" in str(error.__cause__) else str(error)
+    except MemoryError:
+        verdict = TOO_LARGE
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the file's
+        verdict = f"it cannot be used: {type(error).__name__}"
+    to.send_bytes(json.dumps(verdict).encode())
+
+
+def _limit(folder: Path) -> None:
+    """Bound what this process takes from now on.
+
+    It ends when the one that waits for it ends, and where memory is short, it is the first to be killed.
+    """
+    import resource  # noqa: PLC0415 - there is none on Windows
+
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what a processor can read, a GPU can, which would need far more
+    try:
+        size = (folder / MODEL_FILE).stat().st_size
+    except OSError:
+        size = 0  # this is told later
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + size // BYTES_A_SECOND
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(AttributeError, OSError):  # what there is on Linux only
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        most = mapped + MEMORY_BYTES + FILE_SIZES * size
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -1,0 +1,124 @@
+"""Models that take long or much memory, or end their process, are refused, and the others are loaded."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inference.models import trial
+from app.inference.models.model import ModelError, model_sums
+from app.inference.models.store import ModelStore
+from app.inference.models.trial import STOPPING, TOO_LARGE, TOO_SLOW, load_tried
+from tests.hostile_models import write_allocating, write_good, write_looping, write_without_steps
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_passed", set())
+
+
+@pytest.fixture(params=["alone", "beside another thread"])
+def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A process is copied where it has one thread, which it may not have when the tests run at the same time."""
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    if request.param != "alone":
+        other.start()
+    yield
+    done.set()
+    if request.param != "alone":
+        other.join()
+
+
+@pytest.mark.usefixtures("_threads")
+def test_a_good_model_is_loaded(tmp_path: Path) -> None:
+    write_good(tmp_path / "1")
+    assert load_tried(tmp_path / "1", bool).sums == model_sums(tmp_path / "1")
+
+
+@pytest.mark.usefixtures("_threads")
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (write_looping, TOO_SLOW),
+        (lambda folder: write_allocating(folder, 8), TOO_LARGE),
+        (lambda folder: write_allocating(folder, 8_000_000), TOO_LARGE),
+        (write_without_steps, "puts out [2, 0, 4]"),
+    ],
+    ids=["loops", "gigabytes", "petabytes", "no steps"],
+)
+def test_a_hostile_model_is_refused_and_the_others_are_loaded(
+    tmp_path: Path, write: Callable[[Path], None], reason: str
+) -> None:
+    write_good(tmp_path / "good" / "1")
+    write(tmp_path / "hostile" / "1")
+    store = ModelStore(tmp_path, "good")
+    assert list(store.models) == ["good"]
+    (broken,) = store.broken
+    assert (broken.name, broken.version) == ("hostile", "1")
+    assert reason in broken.reason
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [(lambda: os._exit(3), "status 3"), (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal 9")],
+    ids=["exit", "signal"],
+)
+def test_what_ends_the_process_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[], None], how: str
+) -> None:
+    write_good(tmp_path / "1")
+    monkeypatch.setattr(trial, "_limit", lambda _folder: end())
+    monkeypatch.setattr(trial, "_is_alone", lambda: True)
+    with pytest.raises(ModelError, match=how):
+        load_tried(tmp_path / "1", bool)
+
+
+def test_what_takes_long_is_given_up_when_the_service_stops(tmp_path: Path) -> None:
+    write_looping(tmp_path / "1")
+    asked: list[bool] = []
+
+    def is_stopping() -> bool:
+        asked.append(len(asked) > 3)
+        return asked[-1]
+
+    with pytest.raises(ModelError, match=STOPPING):
+        load_tried(tmp_path / "1", is_stopping)
+
+
+def test_what_passed_is_not_tried_again_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Path] = []
+
+    def note(folder: Path, _is_stopping: object) -> dict[str, str]:
+        tried.append(folder)
+        return model_sums(folder)
+
+    monkeypatch.setattr(trial, "_try_elsewhere", note)
+    one, copy = tmp_path / "1", tmp_path / "2"
+    for folder in (one, copy):
+        write_good(folder)
+        load_tried(folder, bool)
+    assert tried == [one]
+    with (copy / "configs.yaml").open("a") as configs:
+        configs.write("# changed\n")
+    load_tried(copy, bool)
+    assert tried == [one, copy]
+
+
+def test_a_file_that_changes_between_the_trial_and_the_loading_is_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_good(tmp_path / "1")
+    write_without_steps(tmp_path / "other")
+
+    def change(folder: Path, _is_stopping: object) -> dict[str, str]:
+        sums = model_sums(folder)
+        (tmp_path / "other" / "model.onnx").replace(folder / "model.onnx")
+        return sums
+
+    monkeypatch.setattr(trial, "_try_elsewhere", change)
+    with pytest.raises(ModelError, match="changed while it was read"):
+        load_tried(tmp_path / "1", bool)
