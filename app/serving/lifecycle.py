@@ -6,30 +6,27 @@ import threading
 from types import FrameType
 
 import structlog
-from starlette.datastructures import State
+
+from app.api.service import Service
 
 log = structlog.get_logger("app")
 
 
-def drain_on_sigterm(state: State, seconds: float) -> None:
-    """On SIGTERM, be not ready at once, and let the server stop some seconds later.
+def drain_on_sigterm(service: Service) -> None:
+    """On SIGTERM, be not ready at once, and let the server stop `OCR_DRAIN_SECONDS` later.
 
     Until then load balancers notice, and requests are served. The server then takes no more connections, answers
     what is under way, and ends.
-
-    Args:
-        state: of the application; `draining` and the metrics tell that the time has come.
-        seconds: how long to go on serving.
     """
-    state.draining = False
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may handle signals; tests start the application in others
     loop = asyncio.get_running_loop()
     stop = signal.getsignal(signal.SIGTERM)
 
     def begin_to_stop() -> None:
-        state.draining = True
-        state.metrics.ready.set(False)
+        seconds = service.settings.drain_seconds
+        service.draining = True
+        service.metrics.ready.set(False)
         log.info("stopping", drain_seconds=seconds)
         loop.call_later(seconds, stop_server)
 

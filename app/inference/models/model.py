@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -27,6 +27,7 @@ BATCH_IMAGES = 8
 """In one run of the network: more fall out of the processor's caches, and an image takes longer again."""
 GROUP_IMAGES = 4 * BATCH_IMAGES
 """Decoded, run and their texts found one stage after the other, so that the code of each stays in the caches."""
+CONFIDENCE_DIGITS = 6
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 # The key that each tensor outside the file has; before it stands its length, which need not be as short as it can be.
 EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
@@ -54,6 +55,27 @@ class Reading:
     characters: tuple[Character, ...]
     alternatives: tuple[Alternative, ...] = ()
     """The most probable texts, best first, where a search was asked for them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; confidences are rounded to what means something, boxes are None where unknown."""
+        fields: dict[str, Any] = {
+            "text": self.text,
+            "confidence": round(self.confidence, CONFIDENCE_DIGITS),
+            "characters": [
+                {
+                    "character": character,
+                    "confidence": round(confidence, CONFIDENCE_DIGITS),
+                    "box": None if box is None else box._asdict(),
+                }
+                for character, confidence, box in self.characters
+            ],
+        }
+        if self.alternatives:
+            fields["alternatives"] = [
+                {"text": other.text, "confidence": round(other.confidence, CONFIDENCE_DIGITS)}
+                for other in self.alternatives
+            ]
+        return fields
 
 
 class OnnxInferenceModel:
