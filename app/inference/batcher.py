@@ -89,7 +89,7 @@ class Batcher:
         if search is None and image.is_small:
             result = await self._enqueue(model, image, watch)
         else:
-            result = (await self.run(partial(read_each, model, [image.decode], search, watch), watch))[0]
+            result = (await self.run(partial(_read, model, [image.decode], search, watch), watch))[0]
         watch.restart()
         if isinstance(result, Exception):
             raise result
@@ -109,7 +109,7 @@ class Batcher:
         async def read_chunk(start: int) -> list[Reading | ImageError]:
             beside = watch.beside()
             chunk = decoders[start : start + size]
-            return await self.run(partial(read_each, model, chunk, search, beside), beside)
+            return await self.run(partial(_read, model, chunk, search, beside), beside)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -199,20 +199,28 @@ class Batcher:
 
 async def _read_batch(batch: Sequence[_Waiting]) -> None:
     on_processor = batch[0].model.providers[0] == "CPUExecutionProvider"
-    results = _read(batch) if on_processor else await _in_thread(partial(_read, batch))
+    results = _read_together(batch) if on_processor else await _in_thread(partial(_read_together, batch))
     for waiting, result in zip(batch, results, strict=True):
         if not waiting.result.done():
             waiting.result.set_result(result)
 
 
-def _read(batch: Sequence[_Waiting]) -> Sequence[Reading | Exception]:
+def _read(
+    model: ImageToTextModel, decoders: Sequence[Decoder], search: Search | None, watch: Stopwatch
+) -> list[Reading | ImageError]:
+    return read_each(partial(model.predict, search=search, watch=watch), decoders)
+
+
+def _read_together(batch: Sequence[_Waiting]) -> Sequence[Reading | Exception]:
     first = batch[0]
     try:
-        return read_each(first.model, [waiting.image.decode for waiting in batch], watch=first.watch)
+        return _read(first.model, [waiting.image.decode for waiting in batch], None, first.watch)
     except Exception as error:  # noqa: BLE001 - raised where it is waited for
         if len(batch) == 1:
             return [error]
-        return [result for waiting in batch for result in _read([waiting])]  # the fault of one is not the others'
+        return [
+            result for waiting in batch for result in _read_together([waiting])
+        ]  # the fault of one is not the others'
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

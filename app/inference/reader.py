@@ -2,10 +2,10 @@
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import version_folders
 from app.inference.models.model import ImageToTextModel, Reading
 from app.shared.files import FileError, read_file
-from app.shared.stopwatch import Stopwatch
 
+T = TypeVar("T")
 Picture: TypeAlias = str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image
 """The path of an image file, its content, an array as `pixels_from_array` takes it, or an image of Pillow."""
 Decoder = Callable[[], Pixels]
@@ -94,22 +94,16 @@ class Reader:
         Returns:
             For each picture, in order, its reading, or the error that says why it cannot be read.
         """
-        return read_each(self.model, (partial(_decode, picture) for picture in pictures), self.search)
+        read = partial(self.model.predict, search=self.search)
+        return read_each(read, (partial(_decode, picture) for picture in pictures))
 
 
-def read_each(
-    model: ImageToTextModel,
-    decoders: Iterable[Decoder],
-    search: Search | None = None,
-    watch: Stopwatch | None = None,
-) -> list[Reading | ImageError]:
+def read_each(read: Callable[[Iterable[Pixels]], Sequence[T]], decoders: Iterable[Decoder]) -> list[T | ImageError]:
     """Read images, any of which may be bad.
 
     Args:
-        model: reads them.
+        read: reads those that are not, as `ImageToTextModel.predict` does.
         decoders: one for each image; asked for and called one by one.
-        search: which texts are searched for; None decodes greedily.
-        watch: notes how long the stages take.
 
     Returns:
         For each image, in order, its reading, or the error that says why it cannot be read.
@@ -126,7 +120,7 @@ def read_each(
                 errors.append(None)
                 yield pixels
 
-    readings = iter(model.predict(decoded(), search, watch))
+    readings = iter(read(decoded()))
     return [error or next(readings) for error in errors]
 
 

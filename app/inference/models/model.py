@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.boxes import Box, character_boxes
-from app.inference.decoding.ctc import Alternative, CtcCodec, Decoded
+from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
 from app.inference.images import Pixels, fit_to_input
 from app.inference.models.configs import CONFIGS_FILE, read_configs
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
@@ -27,7 +27,6 @@ BATCH_IMAGES = 8
 """In one run of the network: more fall out of the processor's caches, and an image takes longer again."""
 GROUP_IMAGES = 4 * BATCH_IMAGES
 """Decoded, run and their texts found one stage after the other, so that the code of each stays in the caches."""
-CONFIDENCE_DIGITS = 6
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 # The key that each tensor outside the file has; before it stands its length, which need not be as short as it can be.
 EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
@@ -65,16 +64,13 @@ class Reading:
                 {
                     "character": character,
                     "confidence": round(confidence, CONFIDENCE_DIGITS),
-                    "box": None if box is None else box._asdict(),
+                    "box": None if box is None else box.to_dict(),
                 }
                 for character, confidence, box in self.characters
             ],
         }
         if self.alternatives:
-            fields["alternatives"] = [
-                {"text": other.text, "confidence": round(other.confidence, CONFIDENCE_DIGITS)}
-                for other in self.alternatives
-            ]
+            fields["alternatives"] = [alternative.to_dict() for alternative in self.alternatives]
         return fields
 
 

@@ -47,7 +47,8 @@ def test_a_model_notes_the_stages_of_each_group_of_images_and_how_many_went_thro
 ) -> None:
     watch = Stopwatch()
     uploads = [samples["ef2ec"]] * (GROUP_IMAGES + 1) + [b"no image"]
-    read_each(ImageToTextModel(shipped_model), [partial(decode_image, upload) for upload in uploads], watch=watch)
+    model = ImageToTextModel(shipped_model)
+    read_each(partial(model.predict, watch=watch), [partial(decode_image, upload) for upload in uploads])
     assert [(stage, images) for stage, _, _, images in watch.stages] == [
         ("decode", GROUP_IMAGES),
         ("run", GROUP_IMAGES),
