@@ -92,12 +92,10 @@ class Settings(BaseSettings):
     """Processes that serve on the one port; one a processor serves the most requests."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Large images and batches that a worker reads at the same time; 0 shares the processors among the workers."""
-    gather_milliseconds: Annotated[float, Field(ge=0, le=1000)] = 0
-    """How many milliseconds small images wait for others to be read with, which may pay on a GPU; 0 is not at all."""
     max_waiting: Annotated[int, Field(ge=1)] = 64
-    """The most requests that wait in a worker for their turn; further ones are told to come back (503)."""
+    """Maximum number of requests that wait in a worker; further ones get 503 with Retry-After."""
     request_timeout: Annotated[float, Field(gt=0)] = 10
-    """How many seconds a request may wait for its turn; then it is told so (504), and no work is done for it."""
+    """Seconds that a request may wait to be read; then it gets 504, and no work is done for it."""
     head_timeout: Annotated[float, Field(gt=0)] = 10
     """How many seconds the headers of a request may take to arrive, or a new connection to say anything."""
     body_timeout: Annotated[float, Field(gt=0)] = 30

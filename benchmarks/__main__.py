@@ -21,13 +21,12 @@ from rich.table import Table as RichTable
 from benchmarks import wrk
 from benchmarks.common import PEERS_PYTHON, Setup, draw_uploads, export_tutorial, machine, newest_model, versions
 from benchmarks.figures import BenchmarkError, Check, Section, Table, checks_table, in_words
-from benchmarks.sections import batch, gather, growth, http, layers, read, stages, startup, training
+from benchmarks.sections import batch, growth, http, layers, read, stages, startup, training
 
 SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "stages": stages.measure,
     "layers": layers.measure,
     "http": http.measure,
-    "gather": gather.measure,
     "batch": batch.measure,
     "read": read.measure,
     "startup": startup.measure,
@@ -35,8 +34,7 @@ SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "growth": growth.measure,
 }
 WITH_PEERS = {"stages", "http", "startup"}
-WITH_TUTORIAL = {*WITH_PEERS, "gather"}
-WITH_LOAD = {"http", "gather", "batch"}
+WITH_LOAD = {"http", "batch"}
 BUSY = 0.5  # processes that wanted to run in the last minute
 UNPREPARED = 2
 
@@ -124,7 +122,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> Setup:
         data=options.data,
         tutorial_run=options.tutorial_run,
     )
-    if WITH_TUTORIAL.intersection(options.sections):
+    if WITH_PEERS.intersection(options.sections):
         export_tutorial(setup.tutorial)
     return setup
 

@@ -35,9 +35,15 @@ MAY_IMPORT = {
     "training.drawing": "training.data app.inference app.shared",
     "training.data": "app.inference app.shared",
     # Both stand on these.
-    "app.inference.reading": "app.inference.models app.inference.decoding app.inference.images app.shared",
+    "app.inference.batcher": (
+        "app.inference.reader app.inference.models app.inference.decoding app.inference.images app.shared"
+    ),
+    "app.inference.reader": (
+        "app.inference.models app.inference.decoding app.inference.arrays app.inference.images app.shared"
+    ),
     "app.inference.models": "app.inference.decoding app.inference.images app.shared",
     "app.inference.decoding": "",
+    "app.inference.arrays": "app.inference.images",
     "app.inference.images": "app.shared",
     "app.settings": "app.shared",
     "app.shared": "",

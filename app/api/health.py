@@ -2,11 +2,11 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from app.api.dependencies import StoreDep
 from app.api.problems import NOT_READY, STOPPING, ApiError, problem_responses
 from app.api.schemas import Health
+from app.api.service import ServiceDep
 from app.inference.models.store import UnknownModelError
 
 PROBES = frozenset({"/livez", "/readyz", "/health"})
@@ -25,12 +25,12 @@ async def live() -> Health:
 # The last decorator comes first in the documentation.
 @router.get("/health", summary="Alias of /readyz", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
 @router.get("/readyz", summary="Can it read?", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
-async def ready(request: Request, store: StoreDep) -> Health:
+async def ready(service: ServiceDep) -> Health:
     """Whether the default model is loaded and warmed up, and the service not about to stop."""
-    if request.app.state.draining:
+    if service.stopping.is_set():
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
     try:
-        store.get()
+        service.store.get()
     except UnknownModelError as error:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY) from error
     return Health(status="ready")

@@ -4,8 +4,9 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.dependencies import StoreDep, check_api_key
+from app.api.keys import check_api_key
 from app.api.problems import problem_responses
+from app.api.service import ServiceDep
 from app.observability.exposition import expose
 
 METRICS_PATH = "/metrics"
@@ -22,13 +23,12 @@ router = APIRouter(tags=[TAG])
     response_class=Response,
     responses={200: {"content": dict.fromkeys(FORMATS, TEXT)}, **problem_responses(HTTPStatus.UNAUTHORIZED)},
 )
-async def metrics(request: Request, store: StoreDep) -> Response:
+async def metrics(request: Request, service: ServiceDep) -> Response:
     """What was read and how long it took, summed over all workers: as Prometheus text, or OpenMetrics if asked for.
 
-    It waits for no turn, so that it is answered also when the service has too much to do.
+    It does not wait in the queue, so it is answered also when the service has too much to do.
     """
-    state = request.app.state
-    if state.settings.metrics == "key":
-        check_api_key(request)
-    content, media_type = expose(state.metrics, store, request.headers.get("accept", ""))
+    if service.settings.metrics == "key":
+        await check_api_key(request)
+    content, media_type = expose(service.metrics, service.store, request.headers.get("accept", ""))
     return Response(content, headers={"Content-Type": media_type})

@@ -3,29 +3,21 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path
 
-from app.api.dependencies import StoreDep, check_admin_key, check_api_key
+from app.api.keys import NEEDS_ADMIN_KEY, NEEDS_API_KEY
 from app.api.problems import NOT_READY, ApiError, problem_responses
 from app.api.schemas import BrokenModelSchema, Model, ModelList, ModelVersion, Reload
+from app.api.service import ServiceDep
 from app.inference.models.store import ModelStore
 
-
-async def _check_api_key(request: Request) -> None:
-    check_api_key(request)
-
-
-async def _check_admin_key(request: Request) -> None:
-    check_admin_key(request)
-
-
 router = APIRouter(prefix="/models", tags=["models"], responses=problem_responses(HTTPStatus.UNAUTHORIZED))
-NEEDS_KEY = [Depends(_check_api_key)]
 
 
-@router.get("", summary="List the models", dependencies=NEEDS_KEY)
-async def list_models(store: StoreDep) -> ModelList:
+@router.get("", summary="List the models", dependencies=NEEDS_API_KEY)
+async def list_models(service: ServiceDep) -> ModelList:
     """All models that are loaded, and the folders of the model store that could not be, with the reason."""
+    store = service.store
     return ModelList(
         models=[_model(store, name) for name in store.models],
         broken=[BrokenModelSchema.of(broken) for broken in store.broken],
@@ -36,36 +28,35 @@ async def list_models(store: StoreDep) -> ModelList:
 @router.post(
     "/reload",
     summary="Load the models anew",
-    dependencies=[Depends(_check_admin_key)],
+    dependencies=NEEDS_ADMIN_KEY,
     responses=problem_responses(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-async def reload(request: Request) -> Reload:
+async def reload(service: ServiceDep) -> Reload:
     """Load the model store as it is now, without a request waiting or failing. It asks for the admin key.
 
     All is loaded and tested beside the models that read. A version that cannot be loaded is listed as `broken`, and
     where it was loaded before, it is kept as it was. So is the newest version of the default model if the folders of
     all are gone. Where there are several workers, the others follow within a second or two.
     """
-    state = request.app.state
     try:
-        changes = await state.reload()
+        changes = await service.reload(service)
     except OSError as error:
         detail = f"The model store cannot be read ({error.strerror}); the models are as they were."
         raise ApiError(HTTPStatus.CONFLICT, detail) from error
-    if state.settings.default_model not in state.store.models:
+    if service.settings.default_model not in service.store.models:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY)
     return Reload.model_validate(changes)
 
 
 @router.get(
-    "/{name}", summary="Show a model", dependencies=NEEDS_KEY, responses=problem_responses(HTTPStatus.NOT_FOUND)
+    "/{name}", summary="Show a model", dependencies=NEEDS_API_KEY, responses=problem_responses(HTTPStatus.NOT_FOUND)
 )
 async def show_model(
-    name: Annotated[str, Path(description="The model's name.", examples=["captcha"])], store: StoreDep
+    name: Annotated[str, Path(description="The model's name.", examples=["captcha"])], service: ServiceDep
 ) -> Model:
     """The loaded versions of a model, newest first."""
-    store.get(name)
-    return _model(store, name)
+    service.store.get(name)
+    return _model(service.store, name)
 
 
 def _model(store: ModelStore, name: str) -> Model:

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457): never a stack trace, a path or an echo of the input."""
 
+import random
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from app.inference.batcher import QueueFullError, WaitedTooLongError
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.images import ACCEPTED, DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.models.store import UnknownModelError
@@ -89,6 +91,11 @@ def problem_response(
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
+def retry_after() -> dict[str, str]:
+    """Return a header that asks to come back soon; not all at the same time, or most would be refused again."""
+    return {"Retry-After": random.choice("123")}  # noqa: S311 - no secret
+
+
 def image_error_status(error: ImageError) -> HTTPStatus:
     """The status that an image which cannot be read is answered with."""
     return IMAGE_ERROR_STATUS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -127,6 +134,14 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
     async def on_api_error(request: Request, error: ApiError) -> Response:
         return problem_response(request, error.status, error.detail, error.headers)
+
+    @app.exception_handler(QueueFullError)
+    async def on_full_queue(request: Request, _: QueueFullError) -> Response:
+        return problem_response(request, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, retry_after())
+
+    @app.exception_handler(WaitedTooLongError)
+    async def on_waited_too_long(request: Request, _: WaitedTooLongError) -> Response:
+        return problem_response(request, HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, retry_after())
 
     @app.exception_handler(UnknownModelError)
     async def on_unknown_model(request: Request, error: UnknownModelError) -> Response:

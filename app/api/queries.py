@@ -9,11 +9,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
-from app.api.dependencies import in_worker_thread, work_of
+from app.inference.batcher import Batcher
 from app.inference.decoding.beam import Search
-from app.inference.decoding.constraints import make_constraint
 from app.inference.decoding.patterns import MAX_LENGTH
 from app.inference.models.model import ImageToTextModel
+from app.inference.reader import make_search
+from app.shared.stopwatch import Stopwatch
 
 MAX_ALTERNATIVES = 20
 
@@ -50,11 +51,6 @@ class ReadQuery(BaseModel):
         Field(ge=0, le=1, description="The least confidence of a text that is `accepted`.", examples=[0.9]),
     ] = None
 
-    @property
-    def is_greedy(self) -> bool:
-        """Whether greedy decoding gives what is wanted; else it is searched for."""
-        return not self.alternatives and self.length is None and self.charset is None and self.pattern is None
-
 
 _NOTHING_SAID = ReadQuery()
 
@@ -86,22 +82,16 @@ def query_parameters() -> list[dict[str, Any]]:
     return parameters
 
 
-async def find_search(request: Request, model: ImageToTextModel, query: ReadQuery) -> Search | None:
-    """What is searched for; None where decoding is greedy.
+async def find_search(batcher: Batcher, model: ImageToTextModel, query: ReadQuery, watch: Stopwatch) -> Search | None:
+    """Return what to search for; None where decoding is greedy.
 
     Raises:
-        ConstraintError: no text satisfies the query, or its pattern is none.
+        ConstraintError: no text satisfies the query, or its pattern is not valid.
+        QueueFullError, WaitedTooLongError: see `Batcher.run`.
     """
-    if query.is_greedy:
+    wanted = query.model_dump(include={"length", "charset", "pattern", "alternatives"}, exclude_defaults=True)
+    if not wanted:
         return None
-    watch = work_of(request).watch
-    search = await in_worker_thread(request, watch, partial(_make_search, model, query))  # a pattern may take a while
+    search = await batcher.run(partial(make_search, model, **wanted), watch)  # a pattern may take a while
     watch.lap("search")
     return search
-
-
-def _make_search(model: ImageToTextModel, query: ReadQuery) -> Search:
-    constraint = make_constraint(
-        model.codec, model.steps, length=query.length, charset=query.charset, pattern=query.pattern
-    )
-    return Search(constraint, query.alternatives)

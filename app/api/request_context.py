@@ -14,6 +14,7 @@ from app.api.browsers import security_headers
 from app.api.health import PROBES
 from app.api.metrics import METRICS_PATH
 from app.api.problems import REQUEST_ID_HEADER, SERVER_FAULT, problem_response
+from app.api.service import Service
 
 SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEADER = REQUEST_ID_HEADER.lower().encode()
@@ -21,9 +22,7 @@ QUIET = {*PROBES, METRICS_PATH}
 """What machines ask for every few seconds: logged at level debug."""
 OTHER_ROUTE = "other"
 ENDED = "ended"
-"""In the state of a request that has been counted, or was not to be, and has its line."""
-UNCOUNTED = "uncounted"
-"""In the state of a request that is none of anybody's."""
+"""In the state of a request that has been counted and has its log line."""
 
 log = structlog.get_logger("app.requests")
 
@@ -48,7 +47,7 @@ class RequestContextMiddleware:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        service = scope["app"].state
+        service: Service = scope["app"].state.service
         seen_by_app = _simplified(scope)
         asked = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
         status: int | None = None
@@ -63,7 +62,7 @@ class RequestContextMiddleware:
                     *security_headers(scope["path"]),
                     (HEADER, request_id.encode()),
                 ]
-                if service.draining:
+                if service.stopping.is_set():
                     message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
             elif not message.get("more_body"):
                 _note_end(seen_by_app, asked, status, started)
@@ -91,8 +90,7 @@ def _note_end(scope: Scope, asked: dict[str, str], status: int | None, started: 
         return
     state[ENDED] = True
     seconds = time.perf_counter() - started
-    if UNCOUNTED not in state:
-        scope["app"].state.metrics.count_request(_route(scope), status, seconds, state.get("work"))
+    scope["app"].state.service.metrics.count_request(_route(scope), status, seconds, state.get("work"))
     write_line = log.debug if scope["path"] in QUIET else log.info
     write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
 
@@ -111,9 +109,7 @@ def _simplified(scope: Scope) -> Scope:
 
 
 def _route(scope: Scope) -> str:
-    """The path of the route that took a request, with names for parameters: one of those that there are."""
-    if scope["path"] in scope["app"].state.paths:
-        return str(scope["path"])
+    """Return the path of the route that took a request, with names for parameters: one of those that there are."""
     route = scope.get("route")
     return OTHER_ROUTE if route is None else route.path
 

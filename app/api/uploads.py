@@ -8,17 +8,13 @@ from itertools import islice
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect
-from starlette.types import Scope
 
-from app.api.admission import retry_after
+from app.api.bodies import ENVELOPE_BYTES
 from app.api.forms import FormError, OtherFieldError, form_files
-from app.api.problems import TOO_MANY_BYTES, ApiError
+from app.api.problems import ApiError
+from app.api.service import service_of
 from app.inference.images import ACCEPTED
-from app.settings import Settings
 
-ENVELOPE_BYTES = 16_384
-"""How much a form or a JSON document may be larger than the images in it."""
-LARGEST_AT_A_TIME = 4
 Headers = dict[bytes, bytes]
 """By their names in small letters."""
 MULTIPART = "multipart/form-data"
@@ -32,31 +28,6 @@ class ImageDocument(BaseModel):
 
     image: str
     """The image file in Base64 (RFC 4648), in one line or several."""
-
-
-class Bodies:
-    """The bytes of request bodies that a worker holds at a time, so that many large ones do not fill the memory."""
-
-    def __init__(self, settings: Settings) -> None:
-        largest = max(settings.max_batch_bytes, 2 * settings.max_upload_bytes + ENVELOPE_BYTES)
-        self._most = LARGEST_AT_A_TIME * largest
-        self._held = 0
-
-    def hold(self, request: Request, size: int) -> None:
-        """Count more bytes until the request is over.
-
-        Raises:
-            ApiError: 503, there would be too many.
-        """
-        if self._held + size > self._most:
-            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY_BYTES, retry_after())
-        self._held += size
-        state = request.scope["state"]
-        state["held"] = state.get("held", 0) + size
-
-    def release(self, scope: Scope) -> None:
-        """Count the bytes of a request no more."""
-        self._held -= scope["state"].pop("held", 0)
 
 
 async def read_upload(request: Request, max_bytes: int) -> bytes:
@@ -113,14 +84,14 @@ async def _read_body(request: Request, headers: Headers, max_bytes: int, around:
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(max_bytes)
-    hold = request.app.state.bodies.hold
+    bodies = service_of(request).bodies
     body = BytesIO()  # gives what was written without copying it again
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
-        hold(request, len(chunk))
+        bodies.hold(request.scope, len(chunk))
         if body.tell() + len(chunk) > most:
             raise _too_large(max_bytes)
         is_last = not message.get("more_body", False)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from app.bulk.job import BulkError
 from app.bulk.paths import check_paths
-from app.bulk.reader import check_size, load_file
+from app.bulk.reader import load_file, too_large
+from app.inference.images import ImageError
 from app.inference.images.paths import MAGIC, fixed_parts, image_paths, match, walk
 
 AT_A_TIME = 16
@@ -167,9 +168,16 @@ class Fetcher:
 
     def _fetch(self, path: str) -> bytes:
         root = parse_root(path)
+        try:
+            return self._read(root, path)
+        except OSError as error:
+            raise ImageError(f"The file cannot be read: {error.strerror or error}.") from error
+
+    def _read(self, root: str, path: str) -> bytes:
         filesystem, base = open_root(root, self._roots[root])
         with filesystem.open_input_file(base + path.removeprefix(root)) as file:
-            check_size(file.size(), self._max_bytes)
+            if file.size() > self._max_bytes:
+                raise too_large(self._max_bytes)
             content: bytes = file.read()
         return content
 

@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from app.inference.models import drift
 from app.observability.counts import Counter, Counts, Gauge, Histogram, Series
-from app.shared.stopwatch import Stopwatch
+from app.shared.stopwatch import WAIT, Stopwatch
 
 T = TypeVar("T")
 
@@ -30,8 +30,6 @@ OK, REJECTED, REFUSED, FAILED = "ok", "rejected", "refused", "failed"
 OUTCOMES = (OK, REJECTED, REFUSED, FAILED)
 BROKEN = "broken"
 OVERLOAD = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-WAIT = "wait"
-"""The stage that is no work; it is counted on its own."""
 
 
 class Description(NamedTuple):

@@ -1,29 +1,27 @@
 """The application."""
 
-import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.routing import Route
 
 from app import __version__
 from app.api import health, metrics, models, predict
-from app.api.admission import Threads, Turns
 from app.api.browsers import ANY, AllowedHostsMiddleware, allow_origins
-from app.api.dependencies import digests_of
-from app.api.gathering import Gathering, SharedTurns
+from app.api.examples import EXAMPLE_IMAGE
+from app.api.keys import digests_of
 from app.api.openapi import complete_openapi
 from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import QUIET, RequestContextMiddleware
-from app.api.shortcut import ShortcutMiddleware
-from app.api.uploads import Bodies
-from app.api.warm_up import warm_up
-from app.inference.images import ImageLimits
+from app.api.service import Service
+from app.inference.batcher import Batcher
+from app.inference.images import decode_image
 from app.inference.models.store import ModelStore
 from app.observability.counts import shared_folder
 from app.observability.logs import configure_logging
@@ -41,6 +39,9 @@ from app.settings import Settings
 from app.shared.cpus import available_cpus
 from app.shared.memory import give_back_large_buffers, keep_what_there_is
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
 log = structlog.get_logger("app")
 
 DESCRIPTION = """Reads short text in small images and says how sure it is of every character.
@@ -49,11 +50,12 @@ A model reads the kind of image that it was trained on. Use it on images that yo
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service; the models are loaded when it starts.
+def create_app(settings: Settings | None = None, *, owns_process: bool = False) -> FastAPI:
+    """Return the application; the models are loaded when it starts.
 
     Args:
         settings: instead of those of the environment.
+        owns_process: whether nothing else goes on in this process, so that its memory may be arranged for serving.
     """
     settings = settings or Settings()
     tracer_provider = make_tracer_provider()
@@ -66,21 +68,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         redoc_url=None,
         responses=ANY_ERROR,
-        lifespan=_lifespan,
+        lifespan=partial(_lifespan, settings=settings, owns_process=owns_process, tracer_provider=tracer_provider),
         telemetry=telemetry_config(tracer_provider, QUIET),
     )
-    app.state.tracer_provider = tracer_provider
-    app.state.settings = settings
-    app.state.has_own_process = False
-    app.state.reload = partial(reload_all_workers, app)
-    app.state.limits = ImageLimits(max_pixels=settings.max_pixels, max_side=settings.max_side)
-    app.state.bodies = Bodies(settings)
-    app.state.metrics = Metrics(shared_folder())
-    app.state.key_digests = digests_of(settings.api_keys)
-    app.state.admin_digests = digests_of(settings.admin_keys)
-    reading = {"/predict": predict.predict, "/predict/batch": predict.predict_batch}
-    if tracer_provider is None:  # spans learn from the router which route it was
-        app.add_middleware(ShortcutMiddleware, service=app, endpoints=reading)
     if settings.origins:
         allow_origins(app, settings.origins)
     if ANY not in settings.hosts:
@@ -93,47 +83,51 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     if settings.metrics != "off":
         app.include_router(metrics.router)
-    # FastAPI documents these two; Starlette serves them, which leaves out what FastAPI would do for their parameters.
-    for path, endpoint in reading.items():
-        app.router.routes.insert(0, Route(path, endpoint, methods=["POST"]))
     add_page(app)
-    app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     complete_openapi(app, {health.TAG, metrics.TAG} if settings.metrics == "open" else {health.TAG})
     return app
 
 
 def create_app_for_server() -> FastAPI:
-    """What each worker process of `python -m app` serves."""
+    """Return what each worker process of `python -m app` serves."""
     settings = Settings()
     configure_logging(settings)
     give_back_large_buffers()
     DeadlineProtocol.configure(settings)
-    app = create_app(settings)
-    app.state.has_own_process = True
-    return app
+    return create_app(settings, owns_process=True)
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings: Settings = app.state.settings
-    threads = settings.threads or max(1, available_cpus() // settings.workers)
-    waiting = (settings.max_waiting, settings.request_timeout, app.state.metrics.waiting)
-    app.state.threads = Threads(threads, *waiting)
-    gather_seconds = settings.gather_milliseconds / 1000
-    app.state.reader = (
-        Gathering(gather_seconds, app.state.threads, *waiting) if gather_seconds else SharedTurns(Turns(*waiting))
-    )
-    drain_on_sigterm(app.state, settings.drain_seconds)
-    log.info("starting", threads=threads)
-    app.state.store = ModelStore(
-        settings.model_store, settings.default_model, is_stopping=lambda: bool(app.state.draining)
-    )
-    app.state.reloading = asyncio.Lock()
-    await warm_up(app)
-    show_changes(app, None)
-    reload_on_sighup(app)
-    if app.state.has_own_process:
+async def _lifespan(
+    app: FastAPI, settings: Settings, owns_process: bool, tracer_provider: "TracerProvider | None"
+) -> AsyncIterator[None]:
+    stopping, counted = threading.Event(), Metrics(shared_folder())
+    drain_on_sigterm(stopping, counted, settings.drain_seconds)
+    service = app.state.service = _start(settings, stopping, counted)
+    reload_on_sighup(service)
+    if owns_process:
         keep_what_there_is()
     yield
-    if app.state.tracer_provider is not None:
-        await send_last_spans(app.state.tracer_provider)
+    if tracer_provider is not None:
+        await send_last_spans(tracer_provider)
+
+
+def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:
+    """Load the models and read an image with the default one, so that the first request is as fast as the next."""
+    threads = settings.threads or max(1, available_cpus() // settings.workers)
+    log.info("starting", threads=threads)
+    store = ModelStore(settings.model_store, settings.default_model, is_stopping=stopping.is_set)
+    service = Service(
+        settings=settings,
+        api_keys=digests_of(settings.api_keys),
+        admin_keys=digests_of(settings.admin_keys),
+        metrics=counted,
+        batcher=Batcher(threads, settings.max_waiting, settings.request_timeout, counted.waiting.set),
+        store=store,
+        reload=reload_all_workers,
+        stopping=stopping,
+    )
+    if store.default_model in store.models:
+        store.get().model.predict([decode_image(EXAMPLE_IMAGE)])
+    show_changes(service, None)
+    return service

@@ -6,29 +6,30 @@ import threading
 from types import FrameType
 
 import structlog
-from starlette.datastructures import State
+
+from app.observability.metrics import Metrics
 
 log = structlog.get_logger("app")
 
 
-def drain_on_sigterm(state: State, seconds: float) -> None:
+def drain_on_sigterm(stopping: threading.Event, metrics: Metrics, seconds: float) -> None:
     """On SIGTERM, be not ready at once, and let the server stop some seconds later.
 
     Until then load balancers notice, and requests are served. The server then takes no more connections, answers
     what is under way, and ends.
 
     Args:
-        state: of the application; `draining` and the metrics tell that the time has come.
+        stopping: is set by the signal.
+        metrics: show that the service is not ready.
         seconds: how long to go on serving.
     """
-    state.draining = False
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may handle signals; tests start the application in others
     loop = asyncio.get_running_loop()
     stop = signal.getsignal(signal.SIGTERM)
 
     def begin_to_stop() -> None:
-        state.metrics.ready.set(False)
+        metrics.ready.set(False)
         log.info("stopping", drain_seconds=seconds)
         loop.call_later(seconds, stop_server)
 
@@ -37,7 +38,7 @@ def drain_on_sigterm(state: State, seconds: float) -> None:
             stop(signal.SIGTERM, None)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        state.draining = True  # at once, also while the models are loaded
+        stopping.set()  # at once, also while the models are loaded
         loop.call_soon_threadsafe(begin_to_stop)
 
     signal.signal(signal.SIGTERM, on_signal)

@@ -7,29 +7,28 @@ from types import FrameType
 
 import structlog
 from anyio.to_thread import run_sync
-from fastapi import FastAPI
 
+from app.api.service import Service
 from app.inference.models.store import Changes, ModelStore, compare
 from app.observability.metrics import BROKEN, FAILED, OK
 from app.serving.supervisor import ask_parent_to_hand_on, terminal_closed
-from app.settings import Settings
 
 log = structlog.get_logger("app")
 
 
-async def reload_all_workers(app: FastAPI) -> Changes:
+async def reload_all_workers(service: Service) -> Changes:
     """Reload the models here, then let the other workers follow within a second or two.
 
     Raises:
         OSError: the model store cannot be read; nothing has changed.
     """
-    changes = await reload_models(app)
-    if app.state.settings.workers > 1:
+    changes = await reload_models(service)
+    if service.settings.workers > 1:
         ask_parent_to_hand_on()
     return changes
 
 
-async def reload_models(app: FastAPI) -> Changes:
+async def reload_models(service: Service) -> Changes:
     """Load the model store beside the running one, and put it in its place when all is tested.
 
     Requests under way are answered by the models that they began with. Reloads take turns.
@@ -37,32 +36,31 @@ async def reload_models(app: FastAPI) -> Changes:
     Raises:
         OSError: the model store cannot be read; nothing has changed.
     """
-    state = app.state
-    settings: Settings = state.settings
-    async with state.reloading:
-        before: ModelStore = state.store
+    settings = service.settings
+    async with service.reloading:
+        before = service.store
 
         def load() -> ModelStore:
             # The store is asked first, since one that is not there would be taken for one without models.
             next(settings.model_store.iterdir(), None)
-            return ModelStore(settings.model_store, settings.default_model, before, lambda: bool(state.draining))
+            return ModelStore(settings.model_store, settings.default_model, before, service.stopping.is_set)
 
         try:
-            state.store = await run_sync(load)
+            service.store = await run_sync(load)
         except Exception:
-            state.metrics.count_reload(FAILED)
+            service.metrics.count_reload(FAILED)
             raise
         log.info("models reloaded")
-        changes = show_changes(app, before)
-        state.metrics.count_reload(BROKEN if changes.broken else OK)
+        changes = show_changes(service, before)
+        service.metrics.count_reload(BROKEN if changes.broken else OK)
         return changes
 
 
-def show_changes(app: FastAPI, before: ModelStore | None) -> Changes:
+def show_changes(service: Service, before: ModelStore | None) -> Changes:
     """Log what has become of the models, let the metrics show it, and return what it is."""
-    state, store = app.state, app.state.store
-    state.metrics.begin_with(store.models)
-    state.metrics.ready.set(store.default_model in store.models and not state.draining)
+    store = service.store
+    service.metrics.begin_with(store.models)
+    service.metrics.ready.set(store.default_model in store.models and not service.stopping.is_set())
     return _log_changes(before, store)
 
 
@@ -81,7 +79,7 @@ def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
     return changes
 
 
-def reload_on_sighup(app: FastAPI) -> None:
+def reload_on_sighup(service: Service) -> None:
     """On SIGHUP, reload the models; end, as on SIGTERM, if it came because the terminal was closed."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
         return  # only the main thread may handle signals; tests start the application in others
@@ -89,7 +87,7 @@ def reload_on_sighup(app: FastAPI) -> None:
 
     async def reload() -> None:
         try:
-            await reload_models(app)
+            await reload_models(service)
         except Exception:
             log.exception("reload failed: the models are as they were")
 

@@ -14,38 +14,44 @@ class FileError(Exception):
     """A file cannot be used; the message names it, without its path, and says why."""
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
-    """The content of a file.
+class TooLargeFileError(FileError):
+    """A file has more bytes than are read."""
+
+
+def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Return the content of a file.
 
     Raises:
-        FileError: it is missing, too large, or no ordinary file.
+        TooLargeFileError: it is too large.
+        FileError: it is missing, or not an ordinary file.
     """
     with _open(path, max_bytes) as file:
-        return file.read(max_bytes)
+        return file.read(os.fstat(file.fileno()).st_size)
 
 
-def sha256_of_file(path: Path, max_bytes: int) -> str:
-    """The checksum of a file, hexadecimal.
-
-    Raises:
-        FileError: it is missing, too large, or no ordinary file.
-    """
+def sha256_of_file(path: str | os.PathLike[str], max_bytes: int) -> str:
+    """Return the checksum of a file, hexadecimal; raise as `read_file` does."""
     with _open(path, max_bytes) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def _open(path: Path, max_bytes: int) -> Iterator[io.BufferedReader]:
+def _open(path: str | os.PathLike[str], max_bytes: int) -> Iterator[io.FileIO]:
+    """Open a file to read, if it is an ordinary one and not too large; raise as `read_file` does."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", buffering=0, opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise FileError(f"{path.name} is not an ordinary file")
+                raise FileError(f"{_name(path)} is not an ordinary file")
             if status.st_size > max_bytes:
-                raise FileError(f"{path.name} is over {max_bytes:,} bytes")
+                raise TooLargeFileError(f"{_name(path)} is over {max_bytes:,} bytes")
             yield file
     except OSError as error:
-        raise FileError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise FileError(f"{_name(path)} cannot be read: {error.strerror}") from error
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    return Path(path).name
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -5,6 +5,8 @@ from typing import Self
 
 Stage = tuple[str, float, float, int]
 """What was done, when it began and ended by `time.perf_counter`, and with how many images."""
+WAIT = "wait"
+"""The stage that is no work: waiting in the queue."""
 
 
 class Stopwatch:

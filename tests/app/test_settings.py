@@ -77,7 +77,6 @@ WRONG = {
     "OCR_PORT": ["-1", "65536", "eighty", "80.5"],
     "OCR_WORKERS": ["0", "257", "two"],
     "OCR_THREADS": ["-1", "many"],
-    "OCR_GATHER_MILLISECONDS": ["-1", "1001", "nan", "inf", "some"],
     "OCR_MODEL_STORE": ["nowhere", "/nowhere/at/all", ".env"],
     "OCR_MAX_UPLOAD_BYTES": ["0", "1MB"],
     "OCR_MAX_BATCH_FILES": ["0"],

@@ -16,7 +16,7 @@ from benchmarks import __main__ as command
 from benchmarks.common import Setup, draw_uploads, newest_model
 from benchmarks.figures import BenchmarkError, Section, at_least, figure
 from benchmarks.networks import widen_vocabulary
-from benchmarks.sections import gather, http, stages
+from benchmarks.sections import http, stages
 from benchmarks.sections.training import EPOCH, time_of_run
 from benchmarks.sides import Side, ask, open_side
 from training.commands.progress import training_progress
@@ -123,35 +123,14 @@ def test_http_is_compared_with_the_tutorial_as_it_is_left_and_with_the_fastest()
     assert [check["ok"] for check in section["checks"]] == [True, True, True, True, False, True]
 
 
-def test_gathering_is_compared_with_none_of_the_same_network_and_connections() -> None:
-    speeds = {
-        (gather.OF_TUTORIAL, 64, 0): [10.0, 20.0],
-        (http.OURS, 16, 5): [30.0, 90.0],
-        (http.OURS, 16, 0): [60.0, 60.0],
-        (http.OURS, 64, 0): [50.0, 50.0],
-        (gather.OF_TUTORIAL, 64, 5): [20.0, 30.0],
-    }
-    loads = {key: dict.fromkeys(("per_second", "p50", "p99", "cpu"), figure(speed)) for key, speed in speeds.items()}
-    section = gather.report(loads)
-    rows = section["tables"]["gather"]["rows"]
-    assert [(row["network"], row["connections"], row["wait"], row["ratio"]) for row in rows] == [
-        (http.OURS, 16, "off", figure([1.0, 1.0])),
-        (http.OURS, 16, "5 ms", figure([0.5, 1.5])),
-        (http.OURS, 64, "off", figure([1.0, 1.0])),
-        (gather.OF_TUTORIAL, 64, "off", figure([1.0, 1.0])),
-        (gather.OF_TUTORIAL, 64, "5 ms", figure([2.0, 1.5])),
-    ]
-    assert section["tables"]["gather"]["columns"].keys() <= rows[0].keys()
-
-
-@pytest.mark.parametrize(("section", "made"), [("gather", True), ("batch", False)])
+@pytest.mark.parametrize(("section", "made"), [("stages", True), ("batch", False)])
 def test_the_network_of_the_tutorial_is_made_where_a_section_needs_it(
     section: str, made: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folders: list[Path] = []
     monkeypatch.setattr(command, "export_tutorial", folders.append)
     monkeypatch.setattr(command, "draw_uploads", lambda *_: [])
-    monkeypatch.setattr(command, "PEERS_PYTHON", Path("/nowhere"))
+    monkeypatch.setattr(command, "PEERS_PYTHON", Path(__file__))
     monkeypatch.setattr("benchmarks.wrk.is_installed", lambda: True)
     setup = command.prepare(command.parse([section]), tmp_path)
     assert folders == [setup.tutorial] * made

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from app.inference.images import ImageError, ImageLimits
-from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
-from app.inference.reading import read_uploads
+from app.inference.images import ImageError
+from app.inference.models.model import BATCH_IMAGES, Reading
+from app.inference.reader import Reader
 from training.labelling.images import ImageFolder
 
 
@@ -64,12 +64,12 @@ class Guesses:
         Raises:
             ModelError: it cannot be used; the model of before goes on.
         """
-        model = ImageToTextModel(folder)
+        reader = Reader(folder)
         self.close()
         folder = folder.resolve()
         self.model = name or f"{folder.parent.name}/{folder.name}"
         self._stop = threading.Event()
-        arguments = (model, self.model, self._waiting(), self._stop)
+        arguments = (reader, self.model, self._waiting(), self._stop)
         self._thread = threading.Thread(target=self._read, args=arguments, name="guesses", daemon=True)
         self._thread.start()
 
@@ -84,13 +84,12 @@ class Guesses:
         if self._thread is not None:
             self._thread.join()
 
-    def _read(self, model: ImageToTextModel, name: str, numbers: Sequence[int], stop: threading.Event) -> None:
+    def _read(self, reader: Reader, name: str, numbers: Sequence[int], stop: threading.Event) -> None:
         for start in range(0, len(numbers), BATCH_IMAGES):
             if stop.is_set():
                 return
             uploads = dict(self._load(numbers[start : start + BATCH_IMAGES]))
-            readings = read_uploads(model, list(uploads.values()), ImageLimits())
-            for number, reading in zip(uploads, readings, strict=True):
+            for number, reading in zip(uploads, reader.read_many(uploads.values()), strict=True):
                 if isinstance(reading, Reading):
                     # Assigned at once, so that whoever reads meanwhile sees the guess or the one before it.
                     self._guesses[number] = _guess(reading, name)

@@ -10,11 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+CONFIDENCE_DIGITS = 6
+"""Of confidences in answers and tables: further ones mean nothing."""
 SMALLEST = 1e-200
 """Less is no probability: so small that no network means it, and so large that a product of it is not 0."""
 NEGLIGIBLE = 5e-7
@@ -72,6 +74,10 @@ class Alternative:
     text: str
     confidence: float
     """The probability of the whole text: the sum over all its alignments, 0…1."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {"text": self.text, "confidence": round(self.confidence, CONFIDENCE_DIGITS)}
 
 
 @dataclass(frozen=True, slots=True)

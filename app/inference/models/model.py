@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.boxes import Box, character_boxes
-from app.inference.decoding.ctc import Alternative, CtcCodec, Decoded
+from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
 from app.inference.images import Pixels, fit_to_input
 from app.inference.models.configs import CONFIGS_FILE, read_configs
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
@@ -54,6 +54,24 @@ class Reading:
     characters: tuple[Character, ...]
     alternatives: tuple[Alternative, ...] = ()
     """The most probable texts, best first, where a search was asked for them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; confidences are rounded to what means something, boxes are None where unknown."""
+        fields: dict[str, Any] = {
+            "text": self.text,
+            "confidence": round(self.confidence, CONFIDENCE_DIGITS),
+            "characters": [
+                {
+                    "character": character,
+                    "confidence": round(confidence, CONFIDENCE_DIGITS),
+                    "box": None if box is None else box.to_dict(),
+                }
+                for character, confidence, box in self.characters
+            ],
+        }
+        if self.alternatives:
+            fields["alternatives"] = [alternative.to_dict() for alternative in self.alternatives]
+        return fields
 
 
 class OnnxInferenceModel:

@@ -50,7 +50,7 @@ class TestHeaders:
     def test_a_fault_has_them_too(self, start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
         client = start()
         application: Any = client.app
-        monkeypatch.setattr(application.state, "store", None)
+        monkeypatch.setattr(application.state.service, "store", None)
         response = client.get("/models")
         assert response.status_code == 500
         assert response.headers["x-content-type-options"] == "nosniff"

@@ -74,7 +74,7 @@ class TestFault:
 
         client = start()
         application: Any = client.app
-        monkeypatch.setattr(application.state.store, "get", fail)
+        monkeypatch.setattr(application.state.service.store, "get", fail)
         return client
 
     def test_500_gives_nothing_away(self, faulty: TestClient, samples: dict[str, bytes], problem: Problem) -> None:

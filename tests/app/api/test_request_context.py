@@ -63,7 +63,7 @@ class Request:
         self._look(has_more=message["type"] == "http.response.start" or message.get("more_body", False))
 
     def _look(self, *, has_more: bool) -> None:
-        state = self._app.state
+        state = self._app.state.service
         content, _ = expose(state.metrics, state.store, "")
         lines = [line for line in self._lines if line["event"] == "request"]
         self.seen.append((has_more, numbers_of(content.decode()).get(self._counted_as, 0), len(lines)))

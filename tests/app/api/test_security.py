@@ -90,15 +90,6 @@ def test_every_key_is_compared_whichever_matches(
     assert {len(side) for pair in compared for side in pair} == {32}
 
 
-def test_the_first_request_of_all_is_not_refused(
-    start: Callable[..., TestClient], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "keys").write_text("first\n")
-    start(api_key_file=tmp_path / "keys", allowed_hosts="*.example.com")
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if "warm-up" in line)
-    assert "status=200" in line
-
-
 def test_a_refused_upload_is_not_looked_at(guarded: TestClient, problem: Problem) -> None:
     problem(guarded.post("/predict", content=b"", headers={"content-length": "9999999"}), 401)
 

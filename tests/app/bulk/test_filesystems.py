@@ -6,7 +6,7 @@ import pytest
 
 from app.bulk.filesystems import Fetcher, Url, check_arguments, list_images, parse_url, roots_of
 from app.bulk.job import BulkError
-from app.inference.images import ImageTooLargeError
+from app.inference.images import ImageError, ImageTooLargeError
 
 
 @pytest.fixture
@@ -61,5 +61,5 @@ def test_their_content_is_fetched_where_it_is_not_too_large(root: str, tmp_path:
             else:
                 with pytest.raises(ImageTooLargeError, match="at most 6 bytes"):
                     fetcher.load(path, largest)
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(ImageError, match="No such file"):
             fetcher.load(f"{root}/gone.png", largest)

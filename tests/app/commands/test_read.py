@@ -174,7 +174,7 @@ class TestErrors:
         (folder / "bad" / "h.png").symlink_to(folder)
         os.mkfifo(folder / "bad" / "i.png")
         reasons = {name: reason for name, (_, reason) in content.items()}
-        return reasons | {"g.png": "No such file", "h.png": "Is a directory", "i.png": "not a file"}
+        return reasons | {"g.png": "No such file", "h.png": "Is a directory", "i.png": "not an ordinary file"}
 
     def test_bad_files_are_told_on_standard_error_and_the_others_read(self, read: Read, bad: dict[str, str]) -> None:
         result = read("bad")

@@ -57,7 +57,6 @@ def send_every_kind_of_request(port: int, image: bytes) -> None:
 
 
 STATUS = {
-    "warm-up": 200,  # the service's own, before it is ready
     "body": 200,
     "form": 200,
     "json": 200,
@@ -191,7 +190,7 @@ settings = Settings()
 configure_logging(settings)
 application = create_app(settings)
 with TestClient(application) as client:
-    application.state.store.get = fail
+    application.state.service.store.get = fail
     client.get("/models/captcha", headers={"X-Request-ID": "mine", "X-API-Key": sys.argv[1]})
 """
 
@@ -220,7 +219,7 @@ def test_a_fault_is_in_the_json_log_with_where_it_arose(log_of_a_fault: Callable
     assert "RuntimeError: out of order" in fault["exception"]
     assert "in fail" in fault["exception"]
     statuses = {line["request_id"]: line["status"] for line in lines if line["event"] == "request"}
-    assert statuses == {"warm-up": 200, "mine": 500}
+    assert statuses == {"mine": 500}
 
 
 def test_a_fault_is_in_the_text_log_without_local_variables(

@@ -1,11 +1,12 @@
 """What reading takes, stage by stage."""
 
 import time
+from functools import partial
 from pathlib import Path
 
-from app.inference.images import ImageLimits
+from app.inference.images import decode_image
 from app.inference.models.model import GROUP_IMAGES, ImageToTextModel
-from app.inference.reading import read_uploads
+from app.inference.reader import read_each
 from app.shared.stopwatch import Stopwatch
 from tests.waiting import GENEROUS_SECONDS
 
@@ -46,7 +47,8 @@ def test_a_model_notes_the_stages_of_each_group_of_images_and_how_many_went_thro
 ) -> None:
     watch = Stopwatch()
     uploads = [samples["ef2ec"]] * (GROUP_IMAGES + 1) + [b"no image"]
-    read_uploads(ImageToTextModel(shipped_model), uploads, ImageLimits(), watch=watch)
+    model = ImageToTextModel(shipped_model)
+    read_each(partial(model.predict, watch=watch), [partial(decode_image, upload) for upload in uploads])
     assert [(stage, images) for stage, _, _, images in watch.stages] == [
         ("decode", GROUP_IMAGES),
         ("run", GROUP_IMAGES),

@@ -1,0 +1,37 @@
+"""A bound on the bytes of request bodies that a worker holds, so that many large ones do not fill the memory."""
+
+from http import HTTPStatus
+
+from starlette.types import Scope
+
+from app.api.problems import TOO_MANY_BYTES, ApiError, retry_after
+from app.settings import Settings
+
+ENVELOPE_BYTES = 16_384
+"""How much a form or a JSON document may be larger than the images in it."""
+LARGEST_AT_A_TIME = 4
+
+
+class Bodies:
+    """Counts the bytes that are held, of at most four requests of the largest size."""
+
+    def __init__(self, settings: Settings) -> None:
+        largest = max(settings.max_batch_bytes, 2 * settings.max_upload_bytes + ENVELOPE_BYTES)
+        self._max_bytes = LARGEST_AT_A_TIME * largest
+        self._held = 0
+
+    def hold(self, scope: Scope, size: int) -> None:
+        """Count more bytes until the request is over.
+
+        Raises:
+            ApiError: 503, there would be too many.
+        """
+        if self._held + size > self._max_bytes:
+            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY_BYTES, retry_after())
+        self._held += size
+        state = scope["state"]
+        state["held"] = state.get("held", 0) + size
+
+    def release(self, scope: Scope) -> None:
+        """Forget the bytes of a request that is over."""
+        self._held -= scope["state"].pop("held", 0)

@@ -1,0 +1,185 @@
+"""`Reader`, the front door of `app.inference`: pictures in, texts out, one bad picture not hurting the others."""
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from app.inference.arrays import pixels_from_array
+from app.inference.decoding.beam import Search
+from app.inference.decoding.constraints import make_constraint
+from app.inference.images import ImageError, Pixels, decode_image
+from app.inference.models.configs import CONFIGS_FILE
+from app.inference.models.folders import version_folders
+from app.inference.models.model import ImageToTextModel, Reading
+from app.shared.files import FileError, read_file
+
+T = TypeVar("T")
+Picture: TypeAlias = str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image
+"""The path of an image file, its content, an array as `pixels_from_array` takes it, or an image of Pillow."""
+Decoder = Callable[[], Pixels]
+"""Returns the pixels of an image, or raises an `ImageError`."""
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+
+class Reader:
+    """Reads the text in pictures.
+
+        reader = Reader("model_store/captcha")
+        reader.read("picture.png").text
+
+    A reader may be used by several threads at once, in forked processes, and can be pickled.
+
+    Attributes:
+        model: the network that reads.
+        search: which texts are searched for; None decodes greedily.
+
+    Raises:
+        ModelError: the folder holds no usable model.
+        ConstraintError: no text satisfies the options, or the pattern is not valid.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        length: int | None = None,
+        charset: str | None = None,
+        pattern: str | None = None,
+        alternatives: int = 0,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            folder: of a version of a model, or of a model, whose newest version is taken.
+            length: how many characters a text has.
+            charset: the only characters that a text may have.
+            pattern: a regular expression that a whole text matches.
+            alternatives: how many of the most probable texts to list.
+        """
+        self._folder = _version_folder(Path(folder))
+        self.model = ImageToTextModel(self._folder)
+        self.search = make_search(
+            self.model, length=length, charset=charset, pattern=pattern, alternatives=alternatives
+        )
+
+    def __getstate__(self) -> tuple[Path, Search | None]:
+        return self._folder, self.search  # a session of ONNX Runtime cannot be pickled: the model is loaded anew
+
+    def __setstate__(self, state: tuple[Path, Search | None]) -> None:
+        self._folder, self.search = state
+        self.model = ImageToTextModel(self._folder)
+
+    def read(self, picture: Picture) -> Reading:
+        """Read a picture.
+
+        Raises:
+            ImageError: it cannot be read; the message says why.
+        """
+        (result,) = self.read_many([picture])
+        if isinstance(result, ImageError):
+            raise result
+        return result
+
+    def read_many(self, pictures: Iterable[Picture]) -> list[Reading | ImageError]:
+        """Read pictures, which are opened one by one.
+
+        Returns:
+            For each picture, in order, its reading, or the error that says why it cannot be read.
+        """
+        read = partial(self.model.predict, search=self.search)
+        return read_each(read, (partial(_decode, picture) for picture in pictures))
+
+
+def read_each(read: Callable[[Iterable[Pixels]], Sequence[T]], decoders: Iterable[Decoder]) -> list[T | ImageError]:
+    """Read images, any of which may be bad.
+
+    Args:
+        read: reads those that are not, as `ImageToTextModel.predict` does.
+        decoders: one for each image; asked for and called one by one.
+
+    Returns:
+        For each image, in order, its reading, or the error that says why it cannot be read.
+    """
+    errors: list[ImageError | None] = []
+
+    def decoded() -> Iterator[Pixels]:
+        for decode in decoders:
+            try:
+                pixels = decode()
+            except ImageError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+                yield pixels
+
+    readings = iter(read(decoded()))
+    return [error or next(readings) for error in errors]
+
+
+def make_search(
+    model: ImageToTextModel,
+    *,
+    length: int | None = None,
+    charset: str | None = None,
+    pattern: str | None = None,
+    alternatives: int = 0,
+) -> Search | None:
+    """Return what to search for; None where greedy decoding gives it.
+
+    Args:
+        model: reads the texts.
+        length: see `Reader`, as for the others.
+        charset: see `Reader`.
+        pattern: see `Reader`.
+        alternatives: see `Reader`.
+
+    Raises:
+        ConstraintError: no text satisfies all of them, or the pattern is not valid.
+    """
+    if not alternatives and length is None and charset is None and pattern is None:
+        return None
+    constraint = make_constraint(model.codec, model.steps, length=length, charset=charset, pattern=pattern)
+    return Search(constraint, alternatives)
+
+
+def _version_folder(folder: Path) -> Path:
+    if folder.is_dir() and not (folder / CONFIGS_FILE).exists():
+        return next(iter(version_folders(folder)), folder)
+    return folder
+
+
+def _decode(picture: Picture) -> Pixels:
+    if isinstance(picture, bytes):
+        return decode_image(picture)
+    if isinstance(picture, str | os.PathLike):
+        return _decode_file(Path(picture))
+    if isinstance(picture, Image.Image):
+        return _decode_pillow(picture)
+    if isinstance(picture, np.ndarray):
+        return pixels_from_array(picture)
+    raise TypeError(f"A picture is a path, bytes, a NumPy array or an image of Pillow, not {type(picture).__name__}.")
+
+
+def _decode_file(path: Path) -> Pixels:
+    try:
+        return decode_image(read_file(path, MAX_FILE_BYTES))
+    except FileError as error:
+        raise ImageError(f"{error}.") from error
+
+
+def _decode_pillow(image: Image.Image) -> Pixels:
+    if image.mode in {"I", "F"}:  # whose range nothing says
+        return pixels_from_array(np.asarray(image))
+    if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:
+        image = image.convert("RGB")
+    content = io.BytesIO()
+    ImageOps.exif_transpose(image).save(content, "PNG", compress_level=1)
+    return decode_image(content.getvalue())
