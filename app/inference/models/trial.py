@@ -13,8 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, model_sums
@@ -65,25 +65,49 @@ def _try_elsewhere(folder: Path, is_stopping: Callable[[], bool]) -> dict[str, s
         try:
             verdict = _receive(ours, is_stopping)
         except EOFError:
-            raise ModelError(_why_it_ended(_status(process))) from None
+            verdict = _why_it_ended(process.wait())
         finally:
             process.kill()
-            _status(process)
+            process.wait()
     if isinstance(verdict, str):
         raise ModelError(verdict)
     return verdict
 
 
-def _start(to: Connection, folder: Path) -> "ForkProcess | subprocess.Popen[bytes]":
+class _Copy:
+    """A copy of this process, to be waited for as `subprocess.Popen` is.
+
+    Not by multiprocessing, which makes none where a server has made this process by it.
+    """
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._status: int | None = None
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                run()
+            finally:
+                os._exit(1)
+
+    def wait(self) -> int:
+        """Its exit status, negative if a signal ended it."""
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._status
+
+    def kill(self) -> None:
+        """End it."""
+        if self._status is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+
+def _start(to: Connection, folder: Path) -> "_Copy | subprocess.Popen[bytes]":
     """Start the process: a copy of this one, which takes milliseconds, or a new one, which takes a second.
 
     A copy has all the locks that threads hold, and no threads: only who has no others is copied.
     """
     if _is_alone():
-        copy = multiprocessing.get_context("fork").Process(target=_try, args=(to, folder), daemon=True)
-        copy.start()
-        return copy
-    # Not by multiprocessing, which would run the program's main module again.
+        return _Copy(partial(_try, to, folder))
     program = f"from {__name__} import main; main()"
     command = [sys.executable, "-P", "-c", program, str(to.fileno()), str(folder)]
     path = os.pathsep.join(filter(None, sys.path))
@@ -93,14 +117,6 @@ def _start(to: Connection, folder: Path) -> "ForkProcess | subprocess.Popen[byte
 def _is_alone() -> bool:
     """Whether this process has one thread; on other systems than Linux nobody can tell."""
     return len(list(Path("/proc/self/task").glob("*"))) == 1
-
-
-def _status(process: "ForkProcess | subprocess.Popen[bytes]") -> int | None:
-    """Wait for the end of a process, and return its exit status."""
-    if isinstance(process, subprocess.Popen):
-        return process.wait()
-    process.join()
-    return process.exitcode
 
 
 def _receive(connection: Connection, is_stopping: Callable[[], bool]) -> dict[str, str] | str:
@@ -121,10 +137,10 @@ def _receive(connection: Connection, is_stopping: Callable[[], bool]) -> dict[st
     return verdict
 
 
-def _why_it_ended(status: int | None) -> str:
+def _why_it_ended(status: int) -> str:
     if status == -signal.SIGXCPU:
         return TOO_SLOW
-    how = f"signal {-status}" if status and status < 0 else f"status {status}"
+    how = f"signal {-status}" if status < 0 else f"status {status}"
     return f"{MODEL_FILE} ends the process that tries it ({how}), perhaps for want of memory"
 
 
