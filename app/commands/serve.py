@@ -26,7 +26,6 @@ def serve() -> None:
     import uvicorn
 
     from app.observability.logs import configure_logging
-    from app.serving.supervisor import hand_sighup_on
 
     settings = settings_or_exit()
     try:
@@ -39,7 +38,6 @@ def serve() -> None:
     _warn_of_unknown_variables()
     # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    hand_sighup_on()
     options: dict[str, Any] = {
         "factory": True,
         "host": settings.host,
@@ -56,24 +54,25 @@ def serve() -> None:
     }
     if sys.platform == "linux":
         options["loop"] = "app.serving.listening:WorkerLoop"
-    if settings.workers == 1 or sys.platform != "linux":
+    if settings.workers == 1:
         uvicorn.run(APPLICATION, **options)
     else:
-        _serve_on_several_sockets(settings, uvicorn.Config(APPLICATION, **options))
+        _serve_with_several_workers(settings, uvicorn.Config(APPLICATION, **options))
 
 
-def _serve_on_several_sockets(settings: Settings, config: "uvicorn.Config") -> None:
-    """What uvicorn does for several workers, but for the socket of each."""
-    from uvicorn.supervisors import Multiprocess
-
+def _serve_with_several_workers(settings: Settings, config: "uvicorn.Config") -> None:
     from app.observability.counts import sharing
     from app.serving.listening import bind
+    from app.serving.supervisor import Supervisor
 
+    if sys.platform != "linux":  # which alone divides connections among the sockets of one port
+        Supervisor(config, sockets=[config.bind_socket()]).run()
+        return
     with bind(settings.host, settings.port) as taken, sharing():
         host, port = taken.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
-        Multiprocess(config, sockets=[taken]).run()
+        Supervisor(config, sockets=[taken]).run()
 
 
 def _try_address(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,7 @@ class TestOnAGpu:
 
 class TestThreads:
     def test_read_large_images(self, model: Model, image: CheckedImage) -> None:
-        large = CheckedImage(image.data + bytes(100_000), *(getattr(image, name) for name in image.__slots__[1:]))
+        large = replace(image, data=image.data + bytes(100_000))
         assert texts(read_at_once(model, [large, image])) == ["ef2ec"] * 2
         assert sorted(model.in_event_loop) == [False, True]
 
@@ -278,7 +279,7 @@ class TestWhatGoesWrong:
     def test_a_fault_is_that_of_one_request(
         self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        faulty = CheckedImage(image.data + b"?", *(getattr(image, name) for name in image.__slots__[1:]))
+        faulty = replace(image, data=image.data + b"?")
         decode = CheckedImage.decode
         monkeypatch.setattr(CheckedImage, "decode", lambda one: 1 / 0 if one is faulty else decode(one))
         results = read_at_once(model, [image, faulty, image])
