@@ -27,7 +27,7 @@ async def live() -> Health:
 @router.get("/readyz", summary="Can it read?", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
 async def ready(service: ServiceDep) -> Health:
     """Whether the default model is loaded and warmed up, and the service not about to stop."""
-    if service.draining:
+    if service.stopping.is_set():
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
     try:
         service.store.get()

@@ -62,7 +62,7 @@ class RequestContextMiddleware:
                     *security_headers(scope["path"]),
                     (HEADER, request_id.encode()),
                 ]
-                if service.draining:
+                if service.stopping.is_set():
                     message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
             elif not message.get("more_body"):
                 _note_end(seen_by_app, asked, status, started)

@@ -1,6 +1,7 @@
 """What the routes of one application share."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -25,9 +26,9 @@ class Service:
         metrics: what this worker counts.
         batcher: reads images.
         store: the models that are loaded; replaced as a whole by a reload.
+        stopping: is set when the service is about to stop.
         reload: loads the model store anew, in this worker and in the others.
         reloading: held during a reload.
-        draining: whether the service is about to stop.
         limits: which images are accepted.
         bodies: counts the bytes of requests that are held.
     """
@@ -38,9 +39,9 @@ class Service:
     metrics: Metrics
     batcher: Batcher
     store: ModelStore
+    stopping: threading.Event
     reload: Callable[["Service"], Awaitable[Changes]]
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    draining: bool = False
 
     def __post_init__(self) -> None:
         self.limits = ImageLimits(max_pixels=self.settings.max_pixels, max_side=self.settings.max_side)

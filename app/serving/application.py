@@ -1,5 +1,6 @@
 """The application."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -101,7 +102,6 @@ async def _lifespan(
     app: FastAPI, settings: Settings, owns_process: bool, tracer_provider: "TracerProvider | None"
 ) -> AsyncIterator[None]:
     service = app.state.service = _start(settings)
-    drain_on_sigterm(service)
     reload_on_sighup(service)
     if owns_process:
         keep_what_there_is()
@@ -114,7 +114,8 @@ def _start(settings: Settings) -> Service:
     """Load the models and read an image with the default one, so that the first request is as fast as the next."""
     threads = settings.threads or max(1, available_cpus() // settings.workers)
     log.info("starting", threads=threads)
-    counted = Metrics(shared_folder())
+    counted, stopping = Metrics(shared_folder()), threading.Event()
+    drain_on_sigterm(stopping, counted, settings.drain_seconds)
     store = ModelStore(settings.model_store, settings.default_model)
     service = Service(
         settings=settings,
@@ -123,6 +124,7 @@ def _start(settings: Settings) -> Service:
         metrics=counted,
         batcher=Batcher(threads, settings.max_waiting, settings.request_timeout, counted.waiting.set),
         store=store,
+        stopping=stopping,
         reload=reload_all_workers,
     )
     if store.default_model in store.models:

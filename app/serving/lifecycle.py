@@ -7,16 +7,21 @@ from types import FrameType
 
 import structlog
 
-from app.api.service import Service
+from app.observability.metrics import Metrics
 
 log = structlog.get_logger("app")
 
 
-def drain_on_sigterm(service: Service) -> None:
-    """On SIGTERM, be not ready at once, and let the server stop `OCR_DRAIN_SECONDS` later.
+def drain_on_sigterm(stopping: threading.Event, metrics: Metrics, seconds: float) -> None:
+    """On SIGTERM, be not ready at once, and let the server stop some seconds later.
 
     Until then load balancers notice, and requests are served. The server then takes no more connections, answers
     what is under way, and ends.
+
+    Args:
+        stopping: is set on SIGTERM.
+        metrics: are told that the service is not ready any more.
+        seconds: how long to go on serving.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may handle signals; tests start the application in others
@@ -24,9 +29,7 @@ def drain_on_sigterm(service: Service) -> None:
     stop = signal.getsignal(signal.SIGTERM)
 
     def begin_to_stop() -> None:
-        seconds = service.settings.drain_seconds
-        service.draining = True
-        service.metrics.ready.set(False)
+        metrics.ready.set(False)
         log.info("stopping", drain_seconds=seconds)
         loop.call_later(seconds, stop_server)
 
@@ -35,6 +38,7 @@ def drain_on_sigterm(service: Service) -> None:
             stop(signal.SIGTERM, None)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
         loop.call_soon_threadsafe(begin_to_stop)
 
     signal.signal(signal.SIGTERM, on_signal)

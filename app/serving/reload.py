@@ -60,7 +60,7 @@ def show_changes(service: Service, before: ModelStore | None) -> Changes:
     """Log what has become of the models, let the metrics show it, and return what it is."""
     store = service.store
     service.metrics.begin_with(store.models)
-    service.metrics.ready.set(store.default_model in store.models and not service.draining)
+    service.metrics.ready.set(store.default_model in store.models and not service.stopping.is_set())
     return _log_changes(before, store)
 
 
