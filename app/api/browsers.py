@@ -88,7 +88,8 @@ class _Refusal(Response):
 class AllowedHostsMiddleware:
     """Refuses requests for other hosts, which a page gets a browser to send by giving this address its own name.
 
-    Probes are answered: orchestrators call by address.
+    Probes are answered: orchestrators call by address. Starlette's TrustedHostMiddleware refuses them too, and in plain
+    text instead of a problem.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:

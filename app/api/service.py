@@ -26,6 +26,7 @@ class Service:
         metrics: what this worker counts.
         batcher: reads images.
         store: the models that are loaded; replaced as a whole by a reload.
+        stopping: is set when the service is about to stop.
         reload: loads the model store anew, in this worker and in the others.
         stopping: set when the service is about to stop.
         reloading: held during a reload.
@@ -39,8 +40,8 @@ class Service:
     metrics: Metrics
     batcher: Batcher
     store: ModelStore
-    reload: Callable[["Service"], Awaitable[Changes]]
     stopping: threading.Event
+    reload: Callable[["Service"], Awaitable[Changes]]
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:

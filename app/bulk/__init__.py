@@ -1,4 +1,4 @@
-"""Folders and buckets of images to tables of readings, here, in processes or on Ray.
+"""Folders and buckets of images to tables of readings, by one of the engines in `engines/`.
 
 Nothing of HTTP comes in.
 """

@@ -12,16 +12,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app.bulk.formats import check_format, write_output
-from app.bulk.job import BulkError, Job, describe, find_model
-from app.bulk.partial import go_on, open_partial, partial_of, read_rows
-from app.bulk.paths import check_paths
-from app.bulk.run import read_all
+from app.bulk.engines import Counts, Engine
+from app.bulk.engines.processes import ProcessEngine
+from app.bulk.job import BulkError, Job, find_model
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.inference.images.paths import image_paths
-from app.shared.cluster import ClusterError, Engine, check_ray
+from app.shared.cluster import ClusterError, EngineName
 from app.shared.cpus import available_cpus
-from app.shared.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
 
@@ -30,15 +27,17 @@ SOME_ERRORS, INTERRUPTED = 1, 130
 class Run:
     """A reading under way, and what it has come to."""
 
-    job: Job
-    arguments: list[str]
-    workers: int | None
-    """None is one a processor, of the cluster if there is one."""
     images: int = 0
     errors: int = 0
     before: int = 0
     """Images that an interrupted run had read."""
     started: float = field(default_factory=time.perf_counter)
+
+    def add(self, counts: Counts) -> None:
+        """Count images that are done."""
+        self.images += counts.images
+        self.errors += counts.errors
+        self.before += counts.before
 
     def rate(self) -> float:
         """Images a second, by this run."""
@@ -74,9 +73,9 @@ def read(
     alternatives: Annotated[int, typer.Option(min=0, max=20, help="How many of the most probable texts to list.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read.  [default: one a processor]")] = None,
     engine: Annotated[
-        Engine,
+        EngineName,
         typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one."),
-    ] = Engine.PROCESSES,
+    ] = EngineName.PROCESSES,
     force: Annotated[bool, typer.Option("--force", help="Replace an output that is there.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Do not go on where an interrupted run was.")] = False,
 ) -> None:
@@ -97,11 +96,9 @@ def read(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_or_exit()
     try:
-        if engine == Engine.RAY:
-            _check_for_ray(paths, output, force=force, restart=restart)
-        else:
-            _check_output(None if output is None else Path(output), json_lines, alternatives, force)
-            _check_paths(paths)
+        _check_layout(output, json_lines, alternatives)
+        reads = _make_engine(engine, paths, output, workers, force=force, restart=restart)
+        reads.check()
         job = Job(
             model=find_model(settings.model_store, model or settings.default_model, model_version),
             max_bytes=settings.max_upload_bytes,
@@ -116,47 +113,35 @@ def read(
         )
     except (BulkError, ClusterError) as error:
         _fail(error, WRONG_USAGE)
-    run = Run(job, paths, workers)
-    with _ending(run, goes_on=output is not None):
-        if output is None:
-            _read_to(_print, run, image_paths(paths))
-        elif engine == Engine.RAY:
-            _read_on_ray(output, run, restart)
-        else:
-            _read_to_file(Path(output), run, restart)
+    run = Run()
+    bar_disturbs = output is None and sys.stdout.isatty()
+    counted = None if engine == EngineName.RAY else image_paths(paths)
+    with (
+        _ending(run, goes_on=output is not None),
+        _progress(run, counted, shown=sys.stderr.isatty() and not bar_disturbs) as show,
+        closing(reads.read(job)) as done,
+    ):
+        for counts in done:
+            run.add(counts)
+            show()
 
 
-def _check_for_ray(paths: list[str], output: str | None, *, force: bool, restart: bool) -> None:
-    check_ray()
-    if output is None:
-        raise BulkError("--engine ray needs --output, the folder or URL to write Parquet files to.")
-    from app.bulk.filesystems import check_arguments
-    from app.bulk.parts import PartFolder
-
-    PartFolder(output).check(force=force, restart=restart)
-    check_arguments(paths)
-
-
-def _check_paths(paths: list[str]) -> None:
-    for path in paths:
-        if "://" in path:
-            raise BulkError(f"{path}: URLs are read with --engine ray.")
-    check_paths(paths)
-
-
-def _check_output(output: Path | None, json_lines: bool, alternatives: int, force: bool) -> None:
-    if output is None:
-        if alternatives and not json_lines:
-            raise BulkError("--alternatives needs --json or --output.")
-        return
-    if json_lines:
+def _check_layout(output: str | None, json_lines: bool, alternatives: int) -> None:
+    if output is None and alternatives and not json_lines:
+        raise BulkError("--alternatives needs --json or --output.")
+    if output is not None and json_lines:
         raise BulkError("--json is for standard output; of --output, the ending of the file's name decides.")
-    check_format(output)
-    if output.is_dir() or not output.parent.is_dir():
-        what = f"{output} is a folder" if output.is_dir() else f"There is no folder {output.parent}"
-        raise BulkError(f"{what}; --output names the file to write.{did_you_mean(output.parent)}")
-    if output.exists() and not force and not partial_of(output).exists():
-        raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
+
+
+def _make_engine(
+    name: EngineName, paths: list[str], output: str | None, workers: int | None, *, force: bool, restart: bool
+) -> Engine:
+    if name == EngineName.RAY:
+        from app.bulk.engines.ray import RayEngine
+
+        return RayEngine(paths, output, workers=workers, force=force, restart=restart)
+    table = None if output is None else Path(output)
+    return ProcessEngine(paths, table, workers=workers or available_cpus(), force=force, restart=restart)
 
 
 @contextmanager
@@ -174,60 +159,6 @@ def _ending(run: Run, *, goes_on: bool) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     sys.stderr.write(f"{run.summary()}\n")
     raise typer.Exit(SOME_ERRORS if run.errors else 0)
-
-
-def _read_on_ray(output: str, run: Run, restart: bool) -> None:
-    """Read on Ray, whose workers write the rows, and count and show what they have done."""
-    from app.bulk.parts import PartFolder
-    from app.bulk.ray_engine import read_on_ray
-
-    done = read_on_ray(run.job, run.arguments, PartFolder(output), workers=run.workers, restart=restart)
-    with _progress(run, None, shown=sys.stderr.isatty()) as show, closing(done):
-        for counts in done:
-            run.images += counts.images
-            run.errors += counts.errors
-            run.before += counts.before
-            show()
-
-
-def _read_to_file(output: Path, run: Run, restart: bool) -> None:
-    """Add the rows that `FILE.partial` lacks, and make FILE of it."""
-    partial = partial_of(output)
-    paths = image_paths(run.arguments)
-    with open_partial(partial) as file:
-        if restart:
-            file.truncate(0)
-        run.before, run.errors = go_on(partial, describe(run.job), paths)
-        run.images = run.before
-
-        def write(rows: bytes) -> None:
-            file.write(rows)
-            file.flush()
-
-        _read_to(write, run, paths)
-        write_output(output, run.job.columns, read_rows(partial))
-        partial.unlink()
-
-
-def _print(rows: bytes) -> None:
-    sys.stdout.buffer.write(rows)
-    sys.stdout.buffer.flush()
-
-
-def _read_to(write: Callable[[bytes], None], run: Run, paths: Iterator[str]) -> None:
-    """Read images, and write, count and show them chunk by chunk."""
-    bar_disturbs = write is _print and sys.stdout.isatty()
-    with (
-        _progress(run, image_paths(run.arguments), shown=sys.stderr.isatty() and not bar_disturbs) as show,
-        closing(read_all(run.job, paths, run.workers or available_cpus())) as chunks,
-    ):
-        for chunk in chunks:
-            write(chunk.rows)
-            if run.job.layout == "tabs":
-                sys.stderr.writelines(f"{line}\n" for line in chunk.errors)
-            run.images += chunk.images
-            run.errors += len(chunk.errors)
-            show()
 
 
 @contextmanager

@@ -26,7 +26,6 @@ def serve() -> None:
     import uvicorn
 
     from app.observability.logs import configure_logging
-    from app.serving.supervisor import hand_sighup_on
 
     settings = settings_or_exit()
     try:
@@ -39,7 +38,6 @@ def serve() -> None:
     _warn_of_unknown_variables()
     # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    hand_sighup_on()
     options: dict[str, Any] = {
         "factory": True,
         "host": settings.host,
@@ -56,23 +54,24 @@ def serve() -> None:
     }
     if sys.platform == "linux":
         options["loop"] = "app.serving.listening:WorkerLoop"
-    if claimed is None:
+    if settings.workers == 1:
         uvicorn.run(APPLICATION, **options)
     else:
-        _serve_on_several_sockets(claimed, uvicorn.Config(APPLICATION, **options))
+        _serve_with_several_workers(claimed, uvicorn.Config(APPLICATION, **options))
 
 
-def _serve_on_several_sockets(claimed: socket.socket, config: "uvicorn.Config") -> None:
-    """What uvicorn does for several workers, but for the socket of each."""
-    from uvicorn.supervisors import Multiprocess
-
+def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.Config") -> None:
     from app.observability.counts import sharing
+    from app.serving.supervisor import Supervisor
 
+    if claimed is None:  # only Linux divides connections among the sockets of one port
+        Supervisor(config, sockets=[config.bind_socket()]).run()
+        return
     with claimed, sharing():
         host, port = claimed.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
-        Multiprocess(config, sockets=[claimed]).run()
+        Supervisor(config, sockets=[claimed]).run()
 
 
 def _claim_address(settings: Settings) -> socket.socket | None:

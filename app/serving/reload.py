@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from app.api.service import Service
 from app.inference.models.store import Changes, ModelStore, compare
 from app.observability.metrics import BROKEN, FAILED, OK
-from app.serving.supervisor import ask_parent_to_hand_on, terminal_closed
+from app.serving.supervisor import ask_supervisor_to_reload, terminal_closed
 
 log = structlog.get_logger("app")
 
@@ -24,7 +24,7 @@ async def reload_all_workers(service: Service) -> Changes:
     """
     changes = await reload_models(service)
     if service.settings.workers > 1:
-        ask_parent_to_hand_on()
+        ask_supervisor_to_reload()
     return changes
 
 

@@ -16,7 +16,7 @@ OBJECT_STORE_BYTES = 256 << 20
 CONNECT_SECONDS = 10
 
 
-class Engine(StrEnum):
+class EngineName(StrEnum):
     """What works: processes of this machine, or Ray."""
 
     PROCESSES = "processes"

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from app.inference.models.model import ModelError
-from app.shared.cluster import ClusterError, Engine, check_ray
+from app.shared.cluster import ClusterError, EngineName, check_ray
 from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     INTERRUPTED,
@@ -101,8 +101,9 @@ def crossval(
     epochs: Epochs = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
     engine: Annotated[
-        Engine, typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one.")
-    ] = Engine.PROCESSES,
+        EngineName,
+        typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one."),
+    ] = EngineName.PROCESSES,
     output: Annotated[
         Path | None, typer.Option(help="The folder for models and report.", show_default="runs/crossval/…")
     ] = None,
@@ -111,7 +112,7 @@ def crossval(
 
     Interrupted, the same command goes on where it was.
     """
-    if engine == Engine.RAY:
+    if engine == EngineName.RAY:
         _check_ray()
     load_tensorflow()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -133,7 +134,7 @@ def crossval(
     kind = {"folds": folds} if labels is None else {"labels": labels}
     folder = output or default_folder(data, samples, kind | options)
 
-    run_all = run_parts_on_ray if engine == Engine.RAY else run_parts
+    run_all = run_parts_on_ray if engine == EngineName.RAY else run_parts
     results: dict[str, PartResult] = {}
     try:
         with counting_progress(err, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:

@@ -1,20 +1,21 @@
-"""Reading on a Ray cluster, or on this machine as if it were one."""
+"""Reading on a Ray cluster, or on this machine as if it were one, into a folder of Parquet files."""
 
 import hashlib
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-from app.bulk.filesystems import Fetcher, list_images, roots_of
+from app.bulk.engines import Counts
+from app.bulk.filesystems import Fetcher, check_arguments, list_images, roots_of
 from app.bulk.job import CHUNK, BulkError, Job, describe
 from app.bulk.parts import PART, PartFolder
 from app.bulk.reader import open_reader
-from app.shared.cluster import connect
+from app.shared.cluster import check_ray, connect
 from app.shared.cpus import available_cpus
 
 PROCESSORS_A_WORKER = 0.5
@@ -23,46 +24,54 @@ BEGUN_A_WORKER = 2
 """Parts that a worker has been handed, so that it need not wait for the next."""
 
 
-class Counts(NamedTuple):
-    """What came of some images."""
+class RayEngine:
+    """Reads images on the cluster of `RAY_ADDRESS`, or without one on this machine; see `Engine`.
 
-    images: int
-    errors: int
-    before: int = 0
-    """Those of them that an interrupted reading had read."""
-
-
-def read_on_ray(
-    job: Job, arguments: list[str], folder: PartFolder, *, workers: int | None, restart: bool
-) -> Generator[Counts, None, None]:
-    """Read images on the cluster of `RAY_ADDRESS`, or without one on this machine, into a folder of parts.
-
-    Args:
-        job: how images are read.
-        arguments: files, folders, globs and URLs.
-        folder: where the rows go.
-        workers: processes that read; None is one a processor of the cluster.
-        restart: whether not to go on with a reading that was interrupted.
-
-    Returns:
-        Counts of the images, as parts are done; each image is in one of them.
-
-    Raises:
-        BulkError: the model, the constraints or the output cannot be used, or a part cannot be read or written.
-        ClusterError: there is no cluster.
+    The output is a folder of Parquet files, which the workers write.
     """
-    open_reader(job)  # what is wrong with the model or the constraints is told before a cluster is started
-    parts, made_with = _divide(arguments)
-    made_with = describe(job) | made_with
-    there = folder.begin(made_with, restart=restart)
-    for number in sorted(there):
-        images, errors = folder.count_errors(number)
-        yield Counts(images, errors, before=images)
-    todo = [part for part in parts if part["part"][0].as_py() not in there]
-    if todo:
-        with connect(workers or available_cpus()) as processors:
-            yield from _read_parts(todo, job, roots_of(arguments), folder, made_with, workers or processors)
-    folder.finish(len(parts))
+
+    def __init__(
+        self, paths: Sequence[str], output: str | None, *, workers: int | None, force: bool, restart: bool
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            paths: files, folders, globs and URLs.
+            output: the folder or URL that the rows go to.
+            workers: processes that read; None is one a processor of the cluster.
+            force: whether to replace an output that is there.
+            restart: whether not to go on with a reading that was interrupted.
+        """
+        self._paths, self._output = paths, output
+        self._workers, self._force, self._restart = workers, force, restart
+
+    def check(self) -> None:
+        """Look whether the paths can be read and the output written; see `Engine`."""
+        check_ray()
+        self._folder().check(force=self._force, restart=self._restart)
+        check_arguments(self._paths)
+
+    def read(self, job: Job) -> Generator[Counts, None, None]:
+        """Read all images; see `Engine`."""
+        open_reader(job)  # what is wrong with the model or the constraints is told before a cluster is started
+        folder = self._folder()
+        parts, made_with = _divide(self._paths)
+        made_with = describe(job) | made_with
+        there = folder.begin(made_with, restart=self._restart)
+        for number in sorted(there):
+            images, errors = folder.count_errors(number)
+            yield Counts(images, errors, before=images)
+        todo = [part for part in parts if part["part"][0].as_py() not in there]
+        if todo:
+            with connect(self._workers or available_cpus()) as processors:
+                workers = self._workers or processors
+                yield from _read_parts(todo, job, roots_of(self._paths), folder, made_with, workers)
+        folder.finish(len(parts))
+
+    def _folder(self) -> PartFolder:
+        if self._output is None:
+            raise BulkError("--engine ray needs --output, the folder or URL to write Parquet files to.")
+        return PartFolder(self._output)
 
 
 class PartReader:

@@ -1,0 +1,87 @@
+"""Reading by processes of this machine, into a file or to standard output."""
+
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from app.bulk.engines import Counts
+from app.bulk.formats import check_format, write_output
+from app.bulk.job import BulkError, Job, describe
+from app.bulk.partial import go_on, open_partial, partial_of, read_rows
+from app.bulk.paths import check_paths
+from app.bulk.run import read_all
+from app.inference.images.paths import image_paths
+from app.shared.suggestions import did_you_mean
+
+
+class ProcessEngine:
+    """Reads images in processes of this machine; see `Engine`.
+
+    With an output, rows are kept in `FILE.partial` until all are there. Without one they are printed, and errors on
+    standard error.
+    """
+
+    def __init__(self, paths: Sequence[str], output: Path | None, *, workers: int, force: bool, restart: bool) -> None:
+        """Prepare to read.
+
+        Args:
+            paths: files, folders and globs.
+            output: the table to write.
+            workers: how many processes there may be.
+            force: whether to replace an output that is there.
+            restart: whether not to go on with a reading that was interrupted.
+        """
+        self._paths, self._output = paths, output
+        self._workers, self._force, self._restart = workers, force, restart
+
+    def check(self) -> None:
+        """Look whether the paths can be read and the output written; see `Engine`."""
+        if self._output is not None:
+            self._check_output(self._output)
+        for path in self._paths:
+            if "://" in path:
+                raise BulkError(f"{path}: URLs are read with --engine ray.")
+        check_paths(self._paths)
+
+    def read(self, job: Job) -> Generator[Counts, None, None]:
+        """Read all images; see `Engine`."""
+        paths = image_paths(self._paths)
+        if self._output is None:
+            yield from self._read_to(_print, job, paths)
+            return
+        partial = partial_of(self._output)
+        with open_partial(partial) as file:
+            if self._restart:
+                file.truncate(0)
+            images, errors = go_on(partial, describe(job), paths)
+            yield Counts(images, errors, before=images)
+
+            def write(rows: bytes) -> None:
+                file.write(rows)
+                file.flush()
+
+            yield from self._read_to(write, job, paths)
+            write_output(self._output, job.columns, read_rows(partial))
+            partial.unlink()
+
+    def _check_output(self, output: Path) -> None:
+        check_format(output)
+        if output.is_dir() or not output.parent.is_dir():
+            what = f"{output} is a folder" if output.is_dir() else f"There is no folder {output.parent}"
+            raise BulkError(f"{what}; --output names the file to write.{did_you_mean(output.parent)}")
+        if output.exists() and not self._force and not partial_of(output).exists():
+            raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
+
+    def _read_to(self, write: Callable[[bytes], None], job: Job, paths: Iterator[str]) -> Iterator[Counts]:
+        with closing(read_all(job, paths, self._workers)) as chunks:
+            for chunk in chunks:
+                write(chunk.rows)
+                if job.layout == "tabs":
+                    sys.stderr.writelines(f"{line}\n" for line in chunk.errors)
+                yield Counts(chunk.images, len(chunk.errors))
+
+
+def _print(rows: bytes) -> None:
+    sys.stdout.buffer.write(rows)
+    sys.stdout.buffer.flush()
