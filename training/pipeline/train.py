@@ -21,7 +21,7 @@ from training.data.dataset import (
     Sample,
     data_checksum,
     load_images,
-    read_samples,
+    read_csv,
     write_csv,
 )
 from training.data.download import CHECKSUMS
@@ -124,7 +124,7 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
 
 
 def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample]]:
-    train, validation = read_samples(run.train_csv), read_samples(run.val_csv)
+    train, validation = read_csv(run.train_csv), read_csv(run.val_csv)
     if data_checksum([*train, *validation]) != state.data_sha256:
         raise RunError(f"The images or labels of {state.data} have changed since the run was started.")
     return train, validation

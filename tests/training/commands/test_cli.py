@@ -20,7 +20,8 @@ from tests.command import start_command
 from tests.waiting import GENEROUS_SECONDS, ending
 from training.__main__ import EXAMPLES, app
 from training.commands.common import check_start
-from training.data.dataset import read_image, read_samples
+from training.data.dataset import read_image
+from training.data.layouts import read_samples
 from training.drawing.draw import draw_folder, draw_plain
 from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
