@@ -102,6 +102,11 @@ async def find_search(request: Request, model: ImageToTextModel, query: ReadQuer
 
 def _make_search(model: ImageToTextModel, query: ReadQuery) -> Search:
     constraint = make_constraint(
-        model.codec, model.steps, length=query.length, charset=query.charset, pattern=query.pattern
+        model.codec,
+        model.steps,
+        length=query.length,
+        charset=query.charset,
+        pattern=query.pattern,
+        visual_order=model.configs.direction is not None,
     )
     return Search(constraint, query.alternatives)

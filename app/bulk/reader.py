@@ -1,6 +1,5 @@
 """From the paths of images to rows."""
 
-import csv
 import errno
 import io
 import os
@@ -23,6 +22,7 @@ from app.inference.images import (
     decode_image,
 )
 from app.inference.models.model import ImageToTextModel, ModelError
+from app.shared.csv_files import write_rows
 from app.shared.json_bytes import json_bytes
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -88,7 +88,14 @@ def open_reader(job: Job, load: Load = load_file) -> Callable[[Sequence[str]], C
 def _make_search(job: Job, model: ImageToTextModel) -> Search | None:
     if not job.alternatives and job.length is None and job.charset is None and job.pattern is None:
         return None
-    constraint = make_constraint(model.codec, model.steps, length=job.length, charset=job.charset, pattern=job.pattern)
+    constraint = make_constraint(
+        model.codec,
+        model.steps,
+        length=job.length,
+        charset=job.charset,
+        pattern=job.pattern,
+        visual_order=model.configs.direction is not None,
+    )
     return Search(constraint, job.alternatives)
 
 
@@ -138,12 +145,13 @@ def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
 
 def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:
     """Path, text, confidence, and whether it is accepted where that was asked; errors are told elsewhere."""
-    text = io.StringIO()
-    writer = csv.writer(text, "excel-tab", lineterminator="\n")
+    lines = []
     for row in rows:
         if row["error"] is None:
             accepted = [str(row["accepted"]).lower()] if "accepted" in row else []
-            writer.writerow([row["path"], row["text"], f"{row['confidence']:.6f}", *accepted])
+            lines.append([row["path"], row["text"], f"{row['confidence']:.6f}", *accepted])
+    text = io.StringIO()
+    write_rows(text, lines, delimiter="\t")
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from app.bulk.run import read_all
 from app.commands.common import WRONG_USAGE, settings_or_exit
 from app.shared.cluster import ClusterError, Engine, check_ray
 from app.shared.cpus import available_cpus
-from app.shared.image_paths import image_paths
+from app.shared.image_paths import image_paths, in_words, other_files
 from app.shared.suggestions import did_you_mean
 
 SOME_ERRORS, INTERRUPTED = 1, 130
@@ -117,6 +118,8 @@ def read(
     except (BulkError, ClusterError) as error:
         _fail(error, WRONG_USAGE)
     run = Run(job, paths, workers)
+    if skipped := _skipped(paths):
+        sys.stderr.write(f"skipped {skipped}\n")
     with _ending(run, goes_on=output is not None):
         if output is None:
             _read_to(_print, run, image_paths(paths))
@@ -157,6 +160,14 @@ def _check_output(output: Path | None, json_lines: bool, alternatives: int, forc
         raise BulkError(f"{what}; --output names the file to write.{did_you_mean(output.parent)}")
     if output.exists() and not force and not partial_of(output).exists():
         raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
+
+
+def _skipped(paths: list[str]) -> str:
+    """What the folders of a command line hold that is not read, in words."""
+    counts: Counter[str] = Counter()
+    for folder in filter(os.path.isdir, paths):
+        counts.update(other_files(folder))
+    return in_words(dict(counts.most_common()))
 
 
 @contextmanager

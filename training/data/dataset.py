@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.bidi import to_visual
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import Pixels, decode_image, fit_to_input
 from app.shared.csv_files import write_rows
@@ -59,8 +60,8 @@ def write_csv(samples: Sequence[Sample], path: Path) -> None:
 
 
 def vocabulary_of(samples: Sequence[Sample]) -> str:
-    """The characters of all labels, sorted by code point: the same on every machine."""
-    return "".join(sorted(set().union(*(sample.label for sample in samples))))
+    """The characters that images of these labels show, sorted by code point: the same on every machine."""
+    return "".join(sorted(set().union(*(to_visual(sample.label) for sample in samples))))
 
 
 def split_samples(
@@ -107,7 +108,7 @@ class LabelledImages:
 
     Attributes:
         images: uint8 (images, height, width, channels).
-        labels: a text for each.
+        labels: a text for each, with its characters from left to right.
     """
 
     images: NDArray[np.uint8]
@@ -124,7 +125,7 @@ def load_images(samples: Sequence[Sample], *, width: int, height: int, channels:
     batch = np.empty((len(samples), height, width, channels), np.uint8)
     for row, sample in zip(batch, samples, strict=True):
         row[:] = fit_to_input(read_image(sample.path), width=width, height=height, channels=channels)
-    return LabelledImages(batch, [sample.label for sample in samples])
+    return LabelledImages(batch, [to_visual(sample.label) for sample in samples])
 
 
 def read_image(path: Path) -> Pixels:

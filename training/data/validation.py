@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from app.inference.decoding.bidi import to_logical, to_visual
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import ImageError
 from training.data.dataset import Sample, read_image, vocabulary_of
@@ -130,6 +131,9 @@ def _warnings_of_labels(samples: Sequence[Sample]) -> Iterator[Finding]:
         what = f"{count:,} of {len(samples):,} images have the same label {text!r}"
         yield Finding(what, "possible", "Look whether they show it", same)
     yield from _check_case(samples)
+    if changed := [sample for sample in samples if to_logical(to_visual(sample.label)) != sample.label]:
+        what = f"{_labels(len(changed))} of mixed directions, and will be read as if it began from the right"
+        yield Finding(what, "certain", "Type first what is read first", _names(changed))
 
 
 def _check_case(samples: Sequence[Sample]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.inference.decoding.bidi import runs_right_to_left
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import ModelConfigs
 from app.inference.models.model import MODEL_FILE, ImageToTextModel
@@ -184,6 +185,7 @@ def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Samp
         blank_index=len(state.vocab),
         channels=config.channels,
         time_axis=get_architecture(config.architecture).time_axis,
+        direction="rtl" if runs_right_to_left(state.vocab) else None,
     )
 
 
