@@ -1,5 +1,6 @@
 """The commands: `python -m training COMMAND`."""
 
+import sys
 from collections.abc import Callable
 
 import typer
@@ -47,5 +48,16 @@ app = typer.Typer(
 for command, lines in EXAMPLES.items():
     app.command(epilog=examples(*lines))(command)
 
+
+def main() -> None:
+    """Run a command; where the service's packages alone are installed, say how to get those of the training."""
+    try:
+        app(prog_name=PROGRAM)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(("app", "training")):
+            raise
+        sys.exit(f"error: {error.name} is not installed: the training needs more than the service. Run: make install")
+
+
 if __name__ == "__main__":
-    app(prog_name=PROGRAM)
+    main()

@@ -35,7 +35,7 @@ def make_constraint(
     if length is not None and length > steps:
         raise ConstraintError(f"No text satisfies the length: this model reads at most {steps} characters.")
     if pattern is not None and visual_order:
-        raise ConstraintError("No pattern can be asked of a model that reads from right to left; length and charset can.")
+        raise ConstraintError("A model that reads from right to left takes no pattern; length and charset it does.")
     automaton = any_text(len(codec.vocab)) if pattern is None else compile_pattern(_composed(pattern), codec.vocab)
     if charset is not None:
         allowed = np.array([character in _composed(charset) for character in codec.vocab])

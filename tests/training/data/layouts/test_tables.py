@@ -1,12 +1,13 @@
 """Tables of paths and labels that are wrong, and where their images lie."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.training.data.layouts.conftest import Draw
 from training.data.dataset import DataError
-from training.data.layouts import read_samples
+from training.data.layouts import read_dataset, read_samples
 
 
 @pytest.mark.parametrize(
@@ -64,16 +65,14 @@ def test_two_names_of_one_image_are_refused(folder: Path, draw: Draw) -> None:
 
 
 def test_a_task_without_one_text_is_left_out_and_counted(folder: Path, draw: Draw) -> None:
-    from training.data.layouts import read_dataset
-
     draw(["one.png", "two.png", "three.png"])
-    result = '{"value": {"text": ["%s"]}}'
+    one, two, several = ([{"value": {"text": [text]}} for text in texts] for texts in ("1", "2", "34"))
     tasks = [
-        '{"data": {"ocr": "one.png"}, "annotations": [{"result": [%s]}]}' % (result % "1"),
-        '{"data": {"ocr": "two.png"}, "annotations": [{"was_cancelled": true, "result": [%s]}]}' % (result % "2"),
-        '{"data": {"ocr": "three.png"}, "annotations": [{"result": [%s, %s]}]}' % (result % "3", result % "4"),
+        {"data": {"ocr": "one.png"}, "annotations": [{"result": one}]},
+        {"data": {"ocr": "two.png"}, "annotations": [{"was_cancelled": True, "result": two}]},
+        {"data": {"ocr": "three.png"}, "annotations": [{"result": several}]},
     ]
-    (folder / "export.json").write_text(f"[{', '.join(tasks)}]")
+    (folder / "export.json").write_text(json.dumps(tasks))
     found = read_dataset(folder)
     assert [sample.label for sample in found.samples] == ["1"]
     assert found.notes[1:3] == ["1 task without a text: left out", "1 task with several texts: left out"]
