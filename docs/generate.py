@@ -31,16 +31,17 @@ no colours where `NO_COLOR` is set."""
 LINE = 118
 GENERAL = {"200", "default"}
 LAYOUTS_INTRODUCTION = """\
-`--data` of `validate`, `train`, `evaluate` and `crossval` takes a folder or a list. The layout is recognised, and the first
-lines say what was found and what was passed over; `--labels-from` says otherwise. `convert` writes any of them as a CSV
-file with the columns `path,label`."""
+`--data` of `validate`, `train`, `evaluate` and `crossval` takes a folder or a list. The layout is recognised, and the
+first lines say what was found and what was passed over; `--labels-from` says otherwise. `convert` writes any of them as
+a CSV file with the columns `path,label`."""
 LAYOUTS_RULES = """\
 - Lists are in UTF-8, or UTF-16 with its mark. The paths in a list are looked for beside it, then below the current
-  folder, then beside it by as many of their last parts as lead to a file: `C:\\scans\\sub\\0.png` is found as `sub/0.png`.
-  `--images` names another folder.
+  folder, then beside it by as many of their last parts as lead to a file: `C:\\scans\\sub\\0.png` is found as
+  `sub/0.png`. `--images` names another folder.
 - Folders and lists that are called `train`, `val` (or `valid`, `dev` …) and `test` divide the images: `train` is learnt
   from, `val` chooses the epoch, `test` is left for `evaluate`. Without `val`, a tenth of `train` is drawn.
-- Labels are composed (Unicode's NFC), without spaces around them. Text from right to left is labelled as people type it.
+- Labels are composed (Unicode's NFC), without spaces around them. Text from right to left is labelled as people type
+  it.
 - Names such as `IMG_0001.png`, numbers that count, checksums and times are refused as labels, unless
   `--labels-from names` says that they are."""
 HTTP_INTRODUCTION = """\

@@ -33,7 +33,12 @@ DATA_HELP = "A folder of labelled images, or a list of them; the layout is recog
 Data = Annotated[Path, typer.Option(help=DATA_HELP, show_default=False)]
 Images = Annotated[Path | None, typer.Option(help="Where the images of a list lie now, if they were moved.")]
 LabelsFrom = Annotated[
-    LayoutName | None, typer.Option(help="The layout of the labels.", show_default="recognised, and said")
+    LayoutName | None,
+    typer.Option(
+        metavar="LAYOUT",
+        help=f"Where the labels stand: {', '.join(LayoutName)}.",
+        show_default="recognised, and said",
+    ),
 ]
 ArchitectureName = Annotated[
     str | None, typer.Option(help="The network: conv_ctc or resnet_blstm.", show_default="conv_ctc")

@@ -113,6 +113,12 @@ def test_images_come_in_the_size_of_the_network(tmp_path: Path) -> None:
     assert images[:, 0, 0, 0].tolist() == [10, 240]
 
 
+def test_right_to_left_labels_are_learnt_in_the_order_in_which_they_stand_in_the_image(tmp_path: Path) -> None:
+    sample = Sample(draw(tmp_path / "1.png"), "\u05d0(\u05d112")  # alef, bracket, bet, 12: opened from the right
+    assert load_images([sample], width=100, height=20, channels=1).labels == ["12\u05d1)\u05d0"]
+    assert vocabulary_of([sample]) == ")12\u05d0\u05d1"
+
+
 def test_the_checksum_is_of_content_and_labels_not_of_places(tmp_path: Path) -> None:
     here, there = draw(tmp_path / "here" / "a.png"), draw(tmp_path / "there" / "b.png")
     assert data_checksum([Sample(here, "a")]) == data_checksum([Sample(there, "a")])

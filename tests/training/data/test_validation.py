@@ -120,6 +120,11 @@ class TestLabels:
         assert "'c' 4" in warning
         assert "'a'" not in warning
 
+    def test_from_right_to_left_are_sound_unless_another_text_looks_the_same(self, noise: list[Path]) -> None:
+        assert labelled(noise, ["\u05d0\u05d112", "12\u05d1\u05d0"] * 10).warnings == []
+        report = labelled(noise, ["abc \u05d0", "abc \u05d0\u05d0"] * 10)
+        assert "20 labels are of mixed directions" in only(report.warnings)
+
     def test_some_in_capitals_and_some_in_small_letters_are_asked_about(self, noise: list[Path]) -> None:
         report = labelled(noise, ["abc", "bca"] * 5 + ["ABC", "CAB"] * 5)
         warning = only(report.warnings)
