@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from app.shared.command_lines import python_command
+from app.shared.image_paths import in_words, other_files
 from training.commands.common import err, fail, model_folder, out
 from training.data.dataset import DataError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from training.labelling.images import ImageFolder
     from training.labelling.session import Session
 
-LABELS_FILE = "labels.csv"
+LABELS_FILE, TABLES = "labels.csv", ".csv"
 MOST_SHOWN = 5
 
 
@@ -95,6 +96,9 @@ def _tell_what_is_left_out(images: "ImageFolder") -> None:
         err.print(f"[yellow]left out:[/] {escape(line)}")
     if len(images.left_out) > MOST_SHOWN:
         err.print(f"[yellow]left out:[/] {len(images.left_out) - MOST_SHOWN} more")
+    others = other_files(str(images.root))
+    if skipped := in_words({ending: count for ending, count in others.items() if ending != TABLES}):
+        err.print(f"[yellow]skipped:[/] {skipped}")
 
 
 def _serve(session: "Session", folder: Path, labels: Path, listener: socket.socket, open_browser: bool) -> None:
