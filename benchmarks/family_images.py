@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from training.data.dataset import Sample, read_samples, write_csv
+from training.data.dataset import Sample, write_csv
+from training.data.layouts import read_samples
 from training.drawing.draw import CAPTCHA_ALPHABET, draw_captcha, load_font
 
 SEED = 0

@@ -18,6 +18,7 @@ from app.inference.images.formats.refused import REFUSED, SVG
 from app.serving.application import create_app
 from app.settings import Settings, variable
 from app.shared.files import write_atomically
+from training.data.layouts import LAYOUTS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -32,6 +33,20 @@ interrupted `serve` has ended well (0). Errors go to standard error; colours and
 no colours where `NO_COLOR` is set."""
 LINE = 118
 GENERAL = {"200", "default"}
+LAYOUTS_INTRODUCTION = """\
+`--data` of `validate`, `train`, `evaluate` and `crossval` takes a folder or a list. The layout is recognised, and the
+first lines say what was found and what was passed over; `--labels-from` says otherwise. `convert` writes any of them as
+a CSV file with the columns `path,label`."""
+LAYOUTS_RULES = """\
+- Lists are in UTF-8, or UTF-16 with its mark. The paths in a list are looked for beside it, then below the current
+  folder, then beside it by as many of their last parts as lead to a file: `C:\\scans\\sub\\0.png` is found as
+  `sub/0.png`. `--images` names another folder.
+- Folders and lists that are called `train`, `val` (or `valid`, `dev` …) and `test` divide the images: `train` is learnt
+  from, `val` chooses the epoch, `test` is left for `evaluate`. Without `val`, a tenth of `train` is drawn.
+- Labels are composed (Unicode's NFC), without spaces around them. Text from right to left is labelled as people type
+  it.
+- Names such as `IMG_0001.png`, numbers that count, checksums and times are refused as labels, unless
+  `--labels-from names` says that they are."""
 HTTP_INTRODUCTION = """\
 The service describes itself at `/openapi.json`, from which this page is made, and at `/docs`, where requests can be
 tried. Every error is a [problem](#problem); any call may also be told that it came too slowly (408), must come back
@@ -74,6 +89,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "commands.md": commands_page(),
         REFERENCE / "http.md": http_page(),
         REFERENCE / "formats.md": formats_page(),
+        REFERENCE / "layouts.md": layouts_page(),
         readme: with_settings(readme.read_text(encoding="utf-8")),
     }
 
@@ -170,6 +186,22 @@ def _plain(text: str) -> str:
 def _escaped(text: str) -> str:
     """A text of which Markdown takes nothing for HTML."""
     return text.replace("<", r"\<")
+
+
+def layouts_page() -> str:
+    """The layouts of labelled images that are recognised."""
+    lists = ((f"`{name}`", layout.description) for name, layout in LAYOUTS.items() if layout.read)
+    names = ((f"`{name}`", layout.description) for name, layout in LAYOUTS.items() if layout.label_of)
+    header = ("`--labels-from`", "where the labels stand")
+    return page(
+        "Layouts of labelled images",
+        LAYOUTS_INTRODUCTION,
+        "In a list, which counts before the names of a folder's images:",
+        table(header, lists),
+        "In the names of images, in a folder and the folders within it:",
+        table(header, names),
+        LAYOUTS_RULES,
+    )
 
 
 def http_page() -> str:

@@ -1,10 +1,11 @@
 """The commands: `python -m training COMMAND`."""
 
+import sys
 from collections.abc import Callable
 
 import typer
 
-from training.commands.data import download, draw, validate
+from training.commands.data import convert, download, draw, validate
 from training.commands.evaluate import crossval, evaluate
 from training.commands.label import label
 from training.commands.train import export, pretrain, train
@@ -14,13 +15,14 @@ EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
     download: ("download",),
     label: ("label my_images", "label my_images --retrain-every 50"),
     validate: ("validate --data my_images", "validate --data labels.csv --json report.json"),
+    convert: ("convert rec_gt_train.txt --output labels.csv", "convert my_images more.csv --output all.csv --lower"),
     train: (
         "train --data my_images --name mine",
         "train --data my_images --preview augmented.png",
         "train --resume --name mine",
     ),
     evaluate: (
-        "evaluate --model model_store/mine/202611231200 --data test",
+        "evaluate --model model_store/mine --data test",
         "evaluate --model mine/1 --data test.csv --json test.json",
     ),
     crossval: ("crossval --data my_images --folds 5", "crossval --data my_images --labels 100 --seeds 3"),
@@ -46,5 +48,16 @@ app = typer.Typer(
 for command, lines in EXAMPLES.items():
     app.command(epilog=examples(*lines))(command)
 
+
+def main() -> None:
+    """Run a command; where the service's packages alone are installed, say how to get those of the training."""
+    try:
+        app(prog_name=PROGRAM)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(("app", "training")):
+            raise
+        sys.exit(f"error: {error.name} is not installed: the training needs more than the service. Run: make install")
+
+
 if __name__ == "__main__":
-    app(prog_name=PROGRAM)
+    main()

@@ -28,7 +28,6 @@ class Service:
         store: the models that are loaded; replaced as a whole by a reload.
         stopping: is set when the service is about to stop.
         reload: loads the model store anew, in this worker and in the others.
-        stopping: set when the service is about to stop.
         reloading: held during a reload.
         limits: which images are accepted.
         bodies: counts the bytes of requests that are held.

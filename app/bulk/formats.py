@@ -1,6 +1,5 @@
 """The files that rows are written to: CSV, JSON lines, Parquet."""
 
-import csv
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from app.bulk.job import BulkError
+from app.shared.csv_files import without_formula, write_rows
 
 ROW_GROUP = 10_000
 """Rows of a Parquet file that are in memory at a time."""
@@ -54,9 +54,8 @@ def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) ->
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(value) for value in _parse(row).values()] for row in rows)
+        write_rows(file, [columns])
+        write_rows(file, ([_cell(value) for value in _parse(row).values()] for row in rows))
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -69,7 +68,9 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """A value in one cell: confidences with spaces between, alternatives as JSON."""
+    """A value in one cell: confidences with spaces between, alternatives as JSON, and no text that is calculated."""
+    if isinstance(value, str):
+        return without_formula(value)
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, list):

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable
 
 from app.bulk.job import BulkError
-from app.inference.images.paths import MAGIC, expand, fixed_part
+from app.inference.images.formats import SUFFIXES
+from app.inference.images.paths import MAGIC, expand, fixed_part, in_words, other_files
 from app.shared.suggestions import did_you_mean
 
 
@@ -12,10 +13,15 @@ def check_paths(arguments: Iterable[str]) -> None:
     """Look whether there is what a command line names.
 
     Raises:
-        BulkError: a path does not exist, or a glob matches no image.
+        BulkError: a path does not exist, a glob matches no image, or a folder holds none.
     """
     for argument in arguments:
-        if not os.path.lexists(argument) and next(expand(argument), None) is None:
+        if next(expand(argument), None) is None:
+            if os.path.lexists(argument):
+                others = in_words(other_files(argument)) or "nothing"
+                raise BulkError(
+                    f"{argument} holds no images, whose names end with {', '.join(SUFFIXES)}, but {others}."
+                )
             if MAGIC.search(argument):
                 raise BulkError(f"No image matches {argument}.{did_you_mean(fixed_part(argument))}")
             raise BulkError(f"There is no file or folder {argument}.{did_you_mean(argument)}")

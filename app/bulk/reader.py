@@ -1,6 +1,5 @@
 """From the paths of images to rows."""
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,9 +8,16 @@ from typing import Any
 from app.bulk.job import BulkError, Chunk, Job
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Decoded
-from app.inference.images import ImageError, ImageLimits, ImageTooLargeError, Pixels, decode_image
+from app.inference.images import (
+    ImageError,
+    ImageLimits,
+    ImageTooLargeError,
+    Pixels,
+    decode_image,
+)
 from app.inference.models.model import ModelError
 from app.inference.reader import Reader, read_each
+from app.shared.csv_files import write_rows
 from app.shared.files import FileError, TooLargeFileError, read_file
 from app.shared.json_bytes import json_bytes
 
@@ -92,12 +98,13 @@ def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
 
 def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:
     """Path, text, confidence, and whether it is accepted where that was asked; errors are told elsewhere."""
-    text = io.StringIO()
-    writer = csv.writer(text, "excel-tab", lineterminator="\n")
+    lines = []
     for row in rows:
         if row["error"] is None:
             accepted = [str(row["accepted"]).lower()] if "accepted" in row else []
-            writer.writerow([row["path"], row["text"], f"{row['confidence']:.6f}", *accepted])
+            lines.append([row["path"], row["text"], f"{row['confidence']:.6f}", *accepted])
+    text = io.StringIO()
+    write_rows(text, lines, delimiter="\t")
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

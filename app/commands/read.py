@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from app.bulk.engines import Counts, Engine
 from app.bulk.engines.processes import ProcessEngine
 from app.bulk.job import BulkError, Job, find_model
 from app.commands.common import WRONG_USAGE, settings_or_exit
-from app.inference.images.paths import image_paths
+from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import ClusterError, EngineName
 from app.shared.cpus import available_cpus
 
@@ -114,6 +115,8 @@ def read(
     except (BulkError, ClusterError) as error:
         _fail(error, WRONG_USAGE)
     run = Run()
+    if skipped := _skipped(paths):
+        sys.stderr.write(f"skipped {skipped}\n")
     bar_disturbs = output is None and sys.stdout.isatty()
     counted = None if engine == EngineName.RAY else image_paths(paths)
     with (
@@ -142,6 +145,14 @@ def _make_engine(
         return RayEngine(paths, output, workers=workers, force=force, restart=restart)
     table = None if output is None else Path(output)
     return ProcessEngine(paths, table, workers=workers or available_cpus(), force=force, restart=restart)
+
+
+def _skipped(paths: list[str]) -> str:
+    """What the folders of a command line hold that is not read, in words."""
+    counts: Counter[str] = Counter()
+    for folder in filter(os.path.isdir, paths):
+        counts.update(other_files(folder))
+    return in_words(dict(counts.most_common()))
 
 
 @contextmanager

@@ -146,7 +146,14 @@ def make_search(
     """
     if not alternatives and length is None and charset is None and pattern is None:
         return None
-    constraint = make_constraint(model.codec, model.steps, length=length, charset=charset, pattern=pattern)
+    constraint = make_constraint(
+        model.codec,
+        model.steps,
+        length=length,
+        charset=charset,
+        pattern=pattern,
+        visual_order=model.configs.direction is not None,
+    )
     return Search(constraint, alternatives)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from app.shared.suggestions import did_you_mean
 from benchmarks.figures import BenchmarkError
-from training.data.dataset import DataError, Sample, read_samples
+from training.data.dataset import DataError, Sample
+from training.data.layouts import read_samples
 
 TEST, POOL = "test.csv", "pool.csv"
 ALL = "all"

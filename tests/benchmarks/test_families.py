@@ -16,7 +16,8 @@ from PIL import Image
 
 from benchmarks import families as command
 from benchmarks.family_images import FAMILIES, LABELS_FILE, Family, draw_family, random_labels
-from training.data.dataset import read_image, read_samples, vocabulary_of
+from training.data.dataset import read_image, vocabulary_of
+from training.data.layouts import read_samples
 from training.pipeline import crossval
 
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from training.data.dataset import Sample, read_samples
+from training.data.dataset import Sample
+from training.data.layouts import read_samples
 from training.evaluation.evaluate import evaluate
 
 

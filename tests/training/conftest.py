@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from tests.training.data.download_site import IMAGES, Site
 from training.data import download as downloading
-from training.data.dataset import data_checksum, read_samples, split_samples, vocabulary_of
+from training.data.dataset import data_checksum, split_samples, vocabulary_of
 from training.data.input_size import with_input_size
+from training.data.layouts import read_samples
 from training.drawing.draw import draw_folder, draw_plain
 from training.fitting.config import TrainingConfig, resolve_config
 from training.fitting.run import RunFolder, RunState

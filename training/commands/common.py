@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -10,23 +12,34 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.inference.models.folders import version_folders
+from app.inference.models.model import MODEL_FILE
 from app.shared.files import write_atomically
 from app.shared.suggestions import did_you_mean
-from training.data.dataset import DataError, Sample, read_samples
+from training.data.dataset import DataError, Sample
+from training.data.layouts import LayoutName, read_dataset
 
 if TYPE_CHECKING:
     from training.data.validation import DataReport
 
 INTERRUPTED = 130
+NEEDED_BYTES = 100 << 20
+"""For the checkpoints and logs of a training and its model, some of them twice while they are replaced."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
-Data = Annotated[
-    Path,
-    typer.Option(help="A folder of images named by their labels, or a CSV file of path,label.", show_default=False),
+DATA_HELP = "A folder of labelled images, or a list of them; the layout is recognised."
+Data = Annotated[Path, typer.Option(help=DATA_HELP, show_default=False)]
+Images = Annotated[Path | None, typer.Option(help="Where the images of a list lie now, if they were moved.")]
+LabelsFrom = Annotated[
+    LayoutName | None,
+    typer.Option(
+        metavar="LAYOUT",
+        help=f"Where the labels stand: {', '.join(LayoutName)}.",
+        show_default="recognised, and said",
+    ),
 ]
-Images = Annotated[Path | None, typer.Option(help="Where the images of a CSV file lie now, if they were moved.")]
 ArchitectureName = Annotated[
     str | None, typer.Option(help="The network: conv_ctc or resnet_blstm.", show_default="conv_ctc")
 ]
@@ -46,8 +59,30 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 def fail(message: object) -> NoReturn:
     """Print what is wrong and end the command with status 1."""
     meant = did_you_mean(message.filename) if isinstance(message, FileNotFoundError) and message.filename else ""
-    err.print(f"[red]error:[/] {escape(f'{message}{meant}')}")
+    said = f"{in_words(message)}." if isinstance(message, OSError) else message
+    err.print(f"[red]error:[/] {escape(f'{said}{meant}')}")
     raise typer.Exit(1)
+
+
+def in_words(error: OSError) -> str:
+    """What is wrong, with the path where the system names it."""
+    return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or error}"
+
+
+def check_writable(*folders: Path) -> None:
+    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end."""
+    for folder in folders:
+        place = next(parent for parent in folder.absolute().parents if parent.exists())
+        try:
+            with TemporaryFile(dir=place):
+                free = disk_usage(place).free
+        except OSError as error:
+            fail(f"{place} cannot be written to ({error.strerror}); name other folders with --output and --run-dir.")
+        if free < NEEDED_BYTES:
+            fail(
+                f"{place} has room for {free >> 20:,} MB, and a training needs up to {NEEDED_BYTES >> 20:,} MB. "
+                "Remove what is not needed there, or name other folders with --output and --run-dir."
+            )
 
 
 def check_json_file(path: Path | None) -> None:
@@ -64,14 +99,28 @@ def write_json(report: dict[str, Any], path: Path | None) -> None:
             json.dump(report, file, indent=1, ensure_ascii=False)
 
 
-def read_data(data: Path | None, images: Path | None) -> list[Sample]:
-    """The samples of --data; end with status 1 if there are none."""
-    if data is None:
-        fail("say which images: --data FOLDER, or --data FILE.csv with the columns path,label.")
+def model_folder(path: Path) -> Path:
+    """The folder of a model's version; of a folder of versions, the newest. End with status 1 if it is neither."""
+    if not path.is_dir():
+        fail(f"{path} is not the folder of a model.{did_you_mean(path)}")
+    if (path / MODEL_FILE).exists():
+        return path
+    versions = [version for version in version_folders(path) if (version / MODEL_FILE).exists()]
+    if not versions:
+        fail(f"{path} holds no model: there is no {MODEL_FILE} in it, nor in a folder of it.")
+    out.print(f"the newest version is {versions[0]}")
+    return versions[0]
+
+
+def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> list[Sample]:
+    """The samples of --data, having said how they were found; end with status 1 if there are none."""
     try:
-        return read_samples(data, images)
+        dataset = read_dataset(data, images, labels_from)
     except (DataError, OSError) as error:
         fail(error)
+    for note in dataset.notes:
+        out.print(escape(note))
+    return dataset.samples
 
 
 def make_config(train: list[Sample], **options: Any) -> Any:
@@ -100,7 +149,10 @@ def check_data(samples: list[Sample], config: Any, json_file: Path | None = None
     print_data_report(report)
     if report.errors:
         fail(f"errors in the data: {len(report.errors)}")
-    out.print("[green]the data is sound[/]")
+    if report.warnings:
+        out.print(f"[yellow]no errors, but warnings: {len(report.warnings)}[/]")
+    else:
+        out.print("[green]the data is sound[/]")
 
 
 def print_data_report(report: "DataReport") -> None:
@@ -112,9 +164,9 @@ def print_data_report(report: "DataReport") -> None:
     out.print(f"lengths     {lengths}")
     out.print(f"sizes       {sizes}" + (f" and {len(report.sizes) - 5} more" if len(report.sizes) > 5 else ""))
     for warning in report.warnings:
-        out.print(f"[yellow]warning:[/] {escape(warning)}")
+        out.print(f"[yellow]warning:[/] {escape(str(warning))}")
     for error in report.errors:
-        err.print(f"[red]error:[/] {escape(error)}")
+        err.print(f"[red]error:[/] {escape(str(error))}")
 
 
 def check_start(samples: list[Sample], config: Any) -> None:

@@ -1,16 +1,20 @@
-"""Getting data and looking it over: download, validate, draw."""
+"""Getting data and looking it over: download, validate, convert, draw."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     ArchitectureName,
     Data,
     Height,
     Images,
     JsonFile,
+    LabelsFrom,
     Width,
     check_data,
     check_json_file,
@@ -54,17 +58,54 @@ def download(
 def validate(
     data: Data,
     images: Images = None,
+    labels_from: LabelsFrom = None,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Look data over before training: unreadable images, wrong labels, rare characters, duplicates."""
+    """Look data over before training: how its labels were found, and what is wrong with them and the images."""
     check_json_file(json_file)
     load_tensorflow()
-    samples = read_data(data, images)
+    samples = read_data(data, images, labels_from)
     config = make_config(samples, architecture=architecture, width=width, height=height)
     check_data(samples, config, json_file)
+
+
+def convert(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="DATA", help="Folders of labelled images, or lists of them.")
+    ],
+    output: Annotated[Path, typer.Option(help="The CSV file to write.", show_default=False)],
+    images: Images = None,
+    labels_from: LabelsFrom = None,
+    lower: Annotated[bool, typer.Option("--lower", help="Write all labels in small letters.")] = False,
+) -> None:
+    """Write labelled images of any layout as one CSV file with the columns path,label.
+
+    Its paths are relative to its folder. Images that the data divides into train, val and test keep their part in the
+    column split.
+    """
+    from training.data.dataset import write_csv
+
+    if output.exists():
+        fail(f"{output} exists already; name another --output.")
+    if not output.parent.is_dir():
+        fail(f"there is no folder {output.parent}; --output names the file to write.{did_you_mean(output.parent)}")
+    samples = [sample for source in sources for sample in read_data(source, images, labels_from)]
+    written = [
+        replace(
+            sample,
+            path=Path(os.path.relpath(sample.path, output.parent)),
+            label=sample.label.lower() if lower else sample.label,
+        )
+        for sample in samples
+    ]
+    try:
+        write_csv(written, output)
+    except OSError as error:
+        fail(error)
+    out.print(f"[green]written:[/] {output}, {len(samples):,} labels")
 
 
 def draw(

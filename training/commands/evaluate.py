@@ -13,7 +13,6 @@ from rich.markup import escape
 
 from app.inference.models.model import ModelError
 from app.shared.cluster import ClusterError, EngineName, check_ray
-from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -23,6 +22,7 @@ from training.commands.common import (
     Images,
     Init,
     JsonFile,
+    LabelsFrom,
     Width,
     check_data,
     check_json_file,
@@ -30,6 +30,7 @@ from training.commands.common import (
     err,
     fail,
     make_config,
+    model_folder,
     out,
     print_evaluation,
     print_robustness,
@@ -37,14 +38,18 @@ from training.commands.common import (
     write_json,
 )
 from training.commands.progress import counting_progress
+from training.data.dataset import TEST
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
 
 
 def evaluate(
-    model: Annotated[Path, typer.Option(help="The model folder.", show_default=False)],
+    model: Annotated[
+        Path, typer.Option(help="The model folder, or that of all its versions: the newest.", show_default=False)
+    ],
     data: Data,
     images: Images = None,
+    labels_from: LabelsFrom = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line an image.")] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also read the images changed in many ways.")
@@ -60,9 +65,11 @@ def evaluate(
     from training.evaluation.robustness import measure_robustness
 
     check_json_file(json_file)
-    if not model.is_dir():
-        fail(f"{model} is not the folder of a model.{did_you_mean(model)}")
-    samples = read_data(data, images)
+    model = model_folder(model)
+    samples = read_data(data, images, labels_from)
+    if kept_back := [sample for sample in samples if sample.split == TEST]:
+        out.print(f"reading the {len(kept_back):,} images of {TEST}")
+        samples = kept_back
 
     def show(line: Line) -> None:
         bar.advance(bar.task_ids[0])
@@ -87,6 +94,7 @@ def evaluate(
 def crossval(
     data: Data,
     images: Images = None,
+    labels_from: LabelsFrom = None,
     folds: Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")] = 10,
     labels: Annotated[
         int | None,
@@ -121,7 +129,7 @@ def crossval(
     from training.pipeline.crossval_report import write_report
     from training.pipeline.ray_engine import run_parts_on_ray
 
-    samples = read_data(data, images)
+    samples = read_data(data, images, labels_from)
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
     config = make_config(samples, **options)
     check_data(samples, config)

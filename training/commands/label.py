@@ -1,7 +1,6 @@
 """Labelling images on a local page: label."""
 
 import os
-import shlex
 import signal
 import socket
 import threading
@@ -13,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from training.commands.common import err, fail, out
+from app.inference.images.paths import in_words, other_files
+from app.shared.command_lines import python_command
+from training.commands.common import err, fail, model_folder, out
 from training.data.dataset import DataError
 
 if TYPE_CHECKING:
     from training.labelling.images import ImageFolder
     from training.labelling.session import Session
 
-LABELS_FILE = "labels.csv"
+LABELS_FILE, TABLES = "labels.csv", ".csv"
 MOST_SHOWN = 5
 
 
@@ -48,6 +49,7 @@ def label(
     from training.labelling.session import Session
 
     labels = labels or folder / LABELS_FILE
+    model = model and model_folder(model)
     try:
         images = find_images(folder)
         with lock_labels(labels), _listen(port) as listener:
@@ -94,6 +96,9 @@ def _tell_what_is_left_out(images: "ImageFolder") -> None:
         err.print(f"[yellow]left out:[/] {escape(line)}")
     if len(images.left_out) > MOST_SHOWN:
         err.print(f"[yellow]left out:[/] {len(images.left_out) - MOST_SHOWN} more")
+    others = other_files(str(images.root))
+    if skipped := in_words({ending: count for ending, count in others.items() if ending != TABLES}):
+        err.print(f"[yellow]skipped:[/] {skipped}")
 
 
 def _serve(session: "Session", folder: Path, labels: Path, listener: socket.socket, open_browser: bool) -> None:
@@ -106,7 +111,7 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    command = f"python -m training train --data {shlex.quote(str(labels))}"
+    command = python_command("-m", "training", "train", "--data", labels)
     texts = Folder(folder=str(folder), labels_file=str(labels), train_command=command)
     access = Access()
     app = create_app(session, texts, access)
@@ -119,5 +124,7 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
         threading.Thread(target=webbrowser.open, args=arguments, daemon=True).start()
     with suppress(KeyboardInterrupt):
         serve(app, listener)
-    out.print(f"{len(session.samples())} of {len(session.images)} images have a label. Train with:")
-    out.print(f"  {escape(command)}")
+    count = len(session.samples())
+    out.print(f"{count} of {len(session.images)} images have a label.{' Train with:' if count else ''}")
+    if count:
+        out.print(f"  {escape(command)}")

@@ -1,6 +1,7 @@
 """Training a network and writing its model folder: train, export."""
 
 import json
+import re
 import shlex
 import signal
 import sys
@@ -11,44 +12,53 @@ from typing import Annotated, Any
 import typer
 
 from app.inference.images import ImageError
+from app.inference.models.folders import VALID_NAME
+from app.shared.command_lines import python_command
 from training.commands.common import (
+    DATA_HELP,
     INTERRUPTED,
     ArchitectureName,
     Epochs,
     Height,
     Images,
     Init,
+    LabelsFrom,
     Width,
     check_data,
     check_start,
+    check_writable,
     err,
     fail,
+    in_words,
     make_config,
     out,
     print_evaluation,
     read_data,
 )
 from training.commands.progress import training_progress
-from training.data.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
+from training.data.dataset import DataError, Sample, data_checksum, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
 
 MODEL_STORE, RUNS = Path("model_store"), Path("runs")
 
 
 def train(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="A folder of images named by their labels, or a CSV file of path,label."),
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     output: Annotated[
         Path | None, typer.Option(help="The model folder to make.", show_default="model_store/NAME/YYYYMMDDHHMM")
     ] = None,
-    name: Annotated[str, typer.Option(help="The model's name in the model store.")] = "captcha",
+    name: Annotated[
+        str | None, typer.Option(help="The model's name in the model store.", show_default="the folder's, if it is new")
+    ] = None,
     images: Images = None,
+    labels_from: LabelsFrom = None,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
     init: Init = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Give up characters that the run of --init knows and the labels lack.")
+    ] = False,
     epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step.", show_default="the architecture's")
@@ -91,15 +101,21 @@ def train(
         "validation_fraction": validation_fraction,
         "seed": seed,
     }
-    if data is None and not resume:
-        fail("say what to train on: --data FOLDER, or --data FILE.csv with the columns path,label.")
-    if preview is not None:
-        _draw_preview(read_data(data, images), options, preview)
+    if resume:
+        _train(run_dir or _unfinished(output, name), options)
         return
-    output, run_dir = _places(output, run_dir, name, resume)
-    if not resume:
-        _start(read_data(data, images), data, options, output, run_dir)
-    _train(run_dir, options if resume else {})
+    if data is None:
+        fail("say what to train on: --data FOLDER, or --data FILE with a list of images and labels.")
+    if preview is not None:
+        _draw_preview(read_data(data, images, labels_from), options, preview)
+        return
+    output, run_dir = _places(output, run_dir, data, name)
+    check_writable(output, run_dir)
+    samples = read_data(data, images, labels_from)
+    if init is not None and not forget:
+        _check_not_forgotten(samples, Path(init), data)
+    _start(samples, data, options, output, run_dir)
+    _train(run_dir, {})
 
 
 def export(
@@ -172,19 +188,67 @@ def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) ->
     out.print(f"augmented images drawn in {path}")
 
 
-def _places(output: Path | None, run_dir: Path | None, name: str, resume: bool) -> tuple[Path, Path]:
+def _places(output: Path | None, run_dir: Path | None, data: Path, name: str | None) -> tuple[Path, Path]:
     """The model folder and the folder of the run, with the defaults filled in."""
+    if output is None:
+        version = datetime.now(UTC).strftime("%Y%m%d%H%M")
+        output = MODEL_STORE / (_new_name(data) if name is None else _checked(name)) / version
+    return output, run_dir or _run_of(output)
+
+
+def _run_of(output: Path) -> Path:
+    return RUNS / output.absolute().parent.name / output.absolute().name
+
+
+def _unfinished(output: Path | None, name: str | None) -> Path:
+    """The folder of the run to resume."""
     from training.fitting.run import RunError, newest_unfinished
 
-    if output is not None and run_dir is None:
-        run_dir = RUNS / output.absolute().parent.name / output.absolute().name
-    if resume and run_dir is None:
-        try:
-            run_dir = newest_unfinished(RUNS / name).path
-        except RunError as error:
-            fail(error)
-    version = datetime.now(UTC).strftime("%Y%m%d%H%M")
-    return output or MODEL_STORE / name / version, run_dir or RUNS / name / version
+    if output is not None:
+        return _run_of(output)
+    try:
+        return newest_unfinished(RUNS, "*" if name is None else _checked(name)).path
+    except RunError as error:
+        fail(error)
+
+
+def _checked(name: str) -> str:
+    if not VALID_NAME.fullmatch(name):
+        fail(f'--name "{name}": a name has letters and digits of ASCII, ".", "_" and "-", and no spaces or slashes.')
+    return name
+
+
+def _new_name(data: Path) -> str:
+    """The name of the data's folder, if no model has it: one that is there is only added to when it is named."""
+    folder = data if data.is_dir() else data.parent
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.absolute().name).strip("-._")[:64]
+    if not name:
+        fail("say what the model is called: --name NAME.")
+    if (MODEL_STORE / name).exists():
+        fail(
+            f"there is a model {name} in {MODEL_STORE} already: add a version to it with --name {name}, or give "
+            "another --name."
+        )
+    out.print(f"the model is called {name}; --name gives it another name")
+    return name
+
+
+def _check_not_forgotten(samples: list[Sample], init: Path, data: Path) -> None:
+    """End with status 1 if the run to start from knows characters that the labels lack."""
+    from training.fitting.run import RunError, RunFolder
+
+    run = RunFolder(init)
+    try:
+        lost = "".join(sorted(set(run.read_state().vocab) - set(vocabulary_of(samples))))
+    except RunError:
+        return  # no run; what else it may be is looked at later
+    if lost:
+        both = python_command("-m", "training", "convert", data, run.train_csv, run.val_csv, "--output", "all.csv")
+        fail(
+            f"the labels lack {len(lost)} characters that {init} reads ({lost}); a model that learns from these images "
+            f"alone forgets them. List the images of both and train on those:\n  {both}\n"
+            "or give the characters up with --forget."
+        )
 
 
 def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path) -> None:
@@ -196,18 +260,19 @@ def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], ou
         fail(f"{output} exists already; name another --output.")
     fraction = options["validation_fraction"]
     try:
-        train_part, validation = split_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
+        train_part, validation = divide_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
     except DataError as error:
         fail(error)
     config = make_config(train_part, **options)
     check_data(samples, config)
-    check_start(samples, config)
+    known = [*train_part, *validation]
+    check_start(known, config)
     state = RunState(
         command=_typed(),
         data=str(data),
-        data_sha256=data_checksum(samples),
+        data_sha256=data_checksum(known),
         output=str(output),
-        vocab=vocabulary_of(samples),
+        vocab=vocabulary_of(known),
         config=config,
     )
     try:
@@ -226,7 +291,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     # A stopped container or a closed session ends a training as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
-    again = f"python -m training train --resume --run-dir {shlex.quote(str(run_dir))}"
+    again = python_command("-m", "training", "train", "--resume", "--run-dir", run_dir)
     try:
         state = run.read_state()
         _check_same(state.config, options)
@@ -237,7 +302,9 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
         )
         with training_progress(out, state.config.epochs, done) as progress:
             result = run_training(run, progress.on_epoch)
-    except (DataError, ExportError, OSError, RunError, StartError) as error:
+    except OSError as error:
+        fail(f"{in_words(error)}. When there is room again, or what it needs, go on with: {again}")
+    except (DataError, ExportError, RunError, StartError) as error:
         fail(error)
     except KeyboardInterrupt:
         err.print(f"interrupted, nothing exported; go on with: {again}")

@@ -1,8 +1,7 @@
-"""Labelled images: from a folder or a CSV file to arrays."""
+"""Labelled images: divided, written to a CSV file, loaded as arrays."""
 
 import csv
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.bidi import to_visual
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.images import ACCEPTED, SUFFIXES, Pixels, decode_image, fit_to_input
+from app.inference.images import Pixels, decode_image, fit_to_input
+from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
-from app.shared.suggestions import did_you_mean
 
 CSV_COLUMNS = ("path", "label")
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "val", "test")
 
 
 class DataError(Exception):
@@ -28,46 +29,38 @@ class Sample:
 
     path: Path
     label: str
+    split: str = ""
+    """The part of the data that it was given in: one of `SPLITS`, or "" where the data is not divided."""
 
 
-def read_samples(source: Path, images: Path | None = None) -> list[Sample]:
-    """List the labelled images of a folder or a CSV file, in the same order on every machine.
-
-    In a folder, an image's file name without its ending is the label. A CSV file has the columns `path` and
-    `label`; a relative path is looked for beside the CSV file, then below the current folder.
-
-    Args:
-        source: the folder or the CSV file.
-        images: where the images of a CSV file lie now, by file name, when they were moved.
+def read_csv(path: Path) -> list[Sample]:
+    """Read back what `write_csv` has written.
 
     Raises:
-        DataError: there is no such folder or file, it holds no image, or a row is wrong.
+        DataError: the file is something else.
+        OSError: it cannot be read.
     """
-    if images is not None and not images.is_dir():
-        raise DataError(f"{images} is not a folder of images.{did_you_mean(images)}")
-    if source.is_dir():
-        files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
-        samples = [Sample(path, _normalised(path.stem)) for path in files]
-    elif source.is_file():
-        samples = _read_csv(source, images)
-    else:
-        raise DataError(f"{source} is neither a folder nor a CSV file.{did_you_mean(source)}")
-    if not samples:
-        raise DataError(f"{source} holds no images: put files there ({ACCEPTED}), named by their labels.")
-    return samples
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error):
+        rows = [{}]
+    if any(row.get(column) is None for row in rows for column in CSV_COLUMNS):
+        raise DataError(f"{path} is not a CSV file with the columns {','.join(CSV_COLUMNS)}.")
+    return [Sample(Path(row["path"]), row["label"], row.get("split", "")) for row in rows]
 
 
 def write_csv(samples: Sequence[Sample], path: Path) -> None:
-    """Write samples as `path,label`, so that `read_samples` reads them back."""
+    """Write samples as `path,label`, with the column `split` if they are divided."""
+    columns = len(CSV_COLUMNS) + any(sample.split for sample in samples)
     with write_atomically(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
-        writer.writerows((sample.path.as_posix(), sample.label) for sample in samples)
+        write_rows(file, [(*CSV_COLUMNS, "split")[:columns]])
+        write_rows(file, ((sample.path.as_posix(), sample.label, sample.split)[:columns] for sample in samples))
 
 
 def vocabulary_of(samples: Sequence[Sample]) -> str:
-    """The characters of all labels, sorted by code point: the same on every machine."""
-    return "".join(sorted(set().union(*(sample.label for sample in samples))))
+    """The characters that images of these labels show, sorted by code point: the same on every machine."""
+    return "".join(sorted(set().union(*(to_visual(sample.label) for sample in samples))))
 
 
 def split_samples(
@@ -89,13 +82,32 @@ def split_samples(
     )
 
 
+def divide_samples(
+    samples: Sequence[Sample], validation_fraction: float, seed: int
+) -> tuple[list[Sample], list[Sample]]:
+    """The parts to train on and to validate by: those that the data comes in, otherwise at random.
+
+    What the data keeps for tests is in neither.
+
+    Raises:
+        DataError: nothing is left to train on.
+    """
+    known = [sample for sample in samples if sample.split in {"", TRAIN}]
+    validation = [sample for sample in samples if sample.split == VALIDATION]
+    if not validation:
+        return split_samples(known, validation_fraction, seed)
+    if not known:
+        raise DataError(f"No image is left to train on: all are in {VALIDATION} or {TEST}.")
+    return known, validation
+
+
 @dataclass(frozen=True)
 class LabelledImages:
     """Images in memory as a network takes them, and their labels.
 
     Attributes:
         images: uint8 (images, height, width, channels).
-        labels: a text for each.
+        labels: a text for each, with its characters from left to right.
     """
 
     images: NDArray[np.uint8]
@@ -112,7 +124,7 @@ def load_images(samples: Sequence[Sample], *, width: int, height: int, channels:
     batch = np.empty((len(samples), height, width, channels), np.uint8)
     for row, sample in zip(batch, samples, strict=True):
         row[:] = fit_to_input(read_image(sample.path), width=width, height=height, channels=channels)
-    return LabelledImages(batch, [sample.label for sample in samples])
+    return LabelledImages(batch, [to_visual(sample.label) for sample in samples])
 
 
 def read_image(path: Path) -> Pixels:
@@ -136,36 +148,3 @@ def data_checksum(samples: Sequence[Sample]) -> str:
     """SHA-256 over every image's bytes and label, whatever the files' names and places; hexadecimal."""
     lines = sorted(f"{hashlib.sha256(sample.path.read_bytes()).hexdigest()} {sample.label}" for sample in samples)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _read_csv(source: Path, images: Path | None) -> list[Sample]:
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not set(CSV_COLUMNS) <= set(reader.fieldnames or ()):
-                raise DataError(f"{source}: the first line must name the columns path,label.")
-            rows = [(reader.line_num, row["path"], row["label"]) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{source} is not a CSV file in UTF-8.") from error
-    samples = []
-    for line, path, label in rows:
-        if not path or label is None:
-            raise DataError(f"{source}, line {line}: a path and a label are needed.")
-        samples.append(Sample(_find_image(Path(path), source, images), _normalised(label)))
-    return samples
-
-
-def _find_image(path: Path, source: Path, images: Path | None) -> Path:
-    if images is not None:
-        path = images / path.name
-    candidates = [path] if path.is_absolute() or images is not None else [source.parent / path, path]
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    places = " nor ".join(map(str, candidates))
-    raise DataError(f"{source}: there is no {places}. Say where the images lie with --images FOLDER.")
-
-
-def _normalised(label: str) -> str:
-    # File systems and keyboards spell é in two ways; labels have one.
-    return unicodedata.normalize("NFC", label)

@@ -103,14 +103,18 @@ class RunFolder:
             json.dump(state.model_dump(), file, indent=1, ensure_ascii=False)
 
 
-def newest_unfinished(folder: Path) -> RunFolder:
-    """The run in a folder of runs that was started last and did not come to its end.
+def newest_unfinished(folder: Path, name: str) -> RunFolder:
+    """The run of a model that was started last and did not come to its end.
+
+    Args:
+        folder: of the runs, <name>/<version>/.
+        name: of the model; * is any.
 
     Raises:
         RunError: there is none.
     """
-    runs = [RunFolder(state.parent) for state in folder.glob("*/run.json")]
+    runs = [RunFolder(state.parent) for state in folder.glob(f"{name}/*/run.json")]
     unfinished = [run for run in runs if not run.read_state().finished]
     if not unfinished:
-        raise RunError(f"There is no interrupted run in {folder} to resume.")
+        raise RunError(f"There is no interrupted run in {folder / name} to resume.")
     return max(unfinished, key=lambda run: run.state_file.stat().st_mtime)

@@ -1,7 +1,6 @@
 """What people have decided about images, on disk: labels in one table, what is set aside in another."""
 
 import os
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,13 +13,12 @@ except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
 from training.data.dataset import CSV_COLUMNS, DataError, Sample
+from training.data.labels import clean, hidden_character
 from training.labelling.images import ImageFolder
 from training.labelling.tables import Row, Table
 
 LABEL_COLUMNS = (*CSV_COLUMNS, "guess", "model")
 SET_ASIDE_COLUMNS = ("path", "decision")
-INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode's categories of controls, halves of surrogate pairs, and separators of lines and paragraphs."""
 MAX_LABEL = 500
 
 
@@ -121,12 +119,7 @@ class Decisions:
         for key, row in self._labels.rows.items():
             if row["label"].strip():
                 found.pop(key, None)
-                found[key] = Decision(
-                    Kind.LABEL,
-                    unicodedata.normalize("NFC", row["label"]),
-                    row.get("guess", ""),
-                    row.get("model", ""),
-                )
+                found[key] = Decision(Kind.LABEL, clean(row["label"]), row.get("guess", ""), row.get("model", ""))
         return {self._numbers[key]: decision for key, decision in found.items() if key in self._numbers}
 
     def _key_of(self, path: str) -> str:
@@ -145,17 +138,17 @@ class Decisions:
 
 
 def clean_label(text: str) -> str:
-    """A label as it is written: composed (NFC), without spaces around it.
+    """A label as it is learnt, see `clean`.
 
     Raises:
         LabelError: it is empty, too long, or has characters that nobody can see in an image.
     """
-    label = unicodedata.normalize("NFC", text.strip())
+    label = clean(text)
     if not label:
         raise LabelError("A label is needed; an image that shows no readable text can be marked as unreadable.")
     if len(label) > MAX_LABEL:
         raise LabelError(f"The label is too long: at most {MAX_LABEL} characters.")
-    hidden = next((character for character in label if unicodedata.category(character) in INVISIBLE), None)
+    hidden = hidden_character(label)
     if hidden is not None:
         raise LabelError(f"The label has the character U+{ord(hidden):04X}, which no image shows.")
     return label

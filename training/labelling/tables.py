@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
 from training.data.dataset import DataError
 
@@ -79,9 +80,8 @@ class Table:
 
     def _write(self, rows: dict[str, Row]) -> None:
         with write_atomically(self.path) as file:
-            writer = csv.DictWriter(file, self._columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows.values())
+            write_rows(file, [self._columns])
+            write_rows(file, ([row.get(column, "") for column in self._columns] for row in rows.values()))
             file.flush()
             written = _signature(os.fstat(file.fileno()))  # not looked up later, when the name may be another's
         _flush_folder(self.path.parent)

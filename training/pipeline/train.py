@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.inference.decoding.bidi import runs_right_to_left
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import ModelConfigs
 from app.inference.models.model import MODEL_FILE, ImageToTextModel
@@ -21,7 +22,7 @@ from training.data.dataset import (
     Sample,
     data_checksum,
     load_images,
-    read_samples,
+    read_csv,
     write_csv,
 )
 from training.data.download import CHECKSUMS
@@ -124,7 +125,7 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
 
 
 def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample]]:
-    train, validation = read_samples(run.train_csv), read_samples(run.val_csv)
+    train, validation = read_csv(run.train_csv), read_csv(run.val_csv)
     if data_checksum([*train, *validation]) != state.data_sha256:
         raise RunError(f"The images or labels of {state.data} have changed since the run was started.")
     return train, validation
@@ -184,6 +185,7 @@ def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Samp
         blank_index=len(state.vocab),
         channels=config.channels,
         time_axis=get_architecture(config.architecture).time_axis,
+        direction="rtl" if runs_right_to_left(state.vocab) else None,
     )
 
 

@@ -1,5 +1,7 @@
 """What a text must be like: how long, of which characters, after which pattern."""
 
+import unicodedata
+
 import numpy as np
 
 from app.inference.decoding.automaton import Automaton, ConstraintError, any_text
@@ -9,7 +11,13 @@ from app.inference.decoding.patterns import compile_pattern
 
 
 def make_constraint(
-    codec: CtcCodec, steps: int, *, length: int | None, charset: str | None, pattern: str | None
+    codec: CtcCodec,
+    steps: int,
+    *,
+    length: int | None,
+    charset: str | None,
+    pattern: str | None,
+    visual_order: bool = False,
 ) -> Automaton:
     """One automaton for all that is asked of a text.
 
@@ -19,15 +27,18 @@ def make_constraint(
         length: how many characters the text has; any if None.
         charset: the only characters it may have; all if None.
         pattern: a regular expression that all of it matches; any if None.
+        visual_order: whether the network puts out texts in another order than people type them, see `bidi`.
 
     Raises:
         ConstraintError: the pattern is not supported, or there is no such text.
     """
     if length is not None and length > steps:
         raise ConstraintError(f"No text satisfies the length: this model reads at most {steps} characters.")
-    automaton = any_text(len(codec.vocab)) if pattern is None else compile_pattern(pattern, codec.vocab)
+    if pattern is not None and visual_order:
+        raise ConstraintError("A model that reads from right to left takes no pattern; length and charset it does.")
+    automaton = any_text(len(codec.vocab)) if pattern is None else compile_pattern(_composed(pattern), codec.vocab)
     if charset is not None:
-        allowed = np.array([character in charset for character in codec.vocab])
+        allowed = np.array([character in _composed(charset) for character in codec.vocab])
         if not allowed.any():
             raise ConstraintError("No text satisfies the charset: the model's vocabulary has none of its characters.")
         automaton = automaton.of_characters(allowed)
@@ -39,3 +50,8 @@ def make_constraint(
             "one for each character and one more between equal neighbours."
         )
     return automaton
+
+
+def _composed(text: str) -> str:
+    """Keyboards spell é in two ways; labels have one."""
+    return unicodedata.normalize("NFC", text)

@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from app.inference.images.formats import SUFFIXES
 
@@ -38,6 +39,31 @@ def expand(argument: str) -> Iterator[str]:
             yield from match(folder, Path(argument).parts[len(fixed.parts) :], _names)
 
 
+def is_image(name: str) -> bool:
+    """Whether a file's name ends as those of images do."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def other_files(folder: str) -> dict[str, int]:
+    """The files in a folder, and folders within it, that no images come from; hidden ones do not count.
+
+    Returns:
+        How many there are of each ending, such as ".svg", most frequent first.
+    """
+    below = walk(folder.rstrip("/") + "/", _names, lambda name: not is_image(name))
+    return dict(Counter(PurePath(path).suffix.lower() for path in below).most_common())
+
+
+def in_words(others: Mapping[str, int]) -> str:
+    """What `other_files` has counted: "120 .svg files and 1 file without an ending"."""
+    kinds = [
+        f"{count:,} {ending or ''}{' ' if ending else ''}file{'' if count == 1 else 's'}"
+        f"{'' if ending else ' without an ending'}"
+        for ending, count in others.items()
+    ]
+    return " and ".join(filter(None, [", ".join(kinds[:-1]), *kinds[-1:]]))
+
+
 def fixed_part(glob: str) -> Path:
     """The folder in which all that a glob matches lies."""
     return Path(*fixed_parts(Path(glob).parts))
@@ -48,15 +74,15 @@ def fixed_parts(parts: Iterable[str]) -> list[str]:
     return list(takewhile(lambda part: not MAGIC.search(part), parts))
 
 
-def walk(folder: str, list_names: Names) -> Iterator[str]:
-    """The images in a folder, whose path ends with a slash."""
+def walk(folder: str, list_names: Names, wanted: Callable[[str], bool] = is_image) -> Iterator[str]:
+    """The images in a folder, whose path ends with a slash, or those of its files whose names are wanted."""
     names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
     for name in names or ():
         if name.endswith("/"):
-            yield from walk(folder + name, list_names)
-        elif name.lower().endswith(SUFFIXES):
+            yield from walk(folder + name, list_names, wanted)
+        elif wanted(name):
             yield folder + name
 
 
@@ -81,7 +107,7 @@ def _match_from(folder: str, parts: Sequence[str], places: set[int], list_names:
             yield from (
                 walk(folder + name, list_names) if whole else _match_from(folder + name, parts, reached, list_names)
             )
-        elif whole and name.lower().endswith(SUFFIXES):
+        elif whole and is_image(name):
             yield folder + name
 
 

@@ -63,6 +63,9 @@ class ModelConfigs(BaseModel):
     channels: Literal[1, 3] | None = None
     time_axis: Literal["width"] | None = None
     """"width": output step t sees column t of the image, so that characters have places. None: no places."""
+    direction: Literal["rtl"] | None = None
+    """"rtl": some characters run from right to left. The network puts characters out as they stand in the image, and
+    answers have them as people type them. None: answers have them as they are put out."""
     calibration: Calibration = Calibration()
 
     @model_validator(mode="after")

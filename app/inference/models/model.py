@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from app.inference.decoding.beam import Search, search_texts
+from app.inference.decoding.bidi import in_logical_order
 from app.inference.decoding.boxes import Box, character_boxes
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
 from app.inference.images import Pixels, fit_to_input
@@ -211,8 +212,10 @@ class ImageToTextModel(OnnxInferenceModel):
     def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
         temperature = self.configs.calibration.temperature
         if search is None:
-            return self.codec.decode(probabilities, temperature)
-        return search_texts(self.codec, probabilities, temperature, search)
+            decoded = self.codec.decode(probabilities, temperature)
+        else:
+            decoded = search_texts(self.codec, probabilities, temperature, search)
+        return decoded if self.configs.direction is None else list(map(in_logical_order, decoded))
 
     def _reading(self, decoded: Decoded, shape: tuple[int, ...]) -> Reading:
         boxes: Sequence[Box | None] = [None] * len(decoded.spans)

@@ -79,7 +79,7 @@ function outcome({ state, prediction, error }) {
   return [
     element(
       "td",
-      { className: "text" },
+      { className: "text", dir: "auto" },
       element("span", { ariaHidden: "true" }, ...shades),
       element("span", { className: "visually-hidden" }, text || "no text"),
     ),

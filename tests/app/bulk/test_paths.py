@@ -6,14 +6,16 @@ import pytest
 
 from app.bulk.job import BulkError
 from app.bulk.paths import check_paths
+from app.inference.images.formats import SUFFIXES
 
 
 @pytest.fixture(autouse=True)
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working directory: a folder with an image and another file."""
-    (tmp_path / "scans").mkdir()
-    for name in ("d.jpeg", "notes.txt"):
-        (tmp_path / "scans" / name).touch()
+    for name in ("scans/d.jpeg", "scans/notes.txt", "drawings/a.svg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
 
 
@@ -30,6 +32,8 @@ def test_what_is_there_passes(argument: str) -> None:
         ("scans/*.gif", "No image matches scans/*.gif."),
         ("nowhere/*.png", "No image matches nowhere/*.png."),
         ("scans/*.txt", "No image matches scans/*.txt."),
+        ("drawings", f"drawings holds no images, whose names end with {', '.join(SUFFIXES)}, but 1 .svg file."),
+        ("empty", f"empty holds no images, whose names end with {', '.join(SUFFIXES)}, but nothing."),
         ("scan", "There is no file or folder scan. Did you mean scans?"),
         ("scans/d.jpg", "There is no file or folder scans/d.jpg. Did you mean scans/d.jpeg?"),
         ("scan/*.png", "No image matches scan/*.png. Did you mean scans?"),

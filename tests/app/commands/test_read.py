@@ -97,11 +97,21 @@ class TestLines:
         out, _ = start("--json", "odd").communicate(timeout=GENEROUS_SECONDS)
         assert json.loads(out)["path"] == f"odd/{name}"
 
-    def test_a_folder_without_images_is_no_error(self, read: Read, folder: Path) -> None:
-        (folder / "empty").mkdir()
-        result = read("empty")
-        assert (result.status, result.out) == (0, "")
-        assert result.err.startswith("0 read, 0 errors")
+    def test_a_folder_without_images_is_an_error_that_says_what_it_holds(self, read: Read, folder: Path) -> None:
+        (folder / "drawings").mkdir()
+        for name in ("a.svg", "b.svg"):
+            (folder / "drawings" / name).touch()
+        result = read("drawings")
+        assert (result.status, result.out) == (2, "")
+        assert "drawings holds no images" in result.err
+        assert "but 2 .svg files" in result.err
+
+    def test_files_that_are_passed_over_are_counted(self, read: Read, folder: Path, images: Images) -> None:
+        images(1)
+        (folder / "scans" / "notes.txt").touch()
+        result = read("scans")
+        assert result.status == 0
+        assert result.err.startswith("skipped 1 .txt file\n1 read, 0 errors")
 
 
 class TestOptions:

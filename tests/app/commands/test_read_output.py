@@ -106,11 +106,22 @@ class TestTables:
         (row,) = read_table(name)
         assert list(row) == ["path", "text", "confidence", "character_confidences", "error"]
 
-    @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
-    def test_no_images_make_an_empty_table(self, read: Read, folder: Path, name: str) -> None:
+    def test_no_images_make_no_table(self, read: Read, folder: Path) -> None:
         (folder / "empty").mkdir()
-        assert read("empty", "--output", name).status == 0
-        assert read_table(name) == []
+        assert read("empty", "--output", "out.csv").status == 2
+        assert list(folder.glob("out.csv*")) == []
+
+    def test_a_csv_makes_neither_rows_of_a_bare_cr_nor_formulas(
+        self, read: Read, folder: Path, samples: dict[str, bytes]
+    ) -> None:
+        names = ["a\rb.png", "=1+1.png"]
+        for name in names:
+            (folder / name).write_bytes(samples["b5wn6"])
+        assert read(*names, "--output", "out.csv").status == 0
+        assert '"a\rb.png","b5wn6"' in Path("out.csv").read_bytes().decode()
+        assert "\n'=1+1.png,b5wn6," in Path("out.csv").read_bytes().decode()
+        assert read(*names, "--output", "out.jsonl").status == 0
+        assert [row["path"] for row in read_jsonl("out.jsonl")] == names
 
     @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
     def test_a_path_need_not_be_utf_8(self, read: Read, folder: Path, samples: dict[str, bytes], name: str) -> None:

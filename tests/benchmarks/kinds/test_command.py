@@ -19,7 +19,7 @@ from benchmarks.kinds.rejection import DRAWN
 from tests.benchmarks.kinds.conftest import TESTED
 from tests.command import start_command
 from tests.waiting import ending
-from training.data.dataset import read_samples
+from training.data.layouts import read_samples
 
 LABELS = 12
 

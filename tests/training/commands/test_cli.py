@@ -13,24 +13,19 @@ import numpy as np
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
-from typer.testing import CliRunner, Result
 
 from app.inference.models.model import ImageToTextModel
 from tests.command import start_command
+from tests.training.commands.conftest import SMALL, run
 from tests.waiting import GENEROUS_SECONDS, ending
 from training.__main__ import EXAMPLES, app
 from training.commands.common import check_start
-from training.data.dataset import read_image, read_samples
-from training.drawing.draw import draw_folder, draw_plain
+from training.data.dataset import read_image
+from training.data.layouts import read_samples
 from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
 
 COMMANDS = {command.__name__: command for command in EXAMPLES}
-SMALL = ["--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def stop_after(
@@ -51,18 +46,11 @@ def stop_after(
     return printed
 
 
-@pytest.fixture
-def few_digits(tmp_path: Path) -> Path:
-    """Forty drawn images."""
-    draw_folder(tmp_path / "few", 40, seed=2, alphabet="0123456789", length=4, draw=draw_plain)
-    return tmp_path / "few"
-
-
 class TestHelp:
     def test_lists_the_commands(self) -> None:
         result = run("--help")
         assert result.exit_code == 0
-        for command in ("download", "validate", "train", "evaluate", "export", "draw"):
+        for command in ("download", "validate", "convert", "train", "evaluate", "export", "draw"):
             assert command in result.output
 
     def test_is_there_without_waiting_for_tensorflow(self, repository: Path) -> None:
@@ -72,6 +60,18 @@ class TestHelp:
         )
         done = subprocess.run([sys.executable, "-c", code], check=False, cwd=repository, capture_output=True, text=True)
         assert done.stderr.strip() == "set()"
+
+    def test_says_how_to_install_what_is_missing(self, repository: Path) -> None:
+        code = (
+            "import sys, runpy\n"
+            "sys.modules['keras'] = sys.modules['tensorflow'] = None\n"
+            "sys.argv = ['training', 'validate', '--data', 'samples']\n"
+            "runpy.run_module('training', run_name='__main__')"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False, cwd=repository, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "is not installed: the training needs more than the service. Run: make install" in done.stderr
+        assert "Traceback" not in done.stderr
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_of_a_command_ends_with_examples(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,9 @@ class TestValidate:
         assert report["vocabulary"] == "0123456789"
         assert report["label_lengths"] == {"4": 41}
         assert report["sizes"] == [{"width": 200, "height": 50, "images": 40}]
-        assert "1111.png" in report["errors"][0]
+        (error,) = report["errors"]
+        assert error["certainty"] == "certain"
+        assert error["images"] == [f"{few_digits / '1111.png'} (1111)"]
         assert report["warnings"] == []
 
     def test_prints_what_the_data_is(self, few_digits: Path) -> None:
@@ -160,11 +162,12 @@ class TestValidate:
 
 class TestTrain:
     def test_into_the_model_store_without_an_output(self, few_digits: Path, in_folder: Path) -> None:
-        result = run("train", "--data", few_digits, "--name", "digits", *SMALL)
+        result = run("train", "--data", few_digits, *SMALL)
         assert result.exit_code == 0, result.output
-        (version,) = (in_folder / "model_store" / "digits").iterdir()
+        assert "the model is called few" in result.output
+        (version,) = (in_folder / "model_store" / "few").iterdir()
         assert re.fullmatch(r"\d{12}", version.name)
-        assert (in_folder / "runs" / "digits" / version.name / "run.json").exists()
+        assert (in_folder / "runs" / "few" / version.name / "run.json").exists()
         assert len(re.findall(r"epoch +\d+ .*CER.*WER", result.output)) == 2
 
     def test_refuses_an_output_that_exists(self, few_digits: Path, tmp_path: Path, in_folder: Path) -> None:
@@ -264,7 +267,20 @@ class TestEvaluate:
     def test_of_a_folder_without_a_model_says_so(self, few_digits: Path) -> None:
         result = run("evaluate", "--model", few_digits, "--data", few_digits)
         assert result.exit_code == 1
-        assert "configs.yaml" in result.output
+        assert "holds no model" in result.output
+
+    def test_of_a_folder_of_versions_takes_the_newest(self, trained_model: Path) -> None:
+        result = run("evaluate", "--model", trained_model.parent, "--data", trained_model / "val.csv")
+        assert result.exit_code == 0
+        assert f"the newest version is {trained_model}" in " ".join(result.output.split())
+
+    def test_of_data_with_a_part_for_tests_reads_that(self, trained_model: Path, in_folder: Path) -> None:
+        rows = (trained_model / "val.csv").read_text().splitlines()[1:]
+        parts = zip(rows, ["test", "test", *["train"] * len(rows)], strict=False)
+        (in_folder / "all.csv").write_text("path,label,split\n" + "".join(f"{row},{part}\n" for row, part in parts))
+        result = run("evaluate", "--model", trained_model, "--data", "all.csv")
+        assert "reading the 2 images of test" in result.output
+        assert "of 2" in result.output
 
 
 class TestPretrain:

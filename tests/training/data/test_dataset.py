@@ -1,21 +1,21 @@
-"""Labelled images from folders and CSV files."""
+"""Labelled images: divided, written down, and as arrays."""
 
-import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import (
     DataError,
     Sample,
     data_checksum,
+    divide_samples,
     encode_labels,
     load_images,
-    read_samples,
+    read_csv,
     split_samples,
     vocabulary_of,
     write_csv,
@@ -32,80 +32,25 @@ def some_samples(count: int) -> list[Sample]:
     return [Sample(Path(f"{index:04}.png"), f"{index:04}") for index in range(count)]
 
 
-class TestAFolder:
-    def test_names_its_images_by_their_labels(self, tmp_path: Path) -> None:
-        for name in ("b2.png", "a1.jpg", "c3.webp", "D4.PNG", "e5.bmp", "f6.gif", "g7.tif", "h8.TIFF"):
-            draw(tmp_path / name)
-        (tmp_path / "notes.txt").write_text("not an image")
-        assert [sample.label for sample in read_samples(tmp_path)] == ["D4", "a1", "b2", "c3", "e5", "f6", "g7", "h8"]
-
-    def test_has_images_of_any_format_whatever_they_are_called(self, tmp_path: Path) -> None:
-        for suffix, file_format in ((".png", "BMP"), (".jpg", "PNG"), (".bmp", "GIF"), (".gif", "TIFF")):
-            Image.new("L", (20, 10), 90).save(tmp_path / f"a{suffix}", file_format)
-        loaded = load_images(read_samples(tmp_path), width=20, height=10, channels=1)
-        assert loaded.images.shape == (4, 10, 20, 1)
-        assert (loaded.images == 90).all()
-
-    def test_has_composed_labels_whatever_the_file_system_made_of_them(self, tmp_path: Path) -> None:
-        draw(tmp_path / (unicodedata.normalize("NFD", "café") + ".png"))
-        assert read_samples(tmp_path)[0].label == unicodedata.normalize("NFC", "café")
-
-    def test_without_images_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="holds no images"):
-            read_samples(tmp_path)
-
-    def test_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="neither a folder nor a CSV"):
-            read_samples(tmp_path / "nowhere")
-
-
 class TestACsvFile:
-    def test_reads_back_what_was_written(self, tmp_path: Path) -> None:
-        samples = [
-            Sample(draw(tmp_path / f"{index}.png"), label) for index, label in enumerate(["a,b", '"', " x ", "é"])
-        ]
+    @pytest.mark.parametrize("split", ["", "val"])
+    def test_reads_back_what_was_written(self, tmp_path: Path, split: str) -> None:
+        labels = ["a,b", '"', "a b", "é", "=1+1", "\r", "'x"]
+        samples = [Sample(tmp_path / f"{index}.png", label, split) for index, label in enumerate(labels)]
         write_csv(samples, tmp_path / "labels.csv")
-        assert read_samples(tmp_path / "labels.csv") == samples
+        assert read_csv(tmp_path / "labels.csv") == samples
 
-    def test_finds_images_beside_itself_and_below_the_current_folder(self, in_folder: Path) -> None:
-        draw(in_folder / "sheets" / "one.png")
-        draw(in_folder / "two.png")
-        (in_folder / "sheets" / "labels.csv").write_text("path,label\none.png,1\ntwo.png,2\n")
-        paths = [sample.path for sample in read_samples(Path("sheets/labels.csv"))]
-        assert paths == [Path("sheets/one.png"), Path("two.png")]
+    def test_has_the_column_split_only_where_the_images_are_divided(self, tmp_path: Path) -> None:
+        write_csv([Sample(Path("a.png"), "a")], tmp_path / "labels.csv")
+        assert (tmp_path / "labels.csv").read_text() == "path,label\na.png,a\n"
+        write_csv([Sample(Path("a.png"), "a", "train"), Sample(Path("b.png"), "b")], tmp_path / "labels.csv")
+        assert (tmp_path / "labels.csv").read_text() == "path,label,split\na.png,a,train\nb.png,b,\n"
 
-    def test_finds_images_that_were_moved(self, tmp_path: Path) -> None:
-        draw(tmp_path / "moved" / "one.png")
-        (tmp_path / "labels.csv").write_text("path,label\nold/place/one.png,1\n")
-        (sample,) = read_samples(tmp_path / "labels.csv", images=tmp_path / "moved")
-        assert sample == Sample(tmp_path / "moved" / "one.png", "1")
-
-    def test_may_start_with_a_byte_order_mark_and_have_more_columns(self, tmp_path: Path) -> None:
-        draw(tmp_path / "one.png")
-        (tmp_path / "labels.csv").write_text("\ufefflabel,who,path\n1,me,one.png\n", encoding="utf-8")
-        assert read_samples(tmp_path / "labels.csv")[0].label == "1"
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("one.png,1\n", "columns path,label"),
-            ("", "columns path,label"),
-            ("path,label\n,1\n", "line 2"),
-            ("path,label\none.png\n", "line 2"),
-            ("path,label\nnowhere.png,1\n", "--images"),
-            ("path,label\n", "holds no images"),
-        ],
-    )
-    def test_that_is_wrong_says_where(self, tmp_path: Path, text: str, message: str) -> None:
-        draw(tmp_path / "one.png")
-        (tmp_path / "labels.csv").write_text(text)
-        with pytest.raises(DataError, match=message):
-            read_samples(tmp_path / "labels.csv")
-
-    def test_that_is_not_text_is_refused(self, tmp_path: Path) -> None:
-        draw(tmp_path / "labels.csv.png").rename(tmp_path / "labels.csv")
-        with pytest.raises(DataError, match="not a CSV file"):
-            read_samples(tmp_path / "labels.csv")
+    @pytest.mark.parametrize("content", [b"file,label\na.png,a\n", b"path,label\na.png\n", b"\xff\xfe"])
+    def test_that_is_something_else_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "labels.csv").write_bytes(content)
+        with pytest.raises(DataError, match="not a CSV file with the columns path,label"):
+            read_csv(tmp_path / "labels.csv")
 
 
 class TestTheSplit:
@@ -130,6 +75,27 @@ class TestTheSplit:
             split_samples(some_samples(1), 0.1, seed=0)
 
 
+class TestTheParts:
+    PARTS = ("train", "", "val", "test", "train")
+
+    def test_that_the_data_comes_in_are_kept(self) -> None:
+        samples = [replace(sample, split=split) for sample, split in zip(some_samples(5), self.PARTS, strict=True)]
+        train, validation = divide_samples(samples, 0.5, seed=0)
+        assert [sample.label for sample in train] == ["0000", "0001", "0004"]
+        assert [sample.label for sample in validation] == ["0002"]
+
+    def test_are_drawn_where_the_data_has_none_to_validate_by(self) -> None:
+        samples = [replace(sample, split="test" if sample.label > "0005" else "train") for sample in some_samples(10)]
+        train, validation = divide_samples(samples, 0.5, seed=0)
+        assert sorted(train + validation) == samples[:6]
+        assert len(train) == len(validation) == 3
+
+    def test_must_leave_something_to_train_on(self) -> None:
+        samples = [replace(sample, split="val") for sample in some_samples(3)]
+        with pytest.raises(DataError, match="No image is left to train on"):
+            divide_samples(samples, 0.1, seed=0)
+
+
 def test_the_vocabulary_is_sorted_by_code_point() -> None:
     assert vocabulary_of([Sample(Path("1.png"), "bA9"), Sample(Path("2.png"), "aéb")]) == "9Aabé"
 
@@ -145,6 +111,12 @@ def test_images_come_in_the_size_of_the_network(tmp_path: Path) -> None:
     assert images.shape == (2, 20, 100, 3)
     assert images.dtype == np.uint8
     assert images[:, 0, 0, 0].tolist() == [10, 240]
+
+
+def test_right_to_left_labels_are_learnt_in_the_order_in_which_they_stand_in_the_image(tmp_path: Path) -> None:
+    sample = Sample(draw(tmp_path / "1.png"), "\u05d0(\u05d112")  # alef, bracket, bet, 12: opened from the right
+    assert load_images([sample], width=100, height=20, channels=1).labels == ["12\u05d1)\u05d0"]
+    assert vocabulary_of([sample]) == ")12\u05d0\u05d1"
 
 
 def test_the_checksum_is_of_content_and_labels_not_of_places(tmp_path: Path) -> None:

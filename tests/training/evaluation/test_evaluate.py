@@ -7,7 +7,8 @@ import pytest
 
 from app.inference.models.drift import histogram
 from app.inference.models.model import ModelError
-from training.data.dataset import Sample, read_samples
+from training.data.dataset import Sample
+from training.data.layouts import read_samples
 from training.evaluation.evaluate import Evaluation, Line, evaluate
 
 

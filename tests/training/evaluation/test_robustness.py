@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.dataset import read_samples
+from training.data.layouts import read_samples
 from training.drawing.draw import draw_captcha
 from training.evaluation.robustness import CHANGES, measure_robustness
 

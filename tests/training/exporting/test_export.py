@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import ModelConfigs
 from app.inference.models.model import ImageToTextModel
-from training.data.dataset import LabelledImages, read_image, read_samples
+from training.data.dataset import LabelledImages, read_image
+from training.data.layouts import read_samples
 from training.exporting import export
 from training.exporting.export import ExportError, export_folder
 from training.exporting.quantize import quantize_convolutions

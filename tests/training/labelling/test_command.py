@@ -41,7 +41,7 @@ def test_the_table_needs_a_place(folder: Path) -> None:
 
 def test_the_model_must_be_one(folder: Path, tmp_path: Path) -> None:
     output = refused(folder, "--model", tmp_path)
-    assert f"error: {tmp_path}: configs.yaml" in output
+    assert f"error: {tmp_path} holds no model" in output
 
 
 def test_another_command_must_not_be_writing(folder: Path) -> None:

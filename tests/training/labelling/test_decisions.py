@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.labelling.conftest import NAMES, write_image
-from training.data.dataset import DataError, Sample, read_samples
+from training.data.dataset import DataError, Sample
+from training.data.layouts import read_samples
 from training.labelling.decisions import Decision, Decisions, Kind, LabelError, clean_label, lock_labels
 from training.labelling.images import find_images
 

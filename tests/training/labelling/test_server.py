@@ -11,7 +11,7 @@ from httpx import Response
 
 from app.inference.images import decode_image
 from tests.training.labelling.conftest import write_image
-from training.data.dataset import read_samples
+from training.data.layouts import read_samples
 from training.labelling.access import HEADERS, Access
 from training.labelling.decisions import Decisions
 from training.labelling.schemas import Folder

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from tests.command import start_command
 from tests.waiting import GENEROUS_SECONDS, ending, wait_until
 from training.__main__ import app
-from training.data.dataset import Sample, read_samples
+from training.data.dataset import Sample
+from training.data.layouts import read_samples
 from training.pipeline.crossval import default_folder, fold_parts, label_parts
 
 SMALL = ["--width", "96", "--height", "32", "--epochs", "1"]

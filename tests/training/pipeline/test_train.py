@@ -18,7 +18,8 @@ import pytest
 from app.inference.models.configs import read_configs
 from app.inference.models.drift import reference_counts
 from app.inference.models.model import ImageToTextModel
-from training.data.dataset import read_image, read_samples
+from training.data.dataset import read_image
+from training.data.layouts import read_samples
 from training.fitting.callbacks import Logs
 from training.fitting.checkpoints import save_variables
 from training.fitting.fit import FitResult
@@ -129,7 +130,7 @@ class TestAFinishedTraining:
     def test_is_finished_and_cannot_be_resumed(self, trained_run: RunFolder) -> None:
         assert trained_run.read_state().finished
         with pytest.raises(RunError, match="no interrupted run"):
-            newest_unfinished(trained_run.path.parent)
+            newest_unfinished(trained_run.path.parent.parent, trained_run.path.parent.name)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def parted(prepare_run: PrepareRun, tmp_path_factory: pytest.TempPathFactory) ->
     interrupted = run_training(run, interrupt_after(2)).interrupted
     state = run.read_state()
     card = (Path(state.output) / "MODEL_CARD.md").read_text()
-    between = run.epochs_done(), state.seconds, card, newest_unfinished(run.path.parent)
+    between = run.epochs_done(), state.seconds, card, newest_unfinished(run.path.parent.parent, run.path.parent.name)
     assert not run_training(run, ignore).interrupted
     return Parted(run, interrupted, *between)
 

@@ -109,6 +109,7 @@ export function showDone(status) {
   const all = status.images === 1 ? "The image is labelled." : `All ${status.images} images are labelled.`;
   element("done-title").textContent =
     status.unreadable === 0 ? all : `${labelled}, ${status.unreadable} marked as unreadable.`;
+  element("next").hidden = status.labelled === 0;
   element("done-title").focus();
 }
 

@@ -279,3 +279,15 @@ def test_the_largest_constraints_are_searched_at_once(asked: Asked) -> None:
     found = most_probable_texts(codec, probabilities, constraint, width=BEAM_WIDTH)
     assert time.thread_time() - started < 1.0
     assert all(asked.allows(text.text) for text in found)
+
+
+@pytest.mark.parametrize(("charset", "pattern"), [("e\u0301", None), (None, "e\u0301+")])
+def test_what_is_asked_may_be_spelled_in_either_way_of_unicode(charset: str | None, pattern: str | None) -> None:
+    constraint = make_constraint(CtcCodec("a\u00e9"), 5, length=None, charset=charset, pattern=pattern)
+    assert constraint.reads.any(axis=0).tolist() == [False, True]
+
+
+def test_a_pattern_is_refused_where_texts_are_put_out_in_another_order_than_typed() -> None:
+    with pytest.raises(ConstraintError, match="takes no pattern"):
+        make_constraint(CtcCodec("ab"), 5, length=None, charset=None, pattern="a", visual_order=True)
+    make_constraint(CtcCodec("ab"), 5, length=2, charset="a", pattern=None, visual_order=True)

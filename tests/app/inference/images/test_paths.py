@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.images.paths import image_paths
+from app.inference.images.paths import image_paths, in_words, other_files
 
 TREE = [
     "b.png",
@@ -169,3 +169,19 @@ def test_folders_are_listed_only_as_their_turn_comes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "scandir", scandir)
     assert list(itertools.islice(image_paths(["scans"]), 2)) == ["scans/2024/01/y.png", "scans/2024/z.png"]
     assert listed == ["scans/", "scans/2024/", "scans/2024/01/"]
+
+
+def test_the_other_files_of_a_folder_are_counted_by_their_endings(tree: Path) -> None:
+    for name in ("a.svg", "2024/b.SVG", "README"):
+        (tree / "scans" / name).touch()
+    others = other_files("scans")
+    assert others == {".svg": 2, ".txt": 1, ".csv": 1, "": 1}
+    assert in_words(others) == "2 .svg files, 1 .csv file, 1 file without an ending and 1 .txt file"
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [({}, ""), ({".svg": 1}, "1 .svg file"), ({".svg": 1200, "": 2}, "1,200 .svg files and 2 files without an ending")],
+)
+def test_files_are_counted_in_words(counts: dict[str, int], words: str) -> None:
+    assert in_words(counts) == words

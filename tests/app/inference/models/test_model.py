@@ -20,6 +20,8 @@ import yaml
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from app.inference.decoding.beam import Search
+from app.inference.decoding.constraints import make_constraint
 from app.inference.images import Pixels, decode_image
 from app.inference.models.model import ImageToTextModel, OnnxInferenceModel, Reading
 
@@ -163,6 +165,20 @@ def test_boxes_stand_at_their_bands(tmp_path: Path, scale: int) -> None:
         assert box.left <= 4 * scale * block
         assert box.right >= 4 * scale * (block + 1)
         assert (box.left + box.right) / 2 == pytest.approx(4 * scale * (block + 0.5), abs=1)
+
+
+def test_text_from_right_to_left_is_answered_as_it_is_typed(tmp_path: Path) -> None:
+    configs = {"vocab": "\u05d0\u05d11", "time_axis": "width", "direction": "rtl"}
+    model = ImageToTextModel(model_folder(tmp_path, configs))
+    search = Search(make_constraint(model.codec, model.steps, length=3, charset=None, pattern=None), 1)
+    for asked in (None, search):
+        (reading,) = model.predict([bands(" r g b")], asked)
+        assert reading.text == "\u05d0\u05d11"  # alef, bet, one; the image shows one, bet, alef from left to right
+        assert [character.character for character in reading.characters] == list(reading.text)
+        boxes = [character.box for character in reading.characters if character.box is not None]
+        assert [box.left for box in boxes] == sorted((box.left for box in boxes), reverse=True)
+        assert [other.text for other in reading.alternatives] == [reading.text] * (asked is not None)
+    assert [decoded.text for decoded in model.read_texts([bands(" r g b")])] == ["\u05d0\u05d11"]
 
 
 @pytest.mark.parametrize("blank_index", [0, 1, 2, 3])

@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 
 from tests.command import start_command
 from tests.waiting import GENEROUS_SECONDS, ending
-from training.data.dataset import Sample, read_samples
+from training.data.dataset import Sample
+from training.data.layouts import read_samples
 from training.drawing.draw import draw_folder
 
 

@@ -1,0 +1,36 @@
+"""CSV as other programs read it."""
+
+import csv
+import io
+
+import pytest
+
+from app.shared.csv_files import with_formula, without_formula, write_rows
+
+
+def written(rows: list[list[object]], delimiter: str = ",") -> str:
+    file = io.StringIO(newline="")
+    write_rows(file, rows, delimiter=delimiter)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_rows_are_read_back(delimiter: str) -> None:
+    rows = [["a,b", 'c"d', "e\nf"], ["g\rh", "i\tj", ""], ["k", "l", "m"]]
+    text = written(list(map(list, rows)), delimiter)
+    assert list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) == rows
+
+
+def test_a_bare_cr_is_in_quotes_and_other_rows_are_not() -> None:
+    assert written([["a\rb", 1.5], ["c", 2]]) == '"a\rb","1.5"\nc,2\n'
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
+def test_what_looks_like_a_formula_has_an_apostrophe_before_it(text: str) -> None:
+    assert without_formula(text) == f"'{text}"
+    assert with_formula(f"'{text}") == text
+
+
+@pytest.mark.parametrize("text", ["1+1=", "a", "", "'", "'a", "2-1"])
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert without_formula(text) == with_formula(text) == text

@@ -1,0 +1,22 @@
+"""Running the commands in this process, which saves the time to start one."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from training.__main__ import app
+from training.drawing.draw import draw_folder, draw_plain
+
+SMALL = ["--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def few_digits(tmp_path: Path) -> Path:
+    """Forty drawn images."""
+    draw_folder(tmp_path / "few", 40, seed=2, alphabet="0123456789", length=4, draw=draw_plain)
+    return tmp_path / "few"

@@ -1,0 +1,63 @@
+"""What `python -m training train` looks at before it trains: names, room, characters, parts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.training.commands.conftest import SMALL, run
+from training.commands import common
+from training.drawing.draw import draw_folder, draw_plain
+from training.fitting.run import RunFolder
+
+
+class TestTrain:
+    def test_does_not_add_to_a_model_that_is_not_named(self, few_digits: Path, in_folder: Path) -> None:
+        (in_folder / "model_store" / "few").mkdir(parents=True)
+        (few_digits / "labels.csv").write_text("path,label\n")
+        for data in (few_digits, few_digits / "labels.csv"):
+            result = run("train", "--data", data)
+            assert result.exit_code == 1
+            assert "add a version to it with --name few" in result.output
+
+    @pytest.mark.parametrize("name", ["Bad Name/..", "../x", "", "a/b", ".hidden"])
+    @pytest.mark.parametrize("option", [["--data", "few"], ["--resume"]])
+    def test_refuses_a_name_that_is_no_folder_of_the_store(
+        self, few_digits: Path, in_folder: Path, name: str, option: list[str]
+    ) -> None:
+        result = run("train", *option, "--name", name)
+        assert result.exit_code == 1
+        assert f'--name "{name}": a name has letters' in " ".join(result.output.split())
+        assert sorted(path.name for path in in_folder.iterdir()) == ["few"]
+
+    def test_looks_for_room_first(self, few_digits: Path, in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        result = run("train", "--data", few_digits, "--output", "/proc/store/1")
+        assert result.exit_code == 1
+        assert "/proc cannot be written to" in result.output
+        assert "--output" in result.output
+        monkeypatch.setattr(common, "disk_usage", lambda _: SimpleNamespace(free=5 << 20))
+        result = run("train", "--data", few_digits, "--name", "mine")
+        assert result.exit_code == 1
+        assert f"{in_folder} has room for 5 MB" in result.output
+        assert sorted(path.name for path in in_folder.iterdir()) == ["few"]
+
+    def test_does_not_forget_characters_unasked(self, prepare_run: Callable[..., RunFolder], in_folder: Path) -> None:
+        before = prepare_run(in_folder, images=60)
+        draw_folder(in_folder / "new", 30, seed=3, alphabet="0123", length=5, draw=draw_plain)
+        result = run("train", "--data", "new", "--init", before.path, *SMALL)
+        assert result.exit_code == 1
+        said = " ".join(result.output.split())
+        assert f"lack 6 characters that {before.path} reads (456789)" in said
+        assert f"convert new {before.train_csv} {before.val_csv} --output all.csv" in said
+        assert "--forget" in said
+
+    def test_keeps_the_parts_that_the_data_comes_in(self, few_digits: Path, in_folder: Path) -> None:
+        images = sorted(few_digits.iterdir())
+        for image, part in zip(images, ["test", "val", "val", *["train"] * len(images)], strict=False):
+            (in_folder / "set" / part).mkdir(parents=True, exist_ok=True)
+            image.rename(in_folder / "set" / part / image.name)
+        # An unknown start is refused after the data was divided, and before anything is trained.
+        result = run("train", "--data", "set", "--init", "nothing", "--name", "mine")
+        assert result.exit_code == 1
+        assert f"divided as it comes: {len(images) - 3} train, 2 val, 1 test" in result.output

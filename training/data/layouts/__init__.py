@@ -1,0 +1,6 @@
+"""The layouts in which people have labelled images: recognised, or named with `--labels-from`."""
+
+from training.data.layouts.read import Dataset, read_dataset, read_samples
+from training.data.layouts.table import LAYOUTS, LayoutName
+
+__all__ = ["LAYOUTS", "Dataset", "LayoutName", "read_dataset", "read_samples"]

@@ -1,0 +1,47 @@
+"""The image folder of Hugging Face's `datasets`: metadata.csv or metadata.jsonl with file_name and a text."""
+
+import json
+from pathlib import Path
+
+from training.data.dataset import DataError
+from training.data.layouts.listing import Listing, Row, read_text
+from training.data.layouts.tables import LABEL_COLUMNS, read_table
+
+NAMES = ("metadata.csv", "metadata.jsonl")
+FILE_NAME = "file_name"
+
+
+def read(file: Path) -> Listing | None:
+    """Read the metadata of an image folder; None if the file is something else.
+
+    Raises:
+        DataError: a line is wrong.
+        OSError: the file cannot be read.
+    """
+    text = read_text(file)
+    if text is None:
+        return None
+    if file.suffix.lower() == ".csv":
+        return read_table(text, file, (FILE_NAME,), LABEL_COLUMNS)
+    return _read_lines(text, file) if file.suffix.lower() == ".jsonl" else None
+
+
+def _read_lines(text: str, file: Path) -> Listing | None:
+    rows: list[Row] = []
+    key = None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict) or not isinstance(entry.get(FILE_NAME), str):
+            if not rows:
+                return None
+            raise DataError(f"{file}, line {number}: an object with {FILE_NAME} and a text is needed.")
+        key = key or next((name for name in LABEL_COLUMNS if isinstance(entry.get(name), str)), None)
+        if key is None or not isinstance(entry.get(key), str):
+            raise DataError(f"{file}, line {number}: there is no {key or 'text'}; its keys are {', '.join(entry)}.")
+        rows.append(Row(entry[FILE_NAME], entry[key]))
+    return Listing(rows, f"lines of {FILE_NAME} and {key}") if rows else None

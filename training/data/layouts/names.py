@@ -1,0 +1,85 @@
+"""Labels in the names of images: the whole name, what stands before `_`, or what stands behind."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+COPY = re.compile(r"(?P<label>.+?) (?:\(\d+\)|- Copy(?: \(\d+\))?)")
+"""How systems and browsers name a second file of the same name."""
+STARTS = re.compile(r"(?P<label>[^_]+)_.+")
+ENDS = re.compile(r".+_(?P<label>[^_]+)")
+MOST = 0.9
+"""The part of the names that must be alike for a rule to hold of all."""
+FEWEST_COUNTED = 3
+DENSE = 0.8
+"""The part of the numbers between the least and the greatest that are there where they only count."""
+DEVICES = re.compile(
+    r"(img|image|dsc[fn]?|pxl|mvimg|vid|photo|pic|picture|scan|screen ?shot|whatsapp image|captcha|frame|file|download"
+    r"|page|untitled|sample|crop)[^a-z]*",
+    re.IGNORECASE,
+)
+"""What cameras, telephones and programs begin names with."""
+COUNTED = re.compile(r"(?P<prefix>.*?)\(?(?P<number>\d{1,18})\)?")
+CHECKSUM = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+TIME = re.compile(r".*(?<!\d)\d{4}-?[01]\d-?[0-3]\d[ T_-]?(at )?\d{2}.?\d{2}.*")
+
+
+def whole(stem: str) -> str:
+    """The whole name, composed, but for what only tells it from that of another file: ` (2)`."""
+    return _cut(COPY, unicodedata.normalize("NFC", stem))
+
+
+def start(stem: str) -> str:
+    """What stands before the first `_`."""
+    return _cut(STARTS, whole(stem))
+
+
+def end(stem: str) -> str:
+    """What stands behind the last `_`."""
+    return _cut(ENDS, whole(stem))
+
+
+def look_like_file_names(stems: Sequence[str]) -> str | None:
+    """Why names are none that people give images for their texts, in words; None if they may be labels."""
+    names = [whole(stem) for stem in stems]
+    for pattern, what in ((CHECKSUM, "checksums"), (TIME, "dates and times")):
+        if _share(pattern, names) >= MOST:
+            return what
+    prefix = _counted_prefix(stems)
+    if prefix is None:
+        return None
+    return f'"{prefix}" and a number' if prefix else "numbers that count the images"
+
+
+def best_rule(stems: Sequence[str]) -> str:
+    """Which part of the names is the label: "names", "name-starts" or "name-ends"."""
+    names = [whole(stem) for stem in stems]
+    if _share(STARTS, names) < MOST:
+        return "names"
+    starts = [start(stem) for stem in stems]
+    are_labels = len(starts) == 1 or (len(set(starts)) > 1 and _counted_prefix(starts) is None)
+    return "name-starts" if are_labels else "name-ends"
+
+
+def _cut(pattern: re.Pattern[str], name: str) -> str:
+    found = pattern.fullmatch(name)
+    return found["label"] if found else name
+
+
+def _share(pattern: re.Pattern[str], names: Sequence[str]) -> float:
+    return sum(pattern.fullmatch(name) is not None for name in names) / len(names)
+
+
+def _counted_prefix(names: Sequence[str]) -> str | None:
+    """What stands before the number in names that only count; None if they do not."""
+    found = [match for match in map(COUNTED.fullmatch, names) if match]
+    if len(found) < max(FEWEST_COUNTED, MOST * len(names)):
+        return None
+    prefix, count = Counter(match["prefix"] for match in found).most_common(1)[0]
+    numbers = {int(match["number"]) for match in found if match["prefix"] == prefix}
+    if count < MOST * len(names) or len(numbers) < count:
+        return None
+    by_device = DEVICES.fullmatch(prefix) is not None
+    counts = len(numbers) / (max(numbers) - min(numbers) + 1) >= DENSE
+    return prefix if by_device or counts else None

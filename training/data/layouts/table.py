@@ -1,0 +1,70 @@
+"""The table of layouts."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from training.data.layouts import (
+    fast_plate_ocr,
+    hugging_face,
+    label_studio,
+    labels_txt,
+    names,
+    paddleocr,
+    tables,
+)
+from training.data.layouts.listing import Listing
+
+
+class LayoutName(StrEnum):
+    """What `--labels-from` takes."""
+
+    NAMES = "names"
+    NAME_STARTS = "name-starts"
+    NAME_ENDS = "name-ends"
+    CSV = "csv"
+    PADDLEOCR = "paddleocr"
+    FAST_PLATE_OCR = "fast-plate-ocr"
+    LABELS_TXT = "labels-txt"
+    LABEL_STUDIO = "label-studio"
+    HUGGING_FACE = "hugging-face"
+
+
+class Layout(NamedTuple):
+    """A layout: where its labels stand, and how they are taken from there.
+
+    Attributes:
+        description: for the documentation, in Markdown.
+        read: reads a list of labels; None where the file is something else.
+        label_of: the label in the name of an image, without its ending, where there is no list.
+    """
+
+    description: str
+    read: Callable[[Path], Listing | None] | None = None
+    label_of: Callable[[str], str] | None = None
+
+
+LAYOUTS = {
+    LayoutName.NAMES: Layout("the whole name: `2b827.png`, `2b827 (2).png`", label_of=names.whole),
+    LayoutName.NAME_STARTS: Layout("what stands before the first `_`: `2b827_a1.png`", label_of=names.start),
+    LayoutName.NAME_ENDS: Layout("what stands behind the last `_`: `captcha_2b827.png`", label_of=names.end),
+    LayoutName.LABEL_STUDIO: Layout("an export of Label Studio: JSON, JSON-MIN or CSV", label_studio.read),
+    LayoutName.HUGGING_FACE: Layout(
+        "Hugging Face's image folder: `metadata.csv` or `metadata.jsonl` with `file_name` and `text`",
+        hugging_face.read,
+    ),
+    LayoutName.FAST_PLATE_OCR: Layout("a CSV file with the columns `image_path,plate_text`", fast_plate_ocr.read),
+    LayoutName.PADDLEOCR: Layout(
+        "PaddleOCR's list for recognition: a path, a tab and the text in each line", paddleocr.read
+    ),
+    LayoutName.CSV: Layout(
+        "any other table: commas, semicolons or tabs; a header (`path,label`, `file;text` …) or none; "
+        "a column `split` (`train`, `val`, `test`) if there is one",
+        tables.read,
+    ),
+    LayoutName.LABELS_TXT: Layout(
+        "a text file with a name, a space or a colon, and the text in each line", labels_txt.read
+    ),
+}
+"""In the order in which they are tried."""
