@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import typer
 
+from app.shared.command_line import Version, program
+from training.commands.common import TrainingCommand
 from training.commands.data import download, draw, validate
 from training.commands.evaluate import crossval, evaluate
 from training.commands.label import label
 from training.commands.train import export, pretrain, train
 
-PROGRAM = "python -m training"
+PROGRAM = program("training")
 EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
     download: ("download",),
     label: ("label my_images", "label my_images --retrain-every 50"),
@@ -44,7 +46,18 @@ app = typer.Typer(
     add_completion=False,
 )
 for command, lines in EXAMPLES.items():
-    app.command(epilog=examples(*lines))(command)
+    app.command(cls=TrainingCommand, epilog=examples(*lines))(command)
+
+
+@app.callback()
+def _options(_version: Version = False) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command of the command line."""
+    app(prog_name=PROGRAM)
+
 
 if __name__ == "__main__":
-    app(prog_name=PROGRAM)
+    main()

@@ -17,7 +17,7 @@ from app.bulk.job import BulkError, Job, describe, find_model
 from app.bulk.partial import go_on, open_partial, partial_of, read_rows
 from app.bulk.paths import check_paths
 from app.bulk.run import read_all
-from app.commands.common import WRONG_USAGE, settings_or_exit
+from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
 from app.shared.cluster import ClusterError, Engine, check_ray
 from app.shared.cpus import available_cpus
 from app.shared.image_paths import image_paths
@@ -65,6 +65,7 @@ def read(
     json_lines: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     model: Annotated[str | None, typer.Option(help="The model.  [default: OCR_DEFAULT_MODEL]")] = None,
     model_version: Annotated[str | None, typer.Option(help="Its version.  [default: the newest]")] = None,
+    model_store: ModelStore = None,
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Say of each text whether it is as sure as this.")
     ] = None,
@@ -95,7 +96,7 @@ def read(
     """
     # A stopped container or a closed session ends a reading as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    settings = settings_or_exit()
+    settings = settings_or_exit(model_store)
     try:
         if engine == Engine.RAY:
             _check_for_ray(paths, output, force=force, restart=restart)

@@ -1,6 +1,7 @@
 """What the commands share: options, output, and how they fail."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand
 
 from app.shared.files import write_atomically
 from app.shared.suggestions import did_you_mean
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from training.data.validation import DataReport
 
 INTERRUPTED = 130
+MISSING = """\
+this needs the extra `training`, which is not installed: TensorFlow and more, about 2.6 GB on disk. In a checkout,
+`make install` brings it; for the installed command, reinstall it with the extra, for instance:
+  pipx install --force 'captcha-reader[training]'"""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -41,6 +47,16 @@ Init = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="by the number of images")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")]
+
+
+class TrainingCommand(TyperCommand):
+    """A command that says what to install where that is missing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        if find_spec("tensorflow") is None:
+            fail(MISSING)
+        return super().invoke(ctx)
 
 
 def fail(message: object) -> NoReturn:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from app.shared.command_line import program
 from training.commands.common import err, fail, out
 from training.data.dataset import DataError
 
@@ -106,7 +107,7 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    command = f"python -m training train --data {shlex.quote(str(labels))}"
+    command = f"{program('training')} train --data {shlex.quote(str(labels))}"
     texts = Folder(folder=str(folder), labels_file=str(labels), train_command=command)
     access = Access()
     app = create_app(session, texts, access)

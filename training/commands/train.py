@@ -3,7 +3,6 @@
 import json
 import shlex
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from app.inference.images import ImageError
+from app.shared.command_line import program, typed
+from app.shared.places import model_store, runs
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -32,8 +33,6 @@ from training.commands.progress import training_progress
 from training.data.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
 
-MODEL_STORE, RUNS = Path("model_store"), Path("runs")
-
 
 def train(
     data: Annotated[
@@ -44,6 +43,12 @@ def train(
         Path | None, typer.Option(help="The model folder to make.", show_default="model_store/NAME/YYYYMMDDHHMM")
     ] = None,
     name: Annotated[str, typer.Option(help="The model's name in the model store.")] = "captcha",
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--model-store", envvar="OCR_MODEL_STORE", help="The folder of models.", show_default="model_store"
+        ),
+    ] = None,
     images: Images = None,
     architecture: ArchitectureName = None,
     width: Width = None,
@@ -96,7 +101,7 @@ def train(
     if preview is not None:
         _draw_preview(read_data(data, images), options, preview)
         return
-    output, run_dir = _places(output, run_dir, name, resume)
+    output, run_dir = _places(output, run_dir, store, name, resume)
     if not resume:
         _start(read_data(data, images), data, options, output, run_dir)
     _train(run_dir, options if resume else {})
@@ -128,7 +133,9 @@ def pretrain(
     architecture: ArchitectureName = None,
     images: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 100_000,
     epochs: Annotated[int, typer.Option(min=1)] = 8,
-    run_dir: Annotated[Path, typer.Option(help="For checkpoints and logs.")] = RUNS / "pretrain",
+    run_dir: Annotated[
+        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/pretrain")
+    ] = None,
 ) -> None:
     """Train weights to start from on images drawn in many styles.
 
@@ -140,9 +147,10 @@ def pretrain(
     from training.pipeline.pretrain import pretraining_state
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_dir = run_dir or runs() / "pretrain"
     run = RunFolder(run_dir)
     output.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
-    state = pretraining_state(_typed(), architecture, images, epochs, output)
+    state = pretraining_state(typed("training"), architecture, images, epochs, output)
     if run.state_file.exists():
         before = run.read_state()
         if (before.data, before.config) != (state.data, state.config):
@@ -172,19 +180,21 @@ def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) ->
     out.print(f"augmented images drawn in {path}")
 
 
-def _places(output: Path | None, run_dir: Path | None, name: str, resume: bool) -> tuple[Path, Path]:
+def _places(
+    output: Path | None, run_dir: Path | None, store: Path | None, name: str, resume: bool
+) -> tuple[Path, Path]:
     """The model folder and the folder of the run, with the defaults filled in."""
     from training.fitting.run import RunError, newest_unfinished
 
     if output is not None and run_dir is None:
-        run_dir = RUNS / output.absolute().parent.name / output.absolute().name
+        run_dir = runs() / output.absolute().parent.name / output.absolute().name
     if resume and run_dir is None:
         try:
-            run_dir = newest_unfinished(RUNS / name).path
+            run_dir = newest_unfinished(runs() / name).path
         except RunError as error:
             fail(error)
     version = datetime.now(UTC).strftime("%Y%m%d%H%M")
-    return output or MODEL_STORE / name / version, run_dir or RUNS / name / version
+    return output or (store or model_store()) / name / version, run_dir or runs() / name / version
 
 
 def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path) -> None:
@@ -203,7 +213,7 @@ def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], ou
     check_data(samples, config)
     check_start(samples, config)
     state = RunState(
-        command=_typed(),
+        command=typed("training"),
         data=str(data),
         data_sha256=data_checksum(samples),
         output=str(output),
@@ -226,7 +236,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     # A stopped container or a closed session ends a training as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
-    again = f"python -m training train --resume --run-dir {shlex.quote(str(run_dir))}"
+    again = f"{program('training')} train --resume --run-dir {shlex.quote(str(run_dir))}"
     try:
         state = run.read_state()
         _check_same(state.config, options)
@@ -247,11 +257,6 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     if result.interrupted:
         err.print(f"interrupted; these are the best weights so far. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
-
-
-def _typed() -> str:
-    """The command line, for the model card."""
-    return shlex.join(["python", "-m", "training", *sys.argv[1:]])
 
 
 def _check_same(config: Any, options: dict[str, Any]) -> None:
