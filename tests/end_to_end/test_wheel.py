@@ -87,24 +87,24 @@ def test_the_first_command_reads(run: Run, samples: dict[str, bytes], folder: Pa
 def test_without_a_command_it_serves(
     folder: Path, variables: dict[str, str], environment: Path, samples: dict[str, bytes]
 ) -> None:
-    with held_port() as port:
+    log = folder / "log"
+    with held_port() as port, log.open("wb") as opened:
         process = subprocess.Popen(
             [environment / "bin" / "captcha-reader"],
             cwd=folder,
             env=variables | {"OCR_PORT": str(port), "OCR_WORKERS": "2", "OCR_LOG_FORMAT": "json"},
-            stdout=subprocess.PIPE,
-            text=True,
+            stdout=opened,
+            start_new_session=True,
         )
         with ending(process):
-            assert process.stdout
-            first = json.loads(process.stdout.readline())
-            assert first["version"] == __version__
-            wait_until(lambda: answers_200(f"http://127.0.0.1:{port}/readyz"), lambda: "not ready")
+            wait_until(lambda: answers_200(f"http://127.0.0.1:{port}/readyz"), log.read_text)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
                 assert client.get("/health").json()["version"] == __version__
                 assert client.get("/openapi.json").json()["info"]["version"] == __version__
                 assert client.post("/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
                 assert client.get("/static/main.js").is_success
+    first = json.loads(log.read_text().splitlines()[0])
+    assert first["version"] == __version__
 
 
 def test_it_tells_its_version(run: Run) -> None:
