@@ -1,6 +1,7 @@
 """The wheel, installed where there is nothing else: an empty folder, an empty home, a fresh environment."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,15 +21,24 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
-    """A fresh virtual environment with the wheel and the locked requirements of the service."""
+    """A fresh virtual environment with the wheel and the locked requirements of the service.
+
+    `$WHEEL` names a wheel that was built before, `$WHEEL_PYTHON` another Python than that of the tests.
+    """
     folder = tmp_path_factory.mktemp("wheel")
+    wheel = os.environ.get("WHEEL") or build_wheel(repository, folder)
+    python = os.environ.get("WHEEL_PYTHON") or sys.executable
+    subprocess.run([python, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    install(folder / "venv", "--require-hashes", "--requirement", str(repository / "requirements" / "serve.txt"))
+    install(folder / "venv", "--no-deps", wheel)
+    return folder / "venv"
+
+
+def build_wheel(repository: Path, folder: Path) -> str:
+    """Build the wheel of the working tree, and return its path."""
     build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(repository)]
     subprocess.run([sys.executable, *build], check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-    install(folder / "venv", "--require-hashes", "--requirement", str(repository / "requirements" / "serve.txt"))
-    install(folder / "venv", "--no-deps", str(wheel))
-    return folder / "venv"
+    return str(next(folder.glob("*.whl")))
 
 
 def install(environment: Path, *arguments: str) -> None:
