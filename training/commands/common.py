@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 MISSING = """\
-this needs the extra `training`, which is not installed: TensorFlow and more, about 2.3 GB on disk. In a checkout,
+this needs the extra `training`, which is not installed: TensorFlow and more, about 2.2 GB more on disk. In a checkout,
 `make install` brings it; for the installed command, reinstall it with the extra, for instance:
   pipx install --force 'captcha-reader[training]'"""
 
