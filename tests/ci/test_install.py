@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def install(repository: Path, file: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, repository / ".ci" / "install.py", file, "what is needed"]
+    command = [sys.executable, str(repository / ".ci" / "install.py"), str(file), "what is needed"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -56,7 +56,7 @@ def commit(folder: Path) -> None:
 
 
 def release(folder: Path, repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, repository / ".ci" / "release.py", *arguments]
+    command = [sys.executable, str(repository / ".ci" / "release.py"), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
