@@ -24,7 +24,11 @@ RUN python -m compileall -q app && chmod -R a+rX,go-w .
 
 FROM base
 
+ARG VERSION=unknown
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Captcha reader" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.description="Reads short text in small images over HTTP" \
       org.opencontainers.image.licenses="MIT"
 

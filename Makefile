@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(BIN)/python .ci/install.py
 SERVE_STAMP := $(VENV)/.serve.installed
 DEV_STAMP := $(VENV)/.dev.installed
 BENCH_VENV := .venv-bench
@@ -11,7 +11,12 @@ RAY_VENV := .venv-ray
 RAY_STAMP := $(RAY_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install ray test test-ray bench check audit format lock clean
+VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)
+IMAGE ?= captcha-reader
+
+.PHONY: help serve install ray test test-ray test-wheel bench check audit wheels format lock version release sbom sign \
+	image clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -29,16 +34,22 @@ test: $(DEV_STAMP) ## the whole test suite, training included; not what needs Ra
 test-ray: $(RAY_STAMP) ## the tests of what runs on Ray, one after the other, each with clusters of its own
 	$(RAY_VENV)/bin/python -m pytest tests/on_ray $(PYTEST_OPTIONS)
 
+test-wheel: $(DEV_STAMP) ## the wheel in an empty environment; WHEEL_PYTHON=python3.14 for another Python
+	$(BIN)/python -m pytest tests/end_to_end/test_wheel.py $(PYTEST_OPTIONS)
+
 bench: $(DEV_STAMP) $(BENCH_STAMP) ## the side-by-side measurements, as tables and in runs/bench/bench.json
 	$(BIN)/python -m benchmarks --json runs/bench/bench.json $(BENCH_OPTIONS)
 
-check: $(DEV_STAMP) audit ## lint, format, types and known holes
+check: $(DEV_STAMP) audit wheels ## lint, format, types, known vulnerabilities, wheels for all systems
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 audit: $(DEV_STAMP) ## look the service's requirements up among the known holes; tolerates being offline
 	$(BIN)/python .ci/audit.py
+
+wheels: $(DEV_STAMP) ## look whether the locked requirements have wheels for all systems; tolerates being offline
+	$(BIN)/python .ci/wheels.py
 
 format: $(DEV_STAMP) ## lay the code out and mend what the linter can
 	$(BIN)/ruff check --fix .
@@ -57,8 +68,39 @@ lock: $(DEV_STAMP) ## resolve pyproject.toml anew into requirements/*.txt
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
 	--python-version 3.11 --custom-compile-command "make lock"
 
+version: $(DEV_STAMP) ## VERSION=1.2.3: write the version, and give the unreleased changes its number
+	$(BIN)/python .ci/release.py version $(VERSION)
+	$(BIN)/python -m docs.generate
+
+release: $(DEV_STAMP) ## sdist, wheel, notes, SBOM and SHA256SUMS of the last commit, checked, in dist/
+	$(BIN)/python .ci/release.py build
+	$(BIN)/python -m twine check --strict dist/*.whl dist/*.tar.gz
+	WHEEL=$$(ls dist/*.whl) $(MAKE) test-wheel
+	$(MAKE) sbom
+	$(BIN)/python .ci/release.py sums
+
+sbom: $(DEV_STAMP) ## what the service and the training are built from, as CycloneDX, in dist/
+	@mkdir -p dist
+	for name in serve train; do $(BIN)/cyclonedx-py requirements --output-reproducible --output-format JSON \
+		--output-file dist/sbom-$$name.cdx.json requirements/$$name.txt || exit 1; done
+
+sign: ## sign dist/SHA256SUMS by the identity of who runs this (OIDC); needs cosign
+	cosign sign-blob --yes --bundle dist/SHA256SUMS.sigstore.json dist/SHA256SUMS
+
+# Several platforms need BuildKit and QEMU; where there is BuildKit, SBOM and provenance come along.
+image: ## the service's image for this machine; PLATFORMS=linux/amd64,linux/arm64 writes both into dist/image.tar
+	@mkdir -p dist
+ifdef PLATFORMS
+	docker buildx build --platform $(PLATFORMS) --sbom=true --provenance=mode=max $(IMAGE_OPTIONS) \
+		--output type=oci,dest=dist/image.tar .
+else
+	docker build $(IMAGE_OPTIONS) .
+endif
+
+IMAGE_OPTIONS = --tag $(IMAGE):$(VERSION_NOW) --build-arg VERSION=$(VERSION_NOW) --build-arg REVISION=$(REVISION)
+
 clean: ## remove what make made
-	rm -rf $(VENV) $(BENCH_VENV) $(RAY_VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(RAY_VENV) dist .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,19 +108,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(SERVE_STAMP): requirements/serve.txt | $(BIN)/python
-	@test -e $(DEV_STAMP) || echo "installing the service's requirements into $(VENV) …"
-	@$(PIP) install --require-hashes -r $<
+	@$(INSTALL) $< "what the service needs (0.4 GB)"
 	@touch $@
 
 $(DEV_STAMP): requirements/dev.txt | $(BIN)/python
-	@echo "installing the requirements of service, training and tests into $(VENV) …"
-	@$(PIP) install --require-hashes -r $<
+	@$(INSTALL) $< "what service, training and tests need (3.3 GB, most of it TensorFlow)"
 	@touch $@ $(SERVE_STAMP)
 
 $(RAY_STAMP): requirements/ray.txt | $(BIN)/python
-	@echo "installing Ray and what its tests need into $(RAY_VENV) …"
 	@$(BIN)/python -m venv $(RAY_VENV)
-	@$(RAY_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@$(RAY_VENV)/bin/python .ci/install.py $< "Ray and what its tests need (3.6 GB)"
 	@touch $@
 
 # Not what the packages ask for and do not need: see benchmarks/overrides.txt.

@@ -1,21 +1,52 @@
-"""The commands: `python -m app [COMMAND]`; without one, the service."""
+"""The commands: `captcha-reader [COMMAND]` or `python -m app [COMMAND]`; without one, the service."""
+
+from importlib.metadata import entry_points
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from app.commands.common import examples, settings_help
+from app.commands.models import models
 from app.commands.read import read
 from app.commands.serve import serve
+from app.shared.command_line import Version, program
 
-PROGRAM = "python -m app"
+PROGRAM = program("app")
 SERVE_EXAMPLES = (PROGRAM, f"OCR_PORT=8080 OCR_WORKERS=2 {PROGRAM}")
 READ_EXAMPLES = (
     f"{PROGRAM} read samples",
     f"{PROGRAM} read 'scans/**/*.png' --output readings.csv",
     f"{PROGRAM} read samples --json --pattern '[a-z0-9]{{5}}' --min-confidence 0.99",
 )
+MODELS_EXAMPLES = (f"{PROGRAM} models",)
+PULL_EXAMPLES = (f"{PROGRAM} models pull https://example.com/models/meters/3 --sha256 {'0123456789abcdef' * 4}",)
 READ_SETTINGS = ("model_store", "default_model", "max_upload_bytes", "max_pixels", "max_side")
+OTHER_COMMANDS = "captcha_reader.commands"
+"""Entry points of this group are `typer` applications, whose commands an installed package adds: the training's."""
+
+
+class Commands(TyperGroup):
+    """The commands of the service, and those of other installed packages, imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name all commands."""
+        return [*super().list_commands(ctx), *(name for group in _other_groups() for name in group.list_commands(ctx))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by its name, None if there is none."""
+        found = super().get_command(ctx, cmd_name)
+        others = (group.get_command(ctx, cmd_name) for group in (() if found else _other_groups()))
+        return found or next(filter(None, others), None)
+
+
+def _other_groups() -> list[Any]:
+    return [get_command(point.load()) for point in entry_points(group=OTHER_COMMANDS)]
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Reads short text in small images: from files, or over HTTP, which it does without a command.",
     epilog=f"{examples(*SERVE_EXAMPLES, *READ_EXAMPLES[:1])}\n\n{settings_help()}",
     rich_markup_mode=None,  # its boxes would break the lines of the settings
@@ -24,10 +55,11 @@ app = typer.Typer(
 )
 app.command(epilog=f"{examples(*SERVE_EXAMPLES)}\n\n{settings_help()}")(serve)
 app.command(epilog=f"{examples(*READ_EXAMPLES)}\n\n{settings_help(*READ_SETTINGS)}")(read)
+app.add_typer(models, name="models", epilog=examples(*MODELS_EXAMPLES, *PULL_EXAMPLES))
 
 
 @app.callback(invoke_without_command=True)
-def _serve_without_command(context: typer.Context) -> None:
+def _serve_without_command(context: typer.Context, _version: Version = False) -> None:
     if context.invoked_subcommand is None:
         serve()
 

@@ -10,12 +10,15 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from app.shared.places import MODEL_STORE, model_store
 from app.shared.suggestions import did_you_mean
 
 PREFIX = "OCR_"
 
 
-def _readable_folder(path: Path) -> Path:
+def _readable_store(path: Path) -> Path:
+    if path == MODEL_STORE:  # the default
+        path = model_store()
     if not path.is_dir():
         shown = {"path": str(path.absolute()), "meant": did_you_mean(path.absolute())}
         raise PydanticCustomError("no_folder", "There is no folder {path}.{meant}", shown)
@@ -102,8 +105,8 @@ class Settings(BaseSettings):
     """How many seconds the body of a request may take to arrive, and a client to take what is written to it."""
     drain_seconds: Annotated[float, Field(ge=0)] = 0
     """How many seconds to go on serving after SIGTERM, not ready any more, so that a load balancer notices."""
-    model_store: Annotated[Path, AfterValidator(_readable_folder)] = Path("model_store")
-    """The folder of models, <name>/<version>/."""
+    model_store: Annotated[Path, AfterValidator(_readable_store)] = MODEL_STORE
+    """The folder of models, <name>/<version>/; where an installed package finds none here, one of the user's."""
     default_model: str = "captcha"
     """The model that reads where a request names none."""
     max_upload_bytes: Annotated[int, Field(ge=1)] = 1_048_576

@@ -26,11 +26,14 @@ GENERATED = "<!-- Written by `python -m docs.generate`; change the code instead.
 BEGIN, END = "<!-- settings: written by `python -m docs.generate` -->", "<!-- end of settings -->"
 
 STATUSES = """\
+Where the package is installed, `captcha-reader COMMAND` runs the commands of both groups; those of `training` need the
+extra of that name. `--version` before a command prints the version.
+
 All commands end with status 0 if all went well and 130 if they were interrupted (Ctrl-C, SIGTERM). Those of
 `python -m training` end with 1 on any error and with 2 where an option is wrong or missing; those of `python -m app`
-with 2 where the command or a setting is wrong and nothing was done, and with 1 if some images could not be read. An
-interrupted `serve` has ended well (0). Errors go to standard error; colours and progress bars only to terminals, and
-no colours where `NO_COLOR` is set."""
+with 2 where the command or a setting is wrong and nothing was done, and with 1 if some images could not be read or a
+model could not be loaded. An interrupted `serve` has ended well (0). Errors go to standard error; colours and progress
+bars only to terminals, and no colours where `NO_COLOR` is set."""
 LINE = 118
 GENERAL = {"200", "default"}
 LAYOUTS_INTRODUCTION = """\
@@ -151,7 +154,12 @@ def commands_page() -> str:
         command.__name__: [f"{training_commands.PROGRAM} {line}" for line in lines]
         for command, lines in training_commands.EXAMPLES.items()
     }
-    service = {"serve": app_commands.SERVE_EXAMPLES, "read": app_commands.READ_EXAMPLES}
+    service = {
+        "serve": app_commands.SERVE_EXAMPLES,
+        "read": app_commands.READ_EXAMPLES,
+        "models": app_commands.MODELS_EXAMPLES,
+        "models pull": app_commands.PULL_EXAMPLES,
+    }
     return page(
         "Commands",
         STATUSES,
@@ -164,12 +172,19 @@ def _group(program: str, group: typer.Typer, examples: Mapping[str, Sequence[str
     commands: Any = get_command(group)
     yield f"## {program}"
     yield commands.help
-    for name, command in commands.commands.items():
+    for name, command in _all_commands(commands):
         yield f"### {program} {name}"
         yield command.help
         if options := _options(command, name):
             yield table(("option", "meaning"), options)
         yield "\n".join(["```sh", *(f".venv/bin/{line}" for line in examples[name] if line.startswith(program)), "```"])
+
+
+def _all_commands(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
+    """Each command with its full name, those of groups of commands included."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        yield from _all_commands(command, f"{before}{name} ") if hasattr(command, "commands") else ()
 
 
 def _options(command: TyperCommand, name: str) -> list[tuple[str, str]]:
@@ -180,7 +195,7 @@ def _options(command: TyperCommand, name: str) -> list[tuple[str, str]]:
 
 def _plain(text: str) -> str:
     """A help text without the parentheses that typer puts around defaults in words."""
-    return re.sub(r"\[default: \((.*?)\)", r"[default: \1", _escaped(text)).replace("  [", " [")
+    return re.sub(r"default: \((.*?)\)", r"default: \1", _escaped(text)).replace("  [", " [")
 
 
 def _escaped(text: str) -> str:

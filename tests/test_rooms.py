@@ -9,14 +9,16 @@ from tests.command import loaded_modules
 
 MAY_IMPORT = {
     # The service, from the command line down to what several rooms need. A name stands for all that is in that room.
-    "app.__main__": "app.commands",
-    "app.commands": "app.serving app.bulk app.observability app.inference.images app.settings app.shared",
+    "app.__main__": "app.commands app.shared",
+    "app.commands": (
+        "app.serving app.bulk app.observability app.inference.models app.inference.images app.settings app.shared"
+    ),
     "app.serving": "app.api app.observability app.inference app.settings app.shared",
     "app.api": "app.observability app.inference app.settings app.shared",
     "app.bulk": "app.inference app.shared",
     "app.observability": "app.inference.models app.settings app.shared",
     # From the training it may import what both need: `app.inference` and `app.shared`, nothing else of `app`.
-    "training.__main__": "training.commands",
+    "training.__main__": "training.commands app.shared",
     "training.commands": (
         "training.labelling training.pipeline training.exporting training.fitting training.evaluation"
         " training.networks training.drawing training.data app.inference app.shared"

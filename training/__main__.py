@@ -1,16 +1,17 @@
 """The commands: `python -m training COMMAND`."""
 
-import sys
 from collections.abc import Callable
 
 import typer
 
+from app.shared.command_line import Version, program
+from training.commands.common import TrainingCommand
 from training.commands.data import convert, download, draw, validate
 from training.commands.evaluate import crossval, evaluate
 from training.commands.label import label
 from training.commands.train import export, pretrain, train
 
-PROGRAM = "python -m training"
+PROGRAM = program("training")
 EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
     download: ("download",),
     label: ("label my_images", "label my_images --retrain-every 50"),
@@ -46,17 +47,17 @@ app = typer.Typer(
     add_completion=False,
 )
 for command, lines in EXAMPLES.items():
-    app.command(epilog=examples(*lines))(command)
+    app.command(cls=TrainingCommand, epilog=examples(*lines))(command)
+
+
+@app.callback()
+def _options(_version: Version = False) -> None:
+    pass
 
 
 def main() -> None:
-    """Run a command; where the service's packages alone are installed, say how to get those of the training."""
-    try:
-        app(prog_name=PROGRAM)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith(("app", "training")):
-            raise
-        sys.exit(f"error: {error.name} is not installed: the training needs more than the service. Run: make install")
+    """Run the command of the command line."""
+    app(prog_name=PROGRAM)
 
 
 if __name__ == "__main__":

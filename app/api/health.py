@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
+from app import __version__
 from app.api.problems import NOT_READY, STOPPING, ApiError, problem_responses
 from app.api.schemas import Health
 from app.api.service import ServiceDep
@@ -19,7 +20,7 @@ router = APIRouter(tags=[TAG])
 @router.get("/livez", summary="Is the process alive?")
 async def live() -> Health:
     """Answers as long as the process serves requests at all."""
-    return Health(status="alive")
+    return Health(status="alive", version=__version__)
 
 
 # The last decorator comes first in the documentation.
@@ -33,4 +34,4 @@ async def ready(service: ServiceDep) -> Health:
         service.store.get()
     except UnknownModelError as error:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY) from error
-    return Health(status="ready")
+    return Health(status="ready", version=__version__)

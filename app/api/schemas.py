@@ -187,3 +187,4 @@ class Health(BaseModel):
     """The state of the service."""
 
     status: str
+    version: Annotated[str, Field(description="Of the service.")]

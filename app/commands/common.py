@@ -1,6 +1,9 @@
 """What the commands share."""
 
+import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -9,9 +12,19 @@ from app.settings import Settings, variable
 
 WRONG_USAGE = 2
 
+ModelStore = Annotated[
+    Path | None, typer.Option("--model-store", help="The folder of models.  [default: OCR_MODEL_STORE]")
+]
 
-def settings_or_exit() -> Settings:
-    """The settings; end with status 2 and a line that names the variable for each that is wrong."""
+
+def settings_or_exit(model_store: Path | None = None) -> Settings:
+    """Return the settings; end with status 2 and a line that names the variable for each that is wrong.
+
+    Args:
+        model_store: instead of the environment's. It is set there, for the processes that this one starts.
+    """
+    if model_store is not None:
+        os.environ[variable("model_store")] = str(model_store)
     try:
         return Settings()
     except ValidationError as error:

@@ -16,7 +16,7 @@ import typer
 from app.bulk.engines import Counts, Engine
 from app.bulk.engines.processes import ProcessEngine
 from app.bulk.job import BulkError, Job, find_model
-from app.commands.common import WRONG_USAGE, settings_or_exit
+from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
 from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import ClusterError, EngineName
 from app.shared.cpus import available_cpus
@@ -65,6 +65,7 @@ def read(
     json_lines: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     model: Annotated[str | None, typer.Option(help="The model.  [default: OCR_DEFAULT_MODEL]")] = None,
     model_version: Annotated[str | None, typer.Option(help="Its version.  [default: the newest]")] = None,
+    model_store: ModelStore = None,
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Say of each text whether it is as sure as this.")
     ] = None,
@@ -95,7 +96,7 @@ def read(
     """
     # A stopped container or a closed session ends a reading as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    settings = settings_or_exit()
+    settings = settings_or_exit(model_store)
     try:
         _check_layout(output, json_lines, alternatives)
         reads = _make_engine(engine, paths, output, workers, force=force, restart=restart)

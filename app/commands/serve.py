@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from app.commands.common import WRONG_USAGE, settings_or_exit
+from app import __version__
+from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
 from app.settings import Settings, unknown_variables
+from app.shared.command_line import COMMAND
 
 if TYPE_CHECKING:
     import uvicorn
@@ -21,13 +23,13 @@ HUNG_SECONDS = 30
 which uvicorn would give it."""
 
 
-def serve() -> None:
+def serve(model_store: ModelStore = None) -> None:
     """Serve the models of the model store over HTTP until stopped."""
     import uvicorn
 
     from app.observability.logs import configure_logging
 
-    settings = settings_or_exit()
+    settings = settings_or_exit(model_store)
     try:
         claimed = _claim_address(settings)
     except OSError as error:
@@ -35,6 +37,7 @@ def serve() -> None:
         sys.stderr.write(f"OCR_HOST, OCR_PORT: Cannot listen on {address}: {error.strerror}\n")
         raise typer.Exit(WRONG_USAGE) from None
     configure_logging(settings)
+    _tell_version(settings)
     _warn_of_unknown_variables()
     # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -86,6 +89,12 @@ def _claim_address(settings: Settings) -> socket.socket | None:
         listener.bind((settings.host, settings.port))
         listener.listen(1)  # a port that another service has taken for its workers can be bound to
     return None
+
+
+def _tell_version(settings: Settings) -> None:
+    import structlog
+
+    structlog.get_logger("app").info(COMMAND, version=__version__, model_store=str(settings.model_store.absolute()))
 
 
 def _warn_of_unknown_variables() -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from app import __version__
 from app.__main__ import PROGRAM, READ_EXAMPLES, app, main
 from app.settings import Settings, variable
 from tests.waiting import GENEROUS_SECONDS
@@ -100,6 +101,20 @@ def test_an_unknown_option_or_command_is_refused_and_what_may_be_meant_is_named(
     output = capsys.readouterr()
     assert output.out == ""
     assert meant in output.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("package", ["app", "training"])
+def test_the_version_is_told_whatever_the_settings(folder: Path, repository: Path, package: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", package, "--version"],
+        cwd=folder,
+        env={"PYTHONPATH": str(repository), "PATH": os.environ["PATH"], "OCR_PORT": "eighty"},
+        capture_output=True,
+        text=True,
+        timeout=GENEROUS_SECONDS,
+        check=True,
+    )
+    assert finished.stdout == f"captcha-reader {__version__}\n"
 
 
 def test_to_serve_imports_nothing_of_reading_files(folder: Path, repository: Path) -> None:

@@ -44,6 +44,13 @@ RAY_READ = ".venv-ray/bin/python -m app read --engine ray 's3://scans/2026/**/*.
 RAY_CROSSVAL = ".venv-ray/bin/python -m training crossval --data my_images --engine ray --jobs 2"
 NOT_HERE = {
     "make install": "what it installs runs this test",
+    "pipx install captcha_reader-*.whl": "tests/end_to_end/test_wheel.py",
+    'pipx install "$(ls captcha_reader-*.whl)[training]"': "likewise, but for what the extra brings",
+    "captcha-reader read picture.png": "likewise",
+    "captcha-reader": "likewise",
+    'captcha-reader models pull https://example.com/models/meters.tar.gz --sha256 "$SHA256"': (
+        "tests/app/inference/models/test_fetch.py"
+    ),
     "docker compose up": "tests/end_to_end/containers/test_container.py, where there is an engine",
     "docker compose up --detach": "likewise",
     "docker compose --profile watch up --detach": "likewise",

@@ -1,6 +1,7 @@
 """What the commands share: options, output, and how they fail."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryFile
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand
 
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 NEEDED_BYTES = 100 << 20
 """For the checkpoints and logs of a training and its model, some of them twice while they are replaced."""
+MISSING = """\
+this needs the extra `training`, which is not installed: TensorFlow and more, about 2.2 GB more on disk. In a checkout,
+`make install` brings it; for the installed command, reinstall it with the extra, for instance:
+  pipx install --force 'captcha-reader[training]'"""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -54,6 +60,16 @@ Init = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="by the number of images")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")]
+
+
+class TrainingCommand(TyperCommand):
+    """A command that says what to install where that is missing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        if find_spec("tensorflow") is None:
+            fail(MISSING)
+        return super().invoke(ctx)
 
 
 def fail(message: object) -> NoReturn:

@@ -1,8 +1,6 @@
 """How well models read: evaluate, crossval."""
 
-import shlex
 import signal
-import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +11,7 @@ from rich.markup import escape
 
 from app.inference.models.model import ModelError
 from app.shared.cluster import ClusterError, EngineName, check_ray
+from app.shared.command_line import typed
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -157,7 +156,7 @@ def crossval(
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
     in_order = [results[part.name] for part in parts]
-    report = write_report(in_order, folder, shlex.join(["python", "-m", "training", *sys.argv[1:]]))
+    report = write_report(in_order, folder, typed("training"))
     print_evaluation(report)
     in_views = f"{report['words_right_in_views']} of {report['images']}"
     out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")

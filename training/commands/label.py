@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from app.inference.images.paths import in_words, other_files
-from app.shared.command_lines import python_command
+from app.shared.command_line import pasteable
 from training.commands.common import err, fail, model_folder, out
 from training.data.dataset import DataError
 
@@ -111,7 +111,7 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    command = python_command("-m", "training", "train", "--data", labels)
+    command = pasteable("training", "train", "--data", labels)
     texts = Folder(folder=str(folder), labels_file=str(labels), train_command=command)
     access = Access()
     app = create_app(session, texts, access)

@@ -2,9 +2,7 @@
 
 import json
 import re
-import shlex
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +11,8 @@ import typer
 
 from app.inference.images import ImageError
 from app.inference.models.folders import VALID_NAME
-from app.shared.command_lines import python_command
+from app.shared.command_line import pasteable, typed
+from app.shared.places import model_store, runs
 from training.commands.common import (
     DATA_HELP,
     INTERRUPTED,
@@ -39,8 +38,6 @@ from training.commands.progress import training_progress
 from training.data.dataset import DataError, Sample, data_checksum, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
 
-MODEL_STORE, RUNS = Path("model_store"), Path("runs")
-
 
 def train(
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
@@ -49,6 +46,12 @@ def train(
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="The model's name in the model store.", show_default="the folder's, if it is new")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--model-store", envvar="OCR_MODEL_STORE", help="The folder of models.", show_default="model_store"
+        ),
     ] = None,
     images: Images = None,
     labels_from: LabelsFrom = None,
@@ -109,7 +112,7 @@ def train(
     if preview is not None:
         _draw_preview(read_data(data, images, labels_from), options, preview)
         return
-    output, run_dir = _places(output, run_dir, data, name)
+    output, run_dir = _places(output, run_dir, store, data, name)
     check_writable(output, run_dir)
     samples = read_data(data, images, labels_from)
     if init is not None and not forget:
@@ -144,7 +147,9 @@ def pretrain(
     architecture: ArchitectureName = None,
     images: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 100_000,
     epochs: Annotated[int, typer.Option(min=1)] = 8,
-    run_dir: Annotated[Path, typer.Option(help="For checkpoints and logs.")] = RUNS / "pretrain",
+    run_dir: Annotated[
+        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/pretrain")
+    ] = None,
 ) -> None:
     """Train weights to start from on images drawn in many styles.
 
@@ -156,9 +161,10 @@ def pretrain(
     from training.pipeline.pretrain import pretraining_state
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_dir = run_dir or runs() / "pretrain"
     run = RunFolder(run_dir)
     output.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
-    state = pretraining_state(_typed(), architecture, images, epochs, output)
+    state = pretraining_state(typed("training"), architecture, images, epochs, output)
     if run.state_file.exists():
         before = run.read_state()
         if (before.data, before.config) != (state.data, state.config):
@@ -188,16 +194,19 @@ def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) ->
     out.print(f"augmented images drawn in {path}")
 
 
-def _places(output: Path | None, run_dir: Path | None, data: Path, name: str | None) -> tuple[Path, Path]:
+def _places(
+    output: Path | None, run_dir: Path | None, store: Path | None, data: Path, name: str | None
+) -> tuple[Path, Path]:
     """The model folder and the folder of the run, with the defaults filled in."""
     if output is None:
         version = datetime.now(UTC).strftime("%Y%m%d%H%M")
-        output = MODEL_STORE / (_new_name(data) if name is None else _checked(name)) / version
+        store = store or model_store()
+        output = store / (_new_name(data, store) if name is None else _checked(name)) / version
     return output, run_dir or _run_of(output)
 
 
 def _run_of(output: Path) -> Path:
-    return RUNS / output.absolute().parent.name / output.absolute().name
+    return runs() / output.absolute().parent.name / output.absolute().name
 
 
 def _unfinished(output: Path | None, name: str | None) -> Path:
@@ -207,7 +216,7 @@ def _unfinished(output: Path | None, name: str | None) -> Path:
     if output is not None:
         return _run_of(output)
     try:
-        return newest_unfinished(RUNS, "*" if name is None else _checked(name)).path
+        return newest_unfinished(runs(), "*" if name is None else _checked(name)).path
     except RunError as error:
         fail(error)
 
@@ -218,15 +227,15 @@ def _checked(name: str) -> str:
     return name
 
 
-def _new_name(data: Path) -> str:
+def _new_name(data: Path, store: Path) -> str:
     """The name of the data's folder, if no model has it: one that is there is only added to when it is named."""
     folder = data if data.is_dir() else data.parent
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.absolute().name).strip("-._")[:64]
     if not name:
         fail("say what the model is called: --name NAME.")
-    if (MODEL_STORE / name).exists():
+    if (store / name).exists():
         fail(
-            f"there is a model {name} in {MODEL_STORE} already: add a version to it with --name {name}, or give "
+            f"there is a model {name} in {store} already: add a version to it with --name {name}, or give "
             "another --name."
         )
     out.print(f"the model is called {name}; --name gives it another name")
@@ -243,7 +252,7 @@ def _check_not_forgotten(samples: list[Sample], init: Path, data: Path) -> None:
     except RunError:
         return  # no run; what else it may be is looked at later
     if lost:
-        both = python_command("-m", "training", "convert", data, run.train_csv, run.val_csv, "--output", "all.csv")
+        both = pasteable("training", "convert", data, run.train_csv, run.val_csv, "--output", "all.csv")
         fail(
             f"the labels lack {len(lost)} characters that {init} reads ({lost}); a model that learns from these images "
             f"alone forgets them. List the images of both and train on those:\n  {both}\n"
@@ -268,7 +277,7 @@ def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], ou
     known = [*train_part, *validation]
     check_start(known, config)
     state = RunState(
-        command=_typed(),
+        command=typed("training"),
         data=str(data),
         data_sha256=data_checksum(known),
         output=str(output),
@@ -291,7 +300,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     # A stopped container or a closed session ends a training as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
-    again = python_command("-m", "training", "train", "--resume", "--run-dir", run_dir)
+    again = pasteable("training", "train", "--resume", "--run-dir", run_dir)
     try:
         state = run.read_state()
         _check_same(state.config, options)
@@ -314,11 +323,6 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     if result.interrupted:
         err.print(f"interrupted; these are the best weights so far. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
-
-
-def _typed() -> str:
-    """The command line, for the model card."""
-    return shlex.join(["python", "-m", "training", *sys.argv[1:]])
 
 
 def _check_same(config: Any, options: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE, ModelError
 from app.inference.models.store import METRICS_FILE
+from app.shared.places import runs
 from training.data.dataset import Sample, write_csv
 
 FEWEST_LABELS = 20
@@ -26,7 +27,6 @@ FEWEST_EPOCHS, MOST_EPOCHS, IMAGES = 40, 150, 16_000
 """A training sees about so many images, a tenth of what `train` does by itself: a minute, and nearly as good."""
 NICENESS = 10
 
-RUNS = Path("runs") / "labelling"
 CHECKPOINTS, LOG_FILE = "checkpoints", "log.txt"
 _EPOCH = re.compile(r"epoch +(\d+) ")
 
@@ -176,7 +176,7 @@ class Retraining:
 
 def models_folder(images: Path) -> Path:
     """Where the models go that are trained on the labels of a folder of images."""
-    return RUNS / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
+    return runs() / "labelling" / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
 
 
 def model_name(model: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.shared.cpus import available_cpus
 from app.shared.files import write_atomically
+from app.shared.places import runs
 from training.data.dataset import Sample, data_checksum, split_samples, vocabulary_of
 from training.data.input_size import with_input_size
 from training.evaluation.evaluate import Evaluation, Line, evaluate
@@ -188,7 +189,7 @@ def readings_of(results: Sequence[PartResult], folder: Path) -> list[tuple[Line,
 def default_folder(data: Path, samples: Sequence[Sample], options: dict[str, Any]) -> Path:
     """Where a cross-validation of these images with these options is kept, so that the same command finds it again."""
     given = [f"{key}-{Path(str(value)).name}" for key, value in options.items() if value is not None]
-    return Path("runs") / "crossval" / "-".join([data.stem, data_checksum(samples)[:8], *given])
+    return runs() / "crossval" / "-".join([data.stem, data_checksum(samples)[:8], *given])
 
 
 def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> Part:

@@ -25,7 +25,7 @@ def folder_sums(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
         FileError: a file is missing, is not the one that is listed, or the list is wrong.
     """
     optional = [name for name in (SUMS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT) if (folder / name).exists()]
-    listed = _read_sums(folder / SUMS_FILE) if SUMS_FILE in optional else {}
+    listed = read_sums(folder / SUMS_FILE) if SUMS_FILE in optional else {}
     for name in needed if SUMS_FILE in optional else ():
         if name not in listed:
             raise FileError(f"{SUMS_FILE} does not list {name}")
@@ -52,7 +52,12 @@ def read_golden(folder: Path) -> tuple[Pixels, str] | None:
         raise FileError(f"{GOLDEN_IMAGE} cannot be decoded: {error}") from error
 
 
-def _read_sums(path: Path) -> dict[str, str]:
+def read_sums(path: Path) -> dict[str, str]:
+    """Return what a `SHA256SUMS` lists: names of files in its folder, each with its checksum in lower case.
+
+    Raises:
+        FileError: it cannot be read, or is not such a list.
+    """
     sums: dict[str, str] = {}
     for number, line in enumerate(_decode(read_file(path, MAX_BYTES), path.name).splitlines(), start=1):
         match = SUM_LINE.fullmatch(line)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app import __version__
+
 Problem = Callable[[Any, int], dict[str, Any]]
 
 
@@ -14,7 +16,7 @@ def test_a_started_service_is_alive_and_ready(client: TestClient) -> None:
     for path, status in (("/livez", "alive"), ("/readyz", "ready"), ("/health", "ready")):
         response = client.get(path)
         assert response.status_code == 200
-        assert response.json() == {"status": status}
+        assert response.json() == {"status": status, "version": __version__}
 
 
 class TestWithoutTheDefaultModel:

@@ -12,8 +12,9 @@ import pytest
 import structlog
 import uvicorn
 
+from app import __version__
 from app.__main__ import main
-from app.settings import PREFIX
+from app.settings import PREFIX, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -130,11 +131,26 @@ def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
     monkeypatch.setenv("OCR_MODELSTORE", "opensesame")
     with structlog.testing.capture_logs() as lines:
         assert status() == 0
-    (line,) = lines
-    assert line["log_level"] == "warning"
+    (line,) = [line for line in lines if line["log_level"] == "warning"]
     assert (line["variable"], line["nearest"]) == ("OCR_MODELSTORE", "OCR_MODEL_STORE")
     assert "opensesame" not in str(line)
     assert served
+
+
+def test_the_first_line_tells_the_version_and_the_model_store(folder: Path, served: list[dict[str, Any]]) -> None:
+    with structlog.testing.capture_logs() as lines:
+        assert status() == 0
+    assert (lines[0]["version"], lines[0]["model_store"]) == (__version__, str(folder / "model_store"))
+    assert served
+
+
+def test_another_model_store_can_be_named_and_is_that_of_all_workers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setenv("OCR_MODEL_STORE", "nowhere")
+    monkeypatch.setattr(sys, "argv", ["python -m app", "serve", "--model-store", str(folder / "model_store")])
+    assert status() == 0
+    assert Settings().model_store == folder / "model_store"
 
 
 def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]) -> None:
@@ -142,4 +158,4 @@ def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, serv
     monkeypatch.setenv("OTHER", "1")
     with structlog.testing.capture_logs() as lines:
         assert status() == 0
-    assert lines == []
+    assert not [line for line in lines if line["log_level"] == "warning"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app.inference.images import ACCEPTED
 from app.inference.images.paths import image_paths, in_words, is_image, other_files
-from app.shared.command_lines import python_command
+from app.shared.command_line import pasteable
 from app.shared.csv_files import with_formula
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import SPLITS, TRAIN, DataError, Sample
@@ -163,7 +163,7 @@ def _dataset(samples: Sequence[Sample], layout: LayoutName, notes: Sequence[str]
 def _check_names(stems: Sequence[str], folder: Path) -> None:
     what = look_like_file_names(stems)
     if what is not None:
-        label = python_command("-m", "training", "label", folder)
+        label = pasteable("training", "label", folder)
         raise DataError(
             f"The names in {folder} look like file names, not labels: {what} ({_shown(stems)}). Label the images with\n"
             f"  {label}\n"

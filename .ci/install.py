@@ -1,0 +1,55 @@
+"""Installs a file of locked requirements with pip, and shows what it is at and how far: `install.py FILE "WHAT"`.
+
+pip's own messages are one a package and more, and with `--quiet` none for minutes.
+"""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+REQUIREMENT = re.compile(r"^[A-Za-z0-9][\w.-]*==", re.MULTILINE)
+PACKAGE = re.compile(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+==[\w.+-]+)")
+DOWNLOAD = re.compile(r"Downloading (\S+) \((.*)\)")
+
+
+def main() -> None:
+    """Install, and end with the status of pip."""
+    file, what = sys.argv[1:]
+    started = time.monotonic()
+    print(f"installing {what} into {sys.prefix}", flush=True)
+    options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--require-hashes"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--requirement", file]
+    total = len(REQUIREMENT.findall(Path(file).read_text(encoding="utf-8")))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as pip:
+        for line in progress(pip.stdout or (), total):
+            print(line, flush=True)
+    if pip.returncode == 0:
+        print(f"installed in {time.monotonic() - started:.0f} s", flush=True)
+    sys.exit(pip.returncode)
+
+
+def progress(lines: Iterator[str], total: int) -> Iterator[str]:
+    """Turn pip's messages into a line a package and one for each download.
+
+    Args:
+        lines: what pip prints.
+        total: the requirements in the file; pip first names those that are not for this machine.
+    """
+    done = 0
+    for line in lines:
+        if line.startswith("Ignoring "):
+            total -= 1
+        elif package := PACKAGE.match(line):
+            done += 1
+            yield f"[{done}/{total}] {package[1]}"
+        elif download := DOWNLOAD.search(line):
+            yield f"[{done}/{total}]   downloading {download[2]}"
+        elif line.startswith("Installing collected packages"):
+            yield f"unpacking {line.count(',') + 1} packages …"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Checks that each locked requirement has a wheel for each system that the documents name; without a network, says so.
+
+uv looks, as if it installed there: nothing is built, and nothing is downloaded but the index's lists.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+SYSTEMS = {
+    "Linux x86-64": "x86_64-unknown-linux-gnu",
+    "Linux arm64": "aarch64-unknown-linux-gnu",
+    "Windows x86-64": "x86_64-pc-windows-msvc",
+    "macOS arm64": "aarch64-apple-darwin",
+}
+PYTHONS = {"serve.txt": ("3.11", "3.14"), "train.txt": ("3.11", "3.13")}
+"""The oldest and the newest; TensorFlow's h5py has no wheel for 3.14."""
+MACOS = "14.0"
+"""The oldest that ONNX Runtime has a wheel for; for Intel's processors it has none."""
+SECONDS = 120
+NO_WHEEL = ("no wheels", "no usable wheels")
+
+
+def main() -> None:
+    """Check all files for all systems; end with status 1 if a wheel is missing."""
+    missing, unknown = [], 0
+    for file, pythons in PYTHONS.items():
+        for python in pythons:
+            for system, triple in SYSTEMS.items():
+                complaint = look(REQUIREMENTS / file, triple, python)
+                if any(words in complaint for words in NO_WHEEL):
+                    missing.append(f"{file} on {system}, Python {python}: {complaint}")
+                unknown += bool(complaint)
+    if unknown > len(missing):
+        print("wheels not checked: the package index cannot be reached", file=sys.stderr)
+    print("\n".join(missing) or f"wheels: {', '.join(PYTHONS)} for {', '.join(SYSTEMS)}")
+    sys.exit(bool(missing))
+
+
+def look(requirements: Path, triple: str, python: str) -> str:
+    """Return what uv complains of, nothing where it would install all."""
+    with tempfile.TemporaryDirectory() as target:
+        options = ["--dry-run", "--quiet", "--no-deps", "--no-build", "--require-hashes", "--target", target]
+        system = ["--python-platform", triple, "--python-version", python]
+        command = [sys.executable, "-m", "uv", "pip", "install", *options, *system, "--requirement", str(requirements)]
+        environment = os.environ | {"MACOSX_DEPLOYMENT_TARGET": MACOS}
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "timeout"
+    return done.stderr.strip() if done.returncode else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Fetches models into a model store: a folder of files, or an archive of several, held against a SHA-256."""
+
+import re
+import tarfile
+import tempfile
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.inference.models.configs import CONFIGS_FILE
+from app.inference.models.folders import VALID_NAME, model_folders, version_folders
+from app.inference.models.integrity import MAX_BYTES, MAX_FILE_BYTES, SUMS_FILE, read_sums
+from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError
+from app.shared.files import FileError, sha256_of_file
+
+ARCHIVES = (".tar.gz", ".tgz")
+MAX_MEMBERS = 1000
+TIMEOUT_SECONDS = 30
+"""How long a server may stay silent."""
+CHUNK_BYTES = 1 << 16
+SCHEMES = {"http", "https", "file"}
+HUGGING_FACE = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
+
+
+class FetchError(Exception):
+    """A model cannot be had; the message says what was wrong and what would be right."""
+
+
+def fetch_models(url: str, sha256: str, store: Path) -> list[Path]:
+    """Fetch models and add them to a store once they are verified and read their golden image.
+
+    Args:
+        url: of a version's folder, `…/<name>/<version>`, which holds a `SHA256SUMS`; or of an archive of
+            `<name>/<version>/` folders whose name ends in `.tar.gz` or `.tgz`. It begins with `https://`, `http://`,
+            `file://` or `hf://owner/repository[@revision]/`, or is the path of a local file or folder.
+        sha256: of the archive, or of the folder's `SHA256SUMS`, hexadecimal.
+        store: the model store; it is made if it is missing.
+
+    Returns:
+        The folders of the new versions.
+
+    Raises:
+        FetchError: the address, the server, the content or the place in the store is not as it should be. The store
+            is as it was.
+    """
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", sha256):
+        raise FetchError(f"{sha256!r} is not a SHA-256: that is 64 hexadecimal digits.")
+    address = _address(url)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=store, prefix=".pull-") as holder:
+            folder = Path(holder)
+            if urlsplit(address).path.endswith(ARCHIVES):
+                _fetch_archive(address, sha256.lower(), folder)
+            else:
+                _fetch_folder(address, sha256.lower(), folder)
+            return _move_in(folder, store)
+    except (FileError, tarfile.TarError, EOFError) as error:
+        raise FetchError(f"{url}: {error}.") from error
+    except (OSError, HTTPException) as error:
+        raise FetchError(f"{url} cannot be fetched: {error}.") from error
+
+
+def _address(url: str) -> str:
+    """Return the address as `urllib` takes it."""
+    if match := HUGGING_FACE.fullmatch(url):
+        repository, revision, path = match.groups()
+        return f"https://huggingface.co/{repository}/resolve/{revision or 'main'}/{path}"
+    if "://" not in url:
+        return Path(url).absolute().as_uri()
+    if urlsplit(url).scheme not in SCHEMES:
+        raise FetchError(
+            f"{url!r} should begin with https://, http://, hf://owner/repository/ or file://, or be a path."
+        )
+    return url.rstrip("/")
+
+
+def _fetch_archive(address: str, sha256: str, folder: Path) -> None:
+    archive = folder / ".archive"
+    _download(address, archive, MAX_FILE_BYTES)
+    _check(address, sha256_of_file(archive, MAX_FILE_BYTES), sha256)
+    with tarfile.open(archive, "r:gz") as content:
+        left = MAX_FILE_BYTES
+        for count, member in enumerate(content):
+            left -= member.size
+            if left < 0 or count >= MAX_MEMBERS:
+                raise FetchError(f"The archive has over {MAX_FILE_BYTES:,} bytes or {MAX_MEMBERS:,} entries.")
+            if not member.isfile() and not member.isdir():
+                raise FetchError(f"The archive has {member.name!r}, which is neither a file nor a folder.")
+            content.extract(member, folder, filter="data")
+    archive.unlink()
+
+
+def _fetch_folder(address: str, sha256: str, folder: Path) -> None:
+    """Fetch what `SHA256SUMS` lists; the last two parts of the address name model and version."""
+    parts = urlsplit(address).path.split("/")
+    if len(parts) < 3 or not all(VALID_NAME.fullmatch(part) for part in parts[-2:]):
+        raise FetchError(f"{address} should end in <model>/<version>, or name an archive ({' or '.join(ARCHIVES)}).")
+    version = folder / parts[-2] / parts[-1]
+    version.mkdir(parents=True)
+    _download(f"{address}/{SUMS_FILE}", version / SUMS_FILE, MAX_BYTES)
+    _check(f"{address}/{SUMS_FILE}", sha256_of_file(version / SUMS_FILE, MAX_BYTES), sha256)
+    listed = read_sums(version / SUMS_FILE)
+    for name in (MODEL_FILE, CONFIGS_FILE):
+        if name not in listed:
+            raise FetchError(f"{SUMS_FILE} should list {name}.")
+    for name, wanted in listed.items():
+        _download(f"{address}/{name}", version / name, MAX_FILE_BYTES)
+        _check(f"{address}/{name}", sha256_of_file(version / name, MAX_FILE_BYTES), wanted)
+
+
+def _download(address: str, file: Path, max_bytes: int) -> None:
+    left = max_bytes
+    with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer, file.open("wb") as opened:  # noqa: S310
+        while chunk := answer.read(CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                raise FetchError(f"{address} is larger than the limit of {max_bytes:,} bytes.")
+            opened.write(chunk)
+
+
+def _check(address: str, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise FetchError(f"{address} has the SHA-256 {found}; it should have {wanted}.")
+
+
+def _move_in(folder: Path, store: Path) -> list[Path]:
+    """Load each version, and when all are sound, move them into the store."""
+    versions = [version for model in model_folders(folder) for version in version_folders(model)]
+    if not versions:
+        raise FetchError("The archive has no model; it should hold <model>/<version>/ folders.")
+    for version in versions:
+        place = f"{version.parent.name}/{version.name}"
+        if (store / place).exists():
+            raise FetchError(f"{store / place} exists already; remove it first if it should be replaced.")
+        try:
+            ImageToTextModel(version)
+        except ModelError as error:
+            raise FetchError(f"{place} cannot be used: {error}.") from error
+    moved = []
+    for version in versions:
+        destination = store / version.parent.name / version.name
+        destination.parent.mkdir(exist_ok=True)
+        version.rename(destination)
+        moved.append(destination)
+    return moved

@@ -1,0 +1,42 @@
+"""What the commands of both packages have in common."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import __version__
+
+COMMAND = "captcha-reader"
+
+
+def program(package: str) -> str:
+    """Return what was typed before a command's name: the installed command, or `python -m PACKAGE`."""
+    return COMMAND if Path(sys.argv[0]).stem == COMMAND else f"python -m {package}"
+
+
+def typed(package: str) -> str:
+    """Return the command line as it was typed."""
+    return shlex.join([*program(package).split(), *sys.argv[1:]])
+
+
+def pasteable(package: str, *words: object) -> str:
+    """Return a command to paste where this process was started, such as `.venv/bin/python -m training train`."""
+    start = [COMMAND]
+    if program(package) != COMMAND:
+        python, here = Path(sys.executable), Path.cwd()
+        start = [str(python.relative_to(here) if python.is_relative_to(here) else python), "-m", package]
+    return shlex.join([*start, *map(str, words)])
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"{COMMAND} {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+]

@@ -1,0 +1,64 @@
+"""Where models and runs are kept."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+MODEL_STORE, RUNS = Path("model_store"), Path("runs")
+SHIPPED_MODELS = Path(__file__).parents[1] / MODEL_STORE
+"""The models that came with an installed package; a checkout has its own at its root and none here."""
+
+
+def working_folder() -> Path:
+    """Return the folder that holds models and runs.
+
+    It is the current one in a checkout and wherever there is a `model_store` in it; for an installed package, it
+    otherwise is where the system keeps a user's data, such as `~/.local/share/captcha-reader`.
+    """
+    if not SHIPPED_MODELS.is_dir() or MODEL_STORE.is_dir():
+        return Path()
+    return user_data_path("captcha-reader", appauthor=False)
+
+
+def model_store() -> Path:
+    """Return the folder of models, and copy the shipped ones into the user's where they are missing.
+
+    The first copy is told on standard error. Where nothing can be written, it is the folder of the shipped models.
+    """
+    folder = working_folder()
+    if folder == Path():
+        return MODEL_STORE
+    store = folder / MODEL_STORE
+    is_new = not store.exists()
+    try:
+        for version in sorted(SHIPPED_MODELS.glob("*/*/")):
+            _copy(version, store / version.relative_to(SHIPPED_MODELS))
+    except OSError:
+        return store if store.is_dir() else SHIPPED_MODELS
+    if is_new:
+        sys.stderr.write(f"models are kept in {store}\n")
+    return store
+
+
+def runs() -> Path:
+    """Return the folder of training runs."""
+    return working_folder() / RUNS
+
+
+def _copy(folder: Path, destination: Path) -> None:
+    """Copy a folder whole or not at all; leave the destination if it is there."""
+    if destination.exists():
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    beside = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
+    try:
+        shutil.copytree(folder, beside)
+        beside.rename(destination)
+    except OSError:
+        if not destination.exists():  # otherwise another process was faster
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

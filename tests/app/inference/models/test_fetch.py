@@ -1,0 +1,197 @@
+"""Fetching models: from folders and archives, verified and tried before they are used."""
+
+import hashlib
+import io
+import shutil
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from app.inference.models import fetch
+from app.inference.models.fetch import FetchError, fetch_models
+
+
+@pytest.fixture
+def version(shipped_model: Path, tmp_path: Path) -> Path:
+    """A model's version as it is published: the files that `SHA256SUMS` lists."""
+    folder = tmp_path / "published" / "meters" / "3"
+    shutil.copytree(shipped_model, folder)
+    return folder
+
+
+@pytest.fixture
+def archive(version: Path, tmp_path: Path) -> Path:
+    """The same as an archive."""
+    path = tmp_path / "published" / "models.tar.gz"
+    with tarfile.open(path, "w:gz") as file:
+        file.add(version.parent, "meters")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def published(folder: Path) -> Iterator[str]:
+    """A web server's address of a folder."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def test_a_folder_is_fetched_over_http(version: Path, store: Path) -> None:
+    with published(version.parents[1]) as site:
+        (folder,) = fetch_models(f"{site}/meters/3/", sha256(version / "SHA256SUMS"), store)
+    assert folder == store / "meters" / "3"
+    names = {line.split()[1] for line in (version / "SHA256SUMS").read_text().splitlines()}
+    assert {path.name for path in folder.iterdir()} == {"SHA256SUMS", *names}
+
+
+def test_an_archive_is_fetched_over_http(archive: Path, store: Path) -> None:
+    with published(archive.parent) as site:
+        assert fetch_models(f"{site}/models.tar.gz", sha256(archive), store) == [store / "meters" / "3"]
+    assert sorted(path.name for path in store.iterdir()) == ["meters"]
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_local_files_and_folders_are_taken_too(version: Path, archive: Path, tmp_path: Path, form: str) -> None:
+    folder, packed = tmp_path / "from-folder", tmp_path / "from-archive"
+    fetch_models(form.format(version), sha256(version / "SHA256SUMS"), folder)
+    fetch_models(form.format(archive), sha256(archive), packed)
+    for store in (folder, packed):
+        assert (store / "meters" / "3" / "model.onnx").read_bytes() == (version / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("hf://someone/models/meters/3", "https://huggingface.co/someone/models/resolve/main/meters/3"),
+        ("hf://someone/models@v2/meters.tar.gz", "https://huggingface.co/someone/models/resolve/v2/meters.tar.gz"),
+    ],
+)
+def test_hugging_face_is_asked_for_what_lies_in_a_repository(
+    monkeypatch: pytest.MonkeyPatch, store: Path, url: str, address: str
+) -> None:
+    asked = []
+
+    def urlopen(url: str, timeout: float) -> io.BytesIO:
+        asked.append(url)
+        raise OSError("not here")
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    with pytest.raises(FetchError, match="not here"):
+        fetch_models(url, "0" * 64, store)
+    assert asked[0].removesuffix("/SHA256SUMS") == address
+
+
+class TestRefused:
+    def refused(self, url: object, digest: str, store: Path, reason: str) -> None:
+        """Fetching fails, and nothing is left in the store."""
+        with pytest.raises(FetchError, match=reason):
+            fetch_models(str(url), digest, store)
+        assert not list(store.glob("**/*"))
+
+    def test_another_checksum(self, version: Path, archive: Path, store: Path) -> None:
+        self.refused(archive, "0" * 64, store, "it should have 0000")
+        self.refused(version, "0" * 64, store, "SHA256SUMS has the SHA-256")
+
+    def test_what_is_no_checksum(self, archive: Path, store: Path) -> None:
+        self.refused(archive, "abc", store, "64 hexadecimal digits")
+
+    def test_a_file_that_the_sums_do_not_know(self, version: Path, store: Path) -> None:
+        with (version / "model.onnx").open("ab") as file:
+            file.write(b"more")
+        self.refused(version, sha256(version / "SHA256SUMS"), store, "model.onnx has the SHA-256")
+
+    def test_sums_without_the_network(self, version: Path, store: Path) -> None:
+        sums = version / "SHA256SUMS"
+        sums.write_text("".join(line for line in sums.read_text().splitlines(True) if "model.onnx" not in line))
+        self.refused(version, sha256(sums), store, "should list model.onnx")
+
+    def test_a_network_that_is_none(self, version: Path, store: Path) -> None:
+        (version / "model.onnx").write_bytes(b"nothing")
+        sums = version / "SHA256SUMS"
+        names = [line.split()[1] for line in sums.read_text().splitlines()]
+        sums.write_text("".join(f"{sha256(version / name)}  {name}\n" for name in names))
+        self.refused(version, sha256(sums), store, "meters/3 cannot be used")
+
+    def test_an_address_of_another_kind(self, store: Path) -> None:
+        self.refused("ftp://example.com/meters/3", "0" * 64, store, "should begin with https://")
+
+    def test_an_address_that_names_no_version(self, store: Path) -> None:
+        self.refused("https://example.com/", "0" * 64, store, "should end in <model>/<version>")
+
+    def test_what_is_not_there(self, tmp_path: Path, store: Path) -> None:
+        with published(tmp_path) as site:
+            self.refused(f"{site}/meters/3", "0" * 64, store, "404")
+        self.refused(tmp_path / "nowhere.tar.gz", "0" * 64, store, "cannot be fetched")
+
+    def test_an_archive_that_is_none(self, tmp_path: Path, store: Path) -> None:
+        file = tmp_path / "models.tar.gz"
+        file.write_bytes(b"nothing")
+        self.refused(file, sha256(file), store, "models.tar.gz")
+
+    def test_an_archive_without_a_model(self, tmp_path: Path, store: Path) -> None:
+        file = tmp_path / "models.tar.gz"
+        with tarfile.open(file, "w:gz"):
+            pass
+        self.refused(file, sha256(file), store, "has no model")
+
+    @pytest.mark.parametrize("name", ["../outside", "/outside"])
+    def test_an_archive_that_would_write_elsewhere(self, tmp_path: Path, store: Path, name: str) -> None:
+        file = tmp_path / "models.tar.gz"
+        with tarfile.open(file, "w:gz") as opened:
+            opened.addfile(tarfile.TarInfo(name))
+        with pytest.raises(FetchError):
+            fetch_models(str(file), sha256(file), store)
+        assert not [*tmp_path.glob("**/outside"), *Path("/").glob("outside")]
+
+    def test_an_archive_with_a_link(self, tmp_path: Path, store: Path) -> None:
+        file = tmp_path / "models.tar.gz"
+        link = tarfile.TarInfo("meters/3")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        with tarfile.open(file, "w:gz") as opened:
+            opened.addfile(link)
+        self.refused(file, sha256(file), store, "neither a file nor a folder")
+
+    def test_an_archive_that_unpacks_to_too_much(
+        self, archive: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fetch, "MAX_MEMBERS", 3)
+        self.refused(archive, sha256(archive), store, "3 entries")
+
+    def test_a_file_that_is_too_large(self, archive: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fetch, "MAX_FILE_BYTES", 1000)
+        self.refused(archive, sha256(archive), store, "larger than the limit of 1,000 bytes")
+
+
+def test_a_version_that_is_there_is_not_replaced(version: Path, store: Path) -> None:
+    digest = sha256(version / "SHA256SUMS")
+    fetch_models(str(version), digest, store)
+    with pytest.raises(FetchError, match="exists already"):
+        fetch_models(str(version), digest, store)
