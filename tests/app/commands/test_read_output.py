@@ -261,7 +261,7 @@ class TestGoingOn:
         paths = images(10)
         read("scans", "--output", "out.jsonl")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("app.commands.read.write_output", raising(KeyboardInterrupt()))
+            patch.setattr("app.bulk.engines.processes.write_output", raising(KeyboardInterrupt()))
             assert read("scans", "--output", "out.csv").status == 130
         partial = Path("out.csv.partial")
         partial.write_bytes(b"".join(partial.read_bytes().splitlines(keepends=True)[:7]) + b'{"path"')
@@ -320,7 +320,7 @@ class TestGoingOn:
         read("scans", "--output", "out.csv")
         rows = Path("out.jsonl").read_bytes()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("app.commands.read.write_output", raising(OSError(28, "No space left")))
+            patch.setattr("app.bulk.engines.processes.write_output", raising(OSError(28, "No space left")))
             result = read("scans", "--output", "out.jsonl", "--force")
         assert result.status == 1
         assert "No space left" in result.err
