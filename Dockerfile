@@ -13,7 +13,11 @@ ARG REQUIREMENTS=serve
 COPY requirements/${REQUIREMENTS}.txt /tmp/requirements.txt
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir \
-        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
+        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt \
+    # Tests of the packages, and tools of ONNX Runtime that make models: 25 MB that nobody runs here.
+    && cd /opt/venv/lib/python3*/site-packages \
+    && find . -type d -name tests -prune -exec rm -r {} + \
+    && rm -r onnxruntime/transformers onnxruntime/tools onnxruntime/quantization onnxruntime/datasets
 
 WORKDIR /srv
 COPY model_store model_store
