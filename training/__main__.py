@@ -9,7 +9,8 @@ from training.commands.common import TrainingCommand
 from training.commands.data import convert, download, draw, validate
 from training.commands.evaluate import crossval, evaluate
 from training.commands.label import label
-from training.commands.train import export, pretrain, train
+from training.commands.pretrain import pretrain
+from training.commands.train import export, train
 
 PROGRAM = program("training")
 EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
@@ -29,7 +30,7 @@ EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
     crossval: ("crossval --data my_images --folds 5", "crossval --data my_images --labels 100 --seeds 3"),
     export: ("export runs/mine/202611231200 --output model_store/mine/2",),
     draw: ("draw --output datasets/drawn --count 300",),
-    pretrain: ("pretrain --output weights.npz --images 20000",),
+    pretrain: ("pretrain --fonts my_typefaces",),
 }
 """The commands in the order of the help, each with command lines that its help ends with."""
 

@@ -18,6 +18,15 @@ def available_cpus() -> int:
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
 
 
+def computes_bfloat16() -> bool:
+    """Return whether the processor has instructions for 16-bit floats, as Linux says; elsewhere False."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
 def _cgroup_quota() -> float | None:
     """CPU time a second of the control group (version 2, else 1), None without a limit."""
     try:

@@ -16,10 +16,9 @@ from matplotlib.figure import Figure
 from tests.training.data.download_site import IMAGES, Site
 from training.data import download as downloading
 from training.data.dataset import data_checksum, split_samples, vocabulary_of
-from training.data.input_size import with_input_size
 from training.data.layouts import read_samples
 from training.drawing.draw import draw_folder, draw_plain
-from training.fitting.config import TrainingConfig, resolve_config
+from training.fitting.config import TrainingConfig, configure
 from training.fitting.run import RunFolder, RunState
 from training.pipeline.train import run_training, start_run
 
@@ -60,7 +59,7 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
     def prepare(folder: Path, *, images: int = 300, **options: object) -> RunFolder:
         samples = read_samples(drawn_digits)[:images]
         train, validation = split_samples(samples, 0.1, seed=0)
-        config: TrainingConfig = resolve_config(len(train), with_input_size(train, options))
+        config: TrainingConfig = configure(train, {"architecture": "conv_ctc"} | options)
         run = RunFolder(folder / "run")
         state = RunState(
             command="python -m training train",

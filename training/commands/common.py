@@ -141,12 +141,11 @@ def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -
 
 def make_config(train: list[Sample], **options: Any) -> Any:
     """The `TrainingConfig` of the command line's options; end with status 1 if one is wrong."""
-    from training.data.input_size import with_input_size
-    from training.fitting.config import resolve_config
+    from training.fitting.config import configure
     from training.networks import architecture_names
 
     try:
-        return resolve_config(len(train), with_input_size(train, options))
+        return configure(train, options)
     except KeyError as error:
         fail(f"there is no architecture {error}; there are {', '.join(architecture_names())}.")
     except ValidationError as error:
@@ -157,10 +156,9 @@ def make_config(train: list[Sample], **options: Any) -> Any:
 def check_data(samples: list[Sample], config: Any, json_file: Path | None = None) -> None:
     """Print what `validate` finds, and write it to a file if one is given; end with status 1 on errors."""
     from training.data.validation import validate_samples
-    from training.fitting.fit import build_network
+    from training.fitting.fit import output_steps
 
-    steps = build_network(config, classes=2).output_shape[1]
-    report = validate_samples(samples, max_steps=steps)
+    report = validate_samples(samples, max_steps=output_steps(config))
     write_json(report.as_json(), json_file)
     print_data_report(report)
     if report.errors:

@@ -13,6 +13,7 @@ from app.inference.images import ImageError
 from app.inference.models.folders import VALID_NAME
 from app.shared.command_line import pasteable, typed
 from app.shared.places import model_store, runs
+from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     DATA_HELP,
     INTERRUPTED,
@@ -55,6 +56,9 @@ def train(
     ] = None,
     images: Images = None,
     labels_from: LabelsFrom = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="A folder of pictures without labels, to learn from too.")
+    ] = None,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
@@ -112,12 +116,14 @@ def train(
     if preview is not None:
         _draw_preview(read_data(data, images, labels_from), options, preview)
         return
+    if unlabelled is not None and not unlabelled.is_dir():
+        fail(f"--unlabelled {unlabelled}: there is no such folder.{did_you_mean(unlabelled)}")
     output, run_dir = _places(output, run_dir, store, data, name)
     check_writable(output, run_dir)
     samples = read_data(data, images, labels_from)
     if init is not None and not forget:
         _check_not_forgotten(samples, Path(init), data)
-    _start(samples, data, options, output, run_dir)
+    _start(samples, data, unlabelled, options, output, run_dir)
     _train(run_dir, {})
 
 
@@ -139,47 +145,6 @@ def export(
         export_run(RunFolder(run), output, reports)
     except (DataError, ExportError, RunError, OSError, ValueError) as error:
         fail(error)
-    out.print(f"[green]written:[/] {output}")
-
-
-def pretrain(
-    output: Annotated[Path, typer.Option(help="The file of weights to write.", show_default=False)],
-    architecture: ArchitectureName = None,
-    images: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 100_000,
-    epochs: Annotated[int, typer.Option(min=1)] = 8,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/pretrain")
-    ] = None,
-) -> None:
-    """Train weights to start from on images drawn in many styles.
-
-    Interrupted, the same command goes on where it was.
-    """
-    load_tensorflow()
-    from training.fitting.run import RunFolder
-    from training.pipeline.pretrain import pretrain as run_pretraining
-    from training.pipeline.pretrain import pretraining_state
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run_dir = run_dir or runs() / "pretrain"
-    run = RunFolder(run_dir)
-    output.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
-    state = pretraining_state(typed("training"), architecture, images, epochs, output)
-    if run.state_file.exists():
-        before = run.read_state()
-        if (before.data, before.config) != (state.data, state.config):
-            fail(f"{run_dir} holds what other options began ({before.command}); use them, or another --run-dir.")
-    else:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        run.write_state(state)
-    try:
-        with training_progress(out, epochs, run.epochs_done()) as progress:
-            result = run_pretraining(run, images, output, progress.on_epoch)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on where it was")
-        raise typer.Exit(INTERRUPTED) from None
-    wer = result.history[result.best_epoch - 1]["val_wer"]
-    out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")
     out.print(f"[green]written:[/] {output}")
 
 
@@ -260,7 +225,14 @@ def _check_not_forgotten(samples: list[Sample], init: Path, data: Path) -> None:
         )
 
 
-def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], output: Path, run_dir: Path) -> None:
+def _start(
+    samples: list[Sample],
+    data: Path | None,
+    unlabelled: Path | None,
+    options: dict[str, Any],
+    output: Path,
+    run_dir: Path,
+) -> None:
     """Check the data and make the folder of a new run."""
     from training.fitting.run import RunError, RunFolder, RunState
     from training.pipeline.train import start_run
@@ -283,6 +255,7 @@ def _start(samples: list[Sample], data: Path | None, options: dict[str, Any], ou
         output=str(output),
         vocab=vocabulary_of(known),
         config=config,
+        unlabelled=None if unlabelled is None else str(unlabelled),
     )
     try:
         start_run(RunFolder(run_dir), state, train_part, validation)
@@ -318,6 +291,8 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
     except KeyboardInterrupt:
         err.print(f"interrupted, nothing exported; go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
+    if gained := run.read_state().gained:
+        out.print(gained)
     print_evaluation(result.metrics["validation"])
     out.print(f"[green]written:[/] {state.output}")
     if result.interrupted:

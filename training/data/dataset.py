@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.inference.decoding.bidi import to_visual
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import Pixels, decode_image, fit_to_input
+from app.inference.models.input_width import proportional_width
 from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
 
@@ -114,17 +115,47 @@ class LabelledImages:
     labels: list[str]
 
 
-def load_images(samples: Sequence[Sample], *, width: int, height: int, channels: int) -> LabelledImages:
+def load_images(
+    samples: Sequence[Sample], *, width: int, height: int, channels: int, keep_proportions: bool = False
+) -> LabelledImages:
     """Read images as the service reads uploads.
+
+    Those that keep their proportions are continued to the right by their last column.
 
     Raises:
         ImageError: a file is not a readable image.
         OSError: a file cannot be opened.
     """
-    batch = np.empty((len(samples), height, width, channels), np.uint8)
-    for row, sample in zip(batch, samples, strict=True):
-        row[:] = fit_to_input(read_image(sample.path), width=width, height=height, channels=channels)
-    return LabelledImages(batch, [to_visual(sample.label) for sample in samples])
+    pictures = ((read_image(sample.path), to_visual(sample.label)) for sample in samples)
+    return fit_images(
+        pictures, len(samples), width=width, height=height, channels=channels, keep_proportions=keep_proportions
+    )
+
+
+def fit_images(
+    pictures: Iterable[tuple[Pixels, str]],
+    count: int,
+    *,
+    width: int,
+    height: int,
+    channels: int,
+    keep_proportions: bool = False,
+) -> LabelledImages:
+    """Bring so many pictures to the size of a network's input."""
+    batch, labels = np.empty((count, height, width, channels), np.uint8), []
+    for row, (picture, label) in zip(batch, pictures, strict=True):
+        row[:] = _fitted(picture, width, height, channels, keep_proportions)
+        labels.append(label)
+    return LabelledImages(batch, labels)
+
+
+def _fitted(image: Pixels, width: int, height: int, channels: int, keep_proportions: bool) -> Pixels:
+    if not keep_proportions:
+        return fit_to_input(image, width=width, height=height, channels=channels)
+    rows, columns = image.shape[:2]
+    own_width = proportional_width(columns, rows, input_height=height, widest=width)
+    fitted = fit_to_input(image, width=own_width, height=height, channels=channels)
+    return np.pad(fitted, ((0, 0), (0, width - own_width), (0, 0)), "edge")
 
 
 def read_image(path: Path) -> Pixels:

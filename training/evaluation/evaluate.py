@@ -118,7 +118,7 @@ def _read(model: ImageToTextModel, samples: Sequence[Sample], in_views: bool) ->
     opened = [_open(sample) for sample in samples]
     images = [image for image in opened if not isinstance(image, str)]
     if in_views:
-        readings = iter(read_views(model, images))
+        readings = iter(read_views(model.predict, images))
     else:
         readings = iter([(reading.text, reading.confidence) for reading in model.predict(images)])
     lines = []

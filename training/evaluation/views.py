@@ -1,15 +1,16 @@
 """Test-time augmentation: an image is read several times, each time shifted a little, and the readings vote."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from operator import itemgetter
 
 import cv2
 import numpy as np
 
+from app.inference.decoding.ctc import Decoded
 from app.inference.images import Pixels
-from app.inference.models.model import ImageToTextModel
+from app.inference.models.model import Reading
 
 ACROSS = (-0.01, -0.005, 0.0, 0.005, 0.01)
 """Shifts to the right, of the width."""
@@ -18,11 +19,15 @@ DOWN = (-0.04, 0.0, 0.04)
 VIEWS = len(ACROSS) * len(DOWN)
 
 
-def read_views(model: ImageToTextModel, images: Sequence[Pixels]) -> list[tuple[str, float]]:
-    """The text of each image that its views give the most probability, and the mean of what they give it, 0…1."""
+Reader = Callable[[Sequence[Pixels]], Sequence[Reading | Decoded]]
+"""Reads images of any size, each to a text and a confidence."""
+
+
+def read_views(read: Reader, images: Sequence[Pixels]) -> list[tuple[str, float]]:
+    """Return the text of each image to which its views give the most probability, and the mean of that, 0…1."""
     votes: list[defaultdict[str, float]] = [defaultdict(float) for _ in images]
     for across, down in product(ACROSS, DOWN):
-        readings = model.predict([shift(image, across, down) for image in images])
+        readings = read([shift(image, across, down) for image in images])
         for vote, reading in zip(votes, readings, strict=True):
             vote[reading.text] += reading.confidence / VIEWS
     return [max(vote.items(), key=itemgetter(1)) for vote in votes]

@@ -24,7 +24,8 @@ from training.exporting.golden import write_golden, write_sums
 from training.exporting.quantize import quantize_convolutions
 
 OPSET = 17
-INPUT, OUTPUT, BATCH_AXIS = "image", "probabilities", "batch"
+INPUT, OUTPUT = "image", "probabilities"
+BATCH_AXIS, WIDTH_AXIS, STEPS_AXIS = "batch", "width", "steps"
 CHECKED_BATCHES = (1, 2, 7)
 MAX_DIFFERENCE = 1e-4
 """How far a probability of ONNX Runtime may lie from Keras's, before anything is quantized."""
@@ -119,7 +120,8 @@ def _folder_beside(destination: Path) -> Iterator[Path]:
 
 
 def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:
-    _, height, width, channels = network.input.shape
+    _, _, width, channels = network.input.shape
+    height = configs.height
     signature = [keras.InputSpec(shape=(None, height, width, channels), dtype="uint8", name=INPUT)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In the future `np", FutureWarning)  # Keras asks for np.object
@@ -130,7 +132,7 @@ def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str,
     properties = {
         "vocab": configs.vocab,
         "blank_index": str(configs.blank_index),
-        "width": str(width),
+        "width": str(configs.width),
         "height": str(height),
         "channels": str(channels),
         **{f"{package}_version": version(package) for package in VERSIONED},
@@ -160,8 +162,8 @@ def _scale_channels_first(graph: Any) -> None:
     graph.node.extend([cast, change, *scaling, *nodes[layout + 1 :]])
 
 
-def _name_ports(graph: Any, steps: int) -> None:
-    """Give input, output and batch axis names that mean something."""
+def _name_ports(graph: Any, steps: int | None) -> None:
+    """Give input, output and their open axes names that mean something; steps are None where the width is open."""
     old_output = graph.output[0].name
     for node in graph.node:
         node.output[:] = [OUTPUT if name == old_output else name for name in node.output]
@@ -169,7 +171,11 @@ def _name_ports(graph: Any, steps: int) -> None:
     graph.output[0].name = OUTPUT
     for port in (graph.input[0], graph.output[0]):
         port.type.tensor_type.shape.dim[0].dim_param = BATCH_AXIS
-    graph.output[0].type.tensor_type.shape.dim[1].dim_value = steps
+    if steps is None:
+        graph.input[0].type.tensor_type.shape.dim[2].dim_param = WIDTH_AXIS
+        graph.output[0].type.tensor_type.shape.dim[1].dim_param = STEPS_AXIS
+    else:
+        graph.output[0].type.tensor_type.shape.dim[1].dim_value = steps
     del graph.value_info[:]
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
 from app.shared.files import write_atomically
 from training.data.dataset import LabelledImages
 from training.evaluation.metrics import character_error_rate, word_error_rate
-from training.fitting.augment import augment
+from training.fitting.batches import Batches
 from training.fitting.checkpoints import load_variables, read_state, save_variables
 
 EVALUATION_BATCH = 64
@@ -27,53 +25,20 @@ COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter")
 Logs = dict[str, float]
 
 
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises for a quarter of the training and falls for the rest, on cosines.
+class Averages(keras.callbacks.Callback):
+    """Puts the optimiser's average of the weights into the model for those callbacks that come between two of these.
 
-    Smith and Topin, "Super-Convergence", 2018.
+    Averaged weights read better than the last ones (Polyak and Juditsky, 1992).
     """
 
-    def __init__(self, peak: float, total_steps: int) -> None:
-        self.peak = peak
-        self.total_steps = total_steps
-
-    def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
-        progress = keras.ops.cast(step, "float32") / self.total_steps
-        rising = 0.04 + 0.96 * (1 - keras.ops.cos(math.pi * progress / 0.25)) / 2
-        falling = (1 + keras.ops.cos(math.pi * keras.ops.minimum((progress - 0.25) / 0.75, 1.0))) / 2
-        return self.peak * keras.ops.where(progress < 0.25, rising, keras.ops.maximum(falling, 1e-4))
-
-    def get_config(self) -> dict[str, Any]:
-        """What is needed to build it again."""
-        return {"peak": self.peak, "total_steps": self.total_steps}
-
-
-class TrainingBatches:
-    """The training images, shuffled and augmented anew every epoch.
-
-    What an epoch holds depends on seed and epoch alone, so that a resumed run sees what an uninterrupted
-    one would have seen.
-
-    Attributes:
-        epoch: the epoch that the next iteration serves.
-        strength: of the augmentation, 0…1.
-    """
-
-    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int, seed: int) -> None:
-        self._images, self._labels = images, labels
-        self._batch_size, self._seed = batch_size, seed
-        self.epoch = 0
-        self.strength = 0.0
-
-    def __call__(self) -> Any:
-        """Yield the batches of one epoch: images uint8 (batch, height, width, channels) and padded labels."""
-        rng = np.random.default_rng([self._seed, self.epoch])
-        order = rng.permutation(len(self._images))
-        for start in range(0, len(order), self._batch_size):
-            chosen = order[start : start + self._batch_size]
-            images = np.stack([augment(self._images[index], rng, self.strength) for index in chosen])
-            yield images, self._labels[chosen]
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Swap the model's weights with the averages."""
+        weights = self.model.trainable_variables
+        # The optimiser's own list skips what it does not average.
+        for weight, average in zip(weights, self.model.optimizer._model_variables_moving_average, strict=True):
+            value = keras.ops.copy(weight)
+            weight.assign(average)
+            average.assign(value)
 
 
 class ValidationRates(keras.callbacks.Callback):
@@ -98,10 +63,10 @@ class AugmentationRamp(keras.callbacks.Callback):
     late, they have learned few images by heart.
     """
 
-    def __init__(self, batches: TrainingBatches, label_length: float, epochs: int) -> None:
+    def __init__(self, batches: Batches, epochs: int) -> None:
         super().__init__()
         self._batches = batches
-        self._threshold = LEARNED_LOSS * label_length
+        self._threshold = LEARNED_LOSS * batches.label_length
         self._rise = 1 / (RAMP * epochs)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -137,7 +102,7 @@ class Checkpoint(keras.callbacks.Callback):
     """Writes after every epoch all that a resumed run needs, and `history.csv` for people."""
 
     def __init__(
-        self, path: Path, history_csv: Path, batches: TrainingBatches, best: BestWeights, stateful: Sequence[Any]
+        self, path: Path, history_csv: Path, batches: Batches, best: BestWeights, stateful: Sequence[Any]
     ) -> None:
         super().__init__()
         self._path, self._history_csv = path, history_csv

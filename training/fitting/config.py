@@ -2,14 +2,20 @@
 
 import importlib.resources
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.shared.cpus import computes_bfloat16
+from training.data.dataset import Sample
+from training.data.input_size import input_size
 from training.networks import get_architecture
 
-DEFAULT_ARCHITECTURE = "conv_ctc"
+DEFAULT_ARCHITECTURE = "residual_ctc"
+FEW_IMAGES = 300
+"""From fewer labels, a network forgets what it knew unless it goes on seeing drawn pictures."""
 FEWEST_EPOCHS = 40  # of however many images
 SHIPPED, NO_START = "shipped", "none"
 
@@ -22,12 +28,22 @@ class TrainingConfig(BaseModel):
     architecture: str
     width: Annotated[int, Field(ge=8, le=4096)]
     height: Annotated[int, Field(ge=8, le=1024)]
+    keep_proportions: bool = False
+    """Whether images keep their proportions, up to the width; see `ModelConfigs`."""
     channels: Literal[1, 3]
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["one-cycle", "plateau"]
+    schedule: Literal["one-cycle", "plateau", "trapezoid"]
+    passes: Annotated[int, Field(ge=1)] = 1
+    """How often an epoch goes over the images."""
+    drawn: Annotated[int, Field(ge=0)] = 0
+    """Pictures of the labels' alphabet that are drawn, as many of which as labelled ones are in each batch."""
+    averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of the average of the weights that each step leaves; None: the weights are not averaged."""
+    bfloat16: bool = False
+    """Whether layers compute in 16 bits."""
     patience: Annotated[int, Field(ge=1)] | None
     """Epochs without a better CER after which the training stops early; None: never."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
@@ -36,13 +52,34 @@ class TrainingConfig(BaseModel):
     """The weights to start from: "shipped", "none", or a path; see `training.fitting.start`."""
 
     def steps_per_epoch(self, images: int) -> int:
-        """Batches an epoch; the last may be smaller."""
-        return math.ceil(images / self.batch_size)
+        """Return the batches an epoch."""
+        return self.passes * math.ceil(images / self.batch_size)
 
 
 def shipped_start(architecture: str) -> Path:
     """Where this package keeps an architecture's pre-trained weights, if it has any."""
     return Path(str(importlib.resources.files("training.networks") / "weights" / f"{architecture}.npz"))
+
+
+def configure(samples: Sequence[Sample], options: dict[str, Any]) -> TrainingConfig:
+    """Fill in what the options leave open (None), by the images to train on.
+
+    Args:
+        samples: the images.
+        options: fields of `TrainingConfig`.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range.
+        KeyError: no such architecture.
+    """
+    architecture = get_architecture(options.get("architecture") or DEFAULT_ARCHITECTURE)
+    size = input_size(
+        samples,
+        height=options.get("height") or architecture.height,
+        width=options.get("width"),
+        open_width=architecture.open_width,
+    )
+    return resolve_config(len(samples), options | size)
 
 
 def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
@@ -67,11 +104,16 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
         "learning_rate": recipe.learning_rate,
         "weight_decay": recipe.weight_decay,
         "schedule": recipe.schedule,
+        "averaging": recipe.averaging,
+        "drawn": recipe.drawn if images < FEW_IMAGES else 0,
+        "bfloat16": recipe.bfloat16 and computes_bfloat16(),
         "validation_fraction": 0.1,
         "seed": 0,
     }
     values = defaults | given
-    steps_per_epoch = math.ceil(images / max(1, values["batch_size"]))
+    batches = math.ceil(images / max(1, values["batch_size"]))
+    values.setdefault("passes", math.ceil(recipe.epoch_steps / batches))
+    steps_per_epoch = batches * values["passes"]
     values.setdefault("epochs", min(recipe.most_epochs, max(FEWEST_EPOCHS, round(recipe.steps / steps_per_epoch))))
     # One cycle ends by itself, and its last epochs are its best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)

@@ -1,6 +1,7 @@
 """Trains a network: the model, the loss, the loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +10,20 @@ import tensorflow as tf
 
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import LabelledImages, encode_labels
+from training.fitting.batches import Batches
 from training.fitting.callbacks import (
     EVALUATION_BATCH,
     AugmentationRamp,
+    Averages,
     BestWeights,
     Checkpoint,
     Logs,
-    OneCycle,
-    TrainingBatches,
     ValidationRates,
 )
 from training.fitting.checkpoints import load_variables, read_state
 from training.fitting.config import TrainingConfig
 from training.fitting.run import RunFolder
+from training.fitting.schedules import SCHEDULES
 from training.fitting.start import load_start
 from training.networks import get_architecture
 
@@ -42,9 +44,14 @@ class FitResult:
     best_epoch: int
     interrupted: bool
 
+    @property
+    def best(self) -> Logs:
+        """What the best epoch came to."""
+        return self.history[self.best_epoch - 1]
+
 
 class CtcLoss(keras.losses.Loss):
-    """The CTC loss of logits (batch, steps, classes) for labels (batch, length) padded with the blank.
+    """The CTC loss of logits (batch, steps, classes) for labels (batch, length) padded with the blank, or empty.
 
     Given sparse labels, TensorFlow computes it in one kernel, several times faster than what `keras.ops.ctc_loss`
     puts together from many small operations.
@@ -55,24 +62,37 @@ class CtcLoss(keras.losses.Loss):
         self.blank_index = blank_index
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each image: minus the logarithm of its label's probability."""
-        places = tf.where(y_true != self.blank_index)
-        values = tf.cast(tf.gather_nd(y_true, places), tf.int32)
-        labels = tf.SparseTensor(places, values, tf.shape(y_true, tf.int64))
-        steps = tf.fill(tf.shape(y_pred)[:1], y_pred.shape[1])
-        return tf.nn.ctc_loss(labels, y_pred, None, steps, logits_time_major=False, blank_index=self.blank_index)
+        """Return the loss of each image: minus the logarithm of its label's probability."""
+        shape, blank = tf.shape(y_pred), self.blank_index
+        y_true = tf.cast(y_true, tf.int32)
+        empty = tf.reduce_all(y_true == blank, axis=1)
+        # The kernel takes no empty label: such an image is given any, and its loss is not used.
+        labelled = tf.where(empty[:, tf.newaxis], tf.one_hot(0, tf.shape(y_true)[1], 0 if blank else 1, blank), y_true)
+        places = tf.where(labelled != blank)
+        labels = tf.SparseTensor(places, tf.gather_nd(labelled, places), tf.shape(labelled, tf.int64))
+        steps = tf.fill(shape[:1], shape[1])
+        loss = tf.nn.ctc_loss(labels, y_pred, None, steps, logits_time_major=False, blank_index=blank)
+        return tf.where(empty, -tf.reduce_sum(tf.nn.log_softmax(y_pred)[:, :, blank], axis=1), loss)
 
 
 def build_network(config: TrainingConfig, classes: int) -> keras.Model:
-    """An untrained network that puts out logits (batch, steps, classes)."""
+    """Return an untrained network that puts out logits (batch, steps, classes)."""
     keras.utils.set_random_seed(config.seed)
-    return get_architecture(config.architecture).build((config.height, config.width, config.channels), classes)
+    width = None if config.keep_proportions else config.width
+    return get_architecture(config.architecture).build((config.height, width, config.channels), classes)
+
+
+def output_steps(config: TrainingConfig) -> int:
+    """Return the output steps of an image as wide as the input."""
+    network = build_network(config, classes=2)
+    steps: int = network.compute_output_shape((1, config.height, config.width, config.channels))[1]
+    return steps
 
 
 def fit(
     config: TrainingConfig,
     run: RunFolder,
-    train: LabelledImages,
+    batches: Batches,
     validation: LabelledImages,
     codec: CtcCodec,
     on_epoch: Callable[[Logs], None],
@@ -82,8 +102,8 @@ def fit(
     Args:
         config: how.
         run: where checkpoints, logs and the best weights go.
-        train: is augmented.
-        validation: is not; chooses the best epoch.
+        batches: to train on.
+        validation: chooses the best epoch.
         codec: vocabulary and blank.
         on_epoch: is called with the logs of every epoch.
 
@@ -93,23 +113,24 @@ def fit(
     """
     tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()
-    model = build_network(config, codec.classes)
+    with _precision(config):
+        model = build_network(config, codec.classes)
     if not run.checkpoint.exists():
         load_start(config.init, config.architecture, model, codec)
-    batches = TrainingBatches(train.images, encode_labels(train.labels, codec), config.batch_size, config.seed)
-    steps = config.steps_per_epoch(len(train.labels))
-    model.compile(_optimizer(config, steps), CtcLoss(codec.blank_index), jit_compile=False)
+    model.compile(_optimizer(config, batches.steps), CtcLoss(codec.blank_index), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 
     best = BestWeights(run.best_weights)
     scheduled = _callbacks_of_schedule(config)
     checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, scheduled)
     first_epoch = checkpoint.restore(model) if run.checkpoint.exists() else 0
-    label_length = sum(map(len, train.labels)) / len(train.labels)
+    averages = [Averages()] if config.averaging else []
     callbacks = [
+        *averages,
         ValidationRates(validation, codec),
-        AugmentationRamp(batches, label_length, config.epochs),
+        AugmentationRamp(batches, config.epochs),
         best,
+        *averages,
         *scheduled,
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
         checkpoint,
@@ -119,7 +140,7 @@ def fit(
     if first_epoch < config.epochs:
         try:
             model.fit(
-                _dataset(batches, steps, train.images.shape[1:]),
+                _dataset(batches, model.input.shape),
                 epochs=config.epochs,
                 initial_epoch=first_epoch,
                 validation_data=(validation.images, encode_labels(validation.labels, codec)),
@@ -132,7 +153,18 @@ def fit(
             if not run.checkpoint.exists():
                 raise
             interrupted = True
-    return best_of(run, model, interrupted=interrupted)
+    return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
+
+
+@contextmanager
+def _precision(config: TrainingConfig) -> Iterator[None]:
+    """Build what is built meanwhile to compute in 16 bits, if the training is to; its weights keep 32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if config.bfloat16 else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:
@@ -156,14 +188,15 @@ def _callbacks_of_schedule(config: TrainingConfig) -> list[keras.callbacks.Callb
     return callbacks
 
 
-def _dataset(batches: TrainingBatches, steps: int, shape: tuple[int, ...]) -> Any:
-    signature = (tf.TensorSpec((None, *shape), tf.uint8), tf.TensorSpec((None, None), tf.int32))
+def _dataset(batches: Batches, shape: tuple[int | None, ...]) -> Any:
+    signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None, None), tf.int32))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+    return dataset.apply(tf.data.experimental.assert_cardinality(batches.steps)).prefetch(4)
 
 
 def _optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.Optimizer:
     rate: Any = config.learning_rate
-    if config.schedule == "one-cycle":
-        rate = OneCycle(config.learning_rate, steps_per_epoch * config.epochs)
-    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    if config.schedule in SCHEDULES:
+        rate = SCHEDULES[config.schedule](config.learning_rate, steps_per_epoch * config.epochs)
+    averaging = {"use_ema": True, "ema_momentum": config.averaging} if config.averaging else {}
+    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **averaging)

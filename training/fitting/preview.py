@@ -23,7 +23,8 @@ def draw_preview(samples: Sequence[Sample], config: TrainingConfig, path: Path) 
     """
     rng = np.random.default_rng(config.seed)
     chosen = [samples[index] for index in sorted(rng.permutation(len(samples))[:ROWS].tolist())]
-    images = load_images(chosen, width=config.width, height=config.height, channels=config.channels).images
+    size = config.model_dump(include={"width", "height", "channels", "keep_proportions"})
+    images = load_images(chosen, **size).images
     rows = [[image, *(augment(image, rng) for _ in range(COLUMNS - 1))] for image in images]
     bordered = [
         np.hstack(

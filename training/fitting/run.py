@@ -29,6 +29,10 @@ class RunState(BaseModel):
     output: str
     vocab: str
     config: TrainingConfig
+    unlabelled: str | None = None
+    """The folder of pictures without labels, if there is one."""
+    gained: str = ""
+    """What was gained by them, in words."""
     seconds: float = 0.0
     """Spent training so far, all sittings together."""
     finished: bool = False
@@ -81,6 +85,10 @@ class RunFolder:
     def tensorboard(self) -> Path:
         """Event files for TensorBoard."""
         return self.path / "tensorboard"
+
+    def round(self, number: int) -> "RunFolder":
+        """Return the folder of a training that also learns from unlabelled pictures, by number from 1."""
+        return RunFolder(self.path / f"round-{number}")
 
     def read_state(self) -> RunState:
         """The run's state.

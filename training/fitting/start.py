@@ -59,9 +59,20 @@ def _rearranged(
     """The weights (…, classes) of a new vocabulary's outputs: the known ones in their places among fresh ones."""
     fresh[..., codec.blank_index] = known[..., len(vocab)]
     for character in codec.vocab:
-        if character in vocab:
-            fresh[..., codec.encode(character)[0]] = known[..., vocab.index(character)]
+        likely = _likely_spellings(character, vocab, codec.vocab)
+        if likely:
+            places = [vocab.index(spelling) for spelling in likely]
+            fresh[..., codec.encode(character)[0]] = known[..., places].mean(axis=-1)
     return fresh
+
+
+def _likely_spellings(character: str, known: str, wanted: str) -> list[str]:
+    """Return the known characters that a wanted one may look like: itself, and the other case if only one is wanted.
+
+    Labels often ignore case where the pictures do not.
+    """
+    spellings = {character, *(other for other in (character.lower(), character.upper()) if other not in wanted)}
+    return [spelling for spelling in sorted(spellings) if len(spelling) == 1 and spelling in known]
 
 
 def _read_run(folder: Path) -> tuple[list[NDArray[np.float32]], str, str]:

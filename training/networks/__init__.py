@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from typing import Literal
 
 import keras
+import numpy as np
 
 LOGITS = "logits"
 """The name of every architecture's last layer with weights: one output a class, the blank last."""
@@ -27,6 +28,14 @@ class Recipe:
     """About so many batches, whatever the number of images."""
     most_epochs: int
     """Few images need no more than this."""
+    epoch_steps: int = 1
+    """Fewest batches an epoch: few images are gone over several times."""
+    averaging: float | None = None
+    """See `TrainingConfig`."""
+    drawn: int = 0
+    """Pictures of the labels' alphabet that are drawn beside few labelled images."""
+    bfloat16: bool = False
+    """Whether to compute in 16 bits where the processor does."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Architecture:
         build: from (height, width, channels) and the number of classes, the blank included, to a model that
             takes uint8 (batch, height, width, channels), 0…255, and puts out float32 logits
             (batch, steps, classes).
+        height: of the images that it is given, in pixels.
+        open_width: whether it takes images of any width; `build` is then given None for it.
         channels: 1 for grey, 3 for blue, green, red.
         time_axis: "width" where output step t sees column t of the image.
         quantized: whether its inner convolutions are exported in 8 bits, where that reads as well.
@@ -45,13 +56,22 @@ class Architecture:
         description: one line for `--help`, the card and the README.
     """
 
-    build: Callable[[tuple[int, int, int], int], keras.Model]
+    build: Callable[[tuple[int, int | None, int], int], keras.Model]
+    height: int
+    open_width: bool
     channels: Literal[1, 3]
     time_axis: Literal["width"] | None
     quantized: bool
     recipe: Recipe
     continued: Recipe
     description: str
+
+
+def unlikely_blank(shape: tuple[int, ...], dtype: str) -> keras.KerasTensor:
+    """Initialise the biases of the logits: with all characters likelier than the blank, CTC leaves its plateau."""
+    bias = np.zeros(shape, np.float32)
+    bias[-1] = -2.0
+    return keras.ops.convert_to_tensor(bias, dtype)
 
 
 def architecture_names() -> list[str]:

@@ -7,17 +7,15 @@ both its neighbours.
 from typing import Literal
 
 import keras
-import numpy as np
 from keras import layers
 
-from training.networks import LOGITS, Architecture, Recipe
+from training.networks import LOGITS, Architecture, Recipe, unlikely_blank
 
 DROPOUT = 0.2
-BLANK_BIAS = -2.0  # with all characters likelier than the blank at first, CTC leaves its all-blank plateau
 MOMENTUM = 0.9  # of the batch norm: its statistics must follow the weights within a short training
 
 
-def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
     """The network; see `Architecture.build`."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
@@ -31,7 +29,7 @@ def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     # A convolution over all rows makes each column one step: time runs from left to right.
     x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(x.shape[1], 1), padding="valid"))
     x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(1, 5)))
-    x = layers.Conv2D(classes, 1, bias_initializer=_blank_last_and_unlikely, name=LOGITS)(x)
+    x = layers.Conv2D(classes, 1, bias_initializer=unlikely_blank, name=LOGITS)(x)
     return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="conv_ctc")
 
 
@@ -51,14 +49,10 @@ def _conv2d(
     return layers.ReLU()(x) if rectified else x
 
 
-def _blank_last_and_unlikely(shape: tuple[int, ...], dtype: str) -> keras.KerasTensor:
-    bias = np.zeros(shape, np.float32)
-    bias[-1] = BLANK_BIAS
-    return keras.ops.convert_to_tensor(bias, dtype)
-
-
 ARCHITECTURE = Architecture(
     build=build,
+    height=50,
+    open_width=False,
     channels=1,
     time_axis="width",
     quantized=True,

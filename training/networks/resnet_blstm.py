@@ -24,7 +24,7 @@ BLOCKS = (
 )
 
 
-def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
     """The network; see `Architecture.build`."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255)(inputs)
@@ -51,6 +51,8 @@ def _residual_block(x: keras.KerasTensor, filters: int, strides: int, skip_conv:
 RECIPE = Recipe(batch_size=64, learning_rate=1e-3, weight_decay=0.0, schedule="plateau", steps=16_000, most_epochs=600)
 ARCHITECTURE = Architecture(
     build=build,
+    height=50,
+    open_width=False,
     channels=3,
     time_axis=None,
     quantized=False,

@@ -14,10 +14,9 @@ from app.shared.cpus import available_cpus
 from app.shared.files import write_atomically
 from app.shared.places import runs
 from training.data.dataset import Sample, data_checksum, split_samples, vocabulary_of
-from training.data.input_size import with_input_size
 from training.evaluation.evaluate import Evaluation, Line, evaluate
 from training.fitting.backend import start_worker
-from training.fitting.config import TrainingConfig, resolve_config
+from training.fitting.config import TrainingConfig, configure
 from training.fitting.run import RunError, RunFolder, RunState
 from training.pipeline.train import run_training, start_run
 
@@ -212,7 +211,7 @@ def _readings_file(part: Path) -> Path:
 def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample], TrainingConfig]:
     """What a part is trained on, what its training is watched with, and how it is trained."""
     train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
-    return train, validation, resolve_config(len(train), with_input_size(train, options) | {"seed": part.seed})
+    return train, validation, configure(train, options | {"seed": part.seed})
 
 
 def _check_same(run: RunFolder, part: Part, config: TrainingConfig) -> None:

@@ -1,58 +1,150 @@
-"""Trains the weights that other trainings start from, on images that this package draws."""
+"""Pre-training: from drawn pictures to the general model and to the weights that other trainings start from."""
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from app.inference.decoding.ctc import CtcCodec
-from training.drawing.styles import HEIGHT, STYLED_ALPHABET, WIDTH, draw_images
-from training.fitting.callbacks import Logs
+from app.inference.models.store import METRICS_FILE
+from training.data.dataset import Sample, encode_labels, read_csv, write_csv
+from training.drawing.scenes import draw_scene
+from training.drawing.stream import CHUNK, WIDEST, Artists, artists
+from training.drawing.texts import ALPHABET
+from training.drawing.typefaces import Typeface, by_family
+from training.evaluation.evaluate import evaluate
+from training.evaluation.pictures import draw_pictures
+from training.exporting.calibration import augmented_copies
+from training.exporting.card import CURVES, write_card
+from training.exporting.export import export_folder
+from training.fitting.batches import Batch
+from training.fitting.callbacks import Logs, write_history
 from training.fitting.config import NO_START, resolve_config
 from training.fitting.fit import FitResult, fit
+from training.fitting.learning_curves import plot_learning_curves
 from training.fitting.run import RunFolder, RunState
 from training.fitting.start import save_start
+from training.networks import get_architecture
+from training.pipeline.train import CARD_FILE, configs_of, images_of, metrics_of
 
 VALIDATION_IMAGES = 1_000
-BATCH_SIZE = 32
+EPOCH_CHUNKS = 50
+EPOCH_IMAGES = EPOCH_CHUNKS * CHUNK
+ARCHITECTURE = "residual_ctc"
 
 
-def pretraining_state(command: str, architecture: str | None, images: int, epochs: int, output: Path) -> RunState:
-    """How weights to start from are trained; see `RunState`."""
+def pretraining_state(command: str, images: int, typefaces: Sequence[Typeface], output: Path) -> RunState:
+    """Return how the general model is trained; see `RunState`."""
     options = {
-        "architecture": architecture,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "epochs": epochs,
-        "batch_size": BATCH_SIZE,
+        "architecture": ARCHITECTURE,
+        "width": WIDEST,
+        "height": get_architecture(ARCHITECTURE).height,
+        "keep_proportions": True,
+        "epochs": max(1, round(images / EPOCH_IMAGES)),
+        "batch_size": 32,
+        "schedule": "trapezoid",
+        "averaging": 0.999,
         "init": NO_START,
     }
+    families = by_family(typefaces)
     return RunState(
         command=command,
-        data=f"{images} drawn images",
-        data_sha256="",
+        data=f"pictures drawn in {len(typefaces)} typefaces of {len(families)} families",
+        data_sha256=hashlib.sha256(json.dumps(typefaces).encode()).hexdigest(),
         output=str(output),
-        vocab=STYLED_ALPHABET,
+        vocab=ALPHABET,
         config=resolve_config(images, options),
     )
 
 
-def pretrain(run: RunFolder, images: int, destination: Path, on_epoch: Callable[[Logs], None]) -> FitResult:
-    """Train on drawn images, from the run's start or its checkpoint, and write the weights.
+def pretrain(
+    run: RunFolder, typefaces: Sequence[Typeface], processes: int, weights: Path, on_epoch: Callable[[Logs], None]
+) -> FitResult:
+    """Train on drawn pictures, from the run's start or its checkpoint, and write the model folder and the weights.
 
     Args:
         run: its state says how to train.
-        images: how many are drawn to train on.
-        destination: the file to write; see `training.fitting.start.save_start`.
+        typefaces: to draw with.
+        processes: that draw.
+        weights: the file to write; see `training.fitting.start.save_start`.
         on_epoch: is called with the logs of every epoch.
 
     Raises:
         KeyboardInterrupt: interrupted; nothing was written, and calling it again goes on.
+        ExportError: the exported model does not do what the network does; nothing was written.
+        FileExistsError: the model folder exists.
     """
     state = run.read_state()
-    train = draw_images(images, seed=state.config.seed)
-    validation = draw_images(min(VALIDATION_IMAGES, images), seed=state.config.seed + 1)
-    result = fit(state.config, run, train, validation, CtcCodec(state.vocab), on_epoch)
+    config, codec = state.config, CtcCodec(state.vocab)
+    validation = _validation_samples(run, typefaces, config.seed + 1)
+    with artists(
+        typefaces, height=config.height, size=config.batch_size, seed=config.seed, processes=processes
+    ) as drawing:
+        batches = DrawnBatches(drawing, codec, config.batch_size)
+        result = fit(config, run, batches, images_of(config, validation), codec, on_epoch)
     if result.interrupted:
         raise KeyboardInterrupt
-    save_start(destination, state.config.architecture, state.vocab, result.model)
+    _export(run, state, result, validation)
+    save_start(weights, config.architecture, state.vocab, result.model)
     run.write_state(state.model_copy(update={"finished": True}))
     return result
+
+
+class DrawnBatches:
+    """Batches of pictures that are drawn for each epoch anew; see `training.fitting.batches.Batches`."""
+
+    def __init__(self, drawing: Artists, codec: CtcCodec, size: int) -> None:
+        self._drawing, self._codec = drawing, codec
+        self.epoch = 0
+        self.strength = 1.0
+        self.steps = EPOCH_IMAGES // size
+        self.label_length = 5.0
+
+    def __call__(self) -> Iterator[Batch]:
+        """Yield the batches of the epoch."""
+        first = self.epoch * EPOCH_CHUNKS
+        for images, labels in self._drawing.draw(range(first, first + EPOCH_CHUNKS)):
+            yield images, encode_labels(labels, self._codec)
+
+
+def _validation_samples(run: RunFolder, typefaces: Sequence[Typeface], seed: int) -> list[Sample]:
+    """Return drawn pictures in the run's folder, which are drawn when it begins."""
+    if not run.val_csv.exists():
+        folder, families, rng = run.path / "validation", by_family(typefaces), np.random.default_rng(seed)
+        folder.mkdir(exist_ok=True)
+        samples: list[Sample] = []
+        while len(samples) < VALIDATION_IMAGES:
+            image, label = draw_scene(families, rng)
+            path = folder / f"{len(samples):04}.png"
+            if label:
+                cv2.imwrite(str(path), image)
+                samples.append(Sample(path, label))
+        write_csv(samples, run.val_csv)
+    return read_csv(run.val_csv)
+
+
+def _export(run: RunFolder, state: RunState, result: FitResult, validation: Sequence[Sample]) -> None:
+    destination, images = Path(state.output), images_of(state.config, validation)
+
+    def add_files(folder: Path) -> None:
+        evaluation = evaluate(folder, validation)
+        metrics = metrics_of(state, result, [], validation, evaluation, folder, destination)
+        (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
+        plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
+        draw_pictures([(line, folder) for line in evaluation.lines], folder, run.worst_readings)
+        write_history(result.history, folder / run.history_csv.name)
+
+    export_folder(
+        result.model,
+        configs_of(state, validation),
+        {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
+        augmented_copies(images, state.config.seed),
+        destination,
+        quantize_by=images.images[:256],
+        replace=False,
+        add_files=add_files,
+    )

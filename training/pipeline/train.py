@@ -5,11 +5,13 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from app.inference.decoding.bidi import runs_right_to_left
 from app.inference.decoding.ctc import CtcCodec
@@ -21,26 +23,32 @@ from training.data.dataset import (
     LabelledImages,
     Sample,
     data_checksum,
+    fit_images,
     load_images,
     read_csv,
     write_csv,
 )
 from training.data.download import CHECKSUMS
+from training.drawing.alphabet import draw_like
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.pictures import draw_pictures
 from training.evaluation.robustness import measure_robustness
 from training.exporting.calibration import augmented_copies
 from training.exporting.card import CURVES, quotable, write_card
 from training.exporting.export import VERSIONED, check_free, export_folder
+from training.fitting.batches import TrainingBatches
 from training.fitting.callbacks import Logs, write_history
-from training.fitting.config import TrainingConfig
+from training.fitting.config import TrainingConfig, resolve_config
 from training.fitting.fit import FitResult, best_of, build_network, fit
 from training.fitting.learning_curves import plot_learning_curves
 from training.fitting.run import RunError, RunFolder, RunState
 from training.networks import get_architecture
+from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
 
 CARD_FILE = "MODEL_CARD.md"
 TYPICAL_IMAGES = 256
+ROUNDS = 2
+"""Trainings with unlabelled pictures, each taught by the one before."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,12 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
-    images, validation_images = _images(state.config, train), _images(state.config, validation)
-    result = fit(state.config, run, images, validation_images, codec, after_epoch)
+    images, held_back = images_of(state.config, train), images_of(state.config, validation)
+    batches = TrainingBatches(state.config, images, codec, _drawn_like(state.config, images.labels))
+    result = fit(state.config, run, batches, held_back, codec, after_epoch)
+    if state.unlabelled and not result.interrupted:
+        unlabelled = load_unlabelled(Path(state.unlabelled), _input(state.config))
+        result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, after_epoch)
     state = run.read_state()
     if not state.exported:
         # Said before it is true, so that a run that is killed as soon as its model has its name can replace it.
@@ -131,8 +143,73 @@ def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample
     return train, validation
 
 
-def _images(config: TrainingConfig, samples: Sequence[Sample]) -> LabelledImages:
-    return load_images(samples, width=config.width, height=config.height, channels=config.channels)
+def images_of(config: TrainingConfig, samples: Sequence[Sample]) -> LabelledImages:
+    """Return images as the network of a training takes them."""
+    return load_images(samples, **_input(config))
+
+
+def _learn_from_unlabelled(
+    run: RunFolder,
+    teacher: FitResult,
+    train: LabelledImages,
+    validation: LabelledImages,
+    unlabelled: LabelledImages,
+    on_epoch: Callable[[Logs], None],
+) -> FitResult:
+    """Train again on the labelled images and on what the network before reads in the others, as often as it helps.
+
+    Returns:
+        What reads the held-back images best; of equals the last.
+    """
+    state, before = run.read_state(), run
+    codec = CtcCodec(state.vocab)
+    for number in range(1, ROUNDS + 1):
+        labelled = pseudo_label(teacher.model, codec, unlabelled, train.labels)
+        together = _together(train, labelled)
+        config = resolve_config(len(together.labels), _continued(state.config, before))
+        student_run = run.round(number)
+        student_run.path.mkdir(exist_ok=True)
+        student_run.write_state(state.model_copy(update={"config": config}))
+        batches = TrainingBatches(config, together, codec, _drawn_like(config, train.labels))
+        try:
+            student = fit(config, student_run, batches, validation, codec, on_epoch)
+        except KeyboardInterrupt:
+            return replace(teacher, interrupted=True)
+        words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
+        said = (
+            f"round {number}: {len(labelled.labels)} of {len(unlabelled.labels)} unlabelled pictures learnt from; "
+            f"held-back words right: {words_before} before, {words} after, of {len(validation.labels)}"
+        )
+        run.write_state(run.read_state().model_copy(update={"gained": said}))
+        if words < words_before:
+            return replace(teacher, interrupted=student.interrupted)
+        teacher, before = student, student_run
+        if student.interrupted:
+            break
+    return teacher
+
+
+def _continued(config: TrainingConfig, before: RunFolder) -> dict[str, Any]:
+    """Return the options of a training that goes on from a run's best weights."""
+    kept = {"architecture", "width", "height", "keep_proportions", "channels", "seed", "validation_fraction"}
+    return config.model_dump(include=kept) | {"init": str(before.path)}
+
+
+def _together(train: LabelledImages, labelled: LabelledImages) -> LabelledImages:
+    """Return both, the surely labelled images as often as makes them a third of all."""
+    times = max(1, round(len(labelled.labels) / (2 * len(train.labels))))
+    images = np.concatenate([np.tile(train.images, (times, 1, 1, 1)), labelled.images])
+    return LabelledImages(images, train.labels * times + labelled.labels)
+
+
+def _drawn_like(config: TrainingConfig, labels: Sequence[str]) -> LabelledImages | None:
+    """Return pictures of the labels' alphabet, if the training is to see any and they can be drawn."""
+    pictures = draw_like(labels, config.drawn, config.seed) if config.drawn else []
+    return fit_images(pictures, len(pictures), **_input(config)) if pictures else None
+
+
+def _input(config: TrainingConfig) -> dict[str, Any]:
+    return config.model_dump(include={"width", "height", "channels", "keep_proportions"})
 
 
 def _export(
@@ -148,7 +225,7 @@ def _export(
 
     def add_files(folder: Path) -> None:
         evaluation = evaluate(folder, validation)
-        metrics.update(_metrics(state, result, train, validation, evaluation, folder, destination))
+        metrics.update(metrics_of(state, result, train, validation, evaluation, folder, destination))
         metrics["crossval"] = [quotable(report) for report in reports]
         (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
@@ -160,25 +237,26 @@ def _export(
 
     export_folder(
         result.model,
-        _configs(state, train, validation),
+        configs_of(state, [*train, *validation]),
         {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
-        augmented_copies(_images(state.config, validation), state.config.seed),
+        augmented_copies(images_of(state.config, validation), state.config.seed),
         destination,
-        quantize_by=_images(state.config, train[:TYPICAL_IMAGES]).images if architecture.quantized else None,
+        quantize_by=images_of(state.config, train[:TYPICAL_IMAGES]).images if architecture.quantized else None,
         replace=state.exported,
         add_files=add_files,
     )
     return metrics
 
 
-def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> ModelConfigs:
+def configs_of(state: RunState, samples: Sequence[Sample]) -> ModelConfigs:
+    """Return what becomes `configs.yaml`, from a run and all of its images."""
     config = state.config
     return ModelConfigs(
         model_path=MODEL_FILE,
         vocab=state.vocab,
         height=config.height,
         width=config.width,
-        max_text_length=max(len(sample.label) for sample in [*train, *validation]),
+        max_text_length=max(len(sample.label) for sample in samples),
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         train_epochs=config.epochs,
@@ -186,10 +264,11 @@ def _configs(state: RunState, train: Sequence[Sample], validation: Sequence[Samp
         channels=config.channels,
         time_axis=get_architecture(config.architecture).time_axis,
         direction="rtl" if runs_right_to_left(state.vocab) else None,
+        keep_proportions=config.keep_proportions or None,
     )
 
 
-def _metrics(
+def metrics_of(
     state: RunState,
     result: FitResult,
     train: Sequence[Sample],
@@ -198,8 +277,10 @@ def _metrics(
     folder: Path,
     destination: Path,
 ) -> dict[str, Any]:
+    """Return the content of metrics.json, but for cross-validations."""
     model = ImageToTextModel(folder)
     return {
+        "crossval": [],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {
             "name": destination.absolute().parent.name,

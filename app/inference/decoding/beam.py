@@ -90,7 +90,8 @@ def search_texts(
         codec: the vocabulary and the blank.
         probabilities: (images, steps, classes), each step's summing to 1.
         temperature: divides the logits.
-        search: what is searched for; its constraint must allow a text of so many steps.
+        search: what is searched for. Where no text that its constraint allows fits the steps, the text is empty and
+            has confidence 0.
     """
     calibrated = with_temperature(probabilities, temperature).astype(np.float64)
     return [_search_image(codec, image, search) for image in calibrated]
@@ -98,6 +99,8 @@ def search_texts(
 
 def _search_image(codec: CtcCodec, probabilities: Floats, search: Search) -> Decoded:
     texts = most_probable_texts(codec, probabilities, search.constraint, width=BEAM_WIDTH)
+    if not texts:
+        return Decoded("", 0.0, ())
     spans = codec.align(probabilities, texts[0].text)
     return Decoded(texts[0].text, texts[0].confidence, spans, tuple(texts[: search.alternatives]))
 

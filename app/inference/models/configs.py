@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from app.inference.models.input_width import MULTIPLE, NARROWEST
 from app.shared.files import FileError, read_file
 
 CONFIGS_FILE = "configs.yaml"
@@ -66,6 +67,9 @@ class ModelConfigs(BaseModel):
     direction: Literal["rtl"] | None = None
     """"rtl": some characters run from right to left. The network puts characters out as they stand in the image, and
     answers have them as people type them. None: answers have them as they are put out."""
+    keep_proportions: bool | None = None
+    """Whether images are scaled to the height and keep their proportions, up to `width`; else all are resized to
+    width × height, as `mltu` does."""
     calibration: Calibration = Calibration()
 
     @model_validator(mode="after")
@@ -80,6 +84,8 @@ class ModelConfigs(BaseModel):
     def _check_size(self) -> "ModelConfigs":
         if self.height * self.width > MAX_INPUT_PIXELS:
             raise ValueError(f"height times width must be at most {MAX_INPUT_PIXELS:,} pixels")
+        if self.keep_proportions and (self.width % MULTIPLE or self.width < NARROWEST):
+            raise ValueError(f"with keep_proportions, width must be a multiple of {MULTIPLE} from {NARROWEST}")
         return self
 
 

@@ -18,6 +18,7 @@ from app.inference.decoding.boxes import Box, character_boxes
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
 from app.inference.images import Pixels, fit_to_input
 from app.inference.models.configs import CONFIGS_FILE, read_configs
+from app.inference.models.input_width import NARROWEST, proportional_width
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
 from app.shared.files import FileError, read_file
 from app.shared.stopwatch import Stopwatch
@@ -130,8 +131,9 @@ class ImageToTextModel(OnnxInferenceModel):
     Attributes:
         configs: the content of `configs.yaml`.
         codec: the vocabulary and the decoding.
-        width, height, channels: the input's size; pixels go in as raw 0…255.
-        steps: the output steps an image.
+        width, height, channels: the input's size, its widest where images keep their proportions; pixels go in as
+            raw 0…255.
+        steps: the output steps of an image as wide as the input.
         sums: see `model_sums`.
 
     Raises:
@@ -193,20 +195,23 @@ class ImageToTextModel(OnnxInferenceModel):
     ) -> Iterator[list[Decoded]]:
         remaining = iter(images)
         while group := [self._fit(image) for image in itertools.islice(remaining, GROUP_IMAGES)]:
-            network_input = self._to_batch(group)
-            watch.lap("decode", len(group))
-            starts = range(0, len(group), BATCH_IMAGES)
-            outputs = [self.run(network_input[start : start + BATCH_IMAGES]) for start in starts]
-            probabilities = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
-            watch.lap("run", len(group))
-            yield self._decode(probabilities, search)
+            texts: dict[int, Decoded] = {}
+            for places in _by_width(group):
+                network_input = self._to_batch([group[place] for place in places])
+                watch.lap("decode", len(places))
+                starts = range(0, len(places), BATCH_IMAGES)
+                outputs = [self.run(network_input[start : start + BATCH_IMAGES]) for start in starts]
+                probabilities = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+                watch.lap("run", len(places))
+                texts.update(zip(places, self._decode(probabilities, search), strict=True))
+            yield [texts[place] for place in range(len(group))]
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
-        """The network's output for images of any size: (images, steps, classes), not calibrated."""
+        """The network's output for images of one size: (images, steps, classes), not calibrated."""
         return self.run(self.prepare(images))
 
     def prepare(self, images: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
-        """The network's input for images of any size: resized, in the input's channels, layout and type."""
+        """The network's input for images of one size: resized, in the input's channels, layout and type."""
         return self._to_batch([self._fit(image) for image in images])
 
     def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
@@ -221,7 +226,8 @@ class ImageToTextModel(OnnxInferenceModel):
         boxes: Sequence[Box | None] = [None] * len(decoded.spans)
         if self.configs.time_axis == "width":
             height, width = shape[:2]
-            boxes = character_boxes(decoded.spans, steps=self.steps, width=width, height=height)
+            steps = self.steps * self._input_width(image_width=width, image_height=height) // self.width
+            boxes = character_boxes(decoded.spans, steps=steps, width=width, height=height)
         characters = [
             Character(character, confidence, box)
             for (character, confidence, _, _), box in zip(decoded.spans, boxes, strict=True)
@@ -229,10 +235,17 @@ class ImageToTextModel(OnnxInferenceModel):
         return Reading(decoded.text, decoded.confidence, tuple(characters), decoded.alternatives)
 
     def _fit(self, image: Pixels) -> Pixels:
-        return fit_to_input(image, width=self.width, height=self.height, channels=self.channels)
+        height, width = image.shape[:2]
+        columns = self._input_width(image_width=width, image_height=height)
+        return fit_to_input(image, width=columns, height=self.height, channels=self.channels)
+
+    def _input_width(self, *, image_width: int, image_height: int) -> int:
+        if not self.configs.keep_proportions:
+            return self.width
+        return proportional_width(image_width, image_height, input_height=self.height, widest=self.width)
 
     def _to_batch(self, fitted: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
-        batch = np.empty((len(fitted), self.height, self.width, self.channels), self.input_dtype)
+        batch = np.empty((len(fitted), *fitted[0].shape), self.input_dtype)
         for place, image in enumerate(fitted):
             batch[place] = image
         return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
@@ -248,9 +261,10 @@ class ImageToTextModel(OnnxInferenceModel):
         ):
             channels = self.configs.channels or depth
             fits = _fits(rows, self.height) and _fits(columns, self.width) and _fits(depth, channels)
+            fits = fits and not (self.configs.keep_proportions and isinstance(columns, int))
             if fits and channels in {1, 3}:
                 return channels_first, int(channels)
-        wanted = f"{self.width}×{self.height}" + (
+        wanted = f"{'any' if self.configs.keep_proportions else self.width}×{self.height}" + (
             f" with {self.configs.channels} channels" if self.configs.channels else ""
         )
         raise ModelError(f"configs.yaml says {wanted}, but {MODEL_FILE} takes {_shape_in_words(shape)}")
@@ -263,6 +277,8 @@ class ImageToTextModel(OnnxInferenceModel):
         try:
             output = self.run(self._to_batch([blank, noise]))
             alone = self.run(self._to_batch([noise]))
+            narrow = noise[:, :NARROWEST] if self.configs.keep_proportions else noise
+            narrow_output = self.run(self._to_batch([narrow]))
         except Exception as error:
             # ONNX Runtime raises a kind of its own for each fault and promises none.
             raise ModelError(f"{MODEL_FILE} fails on a batch of {self.width}×{self.height} images") from error
@@ -278,6 +294,8 @@ class ImageToTextModel(OnnxInferenceModel):
             )
         if output.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
             raise ModelError(f"{MODEL_FILE} must put out floats, but puts out {output.dtype}")
+        if narrow_output.shape[1] * self.width != output.shape[1] * narrow.shape[1]:
+            raise ModelError(f"{MODEL_FILE} must put out a step for every so many columns, whatever the width")
         if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
             raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
         return int(output.shape[1])
@@ -321,6 +339,14 @@ def _open_session(graph: bytes) -> ort.InferenceSession:
     except Exception as error:
         # ONNX Runtime raises a kind of its own for each fault and promises none.
         raise ModelError(f"{MODEL_FILE} is not an ONNX model that ONNX Runtime can load") from error
+
+
+def _by_width(images: Sequence[Pixels]) -> list[list[int]]:
+    """Return the places of the images of each width."""
+    widths: dict[int, list[int]] = {}
+    for place, image in enumerate(images):
+        widths.setdefault(image.shape[1], []).append(place)
+    return list(widths.values())
 
 
 def _fits(axis: int | str | None, size: int | str | None) -> bool:

@@ -1,14 +1,13 @@
 """The network's input follows the images."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from training.data.dataset import Sample
-from training.data.input_size import with_input_size
+from training.data.input_size import input_size
 
 
 def images(folder: Path, *sizes: tuple[int, int], label: str = "abcd") -> list[Sample]:
@@ -21,9 +20,11 @@ def images(folder: Path, *sizes: tuple[int, int], label: str = "abcd") -> list[S
     return samples
 
 
-def size(samples: list[Sample], **options: Any) -> tuple[int, int]:
-    filled = with_input_size(samples, options)
-    return filled["width"], filled["height"]
+def size(
+    samples: list[Sample], height: int = 50, width: int | None = None, *, open_width: bool = False
+) -> tuple[int, int]:
+    chosen = input_size(samples, height=height, width=width, open_width=open_width)
+    return chosen["width"], chosen["height"]
 
 
 def test_images_keep_their_shape_at_a_height_of_fifty_pixels(tmp_path: Path) -> None:
@@ -43,9 +44,17 @@ def test_the_longest_label_has_room(tmp_path: Path) -> None:
 def test_what_is_given_stays(tmp_path: Path) -> None:
     samples = images(tmp_path, (160, 60))
     assert size(samples, width=96, height=32) == (96, 32)
-    assert size(samples, width=96) == (96, 50)
     assert size(samples, height=60) == (160, 60)
-    assert with_input_size(samples, {"epochs": 3, "width": None})["epochs"] == 3
+
+
+def test_images_of_different_shapes_keep_their_proportions_where_the_network_takes_any_width(tmp_path: Path) -> None:
+    varied = images(tmp_path, (140, 80), (400, 80), (780, 80))
+    assert input_size(varied, height=48, width=None, open_width=True)["keep_proportions"]
+    assert not input_size(varied, height=48, width=None, open_width=False)["keep_proportions"]
+    assert not input_size(varied, height=48, width=200, open_width=True)["keep_proportions"]
+    assert size(varied, 48, open_width=True)[0] % 8 == 0
+    alike = images(tmp_path, (200, 50), (205, 50))
+    assert not input_size(alike, height=48, width=None, open_width=True)["keep_proportions"]
 
 
 @pytest.mark.parametrize(("shape", "width"), [((8, 50), 48), ((5000, 50), 2048)])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -30,17 +29,17 @@ def drawn(text: str) -> Pixels:
 
 def test_the_text_with_the_most_probability_over_all_views_is_read() -> None:
     image = drawn("b5wn6")
-    ((text, probability),) = read_views(cast(ImageToTextModel, Doubtful(image)), [image])
+    ((text, probability),) = read_views(Doubtful(image).predict, [image])
     assert text == "right"
     assert probability == pytest.approx(0.5 * (VIEWS - 1) / VIEWS)
 
 
 def test_of_no_images_there_are_no_readings() -> None:
-    assert read_views(cast(ImageToTextModel, Doubtful(drawn("b5wn6"))), []) == []
+    assert read_views(Doubtful(drawn("b5wn6")).predict, []) == []
 
 
 def test_the_shipped_model_reads_the_same_in_views(shipped_model: Path, samples: dict[str, bytes]) -> None:
-    readings = read_views(ImageToTextModel(shipped_model), [decode_image(image) for image in samples.values()])
+    readings = read_views(ImageToTextModel(shipped_model).predict, [decode_image(image) for image in samples.values()])
     assert [text for text, _ in readings] == list(samples)
     assert all(0.9 < confidence <= 1 for _, confidence in readings)
 

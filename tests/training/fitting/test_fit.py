@@ -2,17 +2,22 @@
 
 import itertools
 import math
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from training.fitting.callbacks import AugmentationRamp, OneCycle, TrainingBatches
+from app.inference.decoding.ctc import CtcCodec
+from training.data.dataset import LabelledImages
+from training.fitting.batches import TrainingBatches
+from training.fitting.callbacks import AugmentationRamp
 from training.fitting.config import resolve_config
 from training.fitting.fit import CtcLoss
+from training.fitting.schedules import OneCycle, Trapezoid
 from training.networks import architecture_names, get_architecture
 
-SIZE = {"width": 200, "height": 50}
+SIZE = {"architecture": "conv_ctc", "width": 200, "height": 50}
 
 
 def brute_force_loss(logits: np.ndarray, label: list[int], blank: int) -> float:
@@ -34,6 +39,15 @@ def test_the_ctc_loss_is_the_sum_over_all_alignments(label: list[int]) -> None:
     assert float(loss) == pytest.approx(brute_force_loss(logits, label, blank=2), rel=1e-4)
 
 
+@pytest.mark.parametrize("blank", [0, 2])
+def test_an_image_without_text_should_read_as_blanks_alone(blank: int) -> None:
+    logits = np.random.default_rng(3).normal(0, 2, (2, 5, 3)).astype(np.float32)
+    labels = np.array([[blank, blank], [1, blank]], np.int32)
+    empty, one = CtcLoss(blank)(labels[:1], logits[:1]), CtcLoss(blank)(labels[1:], logits[1:])
+    assert float(empty) == pytest.approx(brute_force_loss(logits[0], [], blank), rel=1e-4)
+    assert float(one) == pytest.approx(brute_force_loss(logits[1], [1], blank), rel=1e-4)
+
+
 def test_one_cycle_rises_for_a_quarter_and_falls_for_the_rest() -> None:
     schedule = OneCycle(peak=2e-3, total_steps=1000)
     rates = np.array([float(schedule(step)) for step in range(0, 1001, 10)])
@@ -44,15 +58,32 @@ def test_one_cycle_rises_for_a_quarter_and_falls_for_the_rest() -> None:
     assert rates[-1] < 1e-6
 
 
+def test_a_trapezoid_rises_stays_and_falls_in_the_last_quarter() -> None:
+    schedule = Trapezoid(peak=2e-3, total_steps=1000)
+    rates = np.array([float(schedule(step)) for step in range(0, 1001, 10)])
+    assert (np.diff(rates[:5]) > 0).all()
+    assert rates[5:75] == pytest.approx(2e-3)
+    assert (np.diff(rates[76:]) < 0).all()
+    assert rates[-1] < 1e-6
+
+
+def training_batches(
+    count: int, drawn: LabelledImages | None = None, vocab: str = "abcdefghij", **options: Any
+) -> TrainingBatches:
+    """Batches of images of one pixel each, whose value is the class of their label."""
+    config = resolve_config(count, {"architecture": "conv_ctc", "width": 8, "height": 8, "batch_size": 4} | options)
+    images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
+    return TrainingBatches(config, LabelledImages(images, list(vocab[:count])), CtcCodec(vocab), drawn)
+
+
 def test_an_epoch_holds_every_image_once_in_an_order_of_its_own() -> None:
-    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    labels = np.arange(10, dtype=np.int32).reshape(10, 1)
-    batches = TrainingBatches(images, labels, batch_size=4, seed=0)
+    batches = training_batches(10)
     epochs = []
     for epoch in range(2):
         batches.epoch = epoch
         served = list(batches())
         assert [len(batch) for batch, _ in served] == [4, 4, 2]
+        assert batches.steps == 3
         for batch, label in served:
             np.testing.assert_array_equal(batch.ravel(), label.ravel())
         epochs.append(np.concatenate([label.ravel() for _, label in served]).tolist())
@@ -62,9 +93,26 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own() -> None:
     assert np.concatenate([label.ravel() for _, label in batches()]).tolist() == epochs[0]
 
 
+def test_few_images_are_gone_over_several_times_an_epoch() -> None:
+    batches = training_batches(10, passes=3)
+    served = [label.ravel().tolist() for _, label in batches()]
+    assert len(served) == batches.steps == 9
+    assert sorted(itertools.chain.from_iterable(served)) == sorted([*range(10)] * 3)
+
+
+def test_half_of_each_batch_is_drawn_where_there_are_drawn_images() -> None:
+    drawn = LabelledImages(np.full((3, 1, 1, 1), 255, np.uint8), ["j", "j", "j"])
+    for images, labels in training_batches(9, drawn)():
+        half = len(images) // 2
+        assert (images[half:] == 255).all()
+        assert (labels[half:] == 9).all()
+        np.testing.assert_array_equal(images[:half].ravel(), labels[:half].ravel())
+
+
 def test_augmentation_rises_within_a_tenth_of_the_epochs_once_the_network_reads() -> None:
-    batches = TrainingBatches(np.zeros((4, 1, 1, 1), np.uint8), np.zeros((4, 1), np.int32), batch_size=4, seed=0)
-    ramp = AugmentationRamp(batches, label_length=5.0, epochs=40)
+    batches = training_batches(1)
+    batches.label_length = 5.0
+    ramp = AugmentationRamp(batches, epochs=40)
     strengths = []
     for epoch, loss in enumerate([20.0, 2.6, 2.4, 9.0, 9.0, 9.0, 9.0]):
         logs = {"loss": loss}
@@ -87,6 +135,14 @@ class TestArchitectures:
         assert logits.shape == (2, model.output_shape[1], 20)
         assert not np.allclose(logits.sum(axis=2), 1)
 
+    @pytest.mark.parametrize("name", [name for name in architecture_names() if get_architecture(name).open_width])
+    def test_with_an_open_width_put_out_a_step_for_four_columns(self, name: str) -> None:
+        architecture = get_architecture(name)
+        model = architecture.build((architecture.height, None, architecture.channels), 20)
+        for width in (32, 200, 480):
+            image = np.zeros((1, architecture.height, width, architecture.channels), np.uint8)
+            assert model(image).shape == (1, width // 4, 20)
+
     def test_include_the_tutorials_own_with_as_many_weights(self) -> None:
         assert get_architecture("resnet_blstm").build((50, 200, 3), 20).count_params() == 469_492
 
@@ -103,6 +159,7 @@ class TestTheDefaults:
 
     def test_start_from_the_shipped_weights_where_there_are_any(self) -> None:
         assert resolve_config(842, SIZE).init == "shipped"
+        assert resolve_config(842, SIZE | {"architecture": None}).init == "shipped"
         assert resolve_config(842, SIZE | {"architecture": "resnet_blstm"}).init == "none"
 
     @pytest.mark.parametrize("init", ["shipped", "runs/captcha/202611231200"])

@@ -1,0 +1,74 @@
+"""Pre-training the general model: pretrain."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.shared.command_line import typed
+from training.commands.common import INTERRUPTED, err, fail, out
+from training.commands.progress import training_progress
+from training.fitting.backend import load_tensorflow
+
+DEFAULT_IMAGES = 800_000
+
+
+def pretrain(
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The model folder to make.", show_default="model_store/general/YYYYMMDDHHMM"),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The file of weights to start trainings from.", show_default="runs/pretrain/weights.npz"),
+    ] = None,
+    fonts: Annotated[
+        list[Path] | None, typer.Option(help="A folder of typefaces besides the system's; can be repeated.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="How many to draw and learn from.")] = DEFAULT_IMAGES,
+    processes: Annotated[int, typer.Option(min=1, help="That draw.")] = 1,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/pretrain")
+    ] = None,
+) -> None:
+    """Train the general model, from which other trainings start, on pictures drawn in all installed typefaces.
+
+    Interrupted, the same command goes on where it was.
+    """
+    load_tensorflow()
+    from training.drawing.texts import ALPHABET
+    from training.drawing.typefaces import find_typefaces
+    from training.exporting.export import ExportError
+    from training.fitting.run import RunFolder
+    from training.pipeline.pretrain import pretrain as run_pretraining
+    from training.pipeline.pretrain import pretraining_state
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_dir = run_dir or runs() / "pretrain"
+    weights = weights or run_dir / "weights.npz"
+    run = RunFolder(run_dir)
+    typefaces = find_typefaces(ALPHABET, fonts or ())
+    out.print(f"{len(typefaces)} typefaces found")
+    version = datetime.now(UTC).strftime("%Y%m%d%H%M")
+    state = pretraining_state(typed("training"), images, typefaces, output or model_store() / "general" / version)
+    if run.state_file.exists():
+        before = run.read_state()
+        if before.data_sha256 != state.data_sha256:
+            fail(f"{run_dir} was begun with other typefaces; install those, or name another --run-dir.")
+        state = state.model_copy(update={"output": before.output if output is None else str(output)})
+    run_dir.mkdir(parents=True, exist_ok=True)
+    weights.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
+    run.write_state(state)
+    try:
+        with training_progress(out, state.config.epochs, run.epochs_done()) as progress:
+            result = run_pretraining(run, typefaces, processes, weights, progress.on_epoch)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on where it was")
+        raise typer.Exit(INTERRUPTED) from None
+    except (ExportError, OSError) as error:
+        fail(error)
+    wer = result.history[result.best_epoch - 1]["val_wer"]
+    out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")
+    out.print(f"[green]written:[/] {state.output} and {weights}")

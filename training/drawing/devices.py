@@ -1,0 +1,238 @@
+"""Things that show numbers: displays of segments and dots, drums of digits, and plates."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.drawing.layers import (
+    Colour,
+    Layer,
+    Mask,
+    Picture,
+    contrasting_colour,
+    empty_layer,
+    lay_over,
+    random_colour,
+    set_ink,
+)
+from training.drawing.typefaces import SIZES, Typeface, glyph
+
+_SEGMENTS = {
+    "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc", "5": "afgcd", "6": "afgedc", "7": "abc",
+    "8": "abcdefg", "9": "abcdfg", "-": "g",
+}  # fmt: skip
+"""The lit segments of each character: a on top, then clockwise, g in the middle."""
+
+
+def segment_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
+    """Draw a number of seven segments, which leans, glows and shows what is unlit as it may.
+
+    Args:
+        text: digits, "-", ".", "," and ":".
+        face: of the small unit that may stand behind the number, and is no part of the text.
+        height: of the digits, in pixels.
+        rng: the source of randomness.
+    """
+    ground = _display_colour(rng)
+    colour = contrasting_colour(ground, float(rng.choice([25, 45, 70])), rng)
+    width, thick = height * rng.uniform(0.4, 0.68), height * rng.uniform(0.07, 0.17)
+    gap, cut = height * rng.uniform(0.1, 0.45), rng.uniform(0.02, 0.12) * thick
+    lean = height * rng.uniform(0, 0.18)
+    margins = (rng.uniform(0.02, 0.5, 4) * height).astype(int)
+    ghost = np.float32(rng.uniform(0, 0.22) if rng.random() < 0.4 else 0)
+    layer = empty_layer(
+        height + margins[0] + margins[1], int(len(text) * (width + gap) + margins[2] + margins[3] + lean)
+    )
+    x = margins[2] + lean
+    for character in text:
+        lit, unlit = _segments(character, height, width, thick, cut)
+        inside = character in ".,"  # points stand between digits, which need no more room for them
+        left = round(x - 0.7 * gap if inside else x)
+        set_ink(layer, unlit * ghost, left, int(margins[0]), colour)
+        set_ink(layer, lit, left, int(margins[0]), colour)
+        x += 0.2 * gap if inside else lit.shape[1] + gap
+    if lean:
+        matrix = np.array([[1, -lean / height, lean * (margins[0] / height)], [0, 1, 0]])
+        layer = cv2.warpAffine(layer, matrix, (layer.shape[1], layer.shape[0]))
+    layer = layer[:, : max(8, round(x - gap + margins[3]))]
+    if rng.random() < 0.25:
+        layer = np.hstack([layer, _unit(face, layer.shape[0], height, colour, rng)])
+    return _on_plate(layer, ground, rng)
+
+
+def _display_colour(rng: np.random.Generator) -> Colour:
+    """Return a display's ground: dark, or grey, or as strong a colour as lamps have."""
+    kind = rng.random()
+    if kind < 0.35:
+        return random_colour(rng) * np.float32(0.25)
+    if kind < 0.6:
+        return np.clip(rng.uniform(90, 220) + rng.normal(0, 15, 3), 0, 255).astype(np.float32)
+    hue = np.array([[[rng.integers(180), rng.integers(90, 256), rng.integers(110, 256)]]], np.uint8)
+    return cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0].astype(np.float32)
+
+
+def _unit(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
+    """Draw a small unit of measurement at the height of the number's foot or head."""
+    letters = [
+        glyph(face, letter, SIZES[0], smooth=True).mask for letter in str(rng.choice(["kWh", "kW", "m3", "V", "A"]))
+    ]
+    scale = height * rng.uniform(0.2, 0.4) / SIZES[0]
+    small = [cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for mask in letters]
+    layer = empty_layer(rows, sum(mask.shape[1] + 1 for mask in small) + height // 4)
+    foot, x = int(rows * rng.uniform(0.45, 0.95)), 0
+    for mask in small:
+        set_ink(layer, _coverage(mask), x, foot - mask.shape[0], colour)
+        x += mask.shape[1] + 1
+    return layer
+
+
+def _segments(character: str, height: int, width: float, thick: float, cut: float) -> tuple[Mask, Mask]:
+    """Return what is lit and what could be."""
+    columns = round(thick * 1.2) if character in ".,:" else round(width)
+    lit, unlit = (np.zeros((height, max(2, columns)), np.uint8) for _ in range(2))
+    if character in ".,":
+        cv2.circle(lit, (columns // 2, round(height - thick / 2)), max(1, round(thick * 0.6)), 255, -1, cv2.LINE_AA)
+    elif character == ":":
+        for y in (0.3, 0.7):
+            cv2.circle(lit, (columns // 2, round(height * y)), max(1, round(thick * 0.6)), 255, -1, cv2.LINE_AA)
+    else:
+        for name, polygon in _polygons(height, width, thick, cut).items():
+            for mask in (lit, unlit) if name in _SEGMENTS[character] else (unlit,):
+                cv2.fillPoly(mask, [np.round(np.array(polygon) * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
+    return _coverage(lit), _coverage(unlit)
+
+
+def _coverage(drawn: NDArray[np.uint8]) -> Mask:
+    return drawn.astype(np.float32) / np.float32(255)
+
+
+def _polygons(height: int, width: float, thick: float, cut: float) -> dict[str, list[tuple[float, float]]]:
+    """Return the corners of each segment in pixels: bars with pointed ends, a little apart."""
+    half, right, bottom, middle = thick / 2, width - 1, height - 1, (height - 1) / 2
+
+    def across(y: float) -> list[tuple[float, float]]:
+        a, b = half + cut, right - half - cut
+        return [(a, y), (a + half, y - half), (b - half, y - half), (b, y), (b - half, y + half), (a + half, y + half)]
+
+    def down(x: float, top: float, end: float) -> list[tuple[float, float]]:
+        a, b = top + cut, end - cut
+        return [(x, a), (x + half, a + half), (x + half, b - half), (x, b), (x - half, b - half), (x - half, a + half)]
+
+    top, low = half, bottom - half
+    return {
+        "a": across(top), "g": across(middle), "d": across(low),
+        "f": down(half, top, middle), "b": down(right - half, top, middle),
+        "e": down(half, middle, low), "c": down(right - half, middle, low),
+    }  # fmt: skip
+
+
+def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
+    """Draw a text of round or square dots, as panels and old printers do."""
+    size = SIZES[0]
+    glyphs = [glyph(face, character, size, smooth=True) for character in text]
+    rows = int(rng.integers(9, 14))
+    top = min(drawn.top for drawn in glyphs)
+    bottom = max(drawn.top + drawn.mask.shape[0] for drawn in glyphs)
+    line = empty_layer(bottom - top, int(sum(drawn.mask.shape[1] + 3 for drawn in glyphs)))
+    x = 0
+    for drawn in glyphs:
+        set_ink(line, _coverage(drawn.mask), x, drawn.top - top, np.zeros(3, np.float32))
+        x += drawn.mask.shape[1] + 3
+    columns = max(4, round(line.shape[1] * rows / line.shape[0]))
+    lit = cv2.resize(line[:, :, 3], (columns, rows), interpolation=cv2.INTER_AREA) > 0.4
+    pitch = max(2, round(height / rows))
+    dot = np.zeros((pitch, pitch), np.float32)
+    radius = pitch * rng.uniform(0.3, 0.55)
+    y, x_ = np.indices((pitch, pitch)) - (pitch - 1) / 2
+    dot[:] = np.clip(radius + 0.5 - np.hypot(x_, y), 0, 1) if rng.random() < 0.7 else 1
+    mask = np.kron(lit.astype(np.float32), dot)
+    ground = random_colour(rng) * np.float32(0.3 if rng.random() < 0.6 else 1)
+    margin = int(rng.uniform(0.1, 0.5) * mask.shape[0])
+    layer = empty_layer(mask.shape[0] + 2 * margin, mask.shape[1] + 2 * margin)
+    set_ink(layer, mask.astype(np.float32), margin, margin, contrasting_colour(ground, 70, rng))
+    return _on_plate(layer, ground, rng)
+
+
+def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
+    """Draw a counter of number drums: each digit in a window, the last one often between two.
+
+    Args:
+        text: digits; the last is that of which more is seen.
+        face: of the digits.
+        height: of a window, in pixels.
+        rng: the source of randomness.
+    """
+    dark = rng.random() < 0.4
+    drum = np.float32(rng.uniform(10, 60) if dark else rng.uniform(120, 245)) + rng.normal(0, 8, 3).astype(np.float32)
+    colour = contrasting_colour(drum, 80, rng)
+    frame = np.clip(drum * np.float32(rng.uniform(0.2, 1.1)) + rng.uniform(-30, 30), 0, 255).astype(np.float32)
+    width, gap = round(height * rng.uniform(0.5, 0.85)), round(height * rng.uniform(0.03, 0.4))
+    fraction = int(rng.integers(0, 3)) if rng.random() < 0.3 else 0  # the last drums in red, as gas meters have
+    pitch = height * rng.uniform(0.7, 1.05)  # from one digit to the next on the drum: of both neighbours a part is seen
+    size = pitch * rng.uniform(0.7, 1.15)
+    windows = []
+    for place, character in enumerate(text):
+        last = place == len(text) - 1
+        turned = rng.uniform(-0.45, 0.45) if last and rng.random() < 0.7 else rng.normal(0, 0.05)
+        red = place >= len(text) - fraction
+        ground = np.array([30, 30, 170], np.float32) if red else drum
+        ink = np.full(3, 235, np.float32) if red else colour
+        windows.append(_window(character, turned * pitch, face, (height, width), (size, pitch), ground, ink))
+    pad = int(rng.integers(0, height // 3 + 1))
+    picture = np.empty((height + 2 * pad, len(text) * (width + gap) - gap + 2 * pad, 3), np.float32)
+    picture[:] = frame
+    for place, window in enumerate(windows):
+        x = pad + place * (width + gap)
+        picture[pad : pad + height, x : x + width] = window
+        if rng.random() < 0.7:
+            edge = (frame * 0.5).tolist()
+            cv2.rectangle(picture, (x, pad), (x + width - 1, pad + height - 1), edge, max(1, height // 30))
+    return picture
+
+
+def _window(
+    character: str,
+    turned: float,
+    face: Typeface,
+    shape: tuple[int, int],
+    type_size: tuple[float, float],
+    ground: Colour,
+    ink: Colour,
+) -> Picture:
+    """Draw what is seen of a drum that has turned on by so many pixels; its digits have a size and a pitch."""
+    height, width = shape
+    size, pitch = type_size
+    source = next((known for known in SIZES if known >= size), SIZES[-1])
+    layer = empty_layer(height, width)
+    digit = int(character)
+    for step in (-1, 0, 1):
+        mask = glyph(face, str((digit + step) % 10), source, smooth=True).mask
+        scale = size / source
+        tile = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        y = height / 2 + step * pitch - turned - tile.shape[0] / 2
+        set_ink(layer, _coverage(tile), round((width - tile.shape[1]) / 2), round(y), ink)
+    bulge = 1 - 0.45 * np.abs(np.linspace(-1, 1, height, dtype=np.float32)) ** 2
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:] = ground
+    return lay_over(picture, layer) * bulge.astype(np.float32)[:, np.newaxis, np.newaxis]
+
+
+def framed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Put a border of one colour around a picture, as plates and labels have."""
+    thickness = int(rng.integers(1, max(2, picture.shape[0] // 10 + 1)))
+    outer = int(rng.integers(0, thickness * 2 + 1))
+    for width in (thickness, outer):
+        colour = random_colour(rng).tolist()
+        picture = cv2.copyMakeBorder(picture, width, width, width, width, cv2.BORDER_CONSTANT, value=colour)
+    return picture
+
+
+def _on_plate(layer: Layer, ground: Colour, rng: np.random.Generator) -> Picture:
+    """Lay a display's digits over its ground, with the shadow that liquid crystals throw."""
+    picture = np.empty((*layer.shape[:2], 3), np.float32)
+    picture[:] = ground
+    if rng.random() < 0.35:
+        shift = int(rng.integers(1, 4))
+        shadow = np.roll(layer[:, :, 3:], (shift, shift), (0, 1))
+        picture = picture * (1 - np.float32(0.25) * shadow)
+    return lay_over(picture, layer)

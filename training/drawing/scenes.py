@@ -1,0 +1,136 @@
+"""Draws pictures of short text of every kind that people bring: what the general model learns from."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.drawing.clutter import add_clutter
+from training.drawing.damage import spoil, warp
+from training.drawing.devices import dot_display, drums, framed, segment_display
+from training.drawing.grounds import ground_of, random_base
+from training.drawing.layers import Layer, Picture, contrasting_colour, empty_layer, lay_over
+from training.drawing.setting import random_inks, random_setting, set_text
+from training.drawing.texts import random_digits, random_reading, random_text
+from training.drawing.typefaces import Typeface
+
+HEIGHTS = (18, 90)
+WIDEST = 400
+"""Pixels of a text; one that is longer is drawn smaller."""
+CAP_HEIGHT = 0.72
+"""Of most typefaces, of an em."""
+_EMPTY, _DEVICE, _SPOILT = 0.03, 0.2, 0.65
+
+Item = TypeVar("Item")
+Families = Sequence[Sequence[Typeface]]
+
+
+def draw_scene(
+    families: Families, rng: np.random.Generator, text: str | None = None, difficulty: float = 1.0
+) -> tuple[NDArray[np.uint8], str]:
+    """Draw a picture of a text.
+
+    Args:
+        families: typefaces to draw with, by family; each has all characters.
+        rng: the source of randomness; the same state gives the same picture.
+        text: what the picture says; without it a random text, which may be none at all.
+        difficulty: 0…1, how many pictures are warped, cluttered or damaged.
+
+    Returns:
+        uint8 (height, width, 3), blue, green, red; and the text.
+    """
+    height = round(float(np.exp(rng.uniform(*np.log(HEIGHTS)))))
+    kind = rng.random() if text is None else 1.0
+    if kind < _EMPTY:
+        picture, text = _without_text(height, families, rng), ""
+    elif kind < _EMPTY + _DEVICE:
+        picture, text = _device(height, families, rng)
+    else:
+        text = text or random_text(rng)
+        picture = _lettered(text, height, families, rng, difficulty)
+    picture = spoil(picture, rng) if rng.random() < _SPOILT * difficulty else np.clip(picture, 0, 255)
+    return np.round(picture).astype(np.uint8), text
+
+
+def _lettered(text: str, height: int, families: Families, rng: np.random.Generator, difficulty: float) -> Picture:
+    """Draw letters on a ground, with clutter behind or before them."""
+    face = _face(families, text, rng)
+    mixed = rng.random() < 0.2
+    faces = [_face(families, character, rng) if mixed else face for character in text]
+    fill = rng.uniform(0.45, 0.98)
+    base = random_base(rng)
+    inks = random_inks(len(text), base, float(rng.choice([40, 70, 100])), rng)
+    layer = set_text(text, faces, random_setting(height * fill / CAP_HEIGHT, rng), inks, rng)
+    layer = _fitted(layer, height, rng)
+    margins = rng.uniform(0, 0.5, 2) * height if rng.random() < 0.8 else rng.uniform(0, 2, 2) * height
+    width = max(12, int(layer.shape[1] + margins.sum()))
+    whole = empty_layer(height, width)
+    _place(whole, layer, round(margins[0]), rng)
+    ground = ground_of(base, height, width, rng)
+    # The inks themselves are not known here: clutter is of like contrast.
+    colours = [contrasting_colour(base, 60, rng) for _ in range(2)]
+    hidden, behind = rng.random() < 0.65 * difficulty, rng.random() < 0.25
+    if hidden and behind:
+        ground = add_clutter(ground, colours, faces, rng)
+    picture = lay_over(ground, warp(whole, rng) if rng.random() < 0.5 * difficulty else whole)
+    if hidden and not behind:
+        picture = add_clutter(picture, colours, faces, rng)
+    return framed(picture, rng) if rng.random() < 0.12 else picture
+
+
+def _place(whole: Layer, layer: Layer, left: int, rng: np.random.Generator) -> None:
+    """Put a text into a layer: in the middle or off it, at times cut off by its edge."""
+    room = whole.shape[0] - layer.shape[0]
+    top = round(room * (0.5 if rng.random() < 0.4 else rng.uniform(0, 1)))
+    if rng.random() < 0.06:
+        top += round(rng.uniform(-0.15, 0.15) * layer.shape[0])
+    rows = slice(max(0, top), min(whole.shape[0], top + layer.shape[0]))
+    part = whole[rows, left : left + layer.shape[1]]
+    part[:] = layer[rows.start - top : rows.stop - top, : part.shape[1]]
+
+
+def _fitted(layer: Layer, height: int, rng: np.random.Generator) -> Layer:
+    """Make a text smaller where it is too high or too wide."""
+    scale = min(1.0, height * rng.uniform(0.85, 1.0) / layer.shape[0], WIDEST / layer.shape[1])
+    if scale > 0.98:
+        return layer if layer.shape[0] <= height else layer[:height]
+    size = (max(4, int(layer.shape[1] * scale)), max(4, int(layer.shape[0] * scale)))
+    return np.asarray(cv2.resize(layer, size, interpolation=cv2.INTER_AREA))
+
+
+def _device(height: int, families: Families, rng: np.random.Generator) -> tuple[Picture, str]:
+    kind = rng.random()
+    if kind < 0.5:
+        text = random_reading(rng)
+        return segment_display(text, _face(families, "kWhm3VA", rng), max(16, round(height * 0.8)), rng), text
+    if kind < 0.6:
+        text = random_text(rng)[:9]
+        return dot_display(text, _face(families, text, rng), max(16, round(height * 0.8)), rng), text
+    text = random_digits(rng, 3, 8)
+    picture = drums(text, _face(families, text, rng), max(18, round(height * 0.85)), rng)
+    return (framed(picture, rng) if rng.random() < 0.2 else picture), text
+
+
+def _without_text(height: int, families: Families, rng: np.random.Generator) -> Picture:
+    """Draw a ground and clutter alone."""
+    base = random_base(rng)
+    picture = ground_of(base, height, int(height * rng.uniform(1, 6)), rng)
+    if rng.random() < 0.3:
+        return picture
+    colours = [contrasting_colour(base, 60, rng) for _ in range(2)]
+    return add_clutter(picture, colours, [_face(families, "x", rng)], rng)
+
+
+def _face(families: Families, text: str, rng: np.random.Generator) -> Typeface:
+    """Return a typeface that has the characters of a text: each family is as likely as any other."""
+    for _ in range(100):
+        face = _any(_any(families, rng), rng)
+        if set(text) <= set(face.characters):
+            return face
+    raise ValueError(f"no typeface has all of {text!r}")
+
+
+def _any(items: Sequence[Item], rng: np.random.Generator) -> Item:
+    return items[int(rng.integers(len(items)))]

@@ -1,0 +1,100 @@
+"""Drawn pictures in batches of one size, drawn by processes of their own."""
+
+import itertools
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.images import fit_to_input
+from training.drawing.scenes import draw_scene
+from training.drawing.typefaces import Typeface, by_family
+
+CHUNK = 512
+"""Pictures that are drawn at a time, sorted by their shapes and cut into batches."""
+EASY_IMAGES = 120_000
+"""The first pictures are easy ones, which grow harder: so CTC begins to read early."""
+WIDTH_STEP = 16
+NARROWEST, WIDEST = 48, 480
+COLUMNS_A_STEP = 4
+
+
+class Drawn(NamedTuple):
+    """Pictures of one size with their texts: uint8 (pictures, height, width, 3)."""
+
+    images: NDArray[np.uint8]
+    labels: list[str]
+
+
+class Artists:
+    """Processes that draw chunks of pictures."""
+
+    def __init__(self, pool: ProcessPoolExecutor, height: int, size: int, seed: int) -> None:
+        self._pool, self._height, self._size, self._seed = pool, height, size, seed
+
+    def draw(self, chunks: range) -> Iterator[Drawn]:
+        """Yield the batches of some chunks, which are drawn a little ahead."""
+        ahead: deque[Future[list[Drawn]]] = deque()
+        for number in chunks:
+            ahead.append(self._pool.submit(_draw_chunk, [self._seed, number], self._height, self._size))
+            if len(ahead) > 3:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
+
+
+@contextmanager
+def artists(typefaces: Sequence[Typeface], *, height: int, size: int, seed: int, processes: int) -> Iterator[Artists]:
+    """Start processes that draw, and end them with the block.
+
+    Args:
+        typefaces: to draw with.
+        height: that all pictures are brought to, in pixels.
+        size: pictures a batch; divides `CHUNK`.
+        seed: the same one gives the same pictures, whatever the number of processes.
+        processes: that draw.
+    """
+    # Not forked: TensorFlow's threads would be left behind locked.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_start, initargs=(typefaces,)) as pool:
+        try:
+            yield Artists(pool, height, size, seed)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_families: list[list[Typeface]] = []
+
+
+def _start(typefaces: Sequence[Typeface]) -> None:
+    cv2.setNumThreads(1)
+    _families[:] = by_family(typefaces)
+
+
+def _draw_chunk(seed: Sequence[int], height: int, size: int) -> list[Drawn]:
+    rng = np.random.default_rng(seed)
+    difficulty = min(1.0, seed[1] * CHUNK / EASY_IMAGES)
+    pictures = [draw_scene(_families, rng, difficulty=difficulty) for _ in range(CHUNK)]
+    pictures.sort(key=lambda drawn: drawn[0].shape[1] / drawn[0].shape[0])
+    batches = [_batch(pictures[at : at + size], height) for at in range(0, CHUNK, size)]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def _batch(pictures: Sequence[tuple[NDArray[np.uint8], str]], height: int) -> Drawn:
+    """Bring pictures of about one shape to one size."""
+    widths = [image.shape[1] * height / image.shape[0] for image, _ in pictures]
+    needed = max(COLUMNS_A_STEP * _steps_needed(label) for _, label in pictures)
+    width = WIDTH_STEP * round(min(max(float(np.mean(widths)), needed, NARROWEST), WIDEST) / WIDTH_STEP)
+    images = [fit_to_input(image, width=width, height=height, channels=3) for image, _ in pictures]
+    return Drawn(np.stack(images), [label for _, label in pictures])
+
+
+def _steps_needed(label: str) -> int:
+    """Return how many steps CTC needs: one for each character, one more between equal ones, and one to spare."""
+    return len(label) + sum(a == b for a, b in itertools.pairwise(label)) + 1

@@ -1,0 +1,176 @@
+"""Typefaces to draw with: those that are installed, sorted by family, and their glyphs as small masks."""
+
+import functools
+import logging
+import string
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import matplotlib
+import numpy as np
+from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib.ttCollection import TTCollection
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+logging.getLogger("fontTools").setLevel(logging.CRITICAL)  # it warns of faults that harm nobody here
+
+SYSTEM_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
+"""Where Linux distributions keep typefaces."""
+SUFFIXES = {".ttf", ".otf", ".ttc", ".woff"}
+LATIN = string.digits + string.ascii_uppercase + string.ascii_lowercase
+PRINTABLE = set(string.printable + "×÷")
+"""What not every typeface of Latin letters has, and need not have."""
+SIZES = (18, 28, 44, 68)
+"""Pixels an em; a glyph is scaled down from the next larger one, so that it is never sampled too coarsely."""
+_TEMPLATE = 16
+_LEAST_TYPICAL = 0.45
+"""The share of letters that must resemble the same letter of other typefaces: less is a face of symbols."""
+
+
+class Typeface(NamedTuple):
+    """One face of a font file."""
+
+    path: str
+    number: int
+    """Of the face within the file."""
+    family: str
+    characters: str
+    """Of the alphabet that was asked for, those that it has."""
+
+
+class Glyph(NamedTuple):
+    """One drawn character.
+
+    Attributes:
+        mask: uint8 (height, width), 255 where there is ink, cropped to it.
+        left: of the mask, in pixels from the pen.
+        top: of the mask, in pixels below the baseline; negative above it.
+        advance: how far the pen moves, in pixels.
+    """
+
+    mask: NDArray[np.uint8]
+    left: int
+    top: int
+    advance: float
+
+
+def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None = None) -> list[Typeface]:
+    """Find the installed typefaces that have letters and digits, or all characters where an alphabet has others.
+
+    Faces that draw the same shapes as one before are left out, and so are faces of symbols. The typefaces that come
+    with matplotlib are always there.
+
+    Args:
+        alphabet: the characters.
+        folders: looked through besides the system's.
+        most: how many faces are enough; which ones is as good as random, but always the same.
+
+    Returns:
+        The faces, in the order of their paths if all are wanted.
+    """
+    ours = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    files = {path for folder in (ours, *SYSTEM_FOLDERS, *folders) for path in folder.rglob("*")}
+    faces: dict[bytes, Typeface] = {}
+    paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    if most is not None:
+        paths.sort(key=lambda path: zlib.crc32(path.name.encode()))
+    for path in paths:
+        for face in _faces(path, alphabet):
+            faces.setdefault(_fingerprint(face, alphabet), face)
+        if len(faces) == most:
+            break
+    return _without_symbols(list(faces.values())) if set(LATIN) <= set(alphabet) else list(faces.values())
+
+
+def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
+    """Return the faces of each family, so that one with many weights is not drawn more often than others."""
+    families: dict[str, list[Typeface]] = defaultdict(list)
+    for face in faces:
+        families[face.family].append(face)
+    return list(families.values())
+
+
+@functools.lru_cache(maxsize=200_000)
+def glyph(face: Typeface, character: str, size: int, *, smooth: bool) -> Glyph:
+    """Draw a character.
+
+    Args:
+        face: has the character.
+        character: one.
+        size: pixels an em.
+        smooth: whether its edge is anti-aliased.
+    """
+    font = _font(face.path, face.number, size)
+    left, top, right, bottom = font.getbbox(character, anchor="ls")
+    width, height = max(1, int(right - left)), max(1, int(bottom - top))
+    image = Image.new("L" if smooth else "1", (width + 2, height + 2))
+    ImageDraw.Draw(image).text((1 - left, 1 - top), character, fill=255 if smooth else 1, font=font, anchor="ls")
+    mask = np.asarray(image.convert("L"))
+    return Glyph(mask, int(left) - 1, int(top) - 1, float(font.getlength(character)))
+
+
+@functools.lru_cache(maxsize=4_096)
+def _font(path: str, number: int, size: int) -> ImageFont.FreeTypeFont:
+    # The basic layout is there in every build of Pillow, so the glyphs are the same everywhere.
+    return ImageFont.truetype(path, size, index=number, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
+    needed = set(map(ord, alphabet if set(alphabet) - PRINTABLE else set(alphabet) & set(LATIN)))
+    try:
+        fonts = TTCollection(path).fonts[:1] if path.suffix.lower() == ".ttc" else [TTFont(path, lazy=True)]
+        for number, font in enumerate(fonts):
+            there = (font.getBestCmap() or {}).keys()
+            if needed <= there:
+                yield Typeface(str(path), number, _family(font), "".join(c for c in alphabet if ord(c) in there))
+    except (TTLibError, OSError, AssertionError, KeyError, ValueError):
+        return  # a damaged file or one of an old format is no typeface to draw with
+
+
+def _family(font: TTFont) -> str:
+    """Return the first word or two of the family: Noto Sans Mono and Noto Sans Bengali share their letters."""
+    name = font["name"].getBestFamilyName() or ""
+    return " ".join(name.split()[:2])
+
+
+def _fingerprint(face: Typeface, alphabet: str) -> bytes:
+    """Return what the first and last characters look like."""
+    try:
+        letters = alphabet[:4] + alphabet[len(alphabet) // 2 : len(alphabet) // 2 + 4]
+        return b"".join(glyph(face, c, 28, smooth=True).mask.tobytes() for c in letters if c in face.characters)
+    except OSError:
+        return face.path.encode()
+
+
+def _without_symbols(faces: list[Typeface]) -> list[Typeface]:
+    """Leave out faces whose letters are pictures: few look like the same letter of most others."""
+    shapes: list[NDArray[np.float32]] = []
+    drawn: list[Typeface] = []
+    for face in faces:
+        try:
+            shapes.append(np.stack([_shape(face, character) for character in LATIN]))
+        except OSError:
+            continue
+        drawn.append(face)
+    stacked = np.stack(shapes)
+    templates = np.median(stacked, axis=0)
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    names = np.array(list(LATIN.lower()))
+    kept = []
+    for face, shape in zip(drawn, stacked, strict=True):
+        nearest = names[(shape @ templates.T).argmax(axis=1)]
+        if (nearest == names).mean() >= _LEAST_TYPICAL:
+            kept.append(face)
+    return kept
+
+
+def _shape(face: Typeface, character: str) -> NDArray[np.float32]:
+    """Return a character, brought to one size, as a vector of length one."""
+    mask = glyph(face, character, 28, smooth=True).mask
+    small = cv2.resize(mask, (_TEMPLATE, _TEMPLATE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    return np.asarray(small / max(1e-6, float(np.linalg.norm(small))), np.float32)

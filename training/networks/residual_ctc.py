@@ -1,0 +1,96 @@
+"""The general network: residual convolutions on a colour picture of any width, one output step for four columns."""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from training.networks import LOGITS, Architecture, Recipe, unlikely_blank
+
+DROPOUT = 0.1
+MOMENTUM = 0.95  # of the batch norm: its statistics must follow the weights within a short training
+CHANNELS = (24, 48, 96, 192)
+CONTEXT = 96
+HEAD_STEPS = 7
+"""Neighbouring output steps that the head sees at once: a character and what touches it."""
+
+
+def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
+    """The network; see `Architecture.build`. The width may be open (None)."""
+    inputs = keras.Input(input_shape, dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+    x = _convolution(x, CHANNELS[0], strides=2)
+    x = _residual(_convolution(x, CHANNELS[1], strides=2))
+    x = _residual(_convolution(x, CHANNELS[2], strides=(2, 1)))
+    # A convolution over all rows makes each column one step: time runs from left to right.
+    x = _convolution(x, CHANNELS[3], kernel=(x.shape[1], 1), padding="valid")
+    x = layers.Dropout(DROPOUT)(x)
+    x = layers.Dropout(DROPOUT)(_with_context(_convolution(x, CHANNELS[3], kernel=(1, HEAD_STEPS))))
+    x = layers.Conv2D(classes, 1, bias_initializer=unlikely_blank, name=LOGITS, dtype="float32")(x)
+    return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="residual_ctc")
+
+
+def _with_context(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Tell each step what the others show on average: among digits, a ring is a zero and not an O.
+
+    Hu et al., "Squeeze-and-Excitation Networks", 2018, added instead of multiplied.
+    """
+    mean = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    hidden = layers.Conv2D(CONTEXT, 1, activation="relu", name="context_hidden")(mean)
+    return layers.Add()([x, layers.Conv2D(x.shape[-1], 1, kernel_initializer="zeros", name="context")(hidden)])
+
+
+def _residual(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Two convolutions beside a shortcut (He et al., "Deep Residual Learning for Image Recognition", 2016)."""
+    y = _convolution(_convolution(x, x.shape[-1]), x.shape[-1], rectified=False)
+    return layers.ReLU()(layers.Add()([x, y]))
+
+
+def _convolution(
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    kernel: tuple[int, int] = (3, 3),
+    strides: int | tuple[int, int] = 1,
+    padding: Literal["same", "valid"] = "same",
+    rectified: bool = True,
+) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
+    )(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
+    return layers.ReLU()(x) if rectified else x
+
+
+ARCHITECTURE = Architecture(
+    build=build,
+    height=48,
+    open_width=True,
+    channels=3,
+    time_axis="width",
+    quantized=True,
+    recipe=Recipe(
+        batch_size=16,
+        learning_rate=2e-3,
+        weight_decay=1e-2,
+        schedule="one-cycle",
+        steps=8_000,
+        most_epochs=400,
+        epoch_steps=50,
+        averaging=0.99,
+        bfloat16=True,
+    ),
+    continued=Recipe(
+        batch_size=8,
+        learning_rate=1e-3,
+        weight_decay=1e-2,
+        schedule="one-cycle",
+        steps=2_500,
+        most_epochs=400,
+        epoch_steps=50,
+        averaging=0.99,
+        drawn=2_000,
+        bfloat16=True,
+    ),
+    description="residual convolutions, colour input of any width",
+)
