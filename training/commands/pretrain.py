@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.shared.command_line import typed
+from app.shared.places import model_store, runs
 from training.commands.common import INTERRUPTED, err, fail, out
 from training.commands.progress import training_progress
 from training.fitting.backend import load_tensorflow
