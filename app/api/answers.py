@@ -7,13 +7,14 @@ from pydantic_core import to_json
 
 from app.inference.models.model import Reading
 from app.inference.models.store import StoredModel
+from app.inference.reader import is_accepted
 
 
 def text_fields(reading: Reading, min_confidence: float | None) -> dict[str, Any]:
     """Return the fields of `Text`."""
     fields = reading.to_dict()
     if min_confidence is not None:
-        fields["accepted"] = fields["confidence"] >= min_confidence
+        fields["accepted"] = is_accepted(reading.text, fields["confidence"], min_confidence)
     return fields
 
 

@@ -16,7 +16,7 @@ from app.inference.images import (
     decode_image,
 )
 from app.inference.models.model import ModelError
-from app.inference.reader import Reader, read_each
+from app.inference.reader import Reader, is_accepted, read_each
 from app.shared.csv_files import write_rows
 from app.shared.files import FileError, TooLargeFileError, read_file
 from app.shared.json_bytes import json_bytes
@@ -88,7 +88,7 @@ def _row(path: str, job: Job, result: Decoded | ImageError) -> dict[str, Any]:
     if job.alternatives:
         row["alternatives"] = [alternative.to_dict() for alternative in result.alternatives]
     if job.min_confidence is not None:
-        row["accepted"] = row["confidence"] >= job.min_confidence
+        row["accepted"] = is_accepted(result.text, row["confidence"], job.min_confidence)
     return row
 
 

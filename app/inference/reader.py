@@ -190,3 +190,8 @@ def _decode_pillow(image: Image.Image) -> Pixels:
     content = io.BytesIO()
     ImageOps.exif_transpose(image).save(content, "PNG", compress_level=1)
     return decode_image(content.getvalue())
+
+
+def is_accepted(text: str, confidence: float, min_confidence: float) -> bool:
+    """Return whether a reading is sure enough; that there is no text in a picture never is."""
+    return bool(text) and confidence >= min_confidence

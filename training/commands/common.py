@@ -47,10 +47,16 @@ LabelsFrom = Annotated[
     ),
 ]
 ArchitectureName = Annotated[
-    str | None, typer.Option(help="The network: conv_ctc or resnet_blstm.", show_default="conv_ctc")
+    str | None,
+    typer.Option(
+        help="The network: residual_ctc, the general one; conv_ctc, a small one; or resnet_blstm.",
+        show_default="residual_ctc",
+    ),
 ]
 Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.", show_default="as the images")]
-Height = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.", show_default="50")]
+Height = Annotated[
+    int | None, typer.Option(help="Of the network's input, in pixels.", show_default="the architecture's")
+]
 Init = Annotated[
     str | None,
     typer.Option(

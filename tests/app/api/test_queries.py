@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
@@ -183,6 +185,13 @@ class TestAccepted:
         assert read(min_confidence=min(1, confidence + 1e-6))["accepted"] is (confidence == 1)
         assert read(min_confidence=0)["accepted"] is True
         assert read(length=4, min_confidence=0.9)["accepted"] is False
+
+    def test_no_text_is_never_accepted(self, client: TestClient) -> None:
+        _, blank = cv2.imencode(".png", np.full((50, 200), 255, np.uint8))
+        answer = client.post(
+            "/predict?min_confidence=0", content=blank.tobytes(), headers={"content-type": "image/png"}
+        )
+        assert (answer.json()["text"], answer.json()["accepted"]) == ("", False)
 
     def test_it_is_there_only_where_it_is_asked_for(self, read: Callable[..., Document]) -> None:
         assert list(read()) == PLAIN
