@@ -52,7 +52,7 @@ class Text(BaseModel):
     accepted: Annotated[
         bool | SkipJsonSchema[None],
         Field(
-            description="Whether there is a text whose confidence is at least `min_confidence`; only where that is given.",
+            description="Whether there is text and its confidence at least `min_confidence`; only where that is given.",
             exclude_if=lambda accepted: accepted is None,
         ),
     ] = None
