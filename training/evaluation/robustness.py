@@ -81,8 +81,9 @@ def _inverted(image: Pixels, _: np.random.Generator) -> Pixels:
 
 
 def _cropped(image: Pixels, _: np.random.Generator) -> Pixels:
-    y, x = round(image.shape[0] * 0.05), round(image.shape[1] * 0.03)
-    return np.ascontiguousarray(image[y:-y, x:-x])
+    height, width = image.shape[:2]
+    y, x = round(height * 0.05), round(width * 0.03)
+    return np.ascontiguousarray(image[y : height - y, x : width - x])
 
 
 def _padded(image: Pixels, _: np.random.Generator) -> Pixels:

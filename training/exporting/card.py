@@ -7,6 +7,8 @@ from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLA
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY
 
 CURVES = "learning_curves.png"
+SHOWN = 50
+"""Words read wrong."""
 QUOTED = (
     "command",
     "images",
@@ -188,9 +190,11 @@ def _wrong_words(wrong: list[dict[str, Any]]) -> str:
     if not wrong:
         return ""
     rows = "\n".join(
-        f"| {code_cell(line['label'])} | {code_cell(line['prediction'])} | {line['confidence']:.3f} |" for line in wrong
+        f"| {code_cell(line['label'])} | {code_cell(line['prediction'])} | {line['confidence']:.3f} |"
+        for line in wrong[:SHOWN]
     )
-    return f"\nRead wrong:\n\n| label | read | confidence |\n|---|---|---|\n{rows}\n"
+    rest = f"\nand {len(wrong) - SHOWN} others, which are in `metrics.json`.\n" if len(wrong) > SHOWN else ""
+    return f"\nRead wrong:\n\n| label | read | confidence |\n|---|---|---|\n{rows}\n{rest}"
 
 
 def _table(config: dict[str, Any]) -> str:

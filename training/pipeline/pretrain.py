@@ -50,10 +50,11 @@ def pretraining_state(command: str, images: int, typefaces: Sequence[Typeface], 
         "init": NO_START,
     }
     families = by_family(typefaces)
+    faces = sorted((Path(face.path).name, face.number, face.family) for face in typefaces)
     return RunState(
         command=command,
         data=f"pictures drawn in {len(typefaces)} typefaces of {len(families)} families",
-        data_sha256=hashlib.sha256(json.dumps(typefaces).encode()).hexdigest(),
+        data_sha256=hashlib.sha256(json.dumps(faces).encode()).hexdigest(),
         output=str(output),
         vocab=ALPHABET,
         config=resolve_config(images, options),
