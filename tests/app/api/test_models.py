@@ -22,12 +22,13 @@ def store(tmp_path: Path, shipped_model: Path) -> Path:
     return folder
 
 
-def test_the_shipped_model_is_listed(client: TestClient, shipped_model: Path) -> None:
+def test_the_shipped_models_are_listed(client: TestClient, shipped_model: Path) -> None:
     configs = yaml.safe_load((shipped_model / "configs.yaml").read_text())
     card = json.loads((shipped_model / "metrics.json").read_text())
     answer = client.get("/models").json()
     assert answer["broken"] == []
-    (model,) = answer["models"]
+    model, general = answer["models"]
+    assert (general["name"], general["default"]) == ("general", False)
     assert model["name"] == "captcha"
     assert model["default"] is True
     version = model["versions"][0]

@@ -2,7 +2,6 @@
 
 import mimetypes
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,13 +134,6 @@ class TestOtherPaths:
 def test_the_samples_are_those_of_the_repository(repository: Path) -> None:
     served = {path.name: path.read_bytes() for path in (STATIC / "samples").iterdir()}
     assert served == {path.name: path.read_bytes() for path in (repository / "samples").iterdir()}
-
-
-def test_every_file_is_part_of_the_package(repository: Path) -> None:
-    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["app"]
-    packed = {path for pattern in patterns for path in (repository / "app").glob(pattern)}
-    assert {path for path in WEB.rglob("*") if path.is_file()} <= packed
 
 
 def test_no_file_is_long() -> None:

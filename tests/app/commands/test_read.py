@@ -224,7 +224,7 @@ class TestErrors:
             (["sample.png", "*.gif"], "No image matches *.gif."),
             (["samples.png"], "There is no file or folder samples.png. Did you mean sample.png?"),
             (["sample.png", "--output", "model_stor/x.csv"], "Did you mean model_store?"),
-            (["sample.png", "--model", "mine"], "There is no model mine in model_store; there are: captcha."),
+            (["sample.png", "--model", "mine"], "There is no model mine in model_store; there are: captcha, general."),
             (["sample.png", "--model-version", "1"], "There is no version 1 of captcha; there are: 2026"),
             (["sample.png", "--alternatives", "2"], "--alternatives needs --json or --output."),
             (["sample.png", "--charset", "ß"], "No text satisfies the charset"),

@@ -166,7 +166,7 @@ class TestRefusals:
             DamagedImageError,
             ImageError,
             second,
-            UnsupportedImageError,
+            DamagedImageError,
         ]
 
     def test_meet_what_is_too_large(self, reader: Reader) -> None:
