@@ -58,7 +58,8 @@ def pretrain(
         before = run.read_state()
         if before.data_sha256 != state.data_sha256:
             fail(f"{run_dir} was begun with other typefaces; install those, or name another --run-dir.")
-        state = state.model_copy(update={"output": before.output if output is None else str(output)})
+        kept = {"seconds": before.seconds, "output": before.output if output is None else str(output)}
+        state = state.model_copy(update=kept)
     run_dir.mkdir(parents=True, exist_ok=True)
     weights.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
     run.write_state(state)

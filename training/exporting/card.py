@@ -153,6 +153,13 @@ def _robustness(rows: list[dict[str, Any]]) -> str:
 
 
 def _data(data: dict[str, Any], seed: int) -> str:
+    if not data["train"]:
+        return _paragraph(
+            f"{data['source'].capitalize()}, drawn anew for every step, and {data['validation']} others to validate "
+            f"on, with seed {seed}. The latter are not trained on, but they did choose the epoch whose weights were "
+            "kept, and augmented copies of them the temperature of the confidences. They are as hard as pictures can "
+            "be drawn: some nobody could read."
+        )
     of_data_set = ""
     if data["of_data_set"]:
         number, name, size = (data["of_data_set"][key] for key in ("images", "name", "size"))
@@ -168,10 +175,14 @@ def _data(data: dict[str, Any], seed: int) -> str:
 def _training(training: dict[str, Any]) -> str:
     interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
     return _paragraph(
-        f"{training['epochs']} epochs in {training['seconds'] / 60:.1f} minutes on {processors(training['cpus'])}. "
+        f"{training['epochs']} epochs{_duration(training)} on {processors(training['cpus'])}. "
         f"{interrupted}The weights are those of epoch {training['best_epoch']}, which read the most validation words "
         "right (then characters; of equals the latest)."
     )
+
+
+def _duration(training: dict[str, Any]) -> str:
+    return f" in {training['seconds'] / 60:.1f} minutes" if training["seconds"] else ""
 
 
 def _rule_of_three(images: int) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -81,13 +82,20 @@ def pretrain(
     state = run.read_state()
     config, codec = state.config, CtcCodec(state.vocab)
     validation = _validation_samples(run, typefaces, config.seed + 1)
+    started = time.monotonic()
+
+    def after_epoch(logs: Logs) -> None:
+        run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
+        on_epoch(logs)
+
     with artists(
         typefaces, height=config.height, size=config.batch_size, seed=config.seed, processes=processes
     ) as drawing:
         batches = DrawnBatches(drawing, codec, config.batch_size)
-        result = fit(config, run, batches, images_of(config, validation), codec, on_epoch)
+        result = fit(config, run, batches, images_of(config, validation), codec, after_epoch)
     if result.interrupted:
         raise KeyboardInterrupt
+    state = run.read_state()
     _export(run, state, result, validation)
     save_start(weights, config.architecture, state.vocab, result.model)
     run.write_state(state.model_copy(update={"finished": True}))
