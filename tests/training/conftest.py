@@ -17,7 +17,10 @@ from tests.training.data.download_site import IMAGES, Site
 from training.data import download as downloading
 from training.data.dataset import data_checksum, split_samples, vocabulary_of
 from training.data.layouts import read_samples
+from training.drawing import typefaces as drawn_typefaces
 from training.drawing.draw import draw_folder, draw_plain
+from training.drawing.texts import ALPHABET
+from training.drawing.typefaces import Typeface, find_typefaces
 from training.fitting.config import TrainingConfig, configure
 from training.fitting.run import RunFolder, RunState
 from training.pipeline.train import run_training, start_run
@@ -40,6 +43,14 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(scope="session")
+def typefaces() -> list[Typeface]:
+    """The typefaces that come with matplotlib: the same on every machine, and soon looked through."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(drawn_typefaces, "SYSTEM_FOLDERS", ())
+        return find_typefaces(ALPHABET)
 
 
 @pytest.fixture(scope="session")

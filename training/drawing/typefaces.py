@@ -123,11 +123,11 @@ def _font(path: str, number: int, size: int) -> ImageFont.FreeTypeFont:
 def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
     needed = set(map(ord, alphabet if set(alphabet) - PRINTABLE else set(alphabet) & set(LATIN)))
     try:
-        fonts = TTCollection(path).fonts[:1] if path.suffix.lower() == ".ttc" else [TTFont(path, lazy=True)]
-        for number, font in enumerate(fonts):
+        with TTCollection(path) if path.suffix.lower() == ".ttc" else TTFont(path, lazy=True) as file:
+            font = file.fonts[0] if isinstance(file, TTCollection) else file
             there = (font.getBestCmap() or {}).keys()
             if needed <= there:
-                yield Typeface(str(path), number, _family(font), "".join(c for c in alphabet if ord(c) in there))
+                yield Typeface(str(path), 0, _family(font), "".join(c for c in alphabet if ord(c) in there))
     except (TTLibError, OSError, AssertionError, KeyError, ValueError):
         return  # a damaged file or one of an old format is no typeface to draw with
 

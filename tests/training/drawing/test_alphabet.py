@@ -1,0 +1,43 @@
+"""Pictures of texts like some labels."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from training.drawing import typefaces as drawn_typefaces
+from training.drawing.alphabet import draw_like
+
+
+@pytest.fixture(autouse=True)
+def no_typefaces_but_matplotlibs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn_typefaces, "SYSTEM_FOLDERS", ())
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(st.text("07Kx-é", min_size=1, max_size=6), min_size=1, max_size=5), st.integers(0, 99))
+def test_texts_have_the_characters_and_lengths_of_the_labels(labels: list[str], seed: int) -> None:
+    pictures = draw_like(labels, 8, seed)
+    assert len(pictures) == 8
+    for image, text in pictures:
+        assert (image.dtype, image.ndim) == (np.uint8, 3)
+        assert set(text) <= set("".join(labels))
+        assert len(text) in {len(label) for label in labels}
+
+
+def test_frequent_characters_are_drawn_often() -> None:
+    counts = Counter("".join(text for _, text in draw_like(["aaab", "aaaa"], 60, seed=0)))
+    assert counts["a"] > 3 * counts["b"] > 0
+
+
+def test_the_same_seed_gives_the_same_pictures() -> None:
+    one, two = (draw_like(["4711", "12"], 5, seed=4) for _ in range(2))
+    assert [text for _, text in one] == [text for _, text in two]
+    for (picture, _), (again, _) in zip(one, two, strict=True):
+        np.testing.assert_array_equal(picture, again)
+
+
+def test_none_is_drawn_where_no_typeface_has_the_characters() -> None:
+    assert draw_like(["\U0001f600"], 5, seed=0) == []

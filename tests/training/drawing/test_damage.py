@@ -1,0 +1,53 @@
+"""What befalls pictures."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.drawing.damage import spoil, warp
+from training.drawing.layers import Picture
+
+SEEDS = st.integers(0, 2**32)
+
+
+def drawn(height: int, width: int) -> Picture:
+    picture = np.full((height, width, 3), 230, np.float32)
+    picture[height // 4 : -height // 4, width // 4 : -width // 4] = (20, 40, 60)
+    return picture
+
+
+@given(SEEDS, st.integers(18, 90), st.integers(12, 400))
+def test_a_damaged_picture_keeps_its_size_and_values_of_8_bits(seed: int, height: int, width: int) -> None:
+    spoilt = spoil(drawn(height, width), np.random.default_rng(seed))
+    assert (spoilt.shape, spoilt.dtype) == ((height, width, 3), np.float32)
+    assert 0 <= spoilt.min() <= spoilt.max() <= 255
+
+
+def test_most_damages_leave_what_is_dark_darker() -> None:
+    readable = []
+    for seed in range(100):
+        spoilt = spoil(drawn(40, 120), np.random.default_rng(seed))
+        readable.append(spoilt[15:25, 40:80].mean() + 15 < spoilt[:6].mean())
+    assert np.mean(readable) > 0.85
+
+
+@given(SEEDS, st.integers(8, 90), st.integers(12, 400))
+def test_a_warped_layer_keeps_its_size_and_its_bounds(seed: int, height: int, width: int) -> None:
+    layer = np.random.default_rng(1).random((height, width, 4), np.float32)
+    warped = warp(layer, np.random.default_rng(seed))
+    assert (warped.shape, warped.dtype) == (layer.shape, np.float32)
+    assert layer.min() - 1e-3 <= warped.min() <= warped.max() <= layer.max() + 1e-3
+
+
+def test_letters_are_warped_by_less_than_a_third_of_the_height() -> None:
+    height, width = 60, 200
+    places = np.stack([*np.indices((height, width), np.float32), *np.zeros((2, height, width), np.float32)], axis=2)
+    moves = [np.abs(warp(places, np.random.default_rng(seed)) - places).max() for seed in range(60)]
+    assert 0 < min(moves)
+    assert max(moves) < height / 3
+
+
+def test_the_same_state_gives_the_same_damage() -> None:
+    for seed in range(20):
+        one, two = (spoil(drawn(40, 90), np.random.default_rng(seed)) for _ in range(2))
+        np.testing.assert_array_equal(one, two)

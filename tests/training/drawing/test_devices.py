@@ -1,0 +1,68 @@
+"""Displays, drums and plates."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from training.drawing.devices import dot_display, drums, framed, segment_display
+from training.drawing.layers import Picture
+from training.drawing.texts import random_reading
+from training.drawing.typefaces import Typeface
+
+Device = Callable[[str, Typeface, int, np.random.Generator], Picture]
+DEVICES: list[Device] = [segment_display, dot_display, drums]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.sampled_from(DEVICES), st.text("0123456789", min_size=1, max_size=9), st.integers(16, 90), st.integers(0, 99))
+def test_a_device_shows_digits_of_about_the_height_asked_for(
+    typefaces: list[Typeface], device: Device, text: str, height: int, seed: int
+) -> None:
+    picture = device(text, typefaces[0], height, np.random.default_rng(seed))
+    assert (picture.ndim, picture.shape[2], picture.dtype) == (3, 3, np.float32)
+    assert 0.5 * height <= picture.shape[0] <= 3 * height
+    assert picture.shape[1] >= len(text) * 4
+    assert -1e-3 <= picture.min() <= picture.max() <= 255.5
+    assert np.ptp(picture.max(axis=2)) > 5, "something is to be seen"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_more_digits_make_a_device_wider(device: Device, typefaces: list[Typeface]) -> None:
+    widths = [device("0" * count, typefaces[0], 40, np.random.default_rng(8)).shape[1] for count in (2, 4, 8)]
+    assert widths == sorted(set(widths))
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_a_display_of_segments_shows_any_reading(typefaces: list[Typeface], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    assert segment_display(random_reading(rng), typefaces[0], 30, rng).size
+
+
+@pytest.mark.parametrize(("few", "many"), [("1", "7"), ("7", "3"), ("3", "8")])
+def test_a_digit_of_more_segments_has_more_ink(few: str, many: str, typefaces: list[Typeface]) -> None:
+    def ink(digit: str, seed: int) -> int:
+        picture = segment_display(digit, typefaces[0], 40, np.random.default_rng(seed))
+        return int((np.abs(picture - picture[0, 0]).max(axis=2) > 20).sum())
+
+    # A third of the displays throw shadows, which are the larger the more ink there is.
+    assert all(ink(few, seed) < ink(many, seed) for seed in range(20))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_same_state_gives_the_same_picture(device: Device, typefaces: list[Typeface]) -> None:
+    one, two = (device("405", typefaces[0], 40, np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_frame_surrounds_the_picture_and_leaves_it_whole() -> None:
+    picture = np.arange(20 * 30 * 3, dtype=np.float32).reshape(20, 30, 3)
+    for seed in range(20):
+        whole = framed(picture, np.random.default_rng(seed))
+        border = (whole.shape[0] - 20) // 2
+        assert border >= 1
+        assert whole.shape == (20 + 2 * border, 30 + 2 * border, 3)
+        np.testing.assert_array_equal(whole[border:-border, border:-border], picture)

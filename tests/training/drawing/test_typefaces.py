@@ -1,0 +1,91 @@
+"""Typefaces: found, sorted by family, and drawn."""
+
+import shutil
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+
+from training.drawing import typefaces as drawn_typefaces
+from training.drawing.texts import ALPHABET
+from training.drawing.typefaces import LATIN, SIZES, Typeface, by_family, find_typefaces, glyph
+
+MATPLOTLIBS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+@pytest.fixture
+def no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No typefaces but matplotlib's."""
+    monkeypatch.setattr(drawn_typefaces, "SYSTEM_FOLDERS", ())
+
+
+class TestThoseThatAreFound:
+    def test_are_matplotlibs_at_least(self, typefaces: list[Typeface]) -> None:
+        assert {Path(face.path).parent for face in typefaces} == {MATPLOTLIBS}
+        assert {"DejaVu Sans", "DejaVu Serif"} <= {face.family for face in typefaces}
+
+    def test_have_all_letters_and_digits_and_the_characters_that_they_claim(self, typefaces: list[Typeface]) -> None:
+        for face in typefaces:
+            assert set(LATIN) <= set(face.characters) <= set(ALPHABET)
+            with TTFont(face.path, fontNumber=face.number, lazy=True) as font:
+                assert set(map(ord, face.characters)) <= font.getBestCmap().keys()
+
+    def test_are_faces_of_letters_and_not_of_symbols(self, typefaces: list[Typeface]) -> None:
+        assert "cmsy10.ttf" not in {Path(face.path).name for face in typefaces}
+
+    def test_have_all_characters_of_an_alphabet_that_has_other_than_latin_ones(self, no_others: None) -> None:
+        cyrillic = find_typefaces("бвгдж")
+        assert cyrillic
+        assert all(face.characters == "бвгдж" for face in cyrillic)
+        assert not find_typefaces("\U0001f600 no typeface of matplotlib has this")
+
+    def test_are_no_more_than_are_enough_and_always_the_same(self, no_others: None) -> None:
+        few = find_typefaces("0123456789", most=3)
+        assert len(few) == 3
+        assert find_typefaces("0123456789", most=3) == few
+
+    def test_are_looked_for_in_further_folders(self, no_others: None, tmp_path: Path) -> None:
+        (tmp_path / "deeper").mkdir()
+        shutil.copyfile(MATPLOTLIBS / "DejaVuSans.ttf", tmp_path / "deeper" / "Copy.TTF")
+        paths = {face.path for face in find_typefaces(ALPHABET, [tmp_path])}
+        copies = {str(tmp_path / "deeper" / "Copy.TTF"), str(MATPLOTLIBS / "DejaVuSans.ttf")}
+        assert len(paths & copies) == 1, "the same shapes count once"
+
+    @pytest.mark.parametrize("content", [b"", b"text", b"\x00\x01\x00\x00 cut off", b"OTTO" + bytes(40), b"ttcf"])
+    @pytest.mark.parametrize("suffix", [".ttf", ".otf", ".ttc", ".woff"])
+    def test_are_not_kept_from_being_found_by_damaged_files(
+        self, content: bytes, suffix: str, no_others: None, typefaces: list[Typeface], tmp_path: Path
+    ) -> None:
+        (tmp_path / f"damaged{suffix}").write_bytes(content)
+        assert [face.path for face in find_typefaces("0123456789", [tmp_path], most=100) if "damaged" in face.path] == []
+
+
+def test_a_family_keeps_its_faces_together(typefaces: list[Typeface]) -> None:
+    families = by_family(typefaces)
+    assert sorted(face for family in families for face in family) == sorted(typefaces)
+    assert all(len({face.family for face in family}) == 1 for family in families)
+    assert len({family[0].family for family in families}) == len(families)
+
+
+@pytest.mark.parametrize("size", SIZES)
+class TestAGlyph:
+    def test_is_cropped_to_its_ink(self, size: int, typefaces: list[Typeface]) -> None:
+        for character in "gI.@":
+            mask = glyph(typefaces[0], character, size, smooth=True).mask
+            assert mask.dtype == np.uint8
+            # A pixel is left free around it: what is scaled or turned has an edge.
+            assert mask[1:-1, 1:-1].any(axis=0).all() or character == "g"
+            assert not mask[[0, -1]].any()
+
+    def test_has_only_ink_and_none_where_it_is_not_smooth(self, size: int, typefaces: list[Typeface]) -> None:
+        assert set(np.unique(glyph(typefaces[0], "g", size, smooth=False).mask)) == {0, 255}
+        assert len(np.unique(glyph(typefaces[0], "g", size, smooth=True).mask)) > 2
+
+    def test_stands_on_the_baseline_or_goes_below(self, size: int, typefaces: list[Typeface]) -> None:
+        upright, below = (glyph(typefaces[0], character, size, smooth=True) for character in "Hg")
+        assert upright.top < 0
+        assert abs(upright.top + upright.mask.shape[0]) <= 2
+        assert below.top + below.mask.shape[0] > 2
+        assert 0 < upright.advance < size * 1.5

@@ -1,0 +1,116 @@
+"""A pre-training from drawn pictures to the general model and the weights that others start from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from app.inference.decoding.ctc import CtcCodec
+from app.inference.models.configs import read_configs
+from app.inference.models.model import ImageToTextModel
+from training.data.dataset import read_csv, read_image
+from training.drawing import stream
+from training.drawing.draw import draw_plain
+from training.drawing.texts import ALPHABET
+from training.drawing.typefaces import Typeface
+from training.fitting.callbacks import Logs
+from training.fitting.checkpoints import read_variables
+from training.fitting.run import RunFolder
+from training.fitting.start import load_start
+from training.networks import get_architecture
+from training.pipeline import pretrain as pretraining
+from training.pipeline.pretrain import pretrain, pretraining_state
+
+EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pre-training of two epochs that was interrupted after the first and then went on."""
+
+    run: RunFolder
+    model: Path
+    weights: Path
+    written_when_interrupted: bool
+    epochs: list[int]
+
+
+@pytest.fixture(scope="module")
+def patched() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield monkeypatch
+
+
+@pytest.fixture(scope="module")
+def pretrained(
+    typefaces: list[Typeface], patched: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Pretrained:
+    patched.setattr(pretraining, "VALIDATION_IMAGES", 12)
+    patched.setattr(pretraining, "EPOCH_CHUNKS", 1)
+    patched.setattr(pretraining, "EPOCH_IMAGES", stream.CHUNK)
+    folder = tmp_path_factory.mktemp("pretrained")
+    run, weights = RunFolder(folder / "run"), folder / "weights.npz"
+    state = pretraining_state("python -m training pretrain", EPOCHS * stream.CHUNK, typefaces, folder / "general" / "1")
+    # From weights that read, and hardly changed: so what the model reads can be told from what it should.
+    config = state.config.model_copy(update={"init": "shipped", "learning_rate": 1e-6, "bfloat16": False})
+    run.path.mkdir()
+    run.write_state(state.model_copy(update={"config": config}))
+    epochs: list[int] = []
+
+    def on_epoch(interrupted: bool) -> Callable[[Logs], None]:
+        def note(logs: Logs) -> None:
+            epochs.append(int(logs["epoch"]))
+            if interrupted:
+                raise KeyboardInterrupt
+
+        return note
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(run, typefaces, 1, weights, on_epoch(True))
+    output = Path(state.output)
+    written = weights.exists() or output.exists()
+    pretrain(run, typefaces, 1, weights, on_epoch(False))
+    return Pretrained(run, output, weights, written, epochs)
+
+
+def test_interrupted_writes_nothing_and_goes_on_with_the_next_epoch(pretrained: Pretrained) -> None:
+    assert not pretrained.written_when_interrupted
+    assert pretrained.epochs == [1, 2]
+    assert pretrained.run.read_state().finished
+
+
+def test_validates_on_drawn_pictures_which_it_keeps(pretrained: Pretrained) -> None:
+    samples = read_csv(pretrained.run.val_csv)
+    assert len(samples) == 12
+    for sample in samples:
+        assert sample.label
+        assert set(sample.label) <= set(ALPHABET)
+        assert read_image(sample.path).size
+
+
+def test_the_model_reads_pictures_of_any_width_in_one_batch(pretrained: Pretrained) -> None:
+    assert read_configs(pretrained.model).keep_proportions
+    model = ImageToTextModel(pretrained.model)
+    assert model.input_shape[1:] == [model.height, model.input_shape[2], model.channels]
+    assert not isinstance(model.input_shape[2], int)
+    texts = ["742", "24683", "0123456789"]
+    images = [draw_plain(text, seed=1, width=40 * len(text)) for text in texts]
+    assert [reading.text for reading in model.predict(images)] == texts
+
+
+def test_the_model_says_what_it_was_trained_on(pretrained: Pretrained, typefaces: list[Typeface]) -> None:
+    card = (pretrained.model / "MODEL_CARD.md").read_text()
+    assert f"pictures drawn in {len(typefaces)} typefaces" in card
+    assert (pretrained.model / "SHA256SUMS").exists()
+
+
+def test_the_weights_are_what_other_trainings_start_from(pretrained: Pretrained) -> None:
+    keras.utils.set_random_seed(3)
+    architecture = get_architecture("residual_ctc")
+    model = architecture.build((architecture.height, None, architecture.channels), len(ALPHABET) + 1)
+    load_start(str(pretrained.weights), "residual_ctc", model, CtcCodec(ALPHABET))
+    for variable, array in zip(model.variables, read_variables(pretrained.weights), strict=True):
+        np.testing.assert_array_equal(np.array(variable), array)
