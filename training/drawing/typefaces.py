@@ -13,7 +13,6 @@ import cv2
 import matplotlib
 import numpy as np
 from fontTools.ttLib import TTFont, TTLibError
-from fontTools.ttLib.ttCollection import TTCollection
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -123,8 +122,9 @@ def _font(path: str, number: int, size: int) -> ImageFont.FreeTypeFont:
 def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
     needed = set(map(ord, alphabet if set(alphabet) - PRINTABLE else set(alphabet) & set(LATIN)))
     try:
-        with TTCollection(path) if path.suffix.lower() == ".ttc" else TTFont(path, lazy=True) as file:
-            font = file.fonts[0] if isinstance(file, TTCollection) else file
+        # Opened here, since the library leaves open what it cannot read.
+        with path.open("rb") as file:
+            font = TTFont(file, fontNumber=0, lazy=True)
             there = (font.getBestCmap() or {}).keys()
             if needed <= there:
                 yield Typeface(str(path), 0, _family(font), "".join(c for c in alphabet if ord(c) in there))
