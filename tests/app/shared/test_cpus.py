@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.shared import cpus
-from app.shared.cpus import available_cpus
+from app.shared.cpus import available_cpus, computes_bfloat16
 
 AFFINITY = 4
 
@@ -98,3 +98,24 @@ def test_where_there_is_no_affinity_the_processors_count(monkeypatch: pytest.Mon
 def test_this_machine_has_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert 1 <= available_cpus() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "computes"),
+    [("fpu avx2 avx512_bf16", True), ("amx_bf16 amx_tile", True), ("fpu avx2 avx512f", False), ("", False)],
+)
+def test_16_bit_floats_are_computed_where_the_processor_says_so(
+    flags: str, computes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"processor : 0\nflags : {flags}\n")
+    assert computes_bfloat16() == computes
+
+
+def test_a_system_that_does_not_tell_of_its_processor_computes_no_16_bit_floats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert computes_bfloat16() is False

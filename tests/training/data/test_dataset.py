@@ -14,6 +14,7 @@ from training.data.dataset import (
     data_checksum,
     divide_samples,
     encode_labels,
+    fit_images,
     load_images,
     read_csv,
     split_samples,
@@ -124,3 +125,22 @@ def test_the_checksum_is_of_content_and_labels_not_of_places(tmp_path: Path) -> 
     assert data_checksum([Sample(here, "a")]) == data_checksum([Sample(there, "a")])
     assert data_checksum([Sample(here, "a")]) != data_checksum([Sample(here, "b")])
     assert data_checksum([Sample(here, "a")]) != data_checksum([Sample(draw(tmp_path / "c.png", 9), "a")])
+
+
+class TestPicturesForANetwork:
+    def test_are_scaled_to_its_size(self) -> None:
+        fitted = fit_images([(np.full((20, 30), 7, np.uint8), "a")], 1, width=64, height=16, channels=3)
+        assert (fitted.images.shape, fitted.labels) == ((1, 16, 64, 3), ["a"])
+
+    def test_that_keep_their_proportions_are_continued_by_their_last_column(self) -> None:
+        picture = np.full((16, 40), 90, np.uint8)
+        picture[:8, -1] = 200
+        fitted = fit_images([(picture, "a")], 1, width=96, height=16, channels=1, keep_proportions=True).images
+        assert fitted.shape == (1, 16, 96, 1)
+        np.testing.assert_array_equal(fitted[0, :, :40, 0], picture)
+        np.testing.assert_array_equal(fitted[0, :, 40:, 0], picture[:, -1:].repeat(56, axis=1))
+
+    def test_that_are_wider_than_it_are_squeezed(self) -> None:
+        picture = np.tile(np.arange(200, dtype=np.uint8), (16, 1))
+        fitted = fit_images([(picture, "a")], 1, width=96, height=16, channels=1, keep_proportions=True).images
+        assert fitted[0, 0, -1, 0] >= 195

@@ -43,7 +43,7 @@ def test_letters_are_warped_by_less_than_a_third_of_the_height() -> None:
     height, width = 60, 200
     places = np.stack([*np.indices((height, width), np.float32), *np.zeros((2, height, width), np.float32)], axis=2)
     moves = [np.abs(warp(places, np.random.default_rng(seed)) - places).max() for seed in range(60)]
-    assert 0 < min(moves)
+    assert min(moves) > 0
     assert max(moves) < height / 3
 
 

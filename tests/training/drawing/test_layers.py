@@ -60,7 +60,9 @@ def test_ink_covers_what_is_there_where_its_mask_is_and_nothing_else(
 
 
 @given(st.data(), SIDES, SIDES)
-def test_laid_over_a_ground_each_pixel_is_a_mixture_by_its_coverage(data: st.DataObject, height: int, width: int) -> None:
+def test_laid_over_a_ground_each_pixel_is_a_mixture_by_its_coverage(
+    data: st.DataObject, height: int, width: int
+) -> None:
     mask, ground = data.draw(shares(height, width)), 255 * data.draw(shares(height, width, 3))
     ink = np.array([10, 100, 200], np.float32)
     layer = empty_layer(height, width)

@@ -29,7 +29,7 @@ def test_a_layer_holds_ink_to_its_edges_and_keeps_its_bounds(
 ) -> None:
     layer = set_in(typefaces[0], text, random_setting(size, np.random.default_rng(seed)), seed)
     assert (layer.ndim, layer.shape[2], layer.dtype) == (3, 4, np.float32)
-    assert -1e-3 <= layer.min()
+    assert layer.min() >= -1e-3
     assert layer[:, :, 3].max() <= 1 + 1e-3
     assert layer[:, :, :3].max() <= 255.5
     inked = layer[:, :, 3] > 0.05

@@ -59,7 +59,9 @@ class TestThoseThatAreFound:
         self, content: bytes, suffix: str, no_others: None, typefaces: list[Typeface], tmp_path: Path
     ) -> None:
         (tmp_path / f"damaged{suffix}").write_bytes(content)
-        assert [face.path for face in find_typefaces("0123456789", [tmp_path], most=100) if "damaged" in face.path] == []
+        assert [
+            face.path for face in find_typefaces("0123456789", [tmp_path], most=100) if "damaged" in face.path
+        ] == []
 
 
 def test_a_family_keeps_its_faces_together(typefaces: list[Typeface]) -> None:

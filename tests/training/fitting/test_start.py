@@ -113,3 +113,27 @@ class TestRefused:
     def test_weights_that_do_not_say_what_they_are_of(self, trained_run: RunFolder) -> None:
         with pytest.raises(StartError, match="name the folder of its run"):
             load_start(str(trained_run.best_weights), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
+
+
+class TestACharacterOfOneCase:
+    """Labels often ignore case where the pictures do not."""
+
+    def test_starts_as_the_mean_of_both_cases(self, tmp_path: Path) -> None:
+        known, model = network(6, seed=1), network(3, seed=2)
+        save_start(tmp_path / "start.npz", "conv_ctc", "aAbBx", known)
+        load_start(str(tmp_path / "start.npz"), "conv_ctc", model, CtcCodec("aB"))
+        theirs, ours = logits(known), logits(model)
+        np.testing.assert_allclose(ours[..., 0], theirs[..., 0:2].mean(axis=-1), atol=1e-5)
+        np.testing.assert_allclose(ours[..., 1], theirs[..., 2:4].mean(axis=-1), atol=1e-5)
+
+    def test_starts_as_the_other_case_where_that_alone_is_known(self, start: tuple[keras.Model, Path]) -> None:
+        known, path = start
+        model = network(3, seed=2)
+        load_start(str(path), "conv_ctc", model, CtcCodec("AC"))
+        np.testing.assert_allclose(logits(model)[..., :2], logits(known)[..., [4, 6]], atol=1e-5)
+
+    def test_starts_as_itself_where_both_are_wanted(self, tmp_path: Path) -> None:
+        known, model = network(3, seed=1), network(3, seed=2)
+        save_start(tmp_path / "start.npz", "conv_ctc", "aA", known)
+        load_start(str(tmp_path / "start.npz"), "conv_ctc", model, CtcCodec("Aa"))
+        np.testing.assert_allclose(logits(model)[..., :2], logits(known)[..., [1, 0]], atol=1e-5)

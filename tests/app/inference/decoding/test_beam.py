@@ -291,3 +291,11 @@ def test_a_pattern_is_refused_where_texts_are_put_out_in_another_order_than_type
     with pytest.raises(ConstraintError, match="takes no pattern"):
         make_constraint(CtcCodec("ab"), 5, length=None, charset=None, pattern="a", visual_order=True)
     make_constraint(CtcCodec("ab"), 5, length=2, charset="a", pattern=None, visual_order=True)
+
+
+def test_where_no_allowed_text_fits_the_steps_the_text_is_empty_and_its_confidence_0() -> None:
+    codec = CtcCodec("ab", 2)
+    four_characters = Search(make_constraint(codec, 20, length=4, charset=None, pattern=None), alternatives=3)
+    images = np.full((2, 3, 3), 1 / 3)
+    for decoded in search_texts(codec, images, 1.0, four_characters):
+        assert (decoded.text, decoded.confidence, decoded.spans, decoded.alternatives) == ("", 0.0, (), ())

@@ -1,0 +1,56 @@
+"""A training that learns from pictures without labels, too."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.inference.models.model import ImageToTextModel
+from training.drawing.draw import draw_folder, draw_plain
+from training.fitting.config import resolve_config
+from training.fitting.run import RunFolder
+from training.pipeline import train as training
+from training.pipeline.train import run_training
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A finished run over a few labelled digits and twenty pictures without labels, and the epochs that it told of."""
+
+    run: RunFolder
+    epochs: list[int]
+
+
+@pytest.fixture(scope="module")
+def taught(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    folder = tmp_path_factory.mktemp("unlabelled")
+    draw_folder(folder / "more", 20, seed=9, alphabet="0123456789", length=4, draw=draw_plain)
+    run = prepare_run(folder, images=60, epochs=1, learning_rate=1e-5)
+    run.write_state(run.read_state().model_copy(update={"unlabelled": str(folder / "more")}))
+    epochs: list[int] = []
+    short = {"epochs": 1, "learning_rate": 1e-5}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(training, "resolve_config", lambda images, options: resolve_config(images, options | short))
+        run_training(run, lambda logs: epochs.append(int(logs["epoch"])))
+    return Taught(run, epochs)
+
+
+def test_trains_again_on_what_it_reads_there_and_says_what_that_gained(taught: Taught) -> None:
+    state = taught.run.read_state()
+    assert state.finished
+    said = re.fullmatch(
+        r"round (\d): (\d+) of 20 unlabelled pictures learnt from; "
+        r"held-back words right: (\d) before, (\d) after, of 6",
+        state.gained,
+    )
+    assert said, state.gained
+    number, learnt, _, _ = map(int, said.groups())
+    assert taught.epochs == [1] * (1 + number)
+    assert 0 < learnt <= 20  # the shipped weights know digits
+
+
+def test_writes_a_model_that_reads(taught: Taught) -> None:
+    model = ImageToTextModel(Path(taught.run.read_state().output))
+    assert model.predict([draw_plain("2468", seed=5)])[0].text == "2468"
