@@ -43,8 +43,10 @@ def load_start(source: str, architecture: str, model: Any, codec: CtcCodec) -> N
         return
     path = shipped_start(architecture) if source == SHIPPED else Path(source)
     arrays, known_architecture, vocab = _read_run(path) if path.is_dir() else _read_file(path)
-    if known_architecture != architecture or len(arrays) != len(model.variables):
+    if known_architecture != architecture:
         raise StartError(f"{path} holds weights of {known_architecture}, and {architecture} is to be trained.")
+    if len(arrays) != len(model.variables):
+        raise StartError(f"{path} holds weights of another version of {architecture}: train it again, or without them.")
     of_logits = {id(variable) for variable in model.get_layer(LOGITS).variables}
     for variable, array in zip(model.variables, arrays, strict=True):
         if id(variable) in of_logits:
