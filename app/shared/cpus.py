@@ -6,6 +6,7 @@ from pathlib import Path
 
 CGROUP_V2_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def available_cpus() -> int:
@@ -21,7 +22,7 @@ def available_cpus() -> int:
 def computes_bfloat16() -> bool:
     """Return whether the processor has instructions for 16-bit floats, as Linux says; elsewhere False."""
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        flags = CPU_INFO.read_text(encoding="utf-8")
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags

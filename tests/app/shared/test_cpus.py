@@ -105,17 +105,15 @@ def test_this_machine_has_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     [("fpu avx2 avx512_bf16", True), ("amx_bf16 amx_tile", True), ("fpu avx2 avx512f", False), ("", False)],
 )
 def test_16_bit_floats_are_computed_where_the_processor_says_so(
-    flags: str, computes: bool, monkeypatch: pytest.MonkeyPatch
+    flags: str, computes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"processor : 0\nflags : {flags}\n")
+    monkeypatch.setattr(cpus, "CPU_INFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
     assert computes_bfloat16() == computes
 
 
 def test_a_system_that_does_not_tell_of_its_processor_computes_no_16_bit_floats(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(*_: object, **__: object) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", missing)
+    monkeypatch.setattr(cpus, "CPU_INFO", tmp_path / "cpuinfo")
     assert computes_bfloat16() is False

@@ -110,6 +110,11 @@ class TestRefused:
         with pytest.raises(StartError, match="weights of conv_ctc, and resnet_blstm"):
             load_start(str(start[1]), "resnet_blstm", other, CtcCodec(KNOWN))
 
+    def test_another_version_of_the_architecture(self, start: tuple[keras.Model, Path]) -> None:
+        other = keras.Sequential([keras.layers.Dense(8)])
+        with pytest.raises(StartError, match="of another version of conv_ctc"):
+            load_start(str(start[1]), "conv_ctc", other, CtcCodec(KNOWN))
+
     def test_weights_that_do_not_say_what_they_are_of(self, trained_run: RunFolder) -> None:
         with pytest.raises(StartError, match="name the folder of its run"):
             load_start(str(trained_run.best_weights), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))

@@ -102,7 +102,7 @@ def test_boxes_lie_over_their_characters(model: ImageToTextModel, text: str, sca
 
 class TestRefused:
     def test_a_graph_of_one_width(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match="configs.yaml says any×8"):
+        with pytest.raises(ModelError, match=r"configs\.yaml says any×8"):
             ImageToTextModel(model_folder(tmp_path, WIDEST))
 
     def test_a_graph_whose_steps_are_not_proportional_to_the_width(self, tmp_path: Path) -> None:
