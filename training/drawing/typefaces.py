@@ -46,7 +46,8 @@ class Glyph(NamedTuple):
     """One drawn character.
 
     Attributes:
-        mask: uint8 (height, width), 255 where there is ink, cropped to it.
+        mask: uint8 (height, width), 255 where there is ink; as high as that with a pixel free around it, and as wide or
+            as wide as the pen moves.
         left: of the mask, in pixels from the pen.
         top: of the mask, in pixels below the baseline; negative above it.
         advance: how far the pen moves, in pixels.

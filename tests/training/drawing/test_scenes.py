@@ -49,15 +49,6 @@ def test_few_pictures_have_no_text_and_hardly_any_is_like_another(families: Fami
     assert len({picture.shape for picture, _ in scenes}) > 300
 
 
-def test_an_easy_picture_is_its_letters_alone(families: Families) -> None:
-    """Text of an easy picture differs from its ground in contrast; a hard one is warped, cluttered or damaged."""
-    easy, hard = (
-        draw_scene(families, np.random.default_rng(11), "AB12", difficulty=difficulty)[0] for difficulty in (0, 1)
-    )
-    assert easy.shape != hard.shape or (easy != hard).any()
-    assert np.ptp(easy) >= 40
-
-
 def test_what_no_typeface_can_show_is_refused(families: Families) -> None:
     with pytest.raises(ValueError, match="no typeface has all of"):
-        draw_scene(families, np.random.default_rng(0), "\U0001f600")
+        draw_scene(families, np.random.default_rng(0), "\U00012000")

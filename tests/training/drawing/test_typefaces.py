@@ -39,7 +39,7 @@ class TestThoseThatAreFound:
         cyrillic = find_typefaces("бвгдж")
         assert cyrillic
         assert all(face.characters == "бвгдж" for face in cyrillic)
-        assert not find_typefaces("\U0001f600 no typeface of matplotlib has this")
+        assert not find_typefaces("\U00012000")  # a letter of cuneiform
 
     def test_are_no_more_than_are_enough_and_always_the_same(self, no_others: None) -> None:
         few = find_typefaces("0123456789", most=3)
@@ -73,13 +73,13 @@ def test_a_family_keeps_its_faces_together(typefaces: list[Typeface]) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 class TestAGlyph:
-    def test_is_cropped_to_its_ink(self, size: int, typefaces: list[Typeface]) -> None:
+    def test_is_as_high_as_its_ink_with_a_pixel_free_around_it(self, size: int, typefaces: list[Typeface]) -> None:
         for character in "gI.@":
             mask = glyph(typefaces[0], character, size, smooth=True).mask
             assert mask.dtype == np.uint8
-            # A pixel is left free around it: what is scaled or turned has an edge.
-            assert mask[1:-1, 1:-1].any(axis=0).all() or character == "g"
-            assert not mask[[0, -1]].any()
+            inked = np.flatnonzero(mask.any(axis=1))
+            assert 1 <= inked[0] <= 2
+            assert 1 <= mask.shape[0] - 1 - inked[-1] <= 2
 
     def test_has_only_ink_and_none_where_it_is_not_smooth(self, size: int, typefaces: list[Typeface]) -> None:
         assert set(np.unique(glyph(typefaces[0], "g", size, smooth=False).mask)) == {0, 255}
