@@ -19,18 +19,14 @@ from tests.command import start_command
 from tests.training.commands.conftest import SMALL, run
 from tests.waiting import GENEROUS_SECONDS, ending
 from training.__main__ import EXAMPLES, app
-from training.commands.common import check_start
 from training.data.dataset import read_image
 from training.data.layouts import read_samples
-from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
 
 COMMANDS = {command.__name__: command for command in EXAMPLES}
 
 
-def stop_after(
-    line_start: str, stop: signal.Signals, repository: Path, *arguments: object, again: str = "--resume"
-) -> str:
+def stop_after(line_start: str, stop: signal.Signals, repository: Path, *arguments: object) -> str:
     """Run a command, send it a signal after a line, and return what it printed; it must end cleanly."""
     printed = ""
     with ending(start_command(repository, ("training", *arguments), {})) as process:
@@ -42,7 +38,7 @@ def stop_after(
         printed += "".join(process.communicate(timeout=GENEROUS_SECONDS))
     assert process.returncode == 130, printed
     assert "Traceback" not in printed
-    assert again in printed
+    assert "--resume" in printed
     return printed
 
 
@@ -281,25 +277,6 @@ class TestEvaluate:
         result = run("evaluate", "--model", trained_model, "--data", "all.csv")
         assert "reading the 2 images of test" in result.output
         assert "of 2" in result.output
-
-
-class TestPretrain:
-    ARGUMENTS = ("pretrain", "--output", "new/start.npz", "--images", 64, "--epochs", 2, "--run-dir", "runs/start")
-
-    def test_interrupted_goes_on_and_writes_weights_that_a_training_can_start_from(
-        self, few_digits: Path, in_folder: Path, repository: Path
-    ) -> None:
-        stop_after("epoch   1", signal.SIGTERM, repository, *self.ARGUMENTS, again="the same command")
-        assert not (in_folder / "new" / "start.npz").exists()
-        other = run(*self.ARGUMENTS[:4], 65, *self.ARGUMENTS[5:])
-        assert other.exit_code == 1
-        assert "holds what other options began" in " ".join(other.output.split())
-        result = run(*self.ARGUMENTS)
-        assert result.exit_code == 0, result.output
-        assert "epoch   1" not in result.output
-        assert re.search(r"[\d.]+% of the words drawn to validate on read right", result.output)
-        samples = read_samples(few_digits)
-        check_start(samples, resolve_config(len(samples), {"width": 200, "height": 50, "init": "new/start.npz"}))
 
 
 class TestExport:
