@@ -21,6 +21,8 @@ logging.getLogger("fontTools").setLevel(logging.CRITICAL)  # it warns of faults 
 SYSTEM_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
 """Where Linux distributions keep typefaces."""
 SUFFIXES = {".ttf", ".otf", ".ttc", ".woff"}
+PLACEHOLDERS = "LastResort"
+"""How the names of files begin that have every character, but draw a box for it; one comes with matplotlib."""
 LATIN = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PRINTABLE = set(string.printable + "×÷")
 """What not every typeface of Latin letters has, and need not have."""
@@ -76,7 +78,7 @@ def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None
     ours = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     files = {path for folder in (ours, *SYSTEM_FOLDERS, *folders) for path in folder.rglob("*")}
     faces: dict[bytes, Typeface] = {}
-    paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(PLACEHOLDERS))
     if most is not None:
         paths.sort(key=lambda path: zlib.crc32(path.name.encode()))
     for path in paths:
