@@ -22,7 +22,7 @@ def test_texts_have_the_characters_and_lengths_of_the_labels(labels: list[str], 
     pictures = draw_like(labels, 8, seed)
     assert len(pictures) == 8
     for image, text in pictures:
-        assert (image.dtype, image.ndim) == (np.uint8, 3)
+        assert (image.dtype, image.ndim) == (np.dtype(np.uint8), 3)
         assert set(text) <= set("".join(labels))
         assert len(text) in {len(label) for label in labels}
 

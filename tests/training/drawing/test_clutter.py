@@ -21,7 +21,7 @@ def test_clutter_keeps_the_size_and_values_of_8_bits(
     typefaces: list[Typeface], seed: int, height: int, width: int
 ) -> None:
     picture = cluttered(typefaces[0], seed, height, width)
-    assert (picture.shape, picture.dtype) == ((height, width, 3), np.float32)
+    assert (picture.shape, picture.dtype) == ((height, width, 3), np.dtype(np.float32))
     assert -1e-3 <= picture.min() <= picture.max() <= 255.001
 
 

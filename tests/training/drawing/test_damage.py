@@ -19,7 +19,7 @@ def drawn(height: int, width: int) -> Picture:
 @given(SEEDS, st.integers(18, 90), st.integers(12, 400))
 def test_a_damaged_picture_keeps_its_size_and_values_of_8_bits(seed: int, height: int, width: int) -> None:
     spoilt = spoil(drawn(height, width), np.random.default_rng(seed))
-    assert (spoilt.shape, spoilt.dtype) == ((height, width, 3), np.float32)
+    assert (spoilt.shape, spoilt.dtype) == ((height, width, 3), np.dtype(np.float32))
     assert 0 <= spoilt.min() <= spoilt.max() <= 255
 
 
@@ -35,7 +35,7 @@ def test_most_damages_leave_what_is_dark_darker() -> None:
 def test_a_warped_layer_keeps_its_size_and_its_bounds(seed: int, height: int, width: int) -> None:
     layer = np.random.default_rng(1).random((height, width, 4), np.float32)
     warped = warp(layer, np.random.default_rng(seed))
-    assert (warped.shape, warped.dtype) == (layer.shape, np.float32)
+    assert (warped.shape, warped.dtype) == (layer.shape, np.dtype(np.float32))
     assert layer.min() - 1e-3 <= warped.min() <= warped.max() <= layer.max() + 1e-3
 
 

@@ -22,7 +22,7 @@ def test_a_device_shows_digits_of_about_the_height_asked_for(
     typefaces: list[Typeface], device: Device, text: str, height: int, seed: int
 ) -> None:
     picture = device(text, typefaces[0], height, np.random.default_rng(seed))
-    assert (picture.ndim, picture.shape[2], picture.dtype) == (3, 3, np.float32)
+    assert (picture.ndim, picture.shape[2], picture.dtype) == (3, 3, np.dtype(np.float32))
     assert 0.5 * height <= picture.shape[0] <= 4 * height
     assert picture.shape[1] >= len(text) * 4
     assert -1e-3 <= picture.min() <= picture.max() <= 255.5

@@ -11,7 +11,7 @@ from training.drawing.grounds import ground_of, random_base
 def test_a_ground_has_the_size_asked_for_and_values_of_8_bits(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     ground = ground_of(random_base(rng), height, width, rng)
-    assert (ground.shape, ground.dtype) == ((height, width, 3), np.float32)
+    assert (ground.shape, ground.dtype) == ((height, width, 3), np.dtype(np.float32))
     assert 0 <= ground.min() <= ground.max() <= 255
 
 

@@ -85,14 +85,14 @@ def test_pixels_are_moved_to_where_they_are_asked_for_and_the_edge_is_continued(
 @given(SEEDS, st.integers(1, 40), st.integers(1, 40), st.floats(1, 50))
 def test_noise_has_the_size_asked_for_and_is_within_0_and_1(seed: int, height: int, width: int, cell: float) -> None:
     noise = smooth_noise(height, width, cell, np.random.default_rng(seed))
-    assert (noise.shape, noise.dtype) == ((height, width), np.float32)
+    assert (noise.shape, noise.dtype) == ((height, width), np.dtype(np.float32))
     assert 0 <= noise.min() <= noise.max() <= 1
 
 
 @given(SEEDS)
 def test_a_colour_is_three_values_of_8_bits(seed: int) -> None:
     colour = random_colour(np.random.default_rng(seed))
-    assert (colour.shape, colour.dtype) == ((3,), np.float32)
+    assert (colour.shape, colour.dtype) == ((3,), np.dtype(np.float32))
     assert 0 <= colour.min() <= colour.max() <= 255
 
 

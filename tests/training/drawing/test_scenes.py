@@ -23,7 +23,7 @@ def test_a_picture_is_of_8_bits_in_colour_and_its_text_of_the_alphabet(
     families: Families, seed: int, difficulty: float
 ) -> None:
     picture, text = draw_scene(families, np.random.default_rng(seed), difficulty=difficulty)
-    assert (picture.dtype, picture.ndim, picture.shape[2]) == (np.uint8, 3, 3)
+    assert (picture.dtype, picture.ndim, picture.shape[2]) == (np.dtype(np.uint8), 3, 3)
     assert picture.shape[0] >= 14
     assert picture.shape[1] >= 8
     assert set(text) <= set(ALPHABET)

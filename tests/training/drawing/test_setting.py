@@ -28,7 +28,7 @@ def test_a_layer_holds_ink_to_its_edges_and_keeps_its_bounds(
     typefaces: list[Typeface], seed: int, text: str, size: float
 ) -> None:
     layer = set_in(typefaces[0], text, random_setting(size, np.random.default_rng(seed)), seed)
-    assert (layer.ndim, layer.shape[2], layer.dtype) == (3, 4, np.float32)
+    assert (layer.ndim, layer.shape[2], layer.dtype) == (3, 4, np.dtype(np.float32))
     assert layer.min() >= -1e-3
     assert layer[:, :, 3].max() <= 1 + 1e-3
     assert layer[:, :, :3].max() <= 255.5
