@@ -1,9 +1,11 @@
 """A pre-training from drawn pictures to the general model and the weights that others start from."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import read_configs
 from app.inference.models.model import ImageToTextModel
 from training.data.dataset import read_csv, read_image
-from training.drawing import stream
 from training.drawing.draw import draw_plain
+from training.drawing.stream import Drawn
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface
 from training.fitting.callbacks import Logs
@@ -38,6 +40,19 @@ class Pretrained:
     epochs: list[int]
 
 
+class OneBatch:
+    """Draws a chunk of one small batch; see `training.drawing.stream.Artists`."""
+
+    def draw(self, chunks: range) -> Iterator[Drawn]:
+        for number in chunks:
+            yield Drawn(np.stack([cv2.merge([draw_plain("1234", number, width=96, height=48)] * 3)] * 4), ["1234"] * 4)
+
+
+@contextmanager
+def one_batch_a_chunk(*_: object, **__: object) -> Iterator[OneBatch]:
+    yield OneBatch()
+
+
 @pytest.fixture(scope="module")
 def patched() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -48,12 +63,13 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
 def pretrained(
     typefaces: list[Typeface], patched: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Pretrained:
-    patched.setattr(pretraining, "VALIDATION_IMAGES", 12)
+    patched.setattr(pretraining, "VALIDATION_IMAGES", 4)
     patched.setattr(pretraining, "EPOCH_CHUNKS", 1)
-    patched.setattr(pretraining, "EPOCH_IMAGES", stream.CHUNK)
+    patched.setattr(pretraining, "EPOCH_IMAGES", 32)
+    patched.setattr(pretraining, "artists", one_batch_a_chunk)
     folder = tmp_path_factory.mktemp("pretrained")
     run, weights = RunFolder(folder / "run"), folder / "weights.npz"
-    state = pretraining_state("python -m training pretrain", EPOCHS * stream.CHUNK, typefaces, folder / "general" / "1")
+    state = pretraining_state("python -m training pretrain", EPOCHS * 32, typefaces, folder / "general" / "1")
     run.path.mkdir()
     run.write_state(state)
     epochs: list[int] = []
@@ -82,7 +98,7 @@ def test_interrupted_writes_nothing_and_goes_on_with_the_next_epoch(pretrained: 
 
 def test_validates_on_drawn_pictures_which_it_keeps(pretrained: Pretrained) -> None:
     samples = read_csv(pretrained.run.val_csv)
-    assert len(samples) == 12
+    assert len(samples) == 4
     for sample in samples:
         assert sample.label
         assert set(sample.label) <= set(ALPHABET)
