@@ -1,5 +1,6 @@
 """A pre-training from drawn pictures to the general model and the weights that others start from."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,8 +118,8 @@ def test_the_model_reads_pictures_of_any_width_in_one_batch(pretrained: Pretrain
 
 
 def test_the_model_says_what_it_was_trained_on(pretrained: Pretrained, typefaces: list[Typeface]) -> None:
-    card = (pretrained.model / "MODEL_CARD.md").read_text()
-    assert f"pictures drawn in {len(typefaces)} typefaces" in card
+    metrics = json.loads((pretrained.model / "metrics.json").read_text())
+    assert metrics["data"]["source"].startswith(f"pictures drawn in {len(typefaces)} typefaces")
     assert (pretrained.model / "SHA256SUMS").exists()
 
 
