@@ -167,6 +167,7 @@ def _learn_from_unlabelled(
         labelled = pseudo_label(teacher.model, codec, unlabelled, train.labels)
         together = _together(train, labelled)
         config = resolve_config(len(together.labels), _continued(state.config, before))
+        config = config.model_copy(update={"epochs": min(config.epochs, state.config.epochs)})
         student_run = run.round(number)
         student_run.path.mkdir(exist_ok=True)
         student_run.write_state(state.model_copy(update={"config": config}))

@@ -85,8 +85,8 @@ def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: 
     retraining = training_of(session)
     wait_until(lambda: retraining.state != "training")
     assert retraining.state == "failed"
-    first, second = (sample.label for sample in session.samples()[:2])
-    assert f"the same picture with different labels ({first}, {second})" in retraining.message
+    assert "the same picture with different labels" in retraining.message
+    assert all(str(sample.path) in retraining.message for sample in session.samples()[:2])
     log = Path(retraining.message.removesuffix(".").rpartition(" ")[2])
     assert "errors in the data: 1" in log.read_text()
     assert session.guesses.model is None
