@@ -97,7 +97,7 @@ def train(
     """
     load_tensorflow()
     options = {
-        "architecture": architecture,
+        "architecture": architecture or _architecture_of(init),
         "width": width,
         "height": height,
         "init": init,
@@ -184,6 +184,16 @@ def _unfinished(output: Path | None, name: str | None) -> Path:
         return newest_unfinished(runs(), "*" if name is None else _checked(name)).path
     except RunError as error:
         fail(error)
+
+
+def _architecture_of(init: str | None) -> str | None:
+    """The network of the run to start from, if it is one."""
+    from training.fitting.run import RunError, RunFolder
+
+    try:
+        return RunFolder(Path(init)).read_state().config.architecture if init else None
+    except RunError:
+        return None  # what it is instead is looked at later
 
 
 def _checked(name: str) -> str:
