@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app import __version__
 from app.serving.server import MAX_HEAD_BYTES
 from tests.end_to_end.conftest import Server
 from tests.end_to_end.wire import Wire
@@ -18,7 +19,7 @@ Connect = Callable[[Server], Wire]
 PREDICT = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = PREDICT + b"Transfer-Encoding: chunked\r\n\r\n"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
-ALIVE = b'{"status":"alive"}'
+ALIVE = f'{{"status":"alive","version":"{__version__}"}}'.encode()
 HTTP2 = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
 UPGRADES = {
     "Java's HttpClient": HTTP2 + b"HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA\r\n",
