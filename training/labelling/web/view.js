@@ -53,7 +53,7 @@ function showTraining(training) {
   const wait = underWay ? "" : `The next training waits for ${plural(training.labels_needed, "more label")}.`;
   element("training-message").textContent = `${training.message} ${wait}`.trim();
   element("training-progress").hidden = !underWay;
-  element("training-progress").value = training.commands.progress;
+  element("training-progress").value = training.progress;
   element("train").hidden = underWay;
   element("train").disabled = !training.possible;
 }
