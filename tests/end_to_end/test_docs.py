@@ -67,7 +67,7 @@ INSTEAD = {
         'i=0; for image in drawn/*.png; do i=$((i+1)); echo "$i.png,$(basename $image .png)" >> scans/labels.csv; done'
     ),
     # Shorter.
-    f"{PYTHON} -m training train --data scans/labels.csv --name tickets": "{} --epochs 2",
+    f"{PYTHON} -m training train --data scans/labels.csv --name tickets --architecture conv_ctc": "{} --epochs 2",
     f"{PYTHON} -m training train --data datasets/drawn --name drawn --epochs 10": "{} --epochs 2",
     f"{PYTHON} -m benchmarks.fuzz --count 1000000": "{} --count 100",
     # Minutes each: tests/benchmarks runs their parts.

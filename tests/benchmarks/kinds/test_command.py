@@ -114,7 +114,7 @@ class TestTheCommand:
             assert len(result["texts"]) == result["score"]["images"] == TESTED
             assert result["score"]["words_right"] == sum(map(str.__eq__, wanted, result["texts"]))
             assert result["milliseconds"] > 0
-            assert result["network"]["architecture"] == "conv_ctc"
+            assert result["network"]["architecture"] == "residual_ctc"
             assert ("minutes" in result) == (labels != "0")
 
     def test_prints_a_row_a_kind_with_median_and_worst(self, run: Run) -> None:
