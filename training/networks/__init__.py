@@ -74,6 +74,24 @@ def unlikely_blank(shape: tuple[int, ...], dtype: str) -> keras.KerasTensor:
     return keras.ops.convert_to_tensor(bias, dtype)
 
 
+def convolution(
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    momentum: float,
+    kernel: tuple[int, int] = (3, 3),
+    strides: int | tuple[int, int] = 1,
+    padding: Literal["same", "valid"] = "same",
+    rectified: bool = True,
+) -> keras.KerasTensor:
+    """Convolve, normalise by the batch with statistics of a momentum, and rectify."""
+    x = keras.layers.Conv2D(
+        filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
+    )(x)
+    x = keras.layers.BatchNormalization(momentum=momentum)(x)
+    return keras.layers.ReLU()(x) if rectified else x
+
+
 def architecture_names() -> list[str]:
     """The names of all architectures, sorted."""
     return sorted(module.name for module in iter_modules(__path__))

@@ -4,15 +4,16 @@ A convolution over five neighbouring steps stands where the tutorial has an LSTM
 both its neighbours.
 """
 
-from typing import Literal
+from functools import partial
 
 import keras
 from keras import layers
 
-from training.networks import LOGITS, Architecture, Recipe, unlikely_blank
+from training.networks import LOGITS, Architecture, Recipe, convolution, unlikely_blank
 
 DROPOUT = 0.2
 MOMENTUM = 0.9  # of the batch norm: its statistics must follow the weights within a short training
+_convolution = partial(convolution, momentum=MOMENTUM)
 
 
 def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
@@ -20,33 +21,17 @@ def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     # Rectified after the pooling, which gives the same: between the two, 8 bits could not begin (see `quantize`).
-    x = _conv2d(x, 16, strides=2, rectified=False)
+    x = _convolution(x, 16, strides=2, rectified=False)
     x = layers.ReLU()(layers.MaxPooling2D((2, 1), padding="same")(x))
-    x = _conv2d(x, 32, strides=(1, 2))
-    x = _conv2d(x, 48, strides=(2, 1))
-    x = _conv2d(x, 64, strides=(2, 1))
+    x = _convolution(x, 32, strides=(1, 2))
+    x = _convolution(x, 48, strides=(2, 1))
+    x = _convolution(x, 64, strides=(2, 1))
 
     # A convolution over all rows makes each column one step: time runs from left to right.
-    x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(x.shape[1], 1), padding="valid"))
-    x = layers.Dropout(DROPOUT)(_conv2d(x, 80, kernel=(1, 5)))
+    x = layers.Dropout(DROPOUT)(_convolution(x, 80, kernel=(x.shape[1], 1), padding="valid"))
+    x = layers.Dropout(DROPOUT)(_convolution(x, 80, kernel=(1, 5)))
     x = layers.Conv2D(classes, 1, bias_initializer=unlikely_blank, name=LOGITS)(x)
     return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="conv_ctc")
-
-
-def _conv2d(
-    x: keras.KerasTensor,
-    filters: int,
-    *,
-    kernel: tuple[int, int] = (3, 3),
-    strides: int | tuple[int, int] = 1,
-    padding: Literal["same", "valid"] = "same",
-    rectified: bool = True,
-) -> keras.KerasTensor:
-    x = layers.Conv2D(
-        filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
-    )(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
-    return layers.ReLU()(x) if rectified else x
 
 
 ARCHITECTURE = Architecture(

@@ -1,14 +1,15 @@
 """The general network: residual convolutions on a colour picture of any width, one output step for four columns."""
 
-from typing import Literal
+from functools import partial
 
 import keras
 from keras import layers
 
-from training.networks import LOGITS, Architecture, Recipe, unlikely_blank
+from training.networks import LOGITS, Architecture, Recipe, convolution, unlikely_blank
 
 DROPOUT = 0.1
 MOMENTUM = 0.95  # of the batch norm: its statistics must follow the weights within a short training
+_convolution = partial(convolution, momentum=MOMENTUM)
 CHANNELS = (24, 48, 96, 192)
 CONTEXT = 96
 HEAD_STEPS = 7
@@ -44,22 +45,6 @@ def _residual(x: keras.KerasTensor) -> keras.KerasTensor:
     """Two convolutions beside a shortcut (He et al., "Deep Residual Learning for Image Recognition", 2016)."""
     y = _convolution(_convolution(x, x.shape[-1]), x.shape[-1], rectified=False)
     return layers.ReLU()(layers.Add()([x, y]))
-
-
-def _convolution(
-    x: keras.KerasTensor,
-    filters: int,
-    *,
-    kernel: tuple[int, int] = (3, 3),
-    strides: int | tuple[int, int] = 1,
-    padding: Literal["same", "valid"] = "same",
-    rectified: bool = True,
-) -> keras.KerasTensor:
-    x = layers.Conv2D(
-        filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
-    )(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
-    return layers.ReLU()(x) if rectified else x
 
 
 ARCHITECTURE = Architecture(

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import matplotlib as mpl
+import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.training.commands.conftest import run
@@ -13,6 +14,8 @@ from training.data.dataset import Sample, write_csv
 FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 LETTERS = "\u05d0\u05d1\u05de\u05e9"
 UNSEEN = 8
+
+pytestmark = pytest.mark.timeout(1800)  # a training, for which a busy machine takes long
 
 
 def draw_word(path: Path, letters: str, number: str) -> Sample:
