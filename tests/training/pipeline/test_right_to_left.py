@@ -33,7 +33,9 @@ def test_is_read_as_it_was_typed(in_folder: Path) -> None:
     samples = [draw_word(in_folder / f"{index}.png", *word) for index, word in enumerate(words)]
     write_csv(samples[UNSEEN:], in_folder / "known.csv")
     write_csv(samples[:UNSEEN], in_folder / "unseen.csv")
-    trained = run("train", "--data", "known.csv", "--output", "store/hebrew/1", "--epochs", 60)
+    trained = run(
+        "train", "--architecture", "conv_ctc", "--data", "known.csv", "--output", "store/hebrew/1", "--epochs", 60
+    )
     assert trained.exit_code == 0, trained.output
     assert "direction: rtl" in Path("store/hebrew/1/configs.yaml").read_text()
     evaluated = run("evaluate", "--model", "store/hebrew", "--data", "unseen.csv", "--json", "report.json")
