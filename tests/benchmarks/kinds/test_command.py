@@ -106,15 +106,17 @@ class TestTheCommand:
             assert sorted(known) == sorted(kind.pool[:LABELS])
             assert "--epochs 1" in json.loads((model / "metrics.json").read_text())["training"]["command"]
 
-    @pytest.mark.parametrize("labels", ["0", str(LABELS)])
-    def test_counts_what_is_read_of_the_test_images(self, run: Run, drawn_kinds: Path, labels: str) -> None:
+    @pytest.mark.parametrize(("labels", "network"), [("0", "conv_ctc"), (str(LABELS), "residual_ctc")])
+    def test_counts_what_is_read_of_the_test_images(
+        self, run: Run, drawn_kinds: Path, labels: str, network: str
+    ) -> None:
         for kind in read_kinds(drawn_kinds):
             result = run.report["results"][labels][kind.name]
             wanted = [sample.label for sample in kind.test]
             assert len(result["texts"]) == result["score"]["images"] == TESTED
             assert result["score"]["words_right"] == sum(map(str.__eq__, wanted, result["texts"]))
             assert result["milliseconds"] > 0
-            assert result["network"]["architecture"] == "residual_ctc"
+            assert result["network"]["architecture"] == network
             assert ("minutes" in result) == (labels != "0")
 
     def test_prints_a_row_a_kind_with_median_and_worst(self, run: Run) -> None:
