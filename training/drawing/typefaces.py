@@ -82,7 +82,7 @@ def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None
     if most is not None:
         paths.sort(key=lambda path: zlib.crc32(path.name.encode()))
     for path in paths:
-        for face in _faces(path, alphabet):
+        for face in filter(_can_be_drawn, _faces(path, alphabet)):
             faces.setdefault(_fingerprint(face, alphabet), face)
         if len(faces) == most:
             break
@@ -135,6 +135,18 @@ def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
         return  # a damaged file or one of an old format is no typeface to draw with
 
 
+def _can_be_drawn(face: Typeface) -> bool:
+    """Return whether the face has all of its characters in all sizes: one of bitmaps has them in its own alone."""
+    try:
+        for size in SIZES:
+            glyph(face, face.characters[0], size, smooth=True)
+        for character in face.characters:
+            glyph(face, character, SIZES[1], smooth=True)
+    except OSError:
+        return False
+    return True
+
+
 def _family(font: TTFont) -> str:
     """Return the first word or two of the family: Noto Sans Mono and Noto Sans Bengali share their letters."""
     name = font["name"].getBestFamilyName() or ""
@@ -143,29 +155,18 @@ def _family(font: TTFont) -> str:
 
 def _fingerprint(face: Typeface, alphabet: str) -> bytes:
     """Return what the first and last characters look like."""
-    try:
-        letters = alphabet[:4] + alphabet[len(alphabet) // 2 : len(alphabet) // 2 + 4]
-        return b"".join(glyph(face, c, 28, smooth=True).mask.tobytes() for c in letters if c in face.characters)
-    except OSError:
-        return face.path.encode()
+    letters = alphabet[:4] + alphabet[len(alphabet) // 2 : len(alphabet) // 2 + 4]
+    return b"".join(glyph(face, c, 28, smooth=True).mask.tobytes() for c in letters if c in face.characters)
 
 
 def _without_symbols(faces: list[Typeface]) -> list[Typeface]:
     """Leave out faces whose letters are pictures: few look like the same letter of most others."""
-    shapes: list[NDArray[np.float32]] = []
-    drawn: list[Typeface] = []
-    for face in faces:
-        try:
-            shapes.append(np.stack([_shape(face, character) for character in LATIN]))
-        except OSError:
-            continue
-        drawn.append(face)
-    stacked = np.stack(shapes)
+    stacked = np.stack([np.stack([_shape(face, character) for character in LATIN]) for face in faces])
     templates = np.median(stacked, axis=0)
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
     names = np.array(list(LATIN.lower()))
     kept = []
-    for face, shape in zip(drawn, stacked, strict=True):
+    for face, shape in zip(faces, stacked, strict=True):
         nearest = names[(shape @ templates.T).argmax(axis=1)]
         if (nearest == names).mean() >= _LEAST_TYPICAL:
             kept.append(face)

@@ -53,6 +53,13 @@ class TestThoseThatAreFound:
         copies = {str(tmp_path / "deeper" / "Copy.TTF"), str(MATPLOTLIBS / "DejaVuSans.ttf")}
         assert len(paths & copies) == 1, "the same shapes count once"
 
+    def test_can_be_drawn(self, no_others: None, tmp_path: Path) -> None:
+        without_outlines = TTFont(MATPLOTLIBS / "DejaVuSans.ttf")
+        del without_outlines["glyf"], without_outlines["loca"]
+        without_outlines.save(tmp_path / "outlines_missing.ttf")
+        paths = {face.path for face in find_typefaces("0123456789", [tmp_path])}
+        assert paths and str(tmp_path / "outlines_missing.ttf") not in paths
+
     @pytest.mark.parametrize("content", [b"", b"text", b"\x00\x01\x00\x00 cut off", b"OTTO" + bytes(40), b"ttcf"])
     @pytest.mark.parametrize("suffix", [".ttf", ".ttc"])
     def test_are_not_kept_from_being_found_by_damaged_files(
