@@ -44,18 +44,20 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
         height + margins[0] + margins[1], int(len(text) * (width + gap) + margins[2] + margins[3] + lean)
     )
     x = margins[2] + lean
+    scale, decimals = 1.0, rng.uniform(0.55, 0.85) if rng.random() < 0.25 else 1.0
     for character in text:
-        lit, unlit = _segments(character, height, width, thick, cut)
+        lit, unlit = _segments(character, round(height * scale), width * scale, thick * scale, cut)
         inside = character in ".,"  # points stand between digits, which need no more room for them
-        left = round(x - 0.7 * gap if inside else x)
-        set_ink(layer, unlit * ghost, left, int(margins[0]), colour)
-        set_ink(layer, lit, left, int(margins[0]), colour)
+        left, top = round(x - 0.7 * gap if inside else x), int(margins[0]) + height - lit.shape[0]
+        set_ink(layer, unlit * ghost, left, top, colour)
+        set_ink(layer, lit, left, top, colour)
         x += 0.2 * gap if inside else lit.shape[1] + gap
+        scale = decimals if inside else scale
     if lean:
         matrix = np.array([[1, -lean / height, lean * (margins[0] / height)], [0, 1, 0]])
         layer = cv2.warpAffine(layer, matrix, (layer.shape[1], layer.shape[0]))
     layer = layer[:, : max(8, round(x - gap + margins[3]))]
-    if rng.random() < 0.25:
+    if rng.random() < 0.4:
         layer = np.hstack([layer, _unit(face, layer.shape[0], height, colour, rng)])
     return _on_plate(layer, ground, rng)
 
@@ -166,7 +168,8 @@ def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> P
     drum = np.float32(rng.uniform(10, 60) if dark else rng.uniform(120, 245)) + rng.normal(0, 8, 3).astype(np.float32)
     colour = contrasting_colour(drum, 80, rng)
     frame = np.clip(drum * np.float32(rng.uniform(0.2, 1.1)) + rng.uniform(-30, 30), 0, 255).astype(np.float32)
-    width, gap = round(height * rng.uniform(0.5, 0.85)), round(height * rng.uniform(0.03, 0.4))
+    bare = rng.random() < 0.35  # drums side by side, with nothing but marks between them
+    width, gap = round(height * rng.uniform(0.5, 0.85)), round(height * rng.uniform(0.03, 0.1 if bare else 0.4))
     fraction = int(rng.integers(0, 3)) if rng.random() < 0.3 else 0  # the last drums in red, as gas meters have
     pitch = height * rng.uniform(0.7, 1.05)  # from one digit to the next on the drum: of both neighbours a part is seen
     size = pitch * rng.uniform(0.7, 1.15)
@@ -180,14 +183,26 @@ def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> P
         windows.append(_window(character, turned * pitch, face, (height, width), (size, pitch), ground, ink))
     pad = int(rng.integers(0, height // 3 + 1))
     picture = np.empty((height + 2 * pad, len(text) * (width + gap) - gap + 2 * pad, 3), np.float32)
-    picture[:] = frame
+    picture[:] = drum if bare else frame
     for place, window in enumerate(windows):
         x = pad + place * (width + gap)
         picture[pad : pad + height, x : x + width] = window
-        if rng.random() < 0.7:
+        if bare:
+            _marks(picture[pad : pad + height, x + width : x + width + gap], colour, rng)
+        elif rng.random() < 0.7:
             edge = (frame * 0.5).tolist()
             cv2.rectangle(picture, (x, pad), (x + width - 1, pad + height - 1), edge, max(1, height // 30))
     return picture
+
+
+def _marks(between: Picture, colour: Colour, rng: np.random.Generator) -> None:
+    """Draw what is seen between two drums: a line, or the teeth of the gear."""
+    if between.size == 0:
+        return
+    column = int(rng.integers(between.shape[1]))
+    period, share = rng.uniform(0.1, 0.5) * between.shape[0], rng.uniform(0.4, 1.3)
+    rows = (np.arange(between.shape[0]) + rng.uniform(0, period)) % period < share * period
+    between[rows, column:] = colour * np.float32(rng.uniform(0.5, 1))
 
 
 def _window(
@@ -215,6 +230,19 @@ def _window(
     picture = np.empty((height, width, 3), np.float32)
     picture[:] = ground
     return lay_over(picture, layer) * bulge.astype(np.float32)[:, np.newaxis, np.newaxis]
+
+
+def housed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Show a device as a photograph that is cut out roughly does: with some of its housing, or a little cut off."""
+    height = picture.shape[0]
+    if rng.random() < 0.4:
+        cut = rng.uniform(0, 0.1, 2) * height
+        picture = picture[int(cut[0]) : height - int(cut[1])]
+    top, bottom, left, right = (np.maximum(0, rng.uniform(-0.2, 0.25, 4)) * height).astype(int).tolist()
+    for sides in ((top, bottom, 0, 0), (0, 0, left, right)):
+        colour = (random_colour(rng) * np.float32(rng.choice([0.3, 1]))).tolist()
+        picture = cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=colour)
+    return picture
 
 
 def framed(picture: Picture, rng: np.random.Generator) -> Picture:

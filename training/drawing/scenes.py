@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.drawing.clutter import add_clutter
 from training.drawing.damage import spoil, warp
-from training.drawing.devices import dot_display, drums, framed, segment_display
+from training.drawing.devices import dot_display, drums, framed, housed, segment_display
 from training.drawing.grounds import ground_of, random_base
 from training.drawing.layers import Layer, Picture, contrasting_colour, empty_layer, lay_over
 from training.drawing.setting import random_inks, random_setting, set_text
@@ -21,7 +21,7 @@ WIDEST = 400
 """Pixels of a text; one that is longer is drawn smaller."""
 CAP_HEIGHT = 0.72
 """Of most typefaces, of an em."""
-_EMPTY, _DEVICE, _SPOILT = 0.03, 0.2, 0.65
+_EMPTY, _DEVICE, _STRETCHED, _SPOILT = 0.03, 0.22, 0.3, 0.6
 
 Item = TypeVar("Item")
 Families = Sequence[Sequence[Typeface]]
@@ -50,6 +50,8 @@ def draw_scene(
     else:
         text = text or random_text(rng)
         picture = _lettered(text, height, families, rng, difficulty)
+    if rng.random() < _STRETCHED * difficulty:
+        picture = _stretched(picture, rng)
     picture = spoil(picture, rng) if rng.random() < _SPOILT * difficulty else np.clip(picture, 0, 255)
     return np.round(picture).astype(np.uint8), text
 
@@ -80,6 +82,13 @@ def _lettered(text: str, height: int, families: Families, rng: np.random.Generat
     return framed(picture, rng) if rng.random() < 0.12 else picture
 
 
+def _stretched(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Change the proportions, as those do who bring all pictures to one size."""
+    height, width = picture.shape[:2]
+    wanted = round(width * float(np.exp(rng.uniform(*np.log((0.65, 1.6))))))
+    return np.asarray(cv2.resize(picture, (max(12, wanted), height), interpolation=cv2.INTER_AREA))
+
+
 def _place(whole: Layer, layer: Layer, left: int, rng: np.random.Generator) -> None:
     """Put a text into a layer: in the middle or off it, at times cut off by its edge."""
     room = whole.shape[0] - layer.shape[0]
@@ -104,13 +113,14 @@ def _device(height: int, families: Families, rng: np.random.Generator) -> tuple[
     kind = rng.random()
     if kind < 0.5:
         text = random_reading(rng)
-        return segment_display(text, _face(families, "kWhm3VA", rng), max(16, round(height * 0.8)), rng), text
+        picture = segment_display(text, _face(families, "kWhm3VA", rng), max(16, round(height * 0.8)), rng)
+        return housed(picture, rng) if rng.random() < 0.5 else picture, text
     if kind < 0.6:
         text = random_text(rng)[:9]
         return dot_display(text, _face(families, text, rng), max(16, round(height * 0.8)), rng), text
     text = random_digits(rng, 3, 8)
     picture = drums(text, _face(families, text, rng), max(18, round(height * 0.85)), rng)
-    return (framed(picture, rng) if rng.random() < 0.2 else picture), text
+    return (framed(picture, rng) if rng.random() < 0.2 else housed(picture, rng)), text
 
 
 def _without_text(height: int, families: Families, rng: np.random.Generator) -> Picture:

@@ -8,6 +8,8 @@ import numpy as np
 SIGNS = "+-×=?.,:/#%&@*()"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase + SIGNS
 """What the general model reads."""
+AMBIGUOUS = "0Oo1lI"
+"""What looks alike in many typefaces; most who mix digits and letters in a code leave these out."""
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwxz", "aeiouy"
 
 
@@ -37,8 +39,10 @@ def random_reading(rng: np.random.Generator) -> str:
 
 def _code(alphabet: str) -> Callable[[np.random.Generator], str]:
     def draw(rng: np.random.Generator) -> str:
+        mixed = not (alphabet.isdigit() or alphabet.isalpha())
+        known = "".join(c for c in alphabet if c not in AMBIGUOUS) if mixed and rng.random() < 0.7 else alphabet
         # A code's alphabet is often a part of the whole, and repeats a character more often than chance has it.
-        chosen = alphabet if rng.random() < 0.6 else _of(alphabet, int(rng.integers(3, 12)), rng)
+        chosen = known if rng.random() < 0.6 else _of(known, int(rng.integers(3, 12)), rng)
         return _of(chosen, int(rng.choice([1, 2, 3, 4, 5, 6, 7, 8, 10], p=_LENGTHS)), rng)
 
     return draw
@@ -95,14 +99,14 @@ def _pick(
 
 _UPPER, _LOWER = string.ascii_uppercase, string.ascii_lowercase
 _KINDS: tuple[tuple[float, Callable[[np.random.Generator], str]], ...] = (
-    (0.16, _code(string.digits)),
+    (0.2, _code(string.digits)),
     (0.13, _code(_UPPER + string.digits)),
     (0.12, _code(_LOWER + string.digits)),
     (0.11, _code(_UPPER)),
     (0.1, _code(_LOWER)),
     (0.12, _code(_UPPER + _LOWER + string.digits)),
     (0.04, _code(_UPPER + _LOWER)),
-    (0.07, _sum),
+    (0.08, _sum),
     (0.05, random_reading),
     (0.05, _word),
     (0.03, _plate),
