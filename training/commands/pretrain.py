@@ -30,6 +30,10 @@ def pretrain(
     ] = None,
     images: Annotated[int, typer.Option(min=1, help="How many to draw and learn from.")] = DEFAULT_IMAGES,
     processes: Annotated[int, typer.Option(min=1, help="That draw.")] = 1,
+    init: Annotated[
+        str,
+        typer.Option(help="Weights to start from: none; shipped; a file of weights; or the folder of a run."),
+    ] = "none",
     run_dir: Annotated[
         Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/pretrain")
     ] = None,
@@ -43,6 +47,7 @@ def pretrain(
     from training.drawing.typefaces import find_typefaces
     from training.exporting.export import ExportError
     from training.fitting.run import RunFolder
+    from training.fitting.start import StartError
     from training.pipeline.pretrain import pretrain as run_pretraining
     from training.pipeline.pretrain import pretraining_state
 
@@ -53,7 +58,8 @@ def pretrain(
     typefaces = find_typefaces(ALPHABET, fonts or ())
     out.print(f"{len(typefaces)} typefaces found")
     version = datetime.now(UTC).strftime("%Y%m%d%H%M")
-    state = pretraining_state(typed("training"), images, typefaces, output or model_store() / "general" / version)
+    output_folder = output or model_store() / "general" / version
+    state = pretraining_state(typed("training"), images, typefaces, output_folder, init)
     if run.state_file.exists():
         before = run.read_state()
         if before.data_sha256 != state.data_sha256:
@@ -69,7 +75,7 @@ def pretrain(
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
-    except (ExportError, OSError) as error:
+    except (ExportError, StartError, OSError) as error:
         fail(error)
     wer = result.history[result.best_epoch - 1]["val_wer"]
     out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")

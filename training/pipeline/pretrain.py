@@ -13,7 +13,7 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.store import METRICS_FILE
 from training.data.dataset import Sample, encode_labels, read_csv, write_csv
 from training.drawing.scenes import draw_scene
-from training.drawing.stream import CHUNK, WIDEST, Artists, artists
+from training.drawing.stream import CHUNK, EASY_IMAGES, WIDEST, Artists, artists
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
 from training.evaluation.evaluate import evaluate
@@ -37,7 +37,9 @@ EPOCH_IMAGES = EPOCH_CHUNKS * CHUNK
 ARCHITECTURE = "residual_ctc"
 
 
-def pretraining_state(command: str, images: int, typefaces: Sequence[Typeface], output: Path) -> RunState:
+def pretraining_state(
+    command: str, images: int, typefaces: Sequence[Typeface], output: Path, init: str = NO_START
+) -> RunState:
     """Return how the general model is trained; see `RunState`."""
     options = {
         "architecture": ARCHITECTURE,
@@ -48,7 +50,7 @@ def pretraining_state(command: str, images: int, typefaces: Sequence[Typeface], 
         "batch_size": 32,
         "schedule": "trapezoid",
         "averaging": 0.999,
-        "init": NO_START,
+        "init": init,
     }
     families = by_family(typefaces)
     faces = sorted((Path(face.path).name, face.number, face.family) for face in typefaces)
@@ -91,7 +93,9 @@ def pretrain(
     with artists(
         typefaces, height=config.height, size=config.batch_size, seed=config.seed, processes=processes
     ) as drawing:
-        batches = DrawnBatches(drawing, codec, config.batch_size)
+        # A network that reads already needs no easy pictures.
+        first = 0 if config.init == NO_START else EASY_IMAGES // CHUNK
+        batches = DrawnBatches(drawing, codec, config.batch_size, first)
         result = fit(config, run, batches, images_of(config, validation), codec, after_epoch)
     if result.interrupted:
         raise KeyboardInterrupt
@@ -103,10 +107,13 @@ def pretrain(
 
 
 class DrawnBatches:
-    """Batches of pictures that are drawn for each epoch anew; see `training.fitting.batches.Batches`."""
+    """Batches of pictures that are drawn for each epoch anew; see `training.fitting.batches.Batches`.
 
-    def __init__(self, drawing: Artists, codec: CtcCodec, size: int) -> None:
-        self._drawing, self._codec = drawing, codec
+    The chunks of pictures are drawn in their order, from the first one on.
+    """
+
+    def __init__(self, drawing: Artists, codec: CtcCodec, size: int, first: int) -> None:
+        self._drawing, self._codec, self._first = drawing, codec, first
         self.epoch = 0
         self.strength = 1.0
         self.steps = EPOCH_IMAGES // size
@@ -114,7 +121,7 @@ class DrawnBatches:
 
     def __call__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch."""
-        first = self.epoch * EPOCH_CHUNKS
+        first = self._first + self.epoch * EPOCH_CHUNKS
         for images, labels in self._drawing.draw(range(first, first + EPOCH_CHUNKS)):
             yield images, encode_labels(labels, self._codec)
 

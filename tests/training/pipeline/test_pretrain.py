@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import keras
@@ -16,11 +17,11 @@ from app.inference.models.configs import read_configs
 from app.inference.models.model import ImageToTextModel
 from training.data.dataset import read_csv, read_image
 from training.drawing.draw import draw_plain
-from training.drawing.stream import Drawn
+from training.drawing.stream import CHUNK, EASY_IMAGES, Drawn
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface
 from training.fitting.callbacks import Logs
-from training.fitting.checkpoints import read_variables
+from training.fitting.checkpoints import read_state, read_variables
 from training.fitting.run import RunFolder
 from training.fitting.start import load_start
 from training.networks import get_architecture
@@ -44,8 +45,12 @@ class Pretrained:
 class OneBatch:
     """Draws a chunk of one small batch; see `training.drawing.stream.Artists`."""
 
+    chunks: ClassVar[list[int]] = []
+    """Those that were drawn."""
+
     def draw(self, chunks: range) -> Iterator[Drawn]:
         for number in chunks:
+            self.chunks.append(number)
             yield Drawn(np.stack([cv2.merge([draw_plain("1234", number, width=96, height=48)] * 3)] * 4), ["1234"] * 4)
 
 
@@ -95,6 +100,20 @@ def test_interrupted_writes_nothing_and_goes_on_with_the_next_epoch(pretrained: 
     assert not pretrained.written_when_interrupted
     assert pretrained.epochs == [1, 2]
     assert pretrained.run.read_state().finished
+
+
+def test_goes_on_from_the_weights_of_another_with_pictures_of_full_difficulty(
+    pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path
+) -> None:
+    state = pretraining_state("", 32, typefaces, tmp_path / "general" / "2", init=str(pretrained.weights))
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.write_state(state)
+    OneBatch.chunks.clear()
+    result = pretrain(run, typefaces, 1, tmp_path / "weights.npz", lambda _: None)
+    assert min(OneBatch.chunks) * CHUNK >= EASY_IMAGES - CHUNK
+    # The same batch and the same random numbers: only the weights at the start differ.
+    assert result.history[0]["loss"] != read_state(pretrained.run.checkpoint)["history"][0]["loss"]
 
 
 def test_validates_on_drawn_pictures_which_it_keeps(pretrained: Pretrained) -> None:
