@@ -7,7 +7,7 @@ import typer
 from app.shared.command_line import Version, program
 from training.commands.common import TrainingCommand
 from training.commands.data import convert, download, draw, validate
-from training.commands.evaluate import crossval, evaluate
+from training.commands.evaluate import crossval, evaluate, suspects
 from training.commands.label import label
 from training.commands.pretrain import pretrain
 from training.commands.train import export, train
@@ -28,6 +28,7 @@ EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
         "evaluate --model mine/1 --data test.csv --json test.json",
     ),
     crossval: ("crossval --data my_images --folds 5", "crossval --data my_images --labels 100 --seeds 3"),
+    suspects: ("suspects --data my_images", "suspects --data labels.csv --folds 10 --jobs 2"),
     export: ("export runs/mine/202611231200 --output model_store/mine/2",),
     draw: ("draw --output datasets/drawn --count 300",),
     pretrain: ("pretrain --fonts my_typefaces",),

@@ -1,10 +1,10 @@
-"""How well models read: evaluate, crossval."""
+"""How well models read, and what they say of the labels: evaluate, crossval, suspects."""
 
 import signal
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -37,9 +37,17 @@ from training.commands.common import (
     write_json,
 )
 from training.commands.progress import counting_progress
-from training.data.dataset import TEST
+from training.data.dataset import TEST, Sample
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
+
+if TYPE_CHECKING:
+    from training.pipeline.crossval import Part, PartResult
+
+MOST_SUSPECTS = 20
+"""That are shown; the file has all."""
+Folds = Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Trainings at the same time.")]
 
 
 def evaluate(
@@ -94,7 +102,7 @@ def crossval(
     data: Data,
     images: Images = None,
     labels_from: LabelsFrom = None,
-    folds: Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")] = 10,
+    folds: Folds = 10,
     labels: Annotated[
         int | None,
         typer.Option(min=3, help="Instead of folds: learn from so many images, read all others."),
@@ -106,7 +114,7 @@ def crossval(
     height: Height = None,
     init: Init = None,
     epochs: Epochs = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
+    jobs: Jobs = 1,
     engine: Annotated[
         EngineName,
         typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one."),
@@ -122,17 +130,12 @@ def crossval(
     if engine == EngineName.RAY:
         _check_ray()
     load_tensorflow()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from training.fitting.run import RunError
-    from training.pipeline.crossval import PartResult, default_folder, fold_parts, label_parts, run_parts
+    from training.pipeline.crossval import default_folder, fold_parts, label_parts
     from training.pipeline.crossval_report import write_report
-    from training.pipeline.ray_engine import run_parts_on_ray
 
     samples = read_data(data, images, labels_from)
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
-    config = make_config(samples, **options)
-    check_data(samples, config)
-    check_start(samples, config)
+    _check_training(samples, options)
     try:
         parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
     except ValueError as error:
@@ -141,6 +144,65 @@ def crossval(
     kind = {"folds": folds} if labels is None else {"labels": labels}
     folder = output or default_folder(data, samples, kind | options)
 
+    report = write_report(_cross_validate(parts, folder, options, jobs, engine), folder, typed("training"))
+    print_evaluation(report)
+    in_views = f"{report['words_right_in_views']} of {report['images']}"
+    out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")
+    out.print(f"[green]written:[/] {folder}")
+
+
+def suspects(
+    data: Data,
+    images: Images = None,
+    labels_from: LabelsFrom = None,
+    folds: Folds = 5,
+    architecture: ArchitectureName = None,
+    epochs: Epochs = None,
+    jobs: Jobs = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="The CSV file to write.", show_default="runs/crossval/…/suspects.csv")
+    ] = None,
+) -> None:
+    """List the labels that are probably wrong: those that models which have not seen the image contradict.
+
+    The surest come first. Interrupted, the same command goes on where it was.
+    """
+    load_tensorflow()
+    from training.pipeline.crossval import default_folder, fold_parts
+    from training.pipeline.suspects import find_suspects, write_suspects
+
+    samples = read_data(data, images, labels_from)
+    options = {"architecture": architecture, "epochs": epochs}
+    _check_training(samples, options)
+    try:
+        parts = fold_parts(samples, folds, repeats=1)
+    except ValueError as error:
+        fail(error)
+    folder = default_folder(data, samples, {"folds": folds} | options)
+    found = find_suspects(_cross_validate(parts, folder, options, jobs, EngineName.PROCESSES))
+    for suspect in found[:MOST_SUSPECTS]:
+        out.print(escape(f"{suspect.path}  label {suspect.label}  read {suspect.reading}  {suspect.confidence:.1%}"))
+    file = output or folder / "suspects.csv"
+    write_suspects(found, file)
+    out.print(f"{len(found):,} of {len(samples):,} labels are contradicted; [green]written:[/] {file}")
+
+
+def _check_training(samples: list[Sample], options: dict[str, Any]) -> None:
+    """End the command if trainings on these images with these options cannot be."""
+    config = make_config(samples, **options)
+    check_data(samples, config)
+    check_start(samples, config)
+
+
+def _cross_validate(
+    parts: "list[Part]", folder: Path, options: dict[str, Any], jobs: int, engine: EngineName
+) -> "list[PartResult]":
+    """Return the results of all parts, in their order, and say how each did."""
+    from training.fitting.run import RunError
+    from training.pipeline.crossval import run_parts
+    from training.pipeline.ray_engine import run_parts_on_ray
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_all = run_parts_on_ray if engine == EngineName.RAY else run_parts
     results: dict[str, PartResult] = {}
     try:
@@ -155,12 +217,7 @@ def crossval(
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
-    in_order = [results[part.name] for part in parts]
-    report = write_report(in_order, folder, typed("training"))
-    print_evaluation(report)
-    in_views = f"{report['words_right_in_views']} of {report['images']}"
-    out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")
-    out.print(f"[green]written:[/] {folder}")
+    return [results[part.name] for part in parts]
 
 
 def _check_ray() -> None:

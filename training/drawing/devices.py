@@ -238,10 +238,10 @@ def housed(picture: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.4:
         cut = rng.uniform(0, 0.1, 2) * height
         picture = picture[int(cut[0]) : height - int(cut[1])]
-    top, bottom, left, right = (np.maximum(0, rng.uniform(-0.2, 0.25, 4)) * height).astype(int).tolist()
-    for sides in ((top, bottom, 0, 0), (0, 0, left, right)):
+    above, below, before, behind = (np.maximum(0, rng.uniform(-0.2, 0.25, 4)) * height).astype(int).tolist()
+    for top, bottom, left, right in ((above, below, 0, 0), (0, 0, before, behind)):
         colour = (random_colour(rng) * np.float32(rng.choice([0.3, 1]))).tolist()
-        picture = cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=colour)
+        picture = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
     return picture
 
 
