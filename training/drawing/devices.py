@@ -44,9 +44,11 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
         height + margins[0] + margins[1], int(len(text) * (width + gap) + margins[2] + margins[3] + lean)
     )
     x = margins[2] + lean
+    point = thick * rng.uniform(0.5, 1.1)
     scale, decimals = 1.0, rng.uniform(0.55, 0.85) if rng.random() < 0.25 else 1.0
     for character in text:
-        lit, unlit = _segments(character, round(height * scale), width * scale, thick * scale, cut)
+        stroke = scale * (point if character in ".,:" else thick)
+        lit, unlit = _segments(character, round(height * scale), width * scale, stroke, cut)
         inside = character in ".,"  # points stand between digits, which need no more room for them
         left, top = round(x - 0.7 * gap if inside else x), int(margins[0]) + height - lit.shape[0]
         set_ink(layer, unlit * ghost, left, top, colour)
@@ -165,7 +167,8 @@ def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> P
         rng: the source of randomness.
     """
     dark = rng.random() < 0.4
-    drum = np.float32(rng.uniform(10, 60) if dark else rng.uniform(120, 245)) + rng.normal(0, 8, 3).astype(np.float32)
+    light = rng.uniform(10, 60) if dark else rng.uniform(120, 245)
+    drum = np.clip(light + rng.normal(0, 8, 3), 0, 255).astype(np.float32)
     colour = contrasting_colour(drum, 80, rng)
     frame = np.clip(drum * np.float32(rng.uniform(0.2, 1.1)) + rng.uniform(-30, 30), 0, 255).astype(np.float32)
     bare = rng.random() < 0.35  # drums side by side, with nothing but marks between them
@@ -176,7 +179,7 @@ def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> P
     windows = []
     for place, character in enumerate(text):
         last = place == len(text) - 1
-        turned = rng.uniform(-0.45, 0.45) if last and rng.random() < 0.7 else rng.normal(0, 0.05)
+        turned = rng.uniform(-0.25, 0.6) if last and rng.random() < 0.7 else rng.normal(0, 0.05)
         red = place >= len(text) - fraction
         ground = np.array([30, 30, 170], np.float32) if red else drum
         ink = np.full(3, 235, np.float32) if red else colour

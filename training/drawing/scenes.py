@@ -21,7 +21,9 @@ WIDEST = 400
 """Pixels of a text; one that is longer is drawn smaller."""
 CAP_HEIGHT = 0.72
 """Of most typefaces, of an em."""
-_EMPTY, _DEVICE, _STRETCHED, _SPOILT = 0.03, 0.22, 0.3, 0.6
+_EMPTY, _DEVICE, _STRETCHED, _SPOILT = 0.03, 0.26, 0.3, 0.6
+_TYPED_X = 0.9
+"""How often × is labelled with the letter that is on keyboards."""
 
 Item = TypeVar("Item")
 Families = Sequence[Sequence[Typeface]]
@@ -48,8 +50,9 @@ def draw_scene(
     elif kind < _EMPTY + _DEVICE:
         picture, text = _device(height, families, rng)
     else:
-        text = text or random_text(rng)
-        picture = _lettered(text, height, families, rng, difficulty)
+        drawn = text or random_text(rng)
+        picture = _lettered(drawn, height, families, rng, difficulty)
+        text = text or (drawn.replace("×", "x") if rng.random() < _TYPED_X else drawn)
     if rng.random() < _STRETCHED * difficulty:
         picture = _stretched(picture, rng)
     picture = spoil(picture, rng) if rng.random() < _SPOILT * difficulty else np.clip(picture, 0, 255)

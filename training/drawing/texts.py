@@ -26,13 +26,13 @@ def random_digits(rng: np.random.Generator, fewest: int, most: int) -> str:
 
 
 def random_reading(rng: np.random.Generator) -> str:
-    """Return a number as displays show it, half of the time with a point, at times with a colon or a sign."""
+    """Return a number as displays show it, mostly with a point, at times with a colon or a sign."""
     text = random_digits(rng, 2, 7)
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.6:
         at = int(rng.integers(1, len(text)))
         text = f"{text[:at]}{rng.choice(['.', '.', ','])}{text[at:]}"
-    elif kind < 0.6:
+    elif kind < 0.67:
         text = f"{random_digits(rng, 2, 2)}:{random_digits(rng, 2, 2)}"
     return f"-{text}" if rng.random() < 0.08 else text
 
@@ -52,9 +52,9 @@ _LENGTHS = [0.02, 0.03, 0.08, 0.29, 0.2, 0.2, 0.08, 0.07, 0.03]
 
 
 def _sum(rng: np.random.Generator) -> str:
-    sign = rng.choice(list("+-x×*/"), p=[0.34, 0.28, 0.2, 0.1, 0.05, 0.03])
+    sign = rng.choice(list("+-x×*/"), p=[0.31, 0.33, 0.14, 0.14, 0.05, 0.03])
     left, right = rng.integers(0, (100, 100) if rng.random() < 0.4 else (10, 10))
-    return f"{left}{sign}{right}{rng.choice(['', '=', '=?'], p=[0.2, 0.45, 0.35])}"
+    return f"{left}{sign}{right}{rng.choice(['', '=', '=?'], p=[0.1, 0.5, 0.4])}"
 
 
 def _plate(rng: np.random.Generator) -> str:
@@ -99,16 +99,16 @@ def _pick(
 
 _UPPER, _LOWER = string.ascii_uppercase, string.ascii_lowercase
 _KINDS: tuple[tuple[float, Callable[[np.random.Generator], str]], ...] = (
-    (0.2, _code(string.digits)),
+    (0.22, _code(string.digits)),
     (0.13, _code(_UPPER + string.digits)),
     (0.12, _code(_LOWER + string.digits)),
     (0.11, _code(_UPPER)),
     (0.1, _code(_LOWER)),
     (0.12, _code(_UPPER + _LOWER + string.digits)),
     (0.04, _code(_UPPER + _LOWER)),
-    (0.08, _sum),
+    (0.12, _sum),
     (0.05, random_reading),
     (0.05, _word),
     (0.03, _plate),
-    (0.02, _signs),
+    (0.015, _signs),
 )
