@@ -29,6 +29,7 @@ from training.fitting.learning_curves import plot_learning_curves
 from training.fitting.run import RunFolder, RunState
 from training.fitting.start import save_start
 from training.networks import get_architecture
+from training.networks.alphabet_prior import with_alphabet_prior
 from training.pipeline.train import CARD_FILE, configs_of, images_of, metrics_of
 
 VALIDATION_IMAGES = 1_000
@@ -155,7 +156,7 @@ def _export(run: RunFolder, state: RunState, result: FitResult, validation: Sequ
         write_history(result.history, folder / run.history_csv.name)
 
     export_folder(
-        result.model,
+        with_alphabet_prior(result.model, state.vocab),
         configs_of(state, validation),
         {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
         augmented_copies(images, state.config.seed),

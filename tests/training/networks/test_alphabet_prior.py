@@ -1,0 +1,71 @@
+"""Texts of one kind of characters are preferred where the picture leaves it open, and only there."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from app.inference.decoding.ctc import CtcCodec
+from training.drawing.texts import ALPHABET
+from training.networks.alphabet_prior import ALPHABETS, OTHERS, AlphabetPrior
+
+CODEC = CtcCodec(ALPHABET)
+
+
+def logits_of(*steps: dict[str, float]) -> NDArray[np.float32]:
+    """Logits (1, steps, classes) of which each step has the probabilities that are given, and a blank after it."""
+    logits = np.full((1, 2 * len(steps), CODEC.classes), -20.0, np.float32)
+    for index, probabilities in enumerate(steps):
+        for character, probability in probabilities.items():
+            logits[0, 2 * index, ALPHABET.index(character)] = np.log(probability)
+        logits[0, 2 * index + 1, CODEC.blank_index] = 0.0
+    return logits
+
+
+def preferred(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(keras.ops.convert_to_numpy(AlphabetPrior(ALPHABET)(logits)))
+
+
+def text_of(logits: NDArray[np.float32]) -> str:
+    return CODEC.decode(np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits))))[0].text
+
+
+@pytest.mark.parametrize(
+    ("unsure", "wanted"),
+    [
+        ([{"O": 0.7, "0": 0.3}, {"7": 1.0}, {"l": 0.6, "1": 0.4}], "071"),
+        ([{"1": 1.0}, {"o": 0.6, "0": 0.4}, {"+": 1.0}, {"3": 1.0}, {"=": 1.0}], "10+3="),
+        ([{"T": 1.0}, {"0": 0.55, "o": 0.45}, {"p": 1.0}], "Top"),
+        ([{"a": 1.0}, {"4": 1.0}, {"K": 0.6, "k": 0.4}], "a4k"),
+    ],
+    ids=["digits", "a sum", "letters", "one case"],
+)
+def test_what_looks_alike_is_read_as_what_is_around_it(unsure: list[dict[str, float]], wanted: str) -> None:
+    logits = logits_of(*unsure)
+    assert text_of(logits) != wanted
+    assert text_of(preferred(logits)) == wanted
+
+
+@given(st.text(ALPHABET, min_size=1, max_size=9))
+def test_what_is_sure_is_read_as_it_is(text: str) -> None:
+    logits = logits_of(*({character: 1.0} for character in text))
+    assert text_of(preferred(logits)) == text
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_the_alphabet_is_the_likeliest_of_all_by_the_most_probable_path(seed: int, steps: int) -> None:
+    logits = np.random.default_rng(seed).normal(0, 3, (1, steps, CODEC.classes)).astype(np.float32)
+    probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=-1, keepdims=True)
+    best, members = -np.inf, ""
+    for alphabet, prior in (*ALPHABETS, (ALPHABET, 0.0)):
+        classes = [ALPHABET.index(character) for character in alphabet] + [CODEC.blank_index]
+        score = sum(np.log(max(step[index] for index in classes)) for step in probabilities) + prior
+        if score > best:
+            best, members = score, alphabet
+    change = preferred(logits) - logits
+    for index, character in enumerate(ALPHABET):
+        assert change[0, :, index] == pytest.approx(0.0 if character in members else OTHERS, abs=1e-5)
+    assert change[0, :, CODEC.blank_index] == pytest.approx(0.0, abs=1e-5)

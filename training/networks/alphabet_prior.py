@@ -1,0 +1,63 @@
+"""What texts are likely made of: among digits, a network that reads anything takes a ring for a zero, not an O."""
+
+import string
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+DIGITS, LETTERS = string.digits, string.ascii_letters
+ALPHABETS = (
+    (DIGITS, 4.0),
+    (DIGITS + "+-x×*/()=?", 3.0),
+    (DIGITS + ".,:-", 2.0),
+    (LETTERS, 2.4),
+    (DIGITS + string.ascii_uppercase, 2.5),
+    (DIGITS + string.ascii_lowercase, 2.6),
+    (DIGITS + LETTERS, 2.0),
+)
+"""What short texts are made of, and how much likelier each is than a text of any characters (natural logarithm).
+
+No two are alike, so that one is chosen where several have all characters of a text."""
+OTHERS = -6.0
+"""Is added to the logits of the characters that are not of the chosen alphabet: a constraint may still ask for them."""
+
+
+@keras.saving.register_keras_serializable()
+class AlphabetPrior(layers.Layer):
+    """Choose the alphabet that a text is most likely of, and make the other characters unlikely.
+
+    The most likely alphabet is that of the most probable path (maximum a posteriori), where each alphabet has its prior
+    probability. Takes and returns logits (batch, steps, classes), the last class being the blank.
+    """
+
+    def __init__(self, vocab: str, **options: Any) -> None:
+        super().__init__(**options)
+        known = [[character in alphabet for character in vocab] + [True] for alphabet, _ in ALPHABETS]
+        self.vocab = vocab
+        self._allowed = np.array([*known, [True] * (len(vocab) + 1)])
+        self._prior = np.array([*(prior for _, prior in ALPHABETS), 0.0], np.float32)
+
+    def call(self, logits: Any) -> Any:
+        """Return the logits with those of unlikely characters lowered."""
+        ops = keras.ops
+        log_probabilities = ops.log_softmax(ops.cast(logits, "float32"))
+        of_paths = [
+            ops.sum(ops.max(log_probabilities + np.where(allowed, 0.0, -1e9).astype(np.float32), axis=-1), axis=-1)
+            for allowed in self._allowed
+        ]
+        scores = ops.stack(of_paths, axis=-1) + self._prior
+        # Not by argmax, of which Keras makes operators that ONNX does not have.
+        chosen = ops.cast(ops.equal(scores, ops.max(scores, axis=-1, keepdims=True)), "float32")
+        change = ops.matmul(chosen, np.where(self._allowed, 0.0, OTHERS).astype(np.float32))
+        return logits + ops.expand_dims(change, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what is needed to build it again."""
+        return super().get_config() | {"vocab": self.vocab}
+
+
+def with_alphabet_prior(network: keras.Model, vocab: str) -> keras.Model:
+    """Return a network of logits that prefers texts of one kind of characters."""
+    return keras.Model(network.input, AlphabetPrior(vocab)(network.output), name=network.name)
