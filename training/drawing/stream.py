@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.images import fit_to_input
+from app.shared.processes import end_with_parent
 from training.drawing.scenes import draw_scene
 from training.drawing.typefaces import Typeface, by_family
 
@@ -73,6 +74,7 @@ _families: list[list[Typeface]] = []
 
 
 def _start(typefaces: Sequence[Typeface]) -> None:
+    end_with_parent()
     cv2.setNumThreads(1)
     _families[:] = by_family(typefaces)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 
 from app.shared.memory import keep_large_buffers
+from app.shared.processes import end_with_parent
 
 
 def load_tensorflow(threads: int | None = None) -> None:
@@ -31,4 +32,5 @@ def load_tensorflow(threads: int | None = None) -> None:
 def start_worker(threads: int) -> None:
     """Prepare a process that trains for another, which alone answers to Ctrl-C and ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     load_tensorflow(threads)
