@@ -4,17 +4,18 @@ import functools
 import re
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
-from re import _parser  # type: ignore[attr-defined] # private, and the same since 3.11
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple
 
 import numpy as np
 
-from app.inference.decoding.automaton import MAX_STATES, Automaton, Booleans, ConstraintError
+from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError
 
 MAX_LENGTH = 200
 
-# Those of the parser's messages that repeat nothing of the pattern; of the others, only their start is taken.
+# Those of Python's messages that repeat nothing of the pattern; of the others, only their start is taken.
 _FAULTS = (
     "bad character range",
     "bad escape",
@@ -27,73 +28,88 @@ _FAULTS = (
     "unknown extension",
     "unterminated character set",
 )
+_TOKEN = re.compile(
+    r"""(?P<nothing>\(\?\#[^)]*\)|\(\?u\))
+    |(?P<open>\((?!\?)|\(\?:|\(\?P<[^>]*>)
+    |(?P<close>\))
+    |(?P<or>\|)
+    |(?P<start>\^|\\A)
+    |(?P<end>\$|\\[Zz])
+    |(?P<anchor>\\[bB])
+    |(?P<look_around>\(\?<?[=!])
+    |(?P<atomic>\(\?>)
+    |(?P<conditional>\(\?\()
+    |(?P<flags>\(\?[a-zA-Z-]*:)
+    |(?P<reference>\(\?P=|\\(?![0-7]{3})[1-9])
+    |(?P<possessive>(?:[*+?]|\{\d+(?:,\d*)?\}|\{,\d*\})\+)
+    |(?P<repeat>(?P<times>[*+?]|\{(?P<exactly>\d+)\}|\{(?P<minimum>\d*),(?P<maximum>\d*)\})\??)
+    |(?P<characters>\[\^?\]?(?:\\.|[^\]\\])*\]
+        |\\(?:[0-7]{1,3}|x..|u.{4}|U.{8}|N\{[^}]*\}|.)
+        |.)""",
+    re.VERBOSE | re.DOTALL,
+)
+"""A piece of a pattern that Python understands."""
 _UNSUPPORTED = {
-    "ASSERT": "look-around",
-    "ASSERT_NOT": "look-around",
-    "AT": r"an anchor that is not ^ or \A at the start, $ or \Z at the end",
-    "ATOMIC_GROUP": "an atomic group",
-    "GROUPREF": "a back-reference",
-    "GROUPREF_EXISTS": "a conditional group",
-    "POSSESSIVE_REPEAT": "a possessive repeat",
+    "atomic": "an atomic group",
+    "anchor": "an anchor that is not ^ or \\A at the start, $ or \\Z at the end",
+    "conditional": "a conditional group",
+    "flags": "flags",
+    "look_around": "look-around",
+    "possessive": "a possessive repeat",
+    "reference": "a back-reference",
 }
-_STARTS = ("AT_BEGINNING", "AT_BEGINNING_STRING")
-_ENDS = ("AT_END", "AT_END_STRING")
-_CATEGORIES = {
-    "CATEGORY_DIGIT": r"\d",
-    "CATEGORY_NOT_DIGIT": r"\D",
-    "CATEGORY_SPACE": r"\s",
-    "CATEGORY_NOT_SPACE": r"\S",
-    "CATEGORY_WORD": r"\w",
-    "CATEGORY_NOT_WORD": r"\W",
-}
+_TIMES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 # Changing what becomes of warnings changes it for all threads.
 _warnings_lock = threading.Lock()
 
-Parsed = tuple[Any, Any]
-"""What Python's parser makes of a part of a pattern: what it is, and its arguments."""
+
+class _Anchor(NamedTuple):
+    """A node for an end of the text."""
+
+    kind: str
 
 
-class _One(NamedTuple):
-    """A node for one character: bool (characters,), those of the vocabulary that it reads."""
+class _Characters(NamedTuple):
+    """A node for one character: the places in the vocabulary of those that it reads."""
 
-    reads: Booleans
+    places: frozenset[int]
 
 
-class _Either(NamedTuple):
-    """A node for one of several sequences."""
+class _Alternation(NamedTuple):
+    """A node for one of several sequences; a group is one too."""
 
     branches: list["_Sequence"]
 
 
 class _Repeat(NamedTuple):
-    """A node for a sequence several times; without end where `most` is None."""
+    """A node for a sequence several times; without end where `maximum` is None."""
 
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
     nodes: "_Sequence"
 
     @property
     def copies(self) -> int:
         """How often the sequence is written out; the last copy may loop."""
-        return max(1, self.least) if self.most is None else self.most
+        return max(1, self.minimum) if self.maximum is None else self.maximum
 
 
-_Node = _One | _Either | _Repeat
+_Node = _Anchor | _Characters | _Alternation | _Repeat
 _Sequence = list[_Node]
 
 
-class _Part(NamedTuple):
-    """A part of a pattern: the states that can come first and last in it, and whether it may be left out."""
+class _Fragment(NamedTuple):
+    """Part of an automaton: the states that can come first and last in it, and whether it may be left out."""
 
     first: list[int]
     last: list[int]
-    empty: bool
+    nullable: bool
 
 
 @functools.lru_cache(maxsize=32)
 def compile_pattern(pattern: str, vocab: str) -> Automaton:
-    r"""The automaton of the texts of a vocabulary that `re.fullmatch` would match.
+    r"""Return the automaton of the texts of a vocabulary that `re.fullmatch` would match.
 
     Understood are characters, `.`, classes, `\d`, `\w`, `\s`, groups, `|`, `*`, `+`, `?`, `{m,n}`, greedy or
     not, and anchors at the ends.
@@ -103,18 +119,21 @@ def compile_pattern(pattern: str, vocab: str) -> Automaton:
     """
     if len(pattern) > MAX_LENGTH:
         raise ConstraintError(f"The pattern is longer than {MAX_LENGTH} characters.")
-    nodes = _Reader(vocab).sequence(_parse(pattern), at_start=True, at_end=True)
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sets like [[a] that may one day mean something else
+        _check(pattern)
+        tokens = deque(token for token in _TOKEN.finditer(pattern) if token.lastgroup != "nothing")
+        nodes = _without_anchors([_parse(tokens, vocab)], at_start=True, at_end=True)
     # Counted before anything is built: repeats of repeats multiply.
     if 1 + _count_states(nodes) > MAX_STATES:
         raise ConstraintError(f"The pattern is too large: written out, it has over {MAX_STATES} characters.")
     return _Builder(len(vocab)).build(nodes)
 
 
-def _parse(pattern: str) -> list[Parsed]:
+def _check(pattern: str) -> None:
+    """Make sure that Python understands a pattern, and that it has no flags."""
     try:
-        with _warnings_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sets like [[a] that may one day mean something else
-            parsed = _parser.parse(pattern)
+        flags = re.compile(pattern).flags
     except re.error as error:
         fault = next((fault for fault in _FAULTS if error.msg.startswith(fault)), "it cannot be understood")
         place = "" if error.pos is None else f", at position {error.pos}"
@@ -123,87 +142,80 @@ def _parse(pattern: str) -> list[Parsed]:
         raise ConstraintError("The pattern is not a regular expression: it repeats too often.") from error
     except ValueError as error:
         raise ConstraintError("The pattern is not a regular expression: its flags contradict each other.") from error
-    if parsed.state.flags & ~re.UNICODE:
+    if flags & ~re.UNICODE:
         raise _unsupported("flags")
-    return list(parsed)
 
 
-def _unsupported(what: str) -> ConstraintError:
-    return ConstraintError(f"The pattern uses {what}, which is not supported here.")
+def _unsupported(kind: str) -> ConstraintError:
+    return ConstraintError(f"The pattern uses {_UNSUPPORTED[kind]}, which is not supported here.")
 
 
-class _Reader:
-    """Turns what Python's parser found into nodes, for a vocabulary."""
-
-    def __init__(self, vocab: str) -> None:
-        self._vocab = vocab
-
-    def sequence(self, parsed: Iterable[Parsed], *, at_start: bool, at_end: bool) -> _Sequence:
-        """The nodes of a sequence, which may stand at an end of the whole pattern.
-
-        Anchors there are left out: all of a text must match, so they say nothing.
-
-        Raises:
-            ConstraintError: an anchor elsewhere, or anything that is not supported.
-        """
-        parts = list(parsed)
-        while at_start and parts and _is_anchor(parts[0], _STARTS):
-            del parts[0]
-        while at_end and parts and _is_anchor(parts[-1], _ENDS):
-            del parts[-1]
-        end = len(parts) - 1
-        return [
-            self._node(part, at_start=at_start and place == 0, at_end=at_end and place == end)
-            for place, part in enumerate(parts)
-        ]
-
-    def _node(self, parsed: Parsed, *, at_start: bool, at_end: bool) -> _Node:
-        kind, arguments = str(parsed[0]), parsed[1]
+def _parse(tokens: deque[re.Match[str]], vocab: str) -> _Node:
+    """Take the tokens of a group, or of the whole pattern, up to its end."""
+    branches: list[_Sequence] = [[]]
+    while tokens and (token := tokens.popleft()).lastgroup != "close":
+        kind, nodes = token.lastgroup or "", branches[-1]
         if kind in _UNSUPPORTED:
-            raise _unsupported(_UNSUPPORTED[kind])
-        if kind == "SUBPATTERN":
-            _, added_flags, removed_flags, inner = arguments
-            if added_flags or removed_flags:
-                raise _unsupported("flags")
-            return _Either([self.sequence(inner, at_start=at_start, at_end=at_end)])
-        if kind == "BRANCH":
-            return _Either([self.sequence(branch, at_start=at_start, at_end=at_end) for branch in arguments[1]])
-        if kind in {"MAX_REPEAT", "MIN_REPEAT"}:
-            least, most, inner = arguments
-            nodes = self.sequence(inner, at_start=False, at_end=False)
-            return _Repeat(least, None if most is _parser.MAXREPEAT else most, nodes)
-        return _One(self._characters(kind, arguments))
-
-    def _characters(self, kind: str, argument: Any) -> Booleans:
-        if kind == "IN":
-            negated = str(argument[0][0]) == "NEGATE"
-            members = [self._characters(str(member[0]), member[1]) for member in argument[negated:]]
-            return np.asarray(np.any(members, axis=0) != negated)
-        return np.array([_reads_character(kind, argument, character) for character in self._vocab])
+            raise _unsupported(kind)
+        if kind == "open":
+            nodes.append(_parse(tokens, vocab))
+        elif kind == "or":
+            branches.append([])
+        elif kind == "repeat":
+            nodes.append(_Repeat(*_times(token), [nodes.pop()]))
+        elif kind == "characters":
+            nodes.append(_Characters(frozenset(found.start() for found in re.finditer(token[0], vocab))))
+        else:
+            nodes.append(_Anchor(kind))
+    return _alternation(branches)
 
 
-def _is_anchor(parsed: Parsed, kinds: tuple[str, ...]) -> bool:
-    return str(parsed[0]) == "AT" and str(parsed[1]) in kinds
+def _times(token: re.Match[str]) -> tuple[int, int | None]:
+    if token["times"] in _TIMES:
+        return _TIMES[token["times"]]
+    if token["exactly"]:
+        return int(token["exactly"]), int(token["exactly"])
+    return int(token["minimum"] or 0), int(token["maximum"]) if token["maximum"] else None
 
 
-def _reads_character(kind: str, argument: Any, character: str) -> bool:
-    if kind == "CATEGORY":
-        return re.fullmatch(_CATEGORIES[str(argument)], character) is not None
-    if kind == "RANGE":
-        return bool(argument[0] <= ord(character) <= argument[1])
-    if kind == "ANY":
-        return character != "\n"
-    return bool(ord(character) == argument) == (kind == "LITERAL")
+def _alternation(branches: Sequence[_Sequence]) -> _Node:
+    """Return the choice among sequences, in as few states as Python's own compiler: what all begin with stands once."""
+    alike = takewhile(lambda nodes: all(node == nodes[0] for node in nodes), zip(*branches, strict=False))
+    shared = [nodes[0] for nodes in alike]
+    rest = [branch[len(shared) :] for branch in branches]
+    places = [nodes[0].places for nodes in rest if len(nodes) == 1 and isinstance(nodes[0], _Characters)]
+    if len(places) == len(rest):
+        rest = [[_Characters(frozenset().union(*places))]]
+    if shared:
+        rest = [[*shared, _Alternation(rest)] if any(rest) else shared]
+    return _Alternation(rest)
+
+
+def _without_anchors(nodes: _Sequence, *, at_start: bool, at_end: bool) -> _Sequence:
+    """Return a sequence that may stand at an end of the whole pattern without the anchors there.
+
+    All of a text must match, so they say nothing.
+    """
+    nodes = list(nodes)
+    while at_start and nodes and nodes[0] == _Anchor("start"):
+        del nodes[0]
+    while at_end and nodes and nodes[-1] == _Anchor("end"):
+        del nodes[-1]
+    for place, node in enumerate(nodes):
+        if isinstance(node, _Alternation):
+            ends = {"at_start": at_start and place == 0, "at_end": at_end and place == len(nodes) - 1}
+            nodes[place] = _Alternation([_without_anchors(branch, **ends) for branch in node.branches])
+    return nodes
 
 
 def _count_states(nodes: _Sequence) -> int:
-    """How many states the nodes take, or more; what is empty counts too, lest it be repeated without end."""
+    """Return at least how many states the nodes take; what is empty counts too, lest it be repeated without end."""
     return sum(map(_count_node_states, nodes))
 
 
 def _count_node_states(node: _Node) -> int:
     match node:
-        case _Either(branches):
+        case _Alternation(branches):
             return max(1, sum(map(_count_states, branches)))
         case _Repeat(nodes=nodes):
             return max(1, node.copies * max(1, _count_states(nodes)))
@@ -215,51 +227,54 @@ class _Builder:
     """Builds an automaton after Glushkov: a state for each character of the pattern, repeats written out."""
 
     def __init__(self, characters: int) -> None:
+        self._vocabulary = np.arange(characters)
         self._reads = [np.zeros(characters, np.bool_)]
         self._follows = np.zeros((MAX_STATES, MAX_STATES), np.bool_)
 
     def build(self, nodes: _Sequence) -> Automaton:
-        whole = self._sequence(map(self._part, nodes))
+        whole = self._sequence(map(self._fragment, nodes))
         states = len(self._reads)
         self._connect([0], whole.first)
         accepting = np.zeros(states, np.bool_)
         accepting[whole.last] = True
-        accepting[0] = whole.empty
+        accepting[0] = whole.nullable
         return Automaton(self._follows[:states, :states].copy(), np.stack(self._reads), accepting)
 
     def _connect(self, last: list[int], first: list[int]) -> None:
         self._follows[np.ix_(last, first)] = True
 
-    def _part(self, node: _Node) -> _Part:
+    def _fragment(self, node: _Node) -> _Fragment:
         match node:
-            case _One(reads):
-                self._reads.append(reads)
-                state = len(self._reads) - 1
-                return _Part([state], [state], False)
-            case _Either(branches):
-                parts = [self._sequence(map(self._part, branch)) for branch in branches]
-                return _Part(
+            case _Characters(places):
+                state = len(self._reads)
+                self._reads.append(np.isin(self._vocabulary, list(places)))
+                return _Fragment([state], [state], False)
+            case _Alternation(branches):
+                parts = [self._sequence(map(self._fragment, branch)) for branch in branches]
+                return _Fragment(
                     [state for part in parts for state in part.first],
                     [state for part in parts for state in part.last],
-                    any(part.empty for part in parts),
+                    any(part.nullable for part in parts),
                 )
             case _Repeat():
                 return self._sequence(self._copies(node))
+            case _Anchor():
+                raise _unsupported("anchor")
 
-    def _copies(self, repeat: _Repeat) -> Iterator[_Part]:
+    def _copies(self, repeat: _Repeat) -> Iterator[_Fragment]:
         for copy in range(repeat.copies):
-            part = self._sequence(map(self._part, repeat.nodes))
-            if repeat.most is None and copy == repeat.copies - 1:
+            part = self._sequence(map(self._fragment, repeat.nodes))
+            if repeat.maximum is None and copy == repeat.copies - 1:
                 self._connect(part.last, part.first)
-            yield part._replace(empty=part.empty or copy >= repeat.least)
+            yield part._replace(nullable=part.nullable or copy >= repeat.minimum)
 
-    def _sequence(self, parts: Iterable[_Part]) -> _Part:
-        whole = _Part([], [], True)
+    def _sequence(self, parts: Iterable[_Fragment]) -> _Fragment:
+        whole = _Fragment([], [], True)
         for part in parts:
             self._connect(whole.last, part.first)
-            whole = _Part(
-                whole.first + part.first if whole.empty else whole.first,
-                whole.last + part.last if part.empty else part.last,
-                whole.empty and part.empty,
+            whole = _Fragment(
+                whole.first + part.first if whole.nullable else whole.first,
+                whole.last + part.last if part.nullable else part.last,
+                whole.nullable and part.nullable,
             )
         return whole

@@ -35,7 +35,7 @@ def groups(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 def repeats(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     counts = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(sorted)
-    exact = st.sampled_from(["{0}", "{1}", "{3}", "{2,}", "{,2}", "{0,0}"])
+    exact = st.sampled_from(["{0}", "{1}", "{3}", "{2,}", "{,2}", "{,}", "{0,0}"])
     braces = counts.map(lambda ends: f"{{{ends[0]},{ends[1]}}}")
     return st.builds(
         "(?:{}){}{}".format, inner, st.sampled_from("*+?") | exact | braces, st.sampled_from(["", "", "?"])
@@ -48,7 +48,8 @@ def classes() -> st.SearchStrategy[str]:
 
 
 ATOMS = (
-    st.sampled_from([*"ab1_ é.", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\n", r"\x61", "x", "{", "", "[^a]"])
+    st.sampled_from([*"ab1_ é.", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\n", "x", "{", "{}", "", "[^a]"])
+    | st.sampled_from([r"\x61", r"\141", r"\u00e9", r"\N{DIGIT ONE}", "[]a]", "[^]a]", r"[\]b]", "(?#a comment)"])
     | classes()
 )
 BODIES = st.recursive(
