@@ -1,4 +1,4 @@
-"""The files of a form (RFC 7578), found by its boundary: 3 µs where python-multipart's parser takes 125."""
+"""The files of a form (RFC 7578), found by its boundary: Starlette's parser would add 8 % to the time of a request."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,6 @@ MAX_HEAD_BYTES = 4096
 """Of the headers of a part."""
 MAX_BOUNDARY_CHARACTERS = 70  # RFC 2046, 5.1.1
 
-# What nearly all clients send; the library says the same of it and takes longer.
-_USUAL_TYPE = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'()+_./:=?-]+)")
-_USUAL_DISPOSITION = re.compile(rb'form-data; name="([^"\\%]*)"; filename="[^"\\]*"')
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ENCODED_FILENAME = re.compile(rb";[ \t]*filename\*[0-9*]*[ \t]*=", re.IGNORECASE)  # RFC 2231; the library drops it
 _END_OF_LINE = re.compile(rb"[ \t]*\r\n")
@@ -26,7 +23,7 @@ class OtherFieldError(ValueError):
 
 
 def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
-    """The files of a form, one by one, all of whose parts must be files in fields of one name.
+    """Yield the files of a form, all of whose parts must be files in fields of one name.
 
     Args:
         content_type: of the request; its boundary parts the form.
@@ -54,8 +51,7 @@ def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
 
 
 def _boundary(content_type: str) -> bytes:
-    usual = _USUAL_TYPE.fullmatch(content_type)
-    boundary = usual[1].encode() if usual else parse_options_header(content_type)[1].get(b"boundary")
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise FormError("The Content-Type multipart/form-data lacks its boundary.")
     if len(boundary) > MAX_BOUNDARY_CHARACTERS:
@@ -71,7 +67,7 @@ def _find(body: bytes, delimiter: bytes, start: int) -> int:
 
 
 def _check_part(head: bytes, field: bytes) -> None:
-    """Look whether the headers of a part say that it is a file in the field."""
+    """Refuse a part whose headers do not say that it is a file in the field."""
     disposition = b""
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
@@ -79,12 +75,9 @@ def _check_part(head: bytes, field: bytes) -> None:
             raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part's headers are broken.")
         if name.lower() == b"content-disposition":
             disposition = value.strip()
-    if usual := _USUAL_DISPOSITION.fullmatch(disposition):
-        name, is_file = usual[1], True
-    else:
-        _, options = parse_options_header(disposition)
-        name, is_file = options.get(b"name", b""), b"filename" in options
-        is_file = is_file or _ENCODED_FILENAME.search(_QUOTED.sub(b"", disposition)) is not None
+    _, options = parse_options_header(disposition)
+    name = options.get(b"name", b"")
+    is_file = b"filename" in options or _ENCODED_FILENAME.search(_QUOTED.sub(b"", disposition)) is not None
     if not name:
         raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part has no name.")
     if name != field or not is_file:
