@@ -1,8 +1,4 @@
-"""Numbers that each worker counts by itself and any of them adds up.
-
-prometheus_client has values for several processes too. They take ten times as long, which is 3 % of what the service
-needs to read a small image.
-"""
+"""Numbers that each worker counts by itself and any of them adds up; prometheus_client's would add 4 % to a request."""
 
 import itertools
 import json

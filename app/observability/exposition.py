@@ -1,9 +1,9 @@
 """The metrics of all workers as Prometheus reads them."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -18,22 +18,8 @@ from prometheus_client.registry import Collector
 
 from app.inference.models import drift
 from app.inference.models.store import ModelStore
-from app.observability import metrics
 from app.observability.counts import Counted, Series
-from app.observability.metrics import Description, Metrics
-
-LASTING = (
-    metrics.PREDICTIONS,
-    metrics.REQUESTS,
-    metrics.RELOADS,
-    metrics.REQUEST_SECONDS,
-    metrics.STAGE_SECONDS,
-    metrics.QUEUE_SECONDS,
-    metrics.BATCH_SIZE,
-    metrics.CONFIDENCE,
-)
-
-Sums = dict[Series, list[float]]
+from app.observability.metrics import PROCESS_ID, RECENT, RECENT_CONFIDENCES, START_TIME, Family, Metrics
 
 
 def expose(of: Metrics, store: ModelStore, accept: str) -> tuple[bytes, str]:
@@ -54,48 +40,40 @@ class _AllWorkers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         # One that has just been started may not have said when yet.
-        workers = [one for one in self._metrics.counts.workers() if (metrics.START_TIME.name,) in one.numbers]
+        workers = [worker for worker in self._metrics.counts.workers() if START_TIME in worker.numbers]
         alive = [worker for worker in workers if worker.alive]
-        ever, now = _sums(workers), _sums(alive)
-        by_name: defaultdict[str, list[Series]] = defaultdict(list)
-        for series in sorted(ever):
-            by_name[series[0]].append(series)
-        for description in LASTING:
-            yield _family(description, {series[1:]: ever[series] for series in by_name[description.name]})
-        is_ready = now.get((metrics.READY.name,), [0.0])[0] == len(alive)
-        yield _gauge(metrics.READY, float(is_ready))
-        yield _gauge(metrics.WORKERS, len(alive))
-        yield _gauge(metrics.QUEUE_DEPTH, now.get((metrics.QUEUE_DEPTH.name,), [0.0])[0])
+        for family in self._metrics.families:
+            yield _exposed(family, workers if family.of_workers is None else alive)
         yield _models(self._store)
-        yield _drift(self._store, now)
+        yield _drift(self._store, alive)
         yield from _processes(alive)
 
 
-def _sums(workers: Iterable[Counted]) -> Sums:
-    sums: Sums = {}
-    for worker in workers:
-        for series, numbers in worker.numbers.items():
-            before = sums.get(series)
-            sums[series] = list(numbers) if before is None else [a + b for a, b in zip(before, numbers, strict=True)]
-    return sums
-
-
-def _family(description: Description, by_labels: dict[tuple[str, ...], list[float]]) -> Metric:
-    name, documentation, labels, edges = description
-    if not edges:
+def _exposed(family: Family[Any], workers: Sequence[Counted]) -> Metric:
+    """Return a metric with the numbers of all workers together."""
+    name, documentation, labels = family.name, family.documentation, family.labels
+    if family.of_workers is not None:
+        return GaugeMetricFamily(
+            name, documentation, family.of_workers([worker.numbers[name,][0] for worker in workers])
+        )
+    series = {series for worker in workers for series in worker.numbers if series[0] == name}
+    sums = {one[1:]: _sum(one, workers) for one in sorted(series)}
+    if not family.edges:
         counter = CounterMetricFamily(name, documentation, labels=labels)
-        for values, (number,) in by_labels.items():
+        for values, (number,) in sums.items():
             counter.add_metric(values, number)
         return counter
     histogram = HistogramMetricFamily(name, documentation, labels=labels)
-    uppers = [*map(str, edges), "+Inf"]
-    for values, (*numbers, total) in by_labels.items():
+    uppers = [*map(str, family.edges), "+Inf"]
+    for values, (*numbers, total) in sums.items():
         histogram.add_metric(values, list(zip(uppers, accumulate(numbers), strict=True)), total)
     return histogram
 
 
-def _gauge(description: Description, value: float) -> Metric:
-    return GaugeMetricFamily(description.name, description.documentation, value)
+def _sum(series: Series, workers: Iterable[Counted]) -> list[float]:
+    """Return the numbers of a series, each summed over the workers; none where no worker has it."""
+    found = [worker.numbers[series] for worker in workers if series in worker.numbers]
+    return [sum(numbers) for numbers in zip(*found, strict=True)]
 
 
 def _models(store: ModelStore) -> Metric:
@@ -105,16 +83,16 @@ def _models(store: ModelStore) -> Metric:
     return info
 
 
-def _drift(store: ModelStore, now: Sums) -> Metric:
+def _drift(store: ModelStore, alive: Sequence[Counted]) -> Metric:
     family = GaugeMetricFamily(
         "ocr_confidence_drift",
-        f"How far the last {metrics.RECENT:,} confidences of each worker lie from those of the validation images: the "
+        f"How far the last {RECENT:,} confidences of each worker lie from those of the validation images: the "
         "population stability index. Less than 0.1 is no change, more than 0.25 a large one.",
         labels=("model", "version"),
     )
     for stored in store:
         reference = drift.reference_counts(stored.metrics)
-        recent = now.get((metrics.RECENT_CONFIDENCES, stored.name, stored.version))
+        recent = _sum((RECENT_CONFIDENCES, stored.name, stored.version), alive)
         if reference and recent:
             index = drift.population_stability_index(reference, recent)
             if index is not None:
@@ -124,17 +102,17 @@ def _drift(store: ModelStore, now: Sums) -> Metric:
 
 def _processes(workers: Sequence[Counted]) -> Iterator[Metric]:
     """What prometheus_client tells of its own process, for each worker; not on Linux only when it was started."""
-    name, documentation, labels, _ = metrics.START_TIME
-    started = GaugeMetricFamily(name, documentation, labels=labels)
+    (start_time,) = START_TIME
+    started = GaugeMetricFamily(start_time, "When a worker was started, in seconds of Unix.", labels=("worker",))
     families: dict[str, Metric] = {}
     for worker in workers:
         number = str(worker.worker)
-        started.add_metric([number], worker.numbers[name,][0])
-        process_id = partial(int, worker.numbers[metrics.PROCESS_ID,][0])
+        started.add_metric([number], worker.numbers[START_TIME][0])
+        process_id = partial(int, worker.numbers[PROCESS_ID][0])
         for family in ProcessCollector(pid=process_id, registry=None).collect():
             samples, family.samples = family.samples, []
             for sample in samples:
                 families.setdefault(family.name, family).add_sample(sample.name, {"worker": number}, sample.value)
     # Computed from the clock anew each time, it would change though the worker is the same.
-    families[name] = started
+    families[start_time] = started
     yield from families.values()

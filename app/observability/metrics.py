@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.inference.models import drift
 from app.observability.counts import Counter, Counts, Gauge, Histogram, Series
@@ -32,56 +32,30 @@ BROKEN = "broken"
 OVERLOAD = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
-class Description(NamedTuple):
-    """What a metric is."""
-
-    name: str
-    documentation: str
-    labels: tuple[str, ...] = ()
-    edges: tuple[float, ...] = ()
-    """The upper edges of the buckets of a histogram."""
-
-
-REQUESTS = Description(
-    "ocr_requests_total",
-    "Requests by the route that took them and the status of the answer, 499 where the client did not wait for it.",
-    ("route", "status"),
-)
-REQUEST_SECONDS = Description(
-    "ocr_request_duration_seconds", "From the headers of a request to the end of its answer.", ("route",), SECONDS
-)
-PREDICTIONS = Description(
-    "ocr_predictions_total",
-    "Images by what came of them: ok, rejected (4xx), refused (overload: 503, 504) or failed (5xx). "
-    "Requests without a key or for no loaded model are not among them.",
-    ("model", "outcome"),
-)
-STAGE_SECONDS = Description(
-    "ocr_stage_duration_seconds",
-    "The stages of reading. Of an image: check (its headers; in batches a part of decode), decode (to what the network "
-    "takes), run (the network), text (from its output); several that go through the network together count with their "
-    "mean. Of a request: search (making one), receive, render.",
-    ("stage",),
-    SECONDS,
-)
-QUEUE_SECONDS = Description(
-    "ocr_queue_wait_seconds", "How long those who got their turn to be read had waited for it.", (), SECONDS
-)
-QUEUE_DEPTH = Description("ocr_queue_depth", "Requests, or parts of batches, that wait for their turn.")
-BATCH_SIZE = Description("ocr_batch_size", "Images in a request to /predict/batch.", (), BATCH_IMAGES)
-CONFIDENCE = Description("ocr_confidence", "Confidences of the texts.", ("model",), drift.EDGES)
-RELOADS = Description(
-    "ocr_reloads_total",
-    "Reloads of the model store by each worker: ok, broken (not all models could be loaded) or failed (none was).",
-    ("outcome",),
-)
-READY = Description("ocr_ready", "1 if every worker can read and is not about to stop, else 0.")
-WORKERS = Description("ocr_workers", "Workers that are alive.")
-START_TIME = Description("process_start_time_seconds", "When a worker was started, in seconds of Unix.", ("worker",))
-PROCESS_ID = "process_id"
-"""Of a worker; not shown itself."""
+START_TIME, PROCESS_ID = ("process_start_time_seconds",), ("process_id",)
+"""What each worker says of itself."""
 RECENT_CONFIDENCES = "recent_confidences"
-"""How many there are in each bucket, by model and version; not shown themselves."""
+"""How many there are in each bucket, by model and version; not exposed themselves."""
+
+
+class Family(dict[tuple[str, ...], T], Generic[T]):
+    """A metric: its series by the values of their labels, made when they are asked for.
+
+    Attributes:
+        name, documentation, labels: as they are exposed.
+        edges: the upper edges of the buckets of a histogram.
+        of_workers: what becomes of the numbers of several workers where it is a gauge: their sum, or the least.
+    """
+
+    def __init__(self, make: Callable[[Series], T], name: str, documentation: str, labels: tuple[str, ...]) -> None:
+        super().__init__()
+        self._make, self.name, self.documentation, self.labels = make, name, documentation, labels
+        self.edges: tuple[float, ...] = ()
+        self.of_workers: Callable[[Iterable[float]], float] | None = None
+
+    def __missing__(self, labels: tuple[str, ...]) -> T:
+        made = self[labels] = self._make((self.name, *labels))
+        return made
 
 
 @dataclass(slots=True)
@@ -107,31 +81,83 @@ class Metrics:
 
     Attributes:
         counts: all numbers.
-        waiting: to be entered while a request waits for its turn.
+        families: all metrics that are exposed as they are counted.
+        waiting: how many requests wait for their turn.
         ready: whether this worker can read.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Begin to count.
+        """Declare the metrics, and begin to count.
 
         Args:
             folder: what several workers share.
         """
-        self.counts = counts = Counts(folder)
-        seconds = partial(Histogram, counts, edges=SECONDS)
-        self._requests = _Family(REQUESTS, partial(Counter, counts))
-        self._request_seconds = _Family(REQUEST_SECONDS, seconds)
-        self._predictions = _Family(PREDICTIONS, partial(Counter, counts))
-        self._stage_seconds = _Family(STAGE_SECONDS, seconds)
-        self._queue_seconds = seconds((QUEUE_SECONDS.name,))
-        self._batch_size = Histogram(counts, (BATCH_SIZE.name,), BATCH_SIZE.edges)
-        self._confidence = _Family(CONFIDENCE, partial(Histogram, counts, edges=CONFIDENCE.edges))
+        self.counts = Counts(folder)
+        self.families: list[Family[Any]] = []
+        self._requests = self._counter(
+            "ocr_requests_total",
+            "Requests by the route that took them and the status of the answer, 499 where the client did not wait.",
+            "route",
+            "status",
+        )
+        self._request_seconds = self._histogram(
+            "ocr_request_duration_seconds",
+            "From the headers of a request to the end of its answer.",
+            "route",
+            edges=SECONDS,
+        )
+        self._predictions = self._counter(
+            "ocr_predictions_total",
+            "Images by what came of them: ok, rejected (4xx), refused (overload: 503, 504) or failed (5xx). "
+            "Requests without a key or for no loaded model are not among them.",
+            "model",
+            "outcome",
+        )
+        self._stage_seconds = self._histogram(
+            "ocr_stage_duration_seconds",
+            "The stages of reading. Of an image: check (its headers; in batches a part of decode), decode (to what the "
+            "network takes), run (the network), text (from its output); several that go through the network together "
+            "count with their mean. Of a request: search (making one), receive, render.",
+            "stage",
+            edges=SECONDS,
+        )
+        self._queue_seconds = self._histogram(
+            "ocr_queue_wait_seconds", "How long those who were read had waited for it.", edges=SECONDS
+        )[()]
+        self._batch_size = self._histogram(
+            "ocr_batch_size", "Images in a request to /predict/batch.", edges=BATCH_IMAGES
+        )[()]
+        self._confidence = self._histogram("ocr_confidence", "Confidences of the texts.", "model", edges=drift.EDGES)
+        self._reloads = self._counter(
+            "ocr_reloads_total",
+            "Reloads of the model store by each worker: ok, broken (not all models could be loaded) or failed (none).",
+            "outcome",
+        )
+        self.waiting = self._gauge("ocr_queue_depth", "Requests, or chunks of batches, that wait.", sum)
+        self.ready = self._gauge("ocr_ready", "1 if every worker can read and is not about to stop, else 0.", min)
+        self._gauge("ocr_workers", "Workers that are alive.", sum).set(1)
         self._recent: dict[Series, _Recent] = {}
-        self._reloads = {outcome: Counter(counts, (RELOADS.name, outcome)) for outcome in (OK, BROKEN, FAILED)}
-        self.waiting = Gauge(counts, (QUEUE_DEPTH.name,))
-        self.ready = Gauge(counts, (READY.name,))
-        Gauge(counts, (PROCESS_ID,)).set(os.getpid())
-        Gauge(counts, (START_TIME.name,)).set(round(time.time(), 3))
+        for outcome in (OK, BROKEN, FAILED):
+            self.count_reload(outcome, 0)
+        Gauge(self.counts, PROCESS_ID).set(os.getpid())
+        Gauge(self.counts, START_TIME).set(round(time.time(), 3))
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Family[Counter]:
+        return self._declare(Family(partial(Counter, self.counts), name, documentation, labels))
+
+    def _histogram(self, name: str, documentation: str, *labels: str, edges: tuple[float, ...]) -> Family[Histogram]:
+        family = Family(partial(Histogram, self.counts, edges=edges), name, documentation, labels)
+        family.edges = edges
+        return self._declare(family)
+
+    def _gauge(self, name: str, documentation: str, of_workers: Callable[[Iterable[float]], float]) -> Gauge:
+        family = Family(partial(Gauge, self.counts), name, documentation, ())
+        family.of_workers = of_workers
+        return self._declare(family)[()]
+
+    def _declare(self, family: Family[T]) -> Family[T]:
+        self.families.append(family)
+        return family
 
     def begin_with(self, models: Iterable[str]) -> None:
         """Show models before they have read anything, since a rate needs a 0 to start from."""
@@ -139,9 +165,9 @@ class Metrics:
             for outcome in OUTCOMES:
                 self._predictions[model, outcome].add(0)
 
-    def count_reload(self, outcome: str) -> None:
+    def count_reload(self, outcome: str, times: int = 1) -> None:
         """Count that the models were loaded anew, or were to be."""
-        self._reloads[outcome].add()
+        self._reloads[(outcome,)].add(times)
 
     def count_request(self, route: str, status: int | None, seconds: float, work: Work | None) -> None:
         """Count a request that is over, and what was read for it.
@@ -187,18 +213,6 @@ class Metrics:
         if series not in self._recent:
             self._recent[series] = _Recent(self.counts, series)
         return self._recent[series]
-
-
-class _Family(dict[tuple[str, ...], T], Generic[T]):
-    """The series of a metric by the values of their labels, made when they are asked for."""
-
-    def __init__(self, description: Description, make: Callable[[Series], T]) -> None:
-        super().__init__()
-        self._name, self._make = description.name, make
-
-    def __missing__(self, labels: tuple[str, ...]) -> T:
-        made = self[labels] = self._make((self._name, *labels))
-        return made
 
 
 class _Recent:
