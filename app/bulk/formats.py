@@ -1,17 +1,19 @@
 """The files that rows are written to: CSV, JSON lines, Parquet."""
 
+import glob
+import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic_core import from_json
 
 from app.bulk.job import BulkError
 from app.shared.csv_files import without_formula, write_rows
+from app.shared.files import write_atomically
 
 ROW_GROUP = 10_000
 """Rows of a Parquet file that are in memory at a time."""
@@ -32,7 +34,7 @@ def check_format(output: Path) -> None:
 def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
     """Write rows into the format of a file's ending; the file comes out whole or not at all.
 
-    Only one process may write a file at a time; what one that was killed left of it, the next replaces.
+    Only one process may write a file at a time; what one that was killed has left beside it is removed.
 
     Args:
         output: the file.
@@ -42,20 +44,17 @@ def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) ->
     Raises:
         OSError: it cannot be written.
     """
-    beside = output.with_name(f".{output.name}.tmp")
-    try:
-        WRITERS[output.suffix.lower()](beside, columns, rows)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(output)
-    finally:
-        beside.unlink(missing_ok=True)
+    for left in output.parent.glob(f".{glob.escape(output.name)}.*.tmp"):
+        left.unlink()
+    with write_atomically(output, "wb") as file:
+        WRITERS[output.suffix.lower()](file, columns, rows)
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        write_rows(file, [columns])
-        write_rows(file, ([_cell(value) for value in _parse(row).values()] for row in rows))
+def _write_csv(file: IO[Any], columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    write_rows(text, [columns])
+    write_rows(text, ([_cell(value) for value in _parse(row).values()] for row in rows))
+    text.detach()  # which is flushed, and not closed
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -80,16 +79,15 @@ def _cell(value: Any) -> Any:
     return " ".join(map(str, value))
 
 
-def _write_json_lines(path: Path, _: Sequence[str], rows: Iterable[bytes]) -> None:
-    with path.open("wb") as file:
-        file.writelines(rows)
+def _write_json_lines(file: IO[Any], _: Sequence[str], rows: Iterable[bytes]) -> None:
+    file.writelines(rows)
 
 
-def write_parquet(where: Any, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+def write_parquet(file: IO[Any], columns: Sequence[str], rows: Iterable[bytes]) -> None:
     """Write rows as Parquet.
 
     Args:
-        where: a path, or a file open for writing.
+        file: open for writing.
         columns: the fields of each row.
         rows: JSON lines.
     """
@@ -104,7 +102,7 @@ def write_parquet(where: Any, columns: Sequence[str], rows: Iterable[bytes]) -> 
     }
     schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
     remaining = map(_parquet_row, rows)
-    with pq.ParquetWriter(where, schema) as writer:
+    with pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(remaining, ROW_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
 

@@ -1,11 +1,11 @@
 """What is asked of a bulk reading, and what comes of it: light enough for a process that only hands out the work."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from app.inference.models.folders import model_folders, version_folders
+from app.inference.models.folders import MAX_FILE_BYTES, model_folders, version_folders
+from app.shared.files import FileError, sha256_of_file
 
 CHUNK = 128
 """Images that are read, and whose rows are written, at a time: enough for what a chunk costs not to matter."""
@@ -82,9 +82,8 @@ def describe(job: Job) -> dict[str, Any]:
     sums = {}
     for name in ("model.onnx", "configs.yaml"):
         try:
-            with (job.model / name).open("rb") as file:
-                sums[f"sha256 of {name}"] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BulkError(f"{job.model / name} cannot be read: {error.strerror}.") from error
+            sums[f"sha256 of {name}"] = sha256_of_file(job.model / name, MAX_FILE_BYTES)
+        except FileError as error:
+            raise BulkError(f"{job.model}: {error}.") from error
     options = {key: value for key, value in asdict(job).items() if key not in {"model", "layout"}}
     return {"model": job.model.parent.name, "version": job.model.name} | sums | options

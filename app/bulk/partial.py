@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.bulk.job import BulkError
+from app.shared.files import lock
 
 START = b'{"model": '
 AGAIN = "Go on with the command of before, or begin anew with --restart."
@@ -26,7 +27,8 @@ def open_partial(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be written.
     """
     with path.open("ab") as file:
-        _lock(file, path)
+        if not lock(file):
+            raise BulkError(f"Another process is writing {path}.")
         yield file
 
 
@@ -96,14 +98,3 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:
-        return  # Windows has no such locks
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BulkError(f"Another process is writing {path}.") from error

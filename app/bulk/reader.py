@@ -14,11 +14,11 @@ from app.inference.images import (
     ImageTooLargeError,
     Pixels,
     decode_image,
+    load_image,
 )
 from app.inference.models.model import ModelError
 from app.inference.reader import Reader, is_accepted, read_each
 from app.shared.csv_files import write_rows
-from app.shared.files import FileError, TooLargeFileError, read_file
 from app.shared.json_bytes import json_bytes
 
 Load = Callable[[str, int], bytes]
@@ -32,11 +32,9 @@ def load_file(path: str, max_bytes: int) -> bytes:
         ImageError: it is, or it cannot be read.
     """
     try:
-        return read_file(path, max_bytes)
-    except TooLargeFileError as error:
+        return load_image(path, max_bytes)
+    except ImageTooLargeError as error:
         raise too_large(max_bytes) from error
-    except FileError as error:
-        raise ImageError(f"{error}.") from error
 
 
 def too_large(max_bytes: int) -> ImageTooLargeError:

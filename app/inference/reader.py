@@ -14,19 +14,16 @@ from PIL import Image, ImageOps
 from app.inference.arrays import pixels_from_array
 from app.inference.decoding.beam import Search
 from app.inference.decoding.constraints import make_constraint
-from app.inference.images import ImageError, Pixels, decode_image
+from app.inference.images import ImageError, Pixels, decode_image, load_image
 from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import version_folders
 from app.inference.models.model import ImageToTextModel, Reading
-from app.shared.files import FileError, read_file
 
 T = TypeVar("T")
 Picture: TypeAlias = str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image
 """The path of an image file, its content, an array as `pixels_from_array` takes it, or an image of Pillow."""
 Decoder = Callable[[], Pixels]
 """Returns the pixels of an image, or raises an `ImageError`."""
-
-MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class Reader:
@@ -167,19 +164,12 @@ def _decode(picture: Picture) -> Pixels:
     if isinstance(picture, bytes):
         return decode_image(picture)
     if isinstance(picture, str | os.PathLike):
-        return _decode_file(Path(picture))
+        return decode_image(load_image(picture))
     if isinstance(picture, Image.Image):
         return _decode_pillow(picture)
     if isinstance(picture, np.ndarray):
         return pixels_from_array(picture)
     raise TypeError(f"A picture is a path, bytes, a NumPy array or an image of Pillow, not {type(picture).__name__}.")
-
-
-def _decode_file(path: Path) -> Pixels:
-    try:
-        return decode_image(read_file(path, MAX_FILE_BYTES))
-    except FileError as error:
-        raise ImageError(f"{error}.") from error
 
 
 def _decode_pillow(image: Image.Image) -> Pixels:

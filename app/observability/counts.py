@@ -10,7 +10,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
+
+from app.shared.files import lock
 
 NUMBERS = 16_384
 """That a worker has room for."""
@@ -183,7 +185,7 @@ def _take_file(folder: Path) -> tuple[int, mmap.mmap]:
     """The first file that no living worker has, and its number."""
     for number in itertools.count():
         with _values_file(folder, number).open("a+b") as file:
-            if not _lock(file, exclusive=True):
+            if not lock(file):
                 continue
             # Taken now, since where the disk is full when a page is first written, the process is killed.
             os.posix_fallocate(file.fileno(), 0, NUMBERS * NUMBER_BYTES)
@@ -193,18 +195,7 @@ def _take_file(folder: Path) -> tuple[int, mmap.mmap]:
 
 def _is_locked(path: Path) -> bool:
     with path.open("rb") as file:
-        return not _lock(file, exclusive=False)
-
-
-def _lock(file: BinaryIO, *, exclusive: bool) -> bool:
-    """Lock a file until it is closed; False where that cannot be, since another has locked it."""
-    import fcntl  # not on Windows, where workers share nothing
-
-    try:
-        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return not lock(file, exclusive=False)
 
 
 def _values_file(folder: Path, worker: int) -> Path:

@@ -1,13 +1,20 @@
-"""Files: read whole within a limit, and written whole or not at all."""
+"""Files: read whole within a limit, locked, and written whole or not at all."""
 
 import hashlib
 import io
+import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 
 class FileError(Exception):
@@ -59,6 +66,16 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def lock(file: IO[Any], *, exclusive: bool = True) -> bool:
+    """Lock an open file until it is closed; return whether that was possible, as another process may have locked it."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 @contextmanager
 def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file beside `path` that takes its name when the block ends well, and is removed otherwise.
@@ -77,3 +94,34 @@ def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_json(document: Any, path: Path) -> None:
+    """Write a document as JSON, whole or not at all."""
+    with write_atomically(path) as file:
+        json.dump(document, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder beside `folder` that takes its name when the block ends well, and is removed otherwise.
+
+    What is there already is replaced. Process ids are used again, above all in containers: what a killed process has
+    left is removed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside, replaced = (folder.with_name(f".{folder.name}.{os.getpid()}.{ending}") for ending in ("tmp", "old"))
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            folder.rename(replaced)
+        beside.rename(folder)
+    finally:
+        if replaced.exists() and not folder.exists():  # interrupted between the two
+            replaced.rename(folder)
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)

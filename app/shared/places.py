@@ -1,11 +1,12 @@
 """Where models and runs are kept."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
 
 from platformdirs import user_data_path
+
+from app.shared.files import write_folder
 
 MODEL_STORE, RUNS = Path("model_store"), Path("runs")
 SHIPPED_MODELS = Path(__file__).parents[1] / MODEL_STORE
@@ -28,14 +29,16 @@ def model_store() -> Path:
 
     The first copy is told on standard error. Where nothing can be written, it is the folder of the shipped models.
     """
-    folder = working_folder()
-    if folder == Path():
+    if working_folder() == Path():
         return MODEL_STORE
-    store = folder / MODEL_STORE
+    store = working_folder() / MODEL_STORE
     is_new = not store.exists()
     try:
         for version in sorted(SHIPPED_MODELS.glob("*/*/")):
-            _copy(version, store / version.relative_to(SHIPPED_MODELS))
+            destination = store / version.relative_to(SHIPPED_MODELS)
+            if not destination.exists():
+                with write_folder(destination) as folder:
+                    shutil.copytree(version, folder, dirs_exist_ok=True)
     except OSError:
         return store if store.is_dir() else SHIPPED_MODELS
     if is_new:
@@ -46,19 +49,3 @@ def model_store() -> Path:
 def runs() -> Path:
     """Return the folder of training runs."""
     return working_folder() / RUNS
-
-
-def _copy(folder: Path, destination: Path) -> None:
-    """Copy a folder whole or not at all; leave the destination if it is there."""
-    if destination.exists():
-        return
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    beside = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copytree(folder, beside)
-        beside.rename(destination)
-    except OSError:
-        if not destination.exists():  # otherwise another process was faster
-            raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

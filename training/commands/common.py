@@ -1,6 +1,5 @@
 """What the commands share: options, output, and how they fail."""
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import disk_usage
@@ -16,7 +15,7 @@ from typer.core import TyperCommand
 
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE
-from app.shared.files import write_atomically
+from app.shared.files import write_json
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError, Sample
 from training.data.layouts import LayoutName, read_dataset
@@ -114,13 +113,6 @@ def check_json_file(path: Path | None) -> None:
         fail(f"{what}; --json names the file to write.{did_you_mean(path.parent)}")
 
 
-def write_json(report: dict[str, Any], path: Path | None) -> None:
-    """Write what `--json` asks for, if it was given."""
-    if path is not None:
-        with write_atomically(path) as file:
-            json.dump(report, file, indent=1, ensure_ascii=False)
-
-
 def model_folder(path: Path) -> Path:
     """The folder of a model's version; of a folder of versions, the newest. End with status 1 if it is neither."""
     if not path.is_dir():
@@ -165,7 +157,8 @@ def check_data(samples: list[Sample], config: Any, json_file: Path | None = None
     from training.fitting.fit import output_steps
 
     report = validate_samples(samples, max_steps=output_steps(config))
-    write_json(report.as_json(), json_file)
+    if json_file is not None:
+        write_json(report.as_json(), json_file)
     print_data_report(report)
     if report.errors:
         fail(f"errors in the data: {len(report.errors)}")

@@ -12,6 +12,7 @@ from rich.markup import escape
 from app.inference.models.model import ModelError
 from app.shared.cluster import ClusterError, EngineName, check_ray
 from app.shared.command_line import typed
+from app.shared.files import write_json
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -34,7 +35,6 @@ from training.commands.common import (
     print_evaluation,
     print_robustness,
     read_data,
-    write_json,
 )
 from training.commands.progress import counting_progress
 from training.data.dataset import TEST, Sample
@@ -95,7 +95,8 @@ def evaluate(
     if robustness:
         report["robustness"] = [asdict(row) for row in measure_robustness(model, samples)]
         print_robustness(report["robustness"])
-    write_json(report, json_file)
+    if json_file is not None:
+        write_json(report, json_file)
 
 
 def crossval(

@@ -1,11 +1,8 @@
 """From a trained network to a model folder, checked against the network before anything is written."""
 
-import os
-import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import Calibration, ModelConfigs, write_configs
 from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, OnnxInferenceModel
+from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
 from training.exporting.calibration import fit_temperature
 from training.exporting.golden import write_golden, write_sums
@@ -69,7 +67,7 @@ def export_folder(
     """
     if not replace:
         check_free(destination)
-    with _folder_beside(destination) as folder:
+    with write_folder(destination) as folder:
         codec, path = CtcCodec(configs.vocab, configs.blank_index), folder / MODEL_FILE
         probabilities = keras.Model(network.input, keras.layers.Softmax()(network.output))
         _write_onnx(probabilities, configs, metadata, path)
@@ -93,30 +91,6 @@ def check_free(destination: Path) -> None:
     """
     if destination.exists():
         raise FileExistsError(f"{destination} exists already")
-
-
-@contextmanager
-def _folder_beside(destination: Path) -> Iterator[Path]:
-    """A folder that takes the destination's name when the block ends well, and is removed otherwise.
-
-    Process ids are used again, above all in containers: what a killed process has left is removed.
-    """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    beside = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
-    replaced = destination.with_name(f".{destination.name}.{os.getpid()}.old")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
-        yield beside
-        if destination.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            destination.rename(replaced)
-        beside.rename(destination)
-    finally:
-        if replaced.exists() and not destination.exists():  # interrupted between the two
-            replaced.rename(destination)
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:

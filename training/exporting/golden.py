@@ -1,14 +1,15 @@
 """What is kept with a model so that the service can tell that it is whole and the right one."""
 
-import hashlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from app.inference.models.configs import CONFIGS_FILE
+from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, SUMS_FILE
 from app.inference.models.model import MODEL_FILE, ImageToTextModel
+from app.shared.files import sha256_of_file
 from training.drawing.draw import draw_captcha
 
 DRAWN = 16
@@ -41,5 +42,5 @@ def write_golden(folder: Path) -> None:
 def write_sums(folder: Path) -> None:
     """Write the list of SHA-256 sums, as `sha256sum` does, of the files that make the model what it is."""
     names = [name for name in (CONFIGS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT, MODEL_FILE) if (folder / name).exists()]
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    lines = [f"{sha256_of_file(folder / name, MAX_FILE_BYTES)}  {name}\n" for name in names]
     (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8")

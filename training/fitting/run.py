@@ -1,12 +1,11 @@
 """The folder of a run: what is needed to resume it, to export it and to look at it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.shared.files import write_atomically
+from app.shared.files import write_json
 from app.shared.suggestions import did_you_mean
 from training.fitting.checkpoints import read_state
 from training.fitting.config import TrainingConfig
@@ -107,8 +106,7 @@ class RunFolder:
 
     def write_state(self, state: RunState) -> None:
         """Write the run's state, whole or not at all."""
-        with write_atomically(self.state_file) as file:
-            json.dump(state.model_dump(), file, indent=1, ensure_ascii=False)
+        write_json(state.model_dump(), self.state_file)
 
 
 def newest_unfinished(folder: Path, name: str) -> RunFolder:

@@ -7,11 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
-
+from app.shared.files import lock
 from training.data.dataset import CSV_COLUMNS, DataError, Sample
 from training.data.labels import clean, hidden_character
 from training.labelling.images import ImageFolder
@@ -167,27 +163,17 @@ def lock_labels(labels_file: Path) -> Iterator[None]:
         raise DataError(f"{what}; --labels names the file to write.")
     beside = labels_file.with_name(f".{labels_file.name}.lock")
     try:
-        lock = beside.open("ab")
+        opened = beside.open("ab")
     except OSError as error:
         reason = f"{labels_file.parent} cannot be written to ({error.strerror})"
         raise DataError(f"{reason}; --labels names a file elsewhere.") from error
-    with lock as file:
-        if not _lock(file.fileno()) or not _is_at(file.fileno(), beside):
+    with opened as file:
+        if not lock(file) or not _is_at(file.fileno(), beside):
             raise DataError(f"Another labelling command is writing {labels_file}; use its page, or end it first.")
         try:
             yield
         finally:
             beside.unlink(missing_ok=True)
-
-
-def _lock(descriptor: int) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import cv2
 
-from app.inference.images import ACCEPTED, SUFFIXES, ImageError, ImageTooLargeError, Pixels, decode_image
+from app.inference.images import ACCEPTED, SUFFIXES, ImageError, Pixels, decode_image, load_image
 from app.inference.images.paths import image_paths
-from app.shared.files import FileError, read_file
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError
 
@@ -47,10 +46,7 @@ class ImageFolder:
         path = self.path(number)
         if not _lies_in(path, self.root):
             raise ImageError("The file is gone, or it is a link that leads out of the folder.")
-        try:
-            return read_file(path, MAX_FILE_BYTES)
-        except FileError as error:
-            raise ImageTooLargeError(f"The file cannot be read: {error}.") from error
+        return load_image(path, MAX_FILE_BYTES)
 
     def pixels(self, number: int) -> Pixels:
         """An image as networks are given it.

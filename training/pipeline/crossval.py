@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.shared.cpus import available_cpus
-from app.shared.files import write_atomically
+from app.shared.files import write_json
 from app.shared.places import runs
 from training.data.dataset import Sample, data_checksum, split_samples, vocabulary_of
 from training.evaluation.evaluate import Evaluation, Line, evaluate
@@ -165,8 +165,7 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
         evaluate(model, part.unseen).lines,
         evaluate(model, part.unseen, in_views=True).lines,
     )
-    with write_atomically(_readings_file(place)) as out:
-        json.dump(asdict(result), out, ensure_ascii=False)
+    write_json(asdict(result), _readings_file(place))
     return result
 
 

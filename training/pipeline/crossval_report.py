@@ -1,13 +1,12 @@
 """What a cross-validation found: JSON for scripts, Markdown and pictures for people."""
 
-import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from app.shared.cpus import available_cpus
-from app.shared.files import write_atomically
+from app.shared.files import write_atomically, write_json
 from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.evaluation.reliability import coverage_at, expected_calibration_error, wilson_interval
@@ -33,8 +32,7 @@ def write_report(results: Sequence[PartResult], folder: Path, command: str) -> d
         The content of crossval.json.
     """
     report = make_report(results, command)
-    with write_atomically(folder / JSON_FILE) as file:
-        json.dump(report, file, indent=1, ensure_ascii=False)
+    write_json(report, folder / JSON_FILE)
     with write_atomically(folder / MARKDOWN_FILE) as file:
         file.write(to_markdown(report))
     draw_pictures(readings_of(results, folder), folder, folder / WORST)

@@ -4,7 +4,7 @@ What is read is the table in `formats`. No text, no network and no request comes
 """
 
 from app.inference.images.checked import CheckedImage
-from app.inference.images.decoding import check_image, decode_image
+from app.inference.images.decoding import check_image, decode_image, load_image
 from app.inference.images.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.images.fitting import fit_to_input
 from app.inference.images.formats import ACCEPTED, FORMATS, SUFFIXES
@@ -25,4 +25,5 @@ __all__ = [
     "check_image",
     "decode_image",
     "fit_to_input",
+    "load_image",
 ]

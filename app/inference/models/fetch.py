@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.inference.models.configs import CONFIGS_FILE
-from app.inference.models.folders import VALID_NAME, model_folders, version_folders
-from app.inference.models.integrity import MAX_BYTES, MAX_FILE_BYTES, SUMS_FILE, read_sums
+from app.inference.models.folders import MAX_FILE_BYTES, VALID_NAME, model_folders, version_folders
+from app.inference.models.integrity import MAX_BYTES, SUMS_FILE, read_sums
 from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError
 from app.shared.files import FileError, sha256_of_file
 

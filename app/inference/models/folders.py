@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+MAX_FILE_BYTES = 512 * 1024 * 1024
+"""Of the network, or of any other file of a version."""
 VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 from app.inference.images import ImageError, Pixels, decode_image
+from app.inference.models.folders import MAX_FILE_BYTES
 from app.shared.files import FileError, read_file, sha256_of_file
 
 SUMS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT = "SHA256SUMS", "golden.png", "golden.txt"
 MAX_BYTES = 1_000_000
-MAX_FILE_BYTES = 512 * 1024 * 1024
-"""Of the network, or of any other file that is listed."""
 # No path: a list of sums speaks of its own folder.
 SUM_LINE = re.compile(r"([0-9A-Fa-f]{64}) [ *](?!\.{1,2}$)([^/\\\0]+)")
 

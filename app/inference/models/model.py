@@ -18,8 +18,9 @@ from app.inference.decoding.boxes import Box, character_boxes
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
 from app.inference.images import Pixels, fit_to_input
 from app.inference.models.configs import CONFIGS_FILE, read_configs
+from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.input_width import NARROWEST, proportional_width
-from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, MAX_FILE_BYTES, folder_sums, read_golden
+from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, folder_sums, read_golden
 from app.shared.files import FileError, read_file
 from app.shared.stopwatch import Stopwatch
 
