@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -72,7 +71,6 @@ def test_progress_is_told_from_nothing_to_all(site: Site, folder: Path) -> None:
 
     download(folder, url=site.url, on_progress=lambda received, total: told.append((received, total)))
 
-    assert told[0] == (0, len(GOOD))
     assert told[-1] == (len(GOOD), len(GOOD))
     assert told == sorted(told)
 
@@ -91,9 +89,9 @@ def test_custom_address_leaves_a_marker_and_is_not_fetched_again(site: Site, fol
 @pytest.mark.parametrize(
     ("query", "sha256", "lost", "message"),
     [
-        ("?2", None, None, "it was downloaded from http"),
-        ("", "0" * 64, None, "its archive had the SHA-256"),
-        ("", None, "2b827.png", "it holds 3 images where 4 were unpacked"),
+        ("?2", None, None, "url http.* instead of http"),
+        ("", "0" * 64, None, "sha256 .* instead of 0{64}"),
+        ("", None, "2b827.png", "images 4 instead of 3"),
         ("", None, MARKER, "it has no readable"),
     ],
 )
@@ -162,108 +160,12 @@ def test_folder_is_as_open_as_any_other(site: Site, folder: Path, tmp_path: Path
 # The network
 
 
-def test_broken_connection_is_resumed(site: Site, folder: Path) -> None:
+def test_broken_connection_is_tried_again(site: Site, folder: Path) -> None:
     site.answers = [site.broken_after(1000), site.broken_after(2500)]
 
     download(folder, url=site.url)
 
-    assert site.asked == [(None, None), ("bytes=1000-", '"first"'), ("bytes=2500-", '"first"')]
-    assert files_in(folder) == IMAGES
-
-
-def test_next_run_resumes_what_a_failed_one_left(site: Site, folder: Path) -> None:
-    site.answers = [site.broken_after(1000)]
-    with pytest.raises(DownloadError, match="attempt 1 of 1 failed"):
-        download(folder, url=site.url, attempts=1)
-    assert (folder.parent / "set.zip.part").read_bytes() == GOOD[:1000]
-    told: list[int] = []
-
-    download(folder, url=site.url, on_progress=lambda received, _total: told.append(received))
-
-    assert site.asked[1] == ("bytes=1000-", '"first"')
-    assert told[0] == 1000
-    assert files_in(folder) == IMAGES
-    assert [path.name for path in folder.parent.iterdir()] == ["set"]
-
-
-def test_server_without_ranges_starts_from_zero(site: Site, folder: Path) -> None:
-    site.answers = [site.broken_after(1000), send(200, GOOD)]
-
-    download(folder, url=site.url)
-
-    assert site.asked[1] == ("bytes=1000-", '"first"')
-    assert files_in(folder) == IMAGES
-
-
-@pytest.mark.parametrize("etag", [None, 'W/"weak"', '"\xe9"'])
-def test_without_a_strong_etag_nothing_is_joined(site: Site, folder: Path, etag: str | None) -> None:
-    site.etag = etag
-    site.answers = [site.broken_after(1000)]
-
-    download(folder, url=site.url)
-
-    assert site.asked == [(None, None), (None, None)]
-    assert files_in(folder) == IMAGES
-
-
-def test_archive_changed_between_the_pieces_starts_from_zero(site: Site, folder: Path) -> None:
-    def change_then_serve(handler: BaseHTTPRequestHandler) -> None:
-        site.etag, site.body = '"second"', packed({"new.png": IMAGES["2b827.png"]})
-        site.serve(handler)
-
-    site.answers = [site.broken_after(1000), change_then_serve]
-
-    download(folder, url=site.url)
-
-    assert files_in(folder) == {"new.png": IMAGES["2b827.png"]}
-
-
-def test_partial_of_another_address_is_not_continued(site: Site, folder: Path) -> None:
-    site.answers = [site.broken_after(1000)]
-    with pytest.raises(DownloadError):
-        download(folder, url=f"{site.url}?other", attempts=1)
-
-    download(folder, url=site.url)
-
-    assert site.asked[1] == (None, None)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Content-Range": f"bytes 0-{len(GOOD) - 1}/{len(GOOD)}"},
-        {"Content-Range": f"bytes 1000-{len(GOOD) - 1}/*"},
-        {"Content-Range": f"bytes 1000-{len(GOOD) - 1}/{len(GOOD)}", "ETag": '"second"'},
-        {},
-    ],
-)
-def test_wrong_piece_is_refused_and_the_next_run_starts_anew(site: Site, folder: Path, headers: dict[str, str]) -> None:
-    site.answers = [site.broken_after(1000), send(206, GOOD[1000:], headers)]
-
-    with pytest.raises(DownloadError, match="go on from byte 1000, but the server sent another piece"):
-        download(folder, url=site.url)
-
-    assert nothing_left(folder)
-    download(folder, url=site.url)
-    assert site.asked[2] == (None, None)
-
-
-def test_range_beyond_the_end_starts_from_zero(site: Site, folder: Path) -> None:
-    site.answers = [site.broken_after(1000), send(416, b"")]
-
-    download(folder, url=site.url)
-
-    assert site.asked[1:] == [("bytes=1000-", '"first"'), (None, None)]
-    assert files_in(folder) == IMAGES
-
-
-def test_piece_that_ends_early_is_continued(site: Site, folder: Path) -> None:
-    piece = send(206, GOOD[1000:1500], {"Content-Range": f"bytes 1000-1499/{len(GOOD)}"})
-    site.answers = [site.broken_after(1000), piece]
-
-    download(folder, url=site.url)
-
-    assert site.asked[2] == ("bytes=1500-", '"first"')
+    assert len(site.asked) == 3
     assert files_in(folder) == IMAGES
 
 
@@ -280,11 +182,11 @@ def test_endless_redirect_is_told(site: Site, folder: Path) -> None:
         download(folder, url=site.url)
 
 
-@pytest.mark.parametrize("status", [401, 404, 410, 204])
+@pytest.mark.parametrize("status", [401, 404, 410])
 def test_final_answer_fails_at_once(site: Site, folder: Path, status: int) -> None:
     site.answers = [send(status, b"")]
 
-    with pytest.raises(DownloadError, match=f"the server answered {status}"):
+    with pytest.raises(DownloadError, match=f"cannot be fetched: {status}"):
         download(folder, url=site.url)
 
     assert len(site.asked) == 1
@@ -301,30 +203,19 @@ def test_passing_trouble_is_waited_out(site: Site, folder: Path, status: int) ->
     assert files_in(folder) == IMAGES
 
 
-def test_pauses_double(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.5)
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    site.answers = [send(503, b"")] * 9
-
-    with pytest.raises(DownloadError, match=r"attempt 4 of 4 failed \(the server answered 503"):
-        download(folder, url=site.url, attempts=4)
-
-    assert pauses == [0.5, 1, 2]
-
-
-def test_silent_server_times_out(site: Site, folder: Path) -> None:
+def test_silent_server_times_out(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRIES", 1)
     site.answers = [site.silent] * 2
 
     with pytest.raises(DownloadError, match="timed out"):
-        download(folder, url=site.url, timeout=0.1, attempts=2)
+        download(folder, url=site.url, timeout=0.1)
 
     wait_until(lambda: len(site.asked) == 2)
 
 
 def test_nobody_listening_is_told(site: Site, folder: Path) -> None:
-    with pytest.raises(DownloadError, match=r"attempt 2 of 2 failed .*refused"):
-        download(folder, url="http://127.0.0.1:1/data.zip", attempts=2)
+    with pytest.raises(DownloadError, match=r"not received in 5 attempts .*refused"):
+        download(folder, url="http://127.0.0.1:1/data.zip")
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -338,12 +229,10 @@ def test_too_large_an_archive_is_not_received(
 
     monkeypatch.setattr(module, "MAX_ARCHIVE_BYTES", 2000)
     site.answers = [] if declared else [undeclared]
-    told: list[int] = []
 
     with pytest.raises(DownloadError, match="larger than the limit of 2,000 bytes"):
-        download(folder, url=site.url, on_progress=lambda received, _total: told.append(received))
+        download(folder, url=site.url)
 
-    assert max(told, default=0) <= 2000
     assert nothing_left(folder)
 
 
@@ -366,8 +255,6 @@ def test_what_is_no_address_is_told(tmp_path: Path, url: str) -> None:
 def test_wrong_arguments_are_told(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="64 hexadecimal digits"):
         download(tmp_path / "set", sha256="12ab")
-    with pytest.raises(ValueError, match="positive"):
-        download(tmp_path / "set", attempts=0)
 
 
 # The archive
