@@ -1,6 +1,5 @@
 """An export that does not do what the network does is not written."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -221,20 +220,3 @@ class TestQuantized:
         assert "precision" not in {entry.key for entry in kept.metadata_props}
         assert not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in kept.graph.node}
         assert {path.name for path in (tmp_path / "2").iterdir()} == {"model.onnx", "configs.yaml", "SHA256SUMS"}
-
-
-def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(tmp_path: Path) -> None:
-    left = tmp_path / f".1.{os.getpid()}.tmp"
-    left.mkdir()
-    (left / "half").touch()
-    with export._folder_beside(tmp_path / "1") as folder:
-        assert nothing_is_left(folder)
-    assert [path.name for path in tmp_path.iterdir()] == ["1"]
-
-
-def test_a_model_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
-    (tmp_path / "1").mkdir()
-    (tmp_path / "1" / "mine").touch()
-    with pytest.raises(FileNotFoundError), export._folder_beside(tmp_path / "1") as folder:
-        folder.rmdir()  # so that it cannot be renamed once the model has made room
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["1", "1/mine"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from app.inference.models.integrity import MAX_FILE_BYTES
+from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.model import ImageToTextModel, ModelError, OnnxInferenceModel
 
 WIDTH, HEIGHT, STEPS = 40, 8, 5
