@@ -92,7 +92,7 @@ class Reader:
             For each picture, in order, its reading, or the error that says why it cannot be read.
         """
         read = partial(self.model.predict, search=self.search)
-        return read_each(read, (partial(_decode, picture) for picture in pictures))
+        return read_each(read, (partial(decode_picture, picture) for picture in pictures))
 
 
 def read_each(read: Callable[[Iterable[Pixels]], Sequence[T]], decoders: Iterable[Decoder]) -> list[T | ImageError]:
@@ -160,7 +160,12 @@ def _version_folder(folder: Path) -> Path:
     return folder
 
 
-def _decode(picture: Picture) -> Pixels:
+def decode_picture(picture: Picture) -> Pixels:
+    """Return the pixels of a picture.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
     if isinstance(picture, bytes):
         return decode_image(picture)
     if isinstance(picture, str | os.PathLike):

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.inference import Reader
 from training.data.dataset import Sample
 from training.data.layouts import read_samples
 from training.evaluation.evaluate import evaluate
@@ -29,7 +30,7 @@ def validation(shipped_model: Path, images: Path) -> list[Sample]:
 def test_the_shipped_model_reads_its_validation_images_as_its_card_says(
     shipped_model: Path, validation: list[Sample]
 ) -> None:
-    result = evaluate(shipped_model, validation)
+    result = evaluate(Reader(shipped_model), validation)
     assert len(result.lines) == 94
     assert result.words_right >= 92
     assert f"**{result.words_right} of 94**" in (shipped_model / "MODEL_CARD.md").read_text()

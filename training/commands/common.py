@@ -21,7 +21,7 @@ from training.data.dataset import DataError, Sample
 from training.data.layouts import LayoutName, read_dataset
 
 if TYPE_CHECKING:
-    from training.data.validation import DataReport
+    from training.data.validation import DataReport, OnImage
 
 INTERRUPTED = 130
 NEEDED_BYTES = 100 << 20
@@ -151,12 +151,20 @@ def make_config(train: list[Sample], **options: Any) -> Any:
         fail(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, not {first['input']}.")
 
 
-def check_data(samples: list[Sample], config: Any, json_file: Path | None = None) -> None:
-    """Print what `validate` finds, and write it to a file if one is given; end with status 1 on errors."""
-    from training.data.validation import validate_samples
-    from training.fitting.fit import output_steps
+def check_data(
+    samples: list[Sample], steps: int, json_file: Path | None = None, on_image: "OnImage | None" = None
+) -> None:
+    """Print what `validate` finds, and write it to a file if one is given; end with status 1 on errors.
 
-    report = validate_samples(samples, max_steps=output_steps(config))
+    Args:
+        samples: the images.
+        steps: the output steps of the network.
+        json_file: to write.
+        on_image: see `validate_samples`.
+    """
+    from training.data.validation import validate_samples
+
+    report = validate_samples(samples, steps, *([on_image] if on_image else []))
     if json_file is not None:
         write_json(report.as_json(), json_file)
     print_data_report(report)
@@ -166,6 +174,30 @@ def check_data(samples: list[Sample], config: Any, json_file: Path | None = None
         out.print(f"[yellow]no errors, but warnings: {len(report.warnings)}[/]")
     else:
         out.print("[green]the data is sound[/]")
+
+
+def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: "OnImage | None" = None) -> Any:
+    """Return a network to be trained, having checked the data and the weights to start from; end with status 1 if bad.
+
+    Args:
+        samples: all images.
+        known: those to train on and to validate by.
+        config: of the training.
+        on_image: see `validate_samples`.
+    """
+    from app.inference.decoding.ctc import CtcCodec
+    from training.data.dataset import vocabulary_of
+    from training.fitting.fit import build_network, output_steps
+    from training.fitting.start import StartError, load_start
+
+    codec = CtcCodec(vocabulary_of(known))
+    network = build_network(config, codec.classes, bfloat16=config.bfloat16)
+    check_data(samples, output_steps(network, config), on_image=on_image)
+    try:
+        load_start(config.init, config.architecture, network, codec)
+    except StartError as error:
+        fail(error)
+    return network
 
 
 def print_data_report(report: "DataReport") -> None:
@@ -180,20 +212,6 @@ def print_data_report(report: "DataReport") -> None:
         out.print(f"[yellow]warning:[/] {escape(str(warning))}")
     for error in report.errors:
         err.print(f"[red]error:[/] {escape(str(error))}")
-
-
-def check_start(samples: list[Sample], config: Any) -> None:
-    """End with status 1 if the weights to start from cannot be used."""
-    from app.inference.decoding.ctc import CtcCodec
-    from training.data.dataset import vocabulary_of
-    from training.fitting.fit import build_network
-    from training.fitting.start import StartError, load_start
-
-    codec = CtcCodec(vocabulary_of(samples))
-    try:
-        load_start(config.init, config.architecture, build_network(config, codec.classes), codec)
-    except StartError as error:
-        fail(error)
 
 
 def print_evaluation(result: dict[str, Any]) -> None:

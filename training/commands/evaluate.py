@@ -24,14 +24,13 @@ from training.commands.common import (
     JsonFile,
     LabelsFrom,
     Width,
-    check_data,
     check_json_file,
-    check_start,
     err,
     fail,
     make_config,
     model_folder,
     out,
+    prepare_network,
     print_evaluation,
     print_robustness,
     read_data,
@@ -67,6 +66,8 @@ def evaluate(
     json_file: JsonFile = None,
 ) -> None:
     """Read labelled images with a model and count what is wrong."""
+    from app.inference.reader import Reader
+    from training.data.dataset import read_image
     from training.evaluation.evaluate import Evaluation, Line
     from training.evaluation.evaluate import evaluate as read_all
     from training.evaluation.robustness import measure_robustness
@@ -87,13 +88,16 @@ def evaluate(
 
     try:
         with counting_progress(err, len(samples)) as bar:
-            result: Evaluation = read_all(model, samples, show, in_views=views)
+            reader = Reader(model)
+            result: Evaluation = read_all(reader, samples, on_line=show, in_views=views)
     except ModelError as error:
         fail(f"{model}: {error}")
     report = result.as_json()
     print_evaluation(report)
     if robustness:
-        report["robustness"] = [asdict(row) for row in measure_robustness(model, samples)]
+        opened = [sample for sample, line in zip(samples, result.lines, strict=True) if line.error is None]
+        pictures, labels = [read_image(sample.path) for sample in opened], [sample.label for sample in opened]
+        report["robustness"] = [asdict(row) for row in measure_robustness(reader, pictures, labels)]
         print_robustness(report["robustness"])
     if json_file is not None:
         write_json(report, json_file)
@@ -190,9 +194,7 @@ def suspects(
 
 def _check_training(samples: list[Sample], options: dict[str, Any]) -> None:
     """End the command if trainings on these images with these options cannot be."""
-    config = make_config(samples, **options)
-    check_data(samples, config)
-    check_start(samples, config)
+    prepare_network(samples, samples, make_config(samples, **options))
 
 
 def _cross_validate(

@@ -24,19 +24,18 @@ from training.commands.common import (
     Init,
     LabelsFrom,
     Width,
-    check_data,
-    check_start,
     check_writable,
     err,
     fail,
     in_words,
     make_config,
     out,
+    prepare_network,
     print_evaluation,
     read_data,
 )
 from training.commands.progress import training_progress
-from training.data.dataset import DataError, Sample, data_checksum, divide_samples, vocabulary_of
+from training.data.dataset import DataError, Sample, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
 
 
@@ -123,8 +122,7 @@ def train(
     samples = read_data(data, images, labels_from)
     if init is not None and not forget:
         _check_not_forgotten(samples, Path(init), data)
-    _start(samples, data, unlabelled, options, output, run_dir)
-    _train(run_dir, {})
+    _train(run_dir, {}, *_start(samples, data, unlabelled, options, output, run_dir))
 
 
 def export(
@@ -242,9 +240,10 @@ def _start(
     options: dict[str, Any],
     output: Path,
     run_dir: Path,
-) -> None:
-    """Check the data and make the folder of a new run."""
+) -> tuple[Any, Any]:
+    """Check the data and make the folder of a new run; return its images and its network."""
     from training.fitting.run import RunError, RunFolder, RunState
+    from training.pipeline.run_data import RunData
     from training.pipeline.train import start_run
 
     if output.exists():
@@ -255,13 +254,13 @@ def _start(
     except DataError as error:
         fail(error)
     config = make_config(train_part, **options)
-    check_data(samples, config)
     known = [*train_part, *validation]
-    check_start(known, config)
+    run_data = RunData(train_part, validation, config)
+    network = prepare_network(samples, known, config, run_data.add)
     state = RunState(
         command=typed("training"),
         data=str(data),
-        data_sha256=data_checksum(known),
+        data_sha256=run_data.sha256,
         output=str(output),
         vocab=vocabulary_of(known),
         config=config,
@@ -271,9 +270,10 @@ def _start(
         start_run(RunFolder(run_dir), state, train_part, validation)
     except (RunError, OSError) as error:
         fail(error)
+    return run_data, network
 
 
-def _train(run_dir: Path, options: dict[str, Any]) -> None:
+def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: Any = None) -> None:
     """Run a training that `_start` prepared or that was interrupted."""
     from training.exporting.export import ExportError
     from training.fitting.run import RunError, RunFolder
@@ -293,7 +293,7 @@ def _train(run_dir: Path, options: dict[str, Any]) -> None:
             f"logs in {run_dir}"
         )
         with training_progress(out, state.config.epochs, done) as progress:
-            result = run_training(run, progress.on_epoch)
+            result = run_training(run, progress.on_epoch, data, network)
     except OSError as error:
         fail(f"{in_words(error)}. When there is room again, or what it needs, go on with: {again}")
     except (DataError, ExportError, RunError, StartError) as error:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.bidi import to_visual
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.images import Pixels, decode_image, fit_to_input
+from app.inference.images import Pixels, decode_image, fit_to_input, load_image
 from app.inference.models.input_width import proportional_width
 from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
@@ -123,8 +123,7 @@ def load_images(
     Those that keep their proportions are continued to the right by their last column.
 
     Raises:
-        ImageError: a file is not a readable image.
-        OSError: a file cannot be opened.
+        ImageError: a file cannot be read.
     """
     pictures = ((read_image(sample.path), to_visual(sample.label)) for sample in samples)
     return fit_images(
@@ -144,12 +143,13 @@ def fit_images(
     """Bring so many pictures to the size of a network's input."""
     batch, labels = np.empty((count, height, width, channels), np.uint8), []
     for row, (picture, label) in zip(batch, pictures, strict=True):
-        row[:] = _fitted(picture, width, height, channels, keep_proportions)
+        row[:] = fit_image(picture, width, height, channels, keep_proportions)
         labels.append(label)
     return LabelledImages(batch, labels)
 
 
-def _fitted(image: Pixels, width: int, height: int, channels: int, keep_proportions: bool) -> Pixels:
+def fit_image(image: Pixels, width: int, height: int, channels: int, keep_proportions: bool) -> Pixels:
+    """Bring an image to the size of a network's input; see `load_images`."""
     if not keep_proportions:
         return fit_to_input(image, width=width, height=height, channels=channels)
     rows, columns = image.shape[:2]
@@ -158,9 +158,19 @@ def _fitted(image: Pixels, width: int, height: int, channels: int, keep_proporti
     return np.pad(fitted, ((0, 0), (0, width - own_width), (0, 0)), "edge")
 
 
+def open_image(path: Path) -> tuple[bytes, Pixels]:
+    """Return the content of an image's file, and its pixels through the service's decoder.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    content = load_image(path)
+    return content, decode_image(content)
+
+
 def read_image(path: Path) -> Pixels:
-    """Read an image file through the service's decoder."""
-    return decode_image(path.read_bytes())
+    """Return the pixels of an image's file; see `open_image`."""
+    return open_image(path)[1]
 
 
 def encode_labels(labels: Sequence[str], codec: CtcCodec) -> NDArray[np.int32]:
@@ -176,6 +186,12 @@ def encode_labels(labels: Sequence[str], codec: CtcCodec) -> NDArray[np.int32]:
 
 
 def data_checksum(samples: Sequence[Sample]) -> str:
-    """SHA-256 over every image's bytes and label, whatever the files' names and places; hexadecimal."""
-    lines = sorted(f"{hashlib.sha256(sample.path.read_bytes()).hexdigest()} {sample.label}" for sample in samples)
+    """Return the SHA-256 over every image's bytes and label, whatever the files' names and places; hexadecimal."""
+    checksums = [hashlib.sha256(sample.path.read_bytes()).hexdigest() for sample in samples]
+    return checksum_of(checksums, [sample.label for sample in samples])
+
+
+def checksum_of(checksums: Sequence[str], labels: Sequence[str]) -> str:
+    """Return what `data_checksum` does, from the checksums of the images' files."""
+    lines = sorted(map(" ".join, zip(checksums, labels, strict=True)))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

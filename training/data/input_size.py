@@ -1,13 +1,15 @@
 """The size of a network's input, from the images that it is to read."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from app.inference.images import ImageError
+from app.inference.images import ImageError, ImageLimits, check_image, load_image
+from app.inference.images.exif import LYING
 from app.inference.models.input_width import MULTIPLE
-from training.data.dataset import Sample, read_image
+from training.data.dataset import Sample
 
 COLUMNS_A_STEP = 4
 PIXELS_A_CHARACTER = 12  # three output steps of four pixels: the character, a blank, and room to spare
@@ -46,12 +48,11 @@ def input_size(samples: Sequence[Sample], *, height: int, width: int | None, ope
 
 
 def _aspect_ratios(samples: Sequence[Sample]) -> list[float]:
-    """Width over height of images evenly spread over the samples."""
+    """Return width over height of images evenly spread over the samples, by their headers."""
     ratios = []
     for sample in samples[:: max(1, len(samples) // _LOOKED_AT)]:
-        try:
-            height, width = read_image(sample.path).shape[:2]
-        except (ImageError, OSError):
-            continue
-        ratios.append(width / height)
+        with suppress(ImageError):
+            image = check_image(load_image(sample.path), ImageLimits())
+            ratio = image.width / image.height
+            ratios.append(1 / ratio if image.orientation in LYING else ratio)
     return ratios

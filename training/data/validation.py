@@ -2,14 +2,14 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from app.inference.decoding.bidi import to_logical, to_visual
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.images import ImageError
-from training.data.dataset import Sample, read_image, vocabulary_of
+from app.inference.images import ImageError, Pixels
+from training.data.dataset import Sample, open_image, vocabulary_of
 from training.data.labels import hidden_character
 
 RARE = 5
@@ -73,12 +73,19 @@ class DataReport:
         return asdict(self) | {"sizes": sizes}
 
 
-def validate_samples(samples: Sequence[Sample], max_steps: int) -> DataReport:
+OnImage = Callable[[Sample, bytes, Pixels], None]
+"""What is done with an image that was opened: with its file's content and its pixels."""
+
+
+def validate_samples(
+    samples: Sequence[Sample], max_steps: int, on_image: OnImage = lambda _sample, _content, _pixels: None
+) -> DataReport:
     """Check labels and images.
 
     Args:
         samples: the labelled images.
         max_steps: the output steps of the network; a label that needs more cannot be learned.
+        on_image: called with each image that can be read, so that nobody opens it again.
     """
     report = DataReport(
         images=len(samples),
@@ -87,7 +94,7 @@ def validate_samples(samples: Sequence[Sample], max_steps: int) -> DataReport:
     )
     report.errors += _errors_of_labels(samples, max_steps)
     report.warnings += _warnings_of_labels(samples)
-    _check_images(samples, report)
+    _check_images(samples, report, on_image)
     return report
 
 
@@ -150,18 +157,18 @@ def _check_case(samples: Sequence[Sample]) -> Iterator[Finding]:
         yield Finding(what, "possible", mend, _names(rarer))
 
 
-def _check_images(samples: Sequence[Sample], report: DataReport) -> None:
+def _check_images(samples: Sequence[Sample], report: DataReport, on_image: OnImage) -> None:
     sizes: Counter[tuple[int, int]] = Counter()
     same_pixels: dict[bytes, list[Sample]] = defaultdict(list)
     unreadable: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         try:
-            pixels = read_image(sample.path)
+            content, pixels = open_image(sample.path)
         except ImageError as error:
-            unreadable[str(error).rstrip(".")].append(sample)
-        except OSError as error:
-            unreadable[f"The file cannot be read: {error.strerror}"].append(sample)
+            reason = str(error).replace(sample.path.name, "The file", 1)
+            unreadable[reason.rstrip(".")].append(sample)
         else:
+            on_image(sample, content, pixels)
             sizes[pixels.shape[1], pixels.shape[0]] += 1
             same_pixels[hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()].append(sample)
     report.sizes = dict(sizes.most_common())

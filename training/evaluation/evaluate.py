@@ -1,15 +1,17 @@
-"""Reads labelled images with a model folder, through the service's own code, and counts what is wrong."""
+"""Reads labelled images with a model, through the service's own code, and counts what is wrong."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from app.inference.images import ImageError, Pixels
+from app.inference.decoding.ctc import Decoded
+from app.inference.images import ImageError
 from app.inference.models.drift import histogram
-from app.inference.models.model import ImageToTextModel
-from training.data.dataset import Sample, read_image
+from app.inference.models.model import Character, Reading
+from app.inference.reader import Picture, Reader, decode_picture, read_each
+from training.data.dataset import Sample
 from training.evaluation.metrics import character_error_rate, character_errors, confusions, word_error_rate
 from training.evaluation.views import read_views
 
@@ -18,13 +20,23 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Line:
-    """One image: what it says and what was read; `error` where it could not be opened."""
+    """One image: what it says and what was read.
+
+    Attributes:
+        path: of its file.
+        label: what it says.
+        prediction: what was read.
+        confidence: of that, 0…1.
+        error: why it could not be opened.
+        characters: of the prediction; none where it was read in several views.
+    """
 
     path: str
     label: str
     prediction: str
     confidence: float
     error: str | None = None
+    characters: tuple[Character, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -35,6 +47,12 @@ class Line:
     def cer(self) -> float:
         """Character errors over the label's length."""
         return character_errors(self.label, self.prediction) / max(1, len(self.label))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it without its characters, for reports."""
+        error = {} if self.error is None else {"error": self.error}
+        known = {"path": self.path, "label": self.label, "prediction": self.prediction, "confidence": self.confidence}
+        return known | error
 
 
 @dataclass(frozen=True)
@@ -71,11 +89,7 @@ class Evaluation:
             "words_right": self.words_right,
             "cer": self.cer,
             "wer": self.wer,
-            "wrong": [
-                {key: value for key, value in asdict(line).items() if value is not None}
-                for line in self.lines
-                if not line.right
-            ],
+            "wrong": [line.as_json() for line in self.lines if not line.right],
             "confusions": [{"label": wanted, "read": got, "count": count} for wanted, got, count in self.confusions],
             "confidence_histogram": histogram(line.confidence for line in self.lines if line.error is None),
             "seconds": round(self.seconds, 3),
@@ -86,54 +100,42 @@ class Evaluation:
 
 
 def evaluate(
-    folder: Path,
+    reader: Reader,
     samples: Sequence[Sample],
-    on_line: Callable[[Line], None] | None = None,
+    pictures: Sequence[Picture] | None = None,
     *,
+    on_line: Callable[[Line], None] = lambda _: None,
     in_views: bool = False,
 ) -> Evaluation:
-    """Read every image with the model of a folder.
+    """Read every image.
 
     Args:
-        folder: holds model.onnx and configs.yaml.
+        reader: reads them.
         samples: images and labels.
+        pictures: the images, if they have been opened already.
         on_line: is called with each image's line, in order, as soon as it is read.
         in_views: read each image several times, as `training.evaluation.views` does and the service does not.
-
-    Raises:
-        ModelError: the folder holds no usable model.
     """
-    model = ImageToTextModel(folder)
+    pictures = pictures or [sample.path for sample in samples]
+    read = partial(_read_in_views, reader) if in_views else reader.read_many
     started = time.monotonic()
     lines: list[Line] = []
     for start in range(0, len(samples), BATCH):
-        for line in _read(model, samples[start : start + BATCH], in_views):
-            lines.append(line)
-            if on_line is not None:
-                on_line(line)
+        chunk = slice(start, start + BATCH)
+        for sample, result in zip(samples[chunk], read(pictures[chunk]), strict=True):
+            lines.append(_line(sample, result))
+            on_line(lines[-1])
     return Evaluation(lines, time.monotonic() - started)
 
 
-def _read(model: ImageToTextModel, samples: Sequence[Sample], in_views: bool) -> list[Line]:
-    opened = [_open(sample) for sample in samples]
-    images = [image for image in opened if not isinstance(image, str)]
-    if in_views:
-        readings = iter(read_views(model.predict, images))
-    else:
-        readings = iter([(reading.text, reading.confidence) for reading in model.predict(images)])
-    lines = []
-    for sample, image in zip(samples, opened, strict=True):
-        if isinstance(image, str):
-            lines.append(Line(sample.path.as_posix(), sample.label, "", 0.0, error=image))
-        else:
-            lines.append(Line(sample.path.as_posix(), sample.label, *next(readings)))
-    return lines
+def _read_in_views(reader: Reader, pictures: Iterable[Picture]) -> list[Decoded | ImageError]:
+    decoders = [partial(decode_picture, picture) for picture in pictures]
+    return read_each(partial(read_views, reader.model.predict), decoders)
 
 
-def _open(sample: Sample) -> Pixels | str:
-    try:
-        return read_image(sample.path)
-    except ImageError as error:
-        return str(error)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+def _line(sample: Sample, result: Reading | Decoded | ImageError) -> Line:
+    path = sample.path.as_posix()
+    if isinstance(result, ImageError):
+        return Line(path, sample.label, "", 0.0, error=str(result))
+    characters = result.characters if isinstance(result, Reading) else ()
+    return Line(path, sample.label, result.text, result.confidence, characters=characters)

@@ -24,18 +24,17 @@ FAINTEST = 0.001
 """The part of a row from which errors get darker."""
 
 
-def draw_pictures(readings: Sequence[tuple[Line, Path]], folder: Path, worst: Path) -> None:
+def draw_pictures(lines: Sequence[Line], folder: Path, worst: Path) -> None:
     """Write confusions.png and reliability.png, which hold no image of the data, and the worst readings, which do.
 
     Args:
-        readings: each with the folder of the model that read it.
+        lines: the readings.
         folder: where the first two go.
         worst: the file of the third.
     """
-    lines = [line for line, _ in readings]
     plot_confusions([line.label for line in lines], [line.prediction for line in lines], folder / CONFUSIONS)
     plot_reliability([line.confidence for line in lines], [line.right for line in lines], folder / RELIABILITY)
-    plot_worst_readings(readings, worst)
+    plot_worst_readings(lines, worst)
 
 
 def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Path) -> None:

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.images import Pixels, decode_image
-from app.inference.models.model import ImageToTextModel
-from training.data.dataset import Sample, read_image
+from app.inference.reader import Reader
 
 Change = Callable[[Pixels, np.random.Generator], Pixels]
 
@@ -24,22 +22,14 @@ class Robustness:
     images: int
 
 
-def measure_robustness(folder: Path, samples: Sequence[Sample]) -> list[Robustness]:
-    """Read images as they are and changed in every way of `CHANGES`.
-
-    Args:
-        folder: the model's.
-        samples: readable images and their labels.
-    """
-    model = ImageToTextModel(folder)
-    images = [read_image(sample.path) for sample in samples]
-    labels = [sample.label for sample in samples]
+def measure_robustness(reader: Reader, images: Sequence[Pixels], labels: Sequence[str]) -> list[Robustness]:
+    """Read images as they are and changed in every way of `CHANGES`."""
     rows = []
     for name, change in CHANGES.items():
         rng = np.random.default_rng(0)
-        readings = model.predict(change(image, rng) for image in images)
+        readings = reader.model.predict(change(image, rng) for image in images)
         right = sum(reading.text == label for reading, label in zip(readings, labels, strict=True))
-        rows.append(Robustness(name, right, len(samples)))
+        rows.append(Robustness(name, right, len(images)))
     return rows
 
 

@@ -1,7 +1,7 @@
 """Test-time augmentation: an image is read several times, each time shifted a little, and the readings vote."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from operator import itemgetter
 
@@ -18,19 +18,19 @@ DOWN = (-0.04, 0.0, 0.04)
 """Shifts downwards, of the height."""
 VIEWS = len(ACROSS) * len(DOWN)
 
-
-Reader = Callable[[Sequence[Pixels]], Sequence[Reading | Decoded]]
+Read = Callable[[Sequence[Pixels]], Sequence[Reading | Decoded]]
 """Reads images of any size, each to a text and a confidence."""
 
 
-def read_views(read: Reader, images: Sequence[Pixels]) -> list[tuple[str, float]]:
+def read_views(read: Read, images: Iterable[Pixels]) -> list[Decoded]:
     """Return the text of each image to which its views give the most probability, and the mean of that, 0…1."""
+    images = list(images)
     votes: list[defaultdict[str, float]] = [defaultdict(float) for _ in images]
     for across, down in product(ACROSS, DOWN):
         readings = read([shift(image, across, down) for image in images])
         for vote, reading in zip(votes, readings, strict=True):
             vote[reading.text] += reading.confidence / VIEWS
-    return [max(vote.items(), key=itemgetter(1)) for vote in votes]
+    return [Decoded(*max(vote.items(), key=itemgetter(1)), ()) for vote in votes]
 
 
 def shift(image: Pixels, across: float, down: float) -> Pixels:

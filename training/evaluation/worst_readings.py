@@ -1,6 +1,7 @@
 """The grid of the images that were read worst. It shows images of the data: keep it where they are kept."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from app.inference.images import ImageError, Pixels
-from app.inference.models.model import Character, ImageToTextModel, ModelError
+from app.inference.models.model import Character
 from app.shared.files import write_atomically
 from training.data.dataset import read_image
 from training.evaluation.evaluate import Line
@@ -57,7 +58,6 @@ class Tile:
     width: int
     """Of the image before it was shrunk, in pixels: the boxes' measure."""
     height: int
-    characters: tuple[Character, ...]
 
     @property
     def aspect(self) -> float:
@@ -65,27 +65,21 @@ class Tile:
         return self.width / self.height
 
 
-def worst_first(readings: Sequence[tuple[Line, Path]]) -> list[tuple[Line, Path]]:
+def worst_first(lines: Sequence[Line]) -> list[Line]:
     """Sort readings: the wrong ones, surest first, since those do most harm, then the right ones, least sure first."""
-
-    def badness(reading: tuple[Line, Path]) -> tuple[bool, float]:
-        line, _ = reading
-        return line.right, line.confidence if line.right else -line.confidence
-
-    return sorted(readings, key=badness)
+    return sorted(lines, key=lambda line: (line.right, line.confidence if line.right else -line.confidence))
 
 
-def plot_worst_readings(readings: Sequence[tuple[Line, Path]], path: Path) -> None:
+def plot_worst_readings(lines: Sequence[Line], path: Path) -> None:
     """Draw the 24 images that were read worst, with a box and a confidence for each character, as a PNG.
 
-    They are read once more for that. Images that cannot be opened are left out; characters and boxes are left
-    out where the model is gone.
+    Images that cannot be opened are left out.
 
     Args:
-        readings: each with the folder of the model that read it.
+        lines: the readings.
         path: the file to write.
     """
-    tiles = _read_again(worst_first(readings)[:TILES])
+    tiles = _open(worst_first(lines)[:TILES])
     columns = _columns(tiles)
     width = (WIDTH - MARGIN) / columns - MARGIN
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
@@ -96,8 +90,8 @@ def plot_worst_readings(readings: Sequence[tuple[Line, Path]], path: Path) -> No
     # One pair of axes in inches, so that texts keep clear of each other whatever the images' shapes are.
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(total, 0), autoscale_on=False)
     axes.set_axis_off()
-    wrong = sum(not line.right for line, _ in readings)
-    heading = f"{wrong:,} of {len(readings):,} images read wrong. The {len(tiles)} worst readings:"
+    wrong = sum(not line.right for line in lines)
+    heading = f"{wrong:,} of {len(lines):,} images read wrong. The {len(tiles)} worst readings:"
     axes.text(MARGIN, 0.22, heading, fontsize=12, fontweight="bold", va="center")
     axes.text(MARGIN, 0.36, EXPLANATION, fontsize=8, color="#444444", va="top")
     top = HEADING
@@ -109,25 +103,13 @@ def plot_worst_readings(readings: Sequence[tuple[Line, Path]], path: Path) -> No
         figure.savefig(file, format="png")
 
 
-def _read_again(readings: Sequence[tuple[Line, Path]]) -> list[Tile]:
-    models = {folder: _open_model(folder) for folder in dict.fromkeys(folder for _, folder in readings)}
+def _open(lines: Sequence[Line]) -> list[Tile]:
     tiles = []
-    for line, folder in readings:
-        try:
+    for line in lines:
+        with suppress(ImageError):
             image = read_image(Path(line.path))
-        except (ImageError, OSError):
-            continue
-        model = models[folder]
-        characters = () if model is None else model.predict([image])[0].characters
-        tiles.append(Tile(line, _shrunk(image), image.shape[1], image.shape[0], characters))
+            tiles.append(Tile(line, _shrunk(image), image.shape[1], image.shape[0]))
     return tiles
-
-
-def _open_model(folder: Path) -> ImageToTextModel | None:
-    try:
-        return ImageToTextModel(folder)
-    except ModelError:
-        return None
 
 
 def _shrunk(image: Pixels) -> Pixels:
@@ -156,7 +138,7 @@ def _draw_tile(axes: Axes, tile: Tile, frame: Frame) -> None:
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
     _draw_title(axes, tile.line, frame)
     _draw_outline(axes, picture, tile.line.right, 0.8 if tile.line.right else 2.0)
-    if tile.characters:
+    if tile.line.characters:
         _draw_characters(axes, tile, picture, frame)
 
 
@@ -192,14 +174,14 @@ def _draw_outline(axes: Axes, frame: Frame, right: bool, line_width: float, dash
 
 def _draw_characters(axes: Axes, tile: Tile, picture: Frame, frame: Frame) -> None:
     """Draw the boxes and, below the image, each character and its confidence as near its box as there is room."""
-    read = [character.character for character in tile.characters]
+    read = [character.character for character in tile.line.characters]
     right = [wanted == got for wanted, got in aligned(tile.line.label, "".join(read)) if got]
     slot = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(shown(character)) + 1 for character in read))
     upright = slot * len(read) <= frame.width
     if not upright:
         slot = min(NARROWEST_SLOT, frame.width / len(read))
     middles = []
-    for index, (character, good) in enumerate(zip(tile.characters, right, strict=True)):
+    for index, (character, good) in enumerate(zip(tile.line.characters, right, strict=True)):
         middles.append(picture.left + picture.width * (index + 0.5) / len(read))
         if character.box is not None:
             scale = picture.width / tile.width
@@ -209,7 +191,7 @@ def _draw_characters(axes: Axes, tile: Tile, picture: Frame, frame: Frame) -> No
             middles[-1] = box.left + box.width / 2
     bottom = picture.top + picture.height
     places = spread(middles, slot, frame.left, frame.left + frame.width)
-    for character, good, middle, place in zip(tile.characters, right, middles, places, strict=True):
+    for character, good, middle, place in zip(tile.line.characters, right, middles, places, strict=True):
         axes.plot((middle, place), (bottom + 0.01, bottom + 0.06), color=FAINT, linewidth=0.5)
         _draw_letter(axes, character, good, (place, bottom + 0.14), min(1.0, slot / NARROWEST_SLOT), upright)
 

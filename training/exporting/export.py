@@ -2,7 +2,8 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import Calibration, ModelConfigs, write_configs
-from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, OnnxInferenceModel
+from app.inference.models.model import MODEL_FILE, ModelError, OnnxInferenceModel
+from app.inference.reader import Reader
 from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
 from training.exporting.calibration import fit_temperature
@@ -37,6 +39,7 @@ class ExportError(Exception):
     """The exported graph does not do what the network does; nothing was written."""
 
 
+@contextmanager
 def export_folder(
     network: keras.Model,
     configs: ModelConfigs,
@@ -46,9 +49,8 @@ def export_folder(
     *,
     quantize_by: NDArray[np.uint8] | None,
     replace: bool,
-    add_files: Callable[[Path], object],
-) -> None:
-    """Write a model folder: whole, or not at all.
+) -> Iterator[tuple[Path, Reader]]:
+    """Write a model folder: whole, or not at all. The block adds the files that are not the model's own.
 
     Args:
         network: takes uint8 images and puts out logits.
@@ -59,7 +61,9 @@ def export_folder(
         quantize_by: typical inputs (images, height, width, channels), by which the inner convolutions are put into 8
             bits if the network reads as well then; None leaves them as they are.
         replace: whether an existing destination may be replaced.
-        add_files: writes the folder's other files; is called with the unfinished folder.
+
+    Yields:
+        The unfinished folder, and its model, opened as the service opens it.
 
     Raises:
         ExportError: Keras and ONNX Runtime disagree, or the graph cannot be loaded.
@@ -71,16 +75,18 @@ def export_folder(
         codec, path = CtcCodec(configs.vocab, configs.blank_index), folder / MODEL_FILE
         probabilities = keras.Model(network.input, keras.layers.Softmax()(network.output))
         _write_onnx(probabilities, configs, metadata, path)
-        _check_agreement(probabilities, path, codec, held_out.images)
-        if quantize_by is not None:
-            _quantize_if_as_good(path, codec, held_out, quantize_by)
-        temperature = fit_temperature(codec, _run(path, held_out.images), held_out.labels)
-        write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
-        _check_usable(folder)
-        write_golden(folder)
-        write_sums(folder)
-        _check_usable(folder)
-        add_files(folder)
+        try:
+            outputs = _check_agreement(probabilities, path, codec, held_out.images)
+            if quantize_by is not None:
+                outputs = _quantize_if_as_good(path, codec, held_out, outputs, quantize_by)
+            temperature = fit_temperature(codec, outputs, held_out.labels)
+            write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
+            write_golden(folder)
+            write_sums(folder)
+            reader = Reader(folder)
+        except ModelError as error:
+            raise ExportError(f"The exported model cannot be used: {error}") from error
+        yield folder, reader
 
 
 def check_free(destination: Path) -> None:
@@ -153,44 +159,50 @@ def _name_ports(graph: Any, steps: int | None) -> None:
     del graph.value_info[:]
 
 
-def _check_agreement(network: keras.Model, path: Path, codec: CtcCodec, images: NDArray[np.uint8]) -> None:
-    """Fail unless ONNX Runtime and Keras read the same from the same images, in batches of several sizes."""
+def _check_agreement(
+    network: keras.Model, path: Path, codec: CtcCodec, images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Fail unless ONNX Runtime and Keras read the same from the same images, in batches of several sizes.
+
+    Returns:
+        The probabilities that ONNX Runtime computes for all images.
+    """
+    model = OnnxInferenceModel(path)
     for size in CHECKED_BATCHES:
         batch = np.resize(images, (size, *images.shape[1:]))
-        trained = keras.ops.convert_to_numpy(network(batch, training=False))
-        _compare(trained, _run(path, batch), codec, size)
+        _compare(keras.ops.convert_to_numpy(network(batch, training=False)), model.run(batch), codec, size)
+    return _run(model, images)
 
 
-def _run(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The probabilities of the network in a file."""
-    try:
-        model = OnnxInferenceModel(path)
-        return np.concatenate([model.run(images[at : at + RUN_IMAGES]) for at in range(0, len(images), RUN_IMAGES)])
-    except ModelError as error:
-        raise ExportError(f"The exported model cannot be used: {error}") from error
+def _run(model: OnnxInferenceModel, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.concatenate([model.run(images[at : at + RUN_IMAGES]) for at in range(0, len(images), RUN_IMAGES)])
 
 
-def _quantize_if_as_good(path: Path, codec: CtcCodec, held_out: LabelledImages, typical: NDArray[np.uint8]) -> None:
-    """Replace a network by one in 8 bits, unless that reads noticeably fewer words right."""
+def _quantize_if_as_good(
+    path: Path,
+    codec: CtcCodec,
+    held_out: LabelledImages,
+    outputs: NDArray[np.float32],
+    typical: NDArray[np.uint8],
+) -> NDArray[np.float32]:
+    """Replace a network by one in 8 bits, unless that reads noticeably fewer words right.
+
+    Returns:
+        The probabilities that the one that is kept computes.
+    """
     quantized = path.with_name("quantized.onnx")
     quantize_convolutions(path, typical, quantized)
-    before, after = (_words_right(file, codec, held_out) for file in (path, quantized))
-    if before - after <= MAX_LOST * len(held_out.labels):
-        quantized.replace(path)
-    else:
+    in_8_bits = _run(OnnxInferenceModel(quantized), held_out.images)
+    before, after = (_words_right(codec, probabilities, held_out.labels) for probabilities in (outputs, in_8_bits))
+    if before - after > MAX_LOST * len(held_out.labels):
         quantized.unlink()
+        return outputs
+    quantized.replace(path)
+    return in_8_bits
 
 
-def _words_right(path: Path, codec: CtcCodec, held_out: LabelledImages) -> int:
-    texts = [decoded.text for decoded in codec.decode(_run(path, held_out.images))]
-    return sum(text == label for text, label in zip(texts, held_out.labels, strict=True))
-
-
-def _check_usable(folder: Path) -> None:
-    try:
-        ImageToTextModel(folder)
-    except ModelError as error:
-        raise ExportError(f"The exported model cannot be used: {error}") from error
+def _words_right(codec: CtcCodec, outputs: NDArray[np.float32], labels: Sequence[str]) -> int:
+    return sum(decoded.text == label for decoded, label in zip(codec.decode(outputs), labels, strict=True))
 
 
 def _compare(trained: NDArray[np.float32], exported: NDArray[np.float32], codec: CtcCodec, size: int) -> None:

@@ -24,8 +24,7 @@ def write_golden(folder: Path) -> None:
     characters are none that are drawn here, gets no such image.
     """
     model = ImageToTextModel(folder)
-    letters = [character for character in model.configs.vocab if character.isascii() and character.isprintable()]
-    letters = [letter for letter in letters if letter != " "]
+    letters = [character for character in model.configs.vocab if "!" <= character <= "~"]
     if not letters:
         return
     rng = np.random.default_rng(0)

@@ -51,6 +51,11 @@ class TrainingConfig(BaseModel):
     init: str = NO_START
     """The weights to start from: "shipped", "none", or a path; see `training.fitting.start`."""
 
+    @property
+    def input_size(self) -> dict[str, Any]:
+        """What `fit_images` takes."""
+        return self.model_dump(include={"width", "height", "channels", "keep_proportions"})
+
     def steps_per_epoch(self, images: int) -> int:
         """Return the batches an epoch."""
         return self.passes * math.ceil(images / self.batch_size)

@@ -1,7 +1,6 @@
 """Trains a network: the model, the loss, the loop."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,21 +74,46 @@ class CtcLoss(keras.losses.Loss):
         return tf.where(empty, -tf.reduce_sum(tf.nn.log_softmax(y_pred)[:, :, blank], axis=1), loss)
 
 
-def build_network(config: TrainingConfig, classes: int) -> keras.Model:
-    """Return an untrained network that puts out logits (batch, steps, classes)."""
+def build_network(config: TrainingConfig, classes: int, *, bfloat16: bool = False) -> keras.Model:
+    """Return an untrained network that puts out logits (batch, steps, classes).
+
+    Args:
+        config: of the training.
+        classes: how many.
+        bfloat16: whether its layers compute in 16 bits; its weights keep 32.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     width = None if config.keep_proportions else config.width
-    return get_architecture(config.architecture).build((config.height, width, config.channels), classes)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
+    try:
+        return get_architecture(config.architecture).build((config.height, width, config.channels), classes)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
-def output_steps(config: TrainingConfig) -> int:
+def output_steps(network: keras.Model, config: TrainingConfig) -> int:
     """Return the output steps of an image as wide as the input."""
-    network = build_network(config, classes=2)
     steps: int = network.compute_output_shape((1, config.height, config.width, config.channels))[1]
     return steps
 
 
+def start_network(config: TrainingConfig, codec: CtcCodec, run: RunFolder) -> keras.Model:
+    """Return a network to be trained, with the weights that it starts from if the run does not go on.
+
+    Raises:
+        StartError: the weights cannot be used.
+    """
+    network = build_network(config, codec.classes, bfloat16=config.bfloat16)
+    if not run.checkpoint.exists():
+        load_start(config.init, config.architecture, network, codec)
+    return network
+
+
 def fit(
+    model: keras.Model,
     config: TrainingConfig,
     run: RunFolder,
     batches: Batches,
@@ -100,6 +124,7 @@ def fit(
     """Train a network, going on where the run's checkpoint is, if it has one.
 
     Args:
+        model: with the weights to start from; see `start_network`.
         config: how.
         run: where checkpoints, logs and the best weights go.
         batches: to train on.
@@ -109,14 +134,7 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the training was interrupted before the first epoch was done.
-        StartError: the weights to start from cannot be used.
     """
-    tf.config.experimental.enable_op_determinism()
-    keras.backend.clear_session()
-    with _precision(config):
-        model = build_network(config, codec.classes)
-    if not run.checkpoint.exists():
-        load_start(config.init, config.architecture, model, codec)
     model.compile(_optimizer(config, batches.steps), CtcLoss(codec.blank_index), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 
@@ -153,22 +171,13 @@ def fit(
             if not run.checkpoint.exists():
                 raise
             interrupted = True
-    return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
-
-
-@contextmanager
-def _precision(config: TrainingConfig) -> Iterator[None]:
-    """Build what is built meanwhile to compute in 16 bits, if the training is to; its weights keep 32."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if config.bfloat16 else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+    # What is exported computes in 32 bits.
+    network = build_network(config, codec.classes) if config.bfloat16 else model
+    return best_of(run, network, interrupted=interrupted)
 
 
 def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:
-    """A network with the best weights of a run, and what the run's checkpoint says of them.
+    """Return a network with the best weights of a run, and what the run's checkpoint says of them.
 
     The checkpoint, since an epoch that was interrupted before that was written is trained again.
     """

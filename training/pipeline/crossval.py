@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from app.inference.decoding.boxes import Box
+from app.inference.models.model import Character
+from app.inference.reader import Reader
 from app.shared.cpus import available_cpus
 from app.shared.files import write_json
 from app.shared.places import runs
@@ -18,6 +21,7 @@ from training.evaluation.evaluate import Evaluation, Line, evaluate
 from training.fitting.backend import start_worker
 from training.fitting.config import TrainingConfig, configure
 from training.fitting.run import RunError, RunFolder, RunState
+from training.pipeline.run_data import RunData
 from training.pipeline.train import run_training, start_run
 
 
@@ -134,7 +138,7 @@ def stored_results(
             _check_same(run, part, config)
         stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if "view_lines" in stored:  # earlier versions read no views
-            lines = {key: [Line(**line) for line in stored[key]] for key in ("lines", "view_lines")}
+            lines = {key: list(map(_stored_line, stored[key])) for key in ("lines", "view_lines")}
             yield PartResult(**stored | lines)
         else:
             left.append(part)
@@ -144,26 +148,29 @@ def stored_results(
 def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
     """Train on what is known, from where an earlier attempt was interrupted, and read what is unseen."""
     place = folder / part.name
-    run, model = RunFolder(place / "run"), _model_folder(place)
+    run, model = RunFolder(place / "run"), place / "model"
+    data = None
     if not run.state_file.exists():
         train, validation, config = _division(part, options)
+        data = RunData(train, validation, config).open_all()
         state = RunState(
             command=f"python -m training crossval, {part.name}",
             data=part.name,
-            data_sha256=data_checksum(part.known),
+            data_sha256=data.sha256,
             output=str(model),
             vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet counts as known
             config=config,
         )
         start_run(run, state, train, validation)
     if not run.read_state().finished:
-        run_training(run, on_epoch=lambda _: None)
+        run_training(run, lambda _: None, data)
+    reader = Reader(model)
     result = PartResult(
         part.name,
         len(part.known),
         run.read_state().seconds,
-        evaluate(model, part.unseen).lines,
-        evaluate(model, part.unseen, in_views=True).lines,
+        evaluate(reader, part.unseen).lines,
+        evaluate(reader, part.unseen, in_views=True).lines,
     )
     write_json(asdict(result), _readings_file(place))
     return result
@@ -172,16 +179,6 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
 def evaluation_of(results: Sequence[PartResult]) -> Evaluation:
     """All readings of all parts together."""
     return Evaluation([line for result in results for line in result.lines], sum(result.seconds for result in results))
-
-
-def readings_of(results: Sequence[PartResult], folder: Path) -> list[tuple[Line, Path]]:
-    """All readings of all parts, each with the folder of the model that read it.
-
-    Args:
-        results: of the parts.
-        folder: of the cross-validation.
-    """
-    return [(line, _model_folder(folder / result.name)) for result in results for line in result.lines]
 
 
 def default_folder(data: Path, samples: Sequence[Sample], options: dict[str, Any]) -> Path:
@@ -199,8 +196,10 @@ def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> 
     )
 
 
-def _model_folder(part: Path) -> Path:
-    return part / "model"
+def _stored_line(stored: dict[str, Any]) -> Line:
+    characters = stored.get("characters", ())  # earlier versions kept none
+    boxed = [Character(character, confidence, box and Box(*box)) for character, confidence, box in characters]
+    return Line(**stored | {"characters": tuple(boxed)})
 
 
 def _readings_file(part: Path) -> Path:

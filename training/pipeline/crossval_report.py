@@ -12,7 +12,7 @@ from training.evaluation.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.evaluation.reliability import coverage_at, expected_calibration_error, wilson_interval
 from training.evaluation.views import VIEWS
 from training.exporting.export import VERSIONED
-from training.pipeline.crossval import PartResult, evaluation_of, readings_of
+from training.pipeline.crossval import PartResult, evaluation_of
 
 JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
 ACCEPTED_PRECISIONS = (0.995, 0.999)
@@ -35,7 +35,7 @@ def write_report(results: Sequence[PartResult], folder: Path, command: str) -> d
     write_json(report, folder / JSON_FILE)
     with write_atomically(folder / MARKDOWN_FILE) as file:
         file.write(to_markdown(report))
-    draw_pictures(readings_of(results, folder), folder, folder / WORST)
+    draw_pictures(evaluation_of(results).lines, folder, folder / WORST)
     return report
 
 
@@ -52,11 +52,7 @@ def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
         **{_coverage_key(one): coverage_at(one, confidences, right) for one in ACCEPTED_PRECISIONS},
         "views": VIEWS,
         "words_right_in_views": sum(line.right for line in in_views),
-        "wrong_in_views": [
-            {"path": line.path, "label": line.label, "prediction": line.prediction, "confidence": line.confidence}
-            for line in in_views
-            if not line.right
-        ],
+        "wrong_in_views": [line.as_json() for line in in_views if not line.right],
         "trainings": [
             {
                 "name": result.name,

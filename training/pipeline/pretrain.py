@@ -4,33 +4,28 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.models.store import METRICS_FILE
 from training.data.dataset import Sample, encode_labels, read_csv, write_csv
 from training.drawing.scenes import draw_scene
 from training.drawing.stream import CHUNK, EASY_IMAGES, WIDEST, Artists, artists
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
-from training.evaluation.evaluate import evaluate
-from training.evaluation.pictures import draw_pictures
-from training.exporting.calibration import augmented_copies
-from training.exporting.card import CURVES, write_card
-from training.exporting.export import export_folder
 from training.fitting.batches import Batch
-from training.fitting.callbacks import Logs, write_history
+from training.fitting.callbacks import Logs
 from training.fitting.config import NO_START, resolve_config
-from training.fitting.fit import FitResult, fit
-from training.fitting.learning_curves import plot_learning_curves
+from training.fitting.fit import FitResult, fit, start_network
 from training.fitting.run import RunFolder, RunState
 from training.fitting.start import save_start
 from training.networks import get_architecture
 from training.networks.alphabet_prior import with_alphabet_prior
-from training.pipeline.train import CARD_FILE, configs_of, images_of, metrics_of
+from training.pipeline.model_folder import write_model_folder
+from training.pipeline.run_data import RunData
 
 VALIDATION_IMAGES = 1_000
 EPOCH_CHUNKS = 50
@@ -97,11 +92,13 @@ def pretrain(
         # A network that reads already needs no easy pictures.
         first = 0 if config.init == NO_START else EASY_IMAGES // CHUNK
         batches = DrawnBatches(drawing, codec, config.batch_size, first)
-        result = fit(config, run, batches, images_of(config, validation), codec, after_epoch)
+        data = RunData([], validation, config).open_all()
+        network = start_network(config, codec, run)
+        result = fit(network, config, run, batches, data.validation_images, codec, after_epoch)
     if result.interrupted:
         raise KeyboardInterrupt
     state = run.read_state()
-    _export(run, state, result, validation)
+    write_model_folder(run, state, replace(result, model=with_alphabet_prior(result.model, state.vocab)), data)
     save_start(weights, config.architecture, state.vocab, result.model)
     run.write_state(state.model_copy(update={"finished": True}))
     return result
@@ -141,27 +138,3 @@ def _validation_samples(run: RunFolder, typefaces: Sequence[Typeface], seed: int
                 samples.append(Sample(path, label))
         write_csv(samples, run.val_csv)
     return read_csv(run.val_csv)
-
-
-def _export(run: RunFolder, state: RunState, result: FitResult, validation: Sequence[Sample]) -> None:
-    destination, images = Path(state.output), images_of(state.config, validation)
-
-    def add_files(folder: Path) -> None:
-        evaluation = evaluate(folder, validation)
-        metrics = metrics_of(state, result, [], validation, evaluation, folder, destination)
-        (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
-        plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
-        draw_pictures([(line, folder) for line in evaluation.lines], folder, run.worst_readings)
-        write_history(result.history, folder / run.history_csv.name)
-
-    export_folder(
-        with_alphabet_prior(result.model, state.vocab),
-        configs_of(state, validation),
-        {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
-        augmented_copies(images, state.config.seed),
-        destination,
-        quantize_by=images.images[:256],
-        replace=False,
-        add_files=add_files,
-    )

@@ -4,6 +4,7 @@ Lee, "Pseudo-Label", 2013; the teacher reads each picture in several views, as i
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,8 @@ def load_unlabelled(folder: Path, size: dict[str, Any]) -> LabelledImages:
     """
     pictures: list[tuple[Pixels, str]] = []
     for path in image_paths([str(folder)]):
-        try:
+        with suppress(ImageError):
             pictures.append((read_image(Path(path)), ""))
-        except (ImageError, OSError):
-            continue
     return fit_images(pictures, len(pictures), **size)
 
 
@@ -59,7 +58,7 @@ def pseudo_label(
     readings = read_views(read, list(unlabelled.images))
     sure = [
         index
-        for index, (text, confidence) in enumerate(readings)
-        if confidence >= LEAST_CONFIDENCE and min(lengths) <= len(text) <= max(lengths)
+        for index, reading in enumerate(readings)
+        if reading.confidence >= LEAST_CONFIDENCE and min(lengths) <= len(reading.text) <= max(lengths)
     ]
-    return LabelledImages(unlabelled.images[sure], [readings[index][0] for index in sure])
+    return LabelledImages(unlabelled.images[sure], [readings[index].text for index in sure])

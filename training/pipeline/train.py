@@ -1,52 +1,27 @@
 """A training from the data to the model folder."""
 
-import hashlib
-import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from app.inference.decoding.bidi import runs_right_to_left
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.models.configs import ModelConfigs
-from app.inference.models.model import MODEL_FILE, ImageToTextModel
-from app.inference.models.store import METRICS_FILE
-from app.shared.cpus import available_cpus
-from training.data.dataset import (
-    LabelledImages,
-    Sample,
-    data_checksum,
-    fit_images,
-    load_images,
-    read_csv,
-    write_csv,
-)
-from training.data.download import CHECKSUMS
+from training.data.dataset import LabelledImages, Sample, fit_images, read_csv, write_csv
 from training.drawing.alphabet import draw_like
-from training.evaluation.evaluate import Evaluation, evaluate
-from training.evaluation.pictures import draw_pictures
-from training.evaluation.robustness import measure_robustness
-from training.exporting.calibration import augmented_copies
-from training.exporting.card import CURVES, quotable, write_card
-from training.exporting.export import VERSIONED, check_free, export_folder
+from training.exporting.export import check_free
 from training.fitting.batches import TrainingBatches
-from training.fitting.callbacks import Logs, write_history
+from training.fitting.callbacks import Logs
 from training.fitting.config import TrainingConfig, resolve_config
-from training.fitting.fit import FitResult, best_of, build_network, fit
-from training.fitting.learning_curves import plot_learning_curves
+from training.fitting.fit import FitResult, best_of, build_network, fit, start_network
 from training.fitting.run import RunError, RunFolder, RunState
-from training.networks import get_architecture
+from training.pipeline.model_folder import write_model_folder
 from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
+from training.pipeline.run_data import RunData
 
-CARD_FILE = "MODEL_CARD.md"
-TYPICAL_IMAGES = 256
 ROUNDS = 2
 """Trainings with unlabelled pictures, each taught by the one before."""
 
@@ -73,20 +48,30 @@ def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validati
     run.write_state(state)
 
 
-def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResult:
+def run_training(
+    run: RunFolder, on_epoch: Callable[[Logs], None], data: RunData | None = None, network: keras.Model | None = None
+) -> TrainResult:
     """Train a run to its end, from its start or from its checkpoint, and write the model folder.
+
+    Args:
+        run: the run.
+        on_epoch: is called with the logs of every epoch.
+        data: its images, if they have been opened already.
+        network: to train, if it has been built already; see `start_network`.
 
     Raises:
         KeyboardInterrupt: interrupted before the first epoch was done; nothing was written.
         RunError: the run is finished, or its images changed since it was started.
+        StartError: the weights to start from cannot be used.
         ExportError: the exported model does not do what the network does; nothing was written.
         FileExistsError: where the model folder is to be is something that this run has not written.
     """
     state = run.read_state()
     if state.finished:
         raise RunError(f"{run.path} is finished: there is nothing to resume.")
-    train, validation = _samples(run, state)
-    codec = CtcCodec(state.vocab)
+    config, codec = state.config, CtcCodec(state.vocab)
+    data = data or _open_data(run, state)
+    network = network or start_network(config, codec, run)
     started = time.monotonic()
 
     def after_epoch(logs: Logs) -> None:
@@ -94,11 +79,11 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
-    images, held_back = images_of(state.config, train), images_of(state.config, validation)
-    batches = TrainingBatches(state.config, images, codec, _drawn_like(state.config, images.labels))
-    result = fit(state.config, run, batches, held_back, codec, after_epoch)
+    images, held_back = data.train_images, data.validation_images
+    batches = TrainingBatches(config, images, codec, _drawn_like(config, images.labels))
+    result = fit(network, config, run, batches, held_back, codec, after_epoch)
     if state.unlabelled and not result.interrupted:
-        unlabelled = load_unlabelled(Path(state.unlabelled), _input(state.config))
+        unlabelled = load_unlabelled(Path(state.unlabelled), config.input_size)
         result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, after_epoch)
     state = run.read_state()
     if not state.exported:
@@ -106,7 +91,7 @@ def run_training(run: RunFolder, on_epoch: Callable[[Logs], None]) -> TrainResul
         check_free(Path(state.output))
         state = state.model_copy(update={"exported": True})
         run.write_state(state)
-    metrics = _export(run, state, result, train, validation)
+    metrics = write_model_folder(run, state, result, data)
     run.write_state(state.model_copy(update={"finished": not result.interrupted}))
     return TrainResult(metrics, result.interrupted)
 
@@ -130,22 +115,17 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
     state = run.read_state().model_copy(update={"output": str(destination), "exported": False})
     if not run.checkpoint.exists():
         raise RunError(f"{run.path} has no weights yet: not one epoch is done.")
-    train, validation = _samples(run, state)
+    data = _open_data(run, state)
     network = build_network(state.config, CtcCodec(state.vocab).classes)
     result = best_of(run, network, interrupted=not state.finished)
-    return _export(run, state, result, train, validation, reports)
+    return write_model_folder(run, state, result, data, reports)
 
 
-def _samples(run: RunFolder, state: RunState) -> tuple[list[Sample], list[Sample]]:
-    train, validation = read_csv(run.train_csv), read_csv(run.val_csv)
-    if data_checksum([*train, *validation]) != state.data_sha256:
+def _open_data(run: RunFolder, state: RunState) -> RunData:
+    data = RunData(read_csv(run.train_csv), read_csv(run.val_csv), state.config).open_all()
+    if data.sha256 != state.data_sha256:
         raise RunError(f"The images or labels of {state.data} have changed since the run was started.")
-    return train, validation
-
-
-def images_of(config: TrainingConfig, samples: Sequence[Sample]) -> LabelledImages:
-    """Return images as the network of a training takes them."""
-    return load_images(samples, **_input(config))
+    return data
 
 
 def _learn_from_unlabelled(
@@ -173,7 +153,8 @@ def _learn_from_unlabelled(
         student_run.write_state(state.model_copy(update={"config": config}))
         batches = TrainingBatches(config, together, codec, _drawn_like(config, train.labels))
         try:
-            student = fit(config, student_run, batches, validation, codec, on_epoch)
+            network = start_network(config, codec, student_run)
+            student = fit(network, config, student_run, batches, validation, codec, on_epoch)
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
         words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
@@ -206,122 +187,4 @@ def _together(train: LabelledImages, labelled: LabelledImages) -> LabelledImages
 def _drawn_like(config: TrainingConfig, labels: Sequence[str]) -> LabelledImages | None:
     """Return pictures of the labels' alphabet, if the training is to see any and they can be drawn."""
     pictures = draw_like(labels, config.drawn, config.seed) if config.drawn else []
-    return fit_images(pictures, len(pictures), **_input(config)) if pictures else None
-
-
-def _input(config: TrainingConfig) -> dict[str, Any]:
-    return config.model_dump(include={"width", "height", "channels", "keep_proportions"})
-
-
-def _export(
-    run: RunFolder,
-    state: RunState,
-    result: FitResult,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
-    reports: Sequence[dict[str, Any]] = (),
-) -> dict[str, Any]:
-    destination, architecture = Path(state.output), get_architecture(state.config.architecture)
-    metrics: dict[str, Any] = {}
-
-    def add_files(folder: Path) -> None:
-        evaluation = evaluate(folder, validation)
-        metrics.update(metrics_of(state, result, train, validation, evaluation, folder, destination))
-        metrics["crossval"] = [quotable(report) for report in reports]
-        (folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (folder / CARD_FILE).write_text(write_card(metrics), encoding="utf-8")
-        plot_learning_curves(result.history, result.best_epoch, folder / CURVES)
-        draw_pictures([(line, folder) for line in evaluation.lines], folder, run.worst_readings)
-        write_history(result.history, folder / run.history_csv.name)
-        for file in (run.train_csv, run.val_csv):
-            shutil.copyfile(file, folder / file.name)
-
-    export_folder(
-        result.model,
-        configs_of(state, [*train, *validation]),
-        {"data_sha256": state.data_sha256, "architecture": state.config.architecture},
-        augmented_copies(images_of(state.config, validation), state.config.seed),
-        destination,
-        quantize_by=images_of(state.config, train[:TYPICAL_IMAGES]).images if architecture.quantized else None,
-        replace=state.exported,
-        add_files=add_files,
-    )
-    return metrics
-
-
-def configs_of(state: RunState, samples: Sequence[Sample]) -> ModelConfigs:
-    """Return what becomes `configs.yaml`, from a run and all of its images."""
-    config = state.config
-    return ModelConfigs(
-        model_path=MODEL_FILE,
-        vocab=state.vocab,
-        height=config.height,
-        width=config.width,
-        max_text_length=max(len(sample.label) for sample in samples),
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        train_epochs=config.epochs,
-        blank_index=len(state.vocab),
-        channels=config.channels,
-        time_axis=get_architecture(config.architecture).time_axis,
-        direction="rtl" if runs_right_to_left(state.vocab) else None,
-        keep_proportions=config.keep_proportions or None,
-    )
-
-
-def metrics_of(
-    state: RunState,
-    result: FitResult,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
-    evaluation: Evaluation,
-    folder: Path,
-    destination: Path,
-) -> dict[str, Any]:
-    """Return the content of metrics.json, but for cross-validations."""
-    model = ImageToTextModel(folder)
-    return {
-        "crossval": [],
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {
-            "name": destination.absolute().parent.name,
-            "version": destination.name,
-            "architecture": state.config.architecture,
-            "weights": result.model.count_params(),
-            "bytes": (folder / MODEL_FILE).stat().st_size,
-            "sha256": model.sha256,
-            "vocab": state.vocab,
-            "width": model.width,
-            "height": model.height,
-            "channels": model.channels,
-            "steps": model.steps,
-            "precision": model.session.get_modelmeta().custom_metadata_map.get("precision", "float32"),
-        },
-        "data": {
-            "source": state.data,
-            "images": len(train) + len(validation),
-            "train": len(train),
-            "validation": len(validation),
-            "sha256": state.data_sha256,
-            "of_data_set": _of_data_set([*train, *validation]),
-        },
-        "training": {
-            "command": state.command,
-            "epochs": len(result.history),
-            "best_epoch": result.best_epoch,
-            "seconds": round(state.seconds, 1),
-            "cpus": available_cpus(),
-            "interrupted": result.interrupted,
-            "config": state.config.model_dump(),
-        },
-        "validation": evaluation.as_json(),
-        "robustness": [asdict(row) for row in measure_robustness(folder, validation)],
-        "versions": {package: version(package) for package in VERSIONED},
-    }
-
-
-def _of_data_set(samples: Sequence[Sample]) -> dict[str, Any] | None:
-    """How many of the images are the tutorial's, told by their checksums; None if none is."""
-    published = {line.split()[0] for line in CHECKSUMS.read_text(encoding="utf-8").splitlines()}
-    images = sum(hashlib.sha256(sample.path.read_bytes()).hexdigest() in published for sample in samples)
-    return {"name": CHECKSUMS.stem, "size": len(published), "images": images} if images else None
+    return fit_images(pictures, len(pictures), **config.input_size) if pictures else None

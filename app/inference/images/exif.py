@@ -3,6 +3,8 @@
 import struct
 
 UPRIGHT = 1
+LYING = frozenset({5, 6, 7, 8})
+"""The orientations that exchange width and height."""
 _MARK = b"Exif\0\0"
 _ORIENTATION, _SHORT = 0x0112, 3
 _MAX_ENTRIES = 256

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.images.exif import LYING
+
 Pixels = NDArray[np.uint8]
 """An upright image, grey (height, width) or blue, green, red (height, width, 3), 0…255."""
 DecodedPixels = NDArray[Any]
@@ -52,7 +54,7 @@ def _to_8_bits(pixels: DecodedPixels) -> Pixels:
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Apply an EXIF orientation (CIPA DC-008, tag 0x0112); 1 and unknown values leave the image as it is."""
-    if orientation in {5, 6, 7, 8}:
+    if orientation in LYING:
         pixels = cv2.transpose(pixels)
     flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
     return cv2.flip(pixels, flips[orientation]) if orientation in flips else pixels

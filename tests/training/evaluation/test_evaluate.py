@@ -3,10 +3,8 @@
 import json
 from pathlib import Path
 
-import pytest
-
+from app.inference import Reader
 from app.inference.models.drift import histogram
-from app.inference.models.model import ModelError
 from training.data.dataset import Sample
 from training.data.layouts import read_samples
 from training.evaluation.evaluate import Evaluation, Line, evaluate
@@ -15,7 +13,7 @@ from training.evaluation.evaluate import Evaluation, Line, evaluate
 def test_reads_every_image_in_order(trained_model: Path) -> None:
     samples = read_samples(trained_model / "train.csv")[:100]
     seen: list[Line] = []
-    result = evaluate(trained_model, samples, seen.append)
+    result = evaluate(Reader(trained_model), samples, on_line=seen.append)
     assert seen == result.lines
     assert [line.label for line in seen] == [sample.label for sample in samples]
     assert result.words_right > 80
@@ -23,7 +21,7 @@ def test_reads_every_image_in_order(trained_model: Path) -> None:
 
 def test_agrees_with_the_figures_of_the_training(trained_model: Path) -> None:
     recorded = json.loads((trained_model / "metrics.json").read_text())["validation"]
-    again = evaluate(trained_model, read_samples(trained_model / "val.csv")).as_json()
+    again = evaluate(Reader(trained_model), read_samples(trained_model / "val.csv")).as_json()
     assert {key: again[key] for key in ("images", "words_right", "cer", "wer")} == {
         key: recorded[key] for key in ("images", "words_right", "cer", "wer")
     }
@@ -33,16 +31,11 @@ def test_counts_an_image_that_cannot_be_read_as_wrong(trained_model: Path, tmp_p
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     good = read_samples(trained_model / "train.csv")[0]
     samples = [Sample(tmp_path / "broken.png", "12"), good, Sample(tmp_path / "gone.png", "34")]
-    result = evaluate(trained_model, samples).as_json()
+    result = evaluate(Reader(trained_model), samples).as_json()
     assert result["images"] == 3
     assert [line["label"] for line in result["wrong"]] == ["12", "34"]
     assert all(line["error"] for line in result["wrong"])
     assert sum(result["confidence_histogram"]["counts"]) == 1  # it has no confidence either
-
-
-def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"configs\.yaml"):
-        evaluate(tmp_path, [])
 
 
 def test_the_json_has_rates_as_fractions_and_the_wrong_words() -> None:

@@ -112,7 +112,7 @@ def test_the_pictures_without_images_of_the_data_are_apart_from_the_one_with_the
     for name in ("model", "run"):
         (tmp_path / name).mkdir()
     lines = [Line("gone.png", "ab", "ab", 0.9), Line("gone.png", "ab", "aa", 0.4)]
-    draw_pictures([(line, tmp_path) for line in lines], tmp_path / "model", tmp_path / "run" / "worst.png")
+    draw_pictures(lines, tmp_path / "model", tmp_path / "run" / "worst.png")
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"confusions.png", "reliability.png"}
     for path in [*(tmp_path / "model").iterdir(), tmp_path / "run" / "worst.png"]:
         assert cv2.imread(str(path)) is not None

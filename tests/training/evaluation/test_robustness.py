@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.inference import Reader
+from training.data.dataset import read_image
 from training.data.layouts import read_samples
 from training.drawing.draw import draw_captcha
 from training.evaluation.robustness import CHANGES, measure_robustness
@@ -33,7 +35,9 @@ def test_the_transparent_picture_is_the_picture() -> None:
 
 
 def test_unchanged_images_are_read_as_the_evaluation_reads_them(trained_model: Path) -> None:
-    rows = measure_robustness(trained_model, read_samples(trained_model / "val.csv"))
+    samples = read_samples(trained_model / "val.csv")
+    pictures, labels = [read_image(sample.path) for sample in samples], [sample.label for sample in samples]
+    rows = measure_robustness(Reader(trained_model), pictures, labels)
     assert [row.change for row in rows] == list(CHANGES)
     assert rows[0].images == 30
     assert rows[0].words_right >= 25

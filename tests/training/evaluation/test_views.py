@@ -29,9 +29,9 @@ def drawn(text: str) -> Pixels:
 
 def test_the_text_with_the_most_probability_over_all_views_is_read() -> None:
     image = drawn("b5wn6")
-    ((text, probability),) = read_views(Doubtful(image).predict, [image])
-    assert text == "right"
-    assert probability == pytest.approx(0.5 * (VIEWS - 1) / VIEWS)
+    (reading,) = read_views(Doubtful(image).predict, [image])
+    assert reading.text == "right"
+    assert reading.confidence == pytest.approx(0.5 * (VIEWS - 1) / VIEWS)
 
 
 def test_of_no_images_there_are_no_readings() -> None:
@@ -40,8 +40,8 @@ def test_of_no_images_there_are_no_readings() -> None:
 
 def test_the_shipped_model_reads_the_same_in_views(shipped_model: Path, samples: dict[str, bytes]) -> None:
     readings = read_views(ImageToTextModel(shipped_model).predict, [decode_image(image) for image in samples.values()])
-    assert [text for text, _ in readings] == list(samples)
-    assert all(0.9 < confidence <= 1 for _, confidence in readings)
+    assert [reading.text for reading in readings] == list(samples)
+    assert all(0.9 < reading.confidence <= 1 for reading in readings)
 
 
 def test_a_view_is_moved_by_a_part_of_the_size_and_filled_from_the_border() -> None:

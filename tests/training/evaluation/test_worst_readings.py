@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from app.inference import Reader
 from app.inference.images import Pixels
 from training.data.dataset import Sample
 from training.drawing.draw import draw_captcha
@@ -19,14 +21,14 @@ from training.evaluation.evaluate import Line, evaluate
 from training.evaluation.worst_readings import plot_worst_readings, worst_first
 
 TEXT = "2b5xw"
-Plot = Callable[[Sequence[tuple[Line, Path]]], Axes]
+Plot = Callable[[Sequence[Line]], Axes]
 
 
 @pytest.fixture
 def plot(figures: list[Figure], tmp_path: Path) -> Plot:
     """A function that draws the grid and returns what is on it, measured in inches from the top left corner."""
 
-    def run(readings: Sequence[tuple[Line, Path]]) -> Axes:
+    def run(readings: Sequence[Line]) -> Axes:
         plot_worst_readings(readings, tmp_path / "worst.png")
         assert cv2.imread(str(tmp_path / "worst.png")) is not None
         return figures[-1].axes[0]
@@ -35,20 +37,20 @@ def plot(figures: list[Figure], tmp_path: Path) -> Plot:
 
 
 @pytest.fixture
-def read(tmp_path: Path, shipped_model: Path) -> Callable[..., list[tuple[Line, Path]]]:
+def read(tmp_path: Path, shipped_model: Path) -> Callable[..., list[Line]]:
     """A function that reads images with the shipped model; the right label of each is TEXT unless another is given."""
 
-    def run(*images: Pixels, label: str = TEXT, model: Path = shipped_model) -> list[tuple[Line, Path]]:
+    def run(*images: Pixels, label: str = TEXT, model: Path = shipped_model) -> list[Line]:
         samples = []
         for index, image in enumerate(images):
             samples.append(Sample(tmp_path / f"{index}.png", label))
             cv2.imwrite(str(samples[-1].path), image)
-        return [(line, model) for line in evaluate(model, samples).lines]
+        return evaluate(Reader(model), samples).lines
 
     return run
 
 
-Read = Callable[..., list[tuple[Line, Path]]]
+Read = Callable[..., list[Line]]
 
 
 def texts(axes: Axes) -> list[str]:
@@ -68,8 +70,8 @@ class TestTheOrder:
     def test_is_wrong_ones_first_the_surest_before_then_right_ones_the_least_sure_before(self) -> None:
         readings = [("ab", 0.9), ("ax", 0.2), ("ab", 0.3), ("", 0.8)]
         lines = [Line(f"{index}.png", "ab", *reading) for index, reading in enumerate(readings)]
-        ordered = worst_first([(line, Path("model")) for line in lines])
-        assert [(line.prediction, line.confidence) for line, _ in ordered] == [
+        ordered = worst_first(lines)
+        assert [(line.prediction, line.confidence) for line in ordered] == [
             ("", 0.8),
             ("ax", 0.2),
             ("ab", 0.3),
@@ -80,8 +82,8 @@ class TestTheOrder:
 class TestATile:
     def test_of_a_right_reading_says_so_and_shows_the_image_and_its_boxes(self, plot: Plot, read: Read) -> None:
         image = draw_captcha(TEXT, 1)
-        ((line, model),) = read(image)
-        axes = plot([(line, model)])
+        (line,) = read(image)
+        axes = plot([line])
         assert titles(axes) == [f"✓ {TEXT} → {TEXT} {line.confidence:.3f}"]
         np.testing.assert_array_equal(axes.images[0].get_array(), image)
         assert [text for text in texts(axes) if len(text) == 1] == list(TEXT)
@@ -108,9 +110,9 @@ class TestATile:
         assert weights["2"] == "normal"
 
     def test_without_any_text_says_so(self, plot: Plot, read: Read) -> None:
-        ((line, model),) = read(np.full((50, 200), 255, np.uint8))
+        (line,) = read(np.full((50, 200), 255, np.uint8))
         assert line.prediction == ""
-        axes = plot([(line, model)])
+        axes = plot([line])
         assert titles(axes) == [f"✗ {TEXT} → (nothing) {line.confidence:.3f}"]
         assert not boxes(axes)
 
@@ -138,9 +140,9 @@ class TestATile:
         assert [text for text in texts(axes) if len(text) == 1] == list(TEXT)
         assert not boxes(axes)
 
-    def test_of_a_model_that_is_gone_is_the_image_alone(self, plot: Plot, read: Read, tmp_path: Path) -> None:
-        ((line, _),) = read(draw_captcha(TEXT, 1))
-        axes = plot([(line, tmp_path / "gone")])
+    def test_without_characters_is_the_image_alone(self, plot: Plot, read: Read) -> None:
+        (line,) = read(draw_captcha(TEXT, 1))
+        axes = plot([replace(line, characters=())])
         assert titles(axes) == [f"✓ {TEXT} → {TEXT} {line.confidence:.3f}"]
         assert len(axes.images) == 1
         assert not boxes(axes)
@@ -151,15 +153,13 @@ class TestTheGrid:
         readings = read(*(draw_captcha(TEXT, seed) for seed in range(26)))
         axes = plot(readings)
         worst = worst_first(readings)[:24]
-        assert [title.rsplit(maxsplit=1)[1] for title in titles(axes)] == [
-            f"{line.confidence:.3f}" for line, _ in worst
-        ]
+        assert [title.rsplit(maxsplit=1)[1] for title in titles(axes)] == [f"{line.confidence:.3f}" for line in worst]
         assert len({round(image.get_extent()[0], 3) for image in axes.images}) == 4
-        wrong = sum(not line.right for line, _ in readings)
+        wrong = sum(not line.right for line in readings)
         assert texts(axes)[0] == f"{wrong} of 26 images read wrong. The 24 worst readings:"
 
-    def test_leaves_out_images_that_cannot_be_opened(self, plot: Plot, read: Read, shipped_model: Path) -> None:
-        readings = [*read(draw_captcha(TEXT, 1)), (Line("gone.png", "a", "b", 0.9), shipped_model)]
+    def test_leaves_out_images_that_cannot_be_opened(self, plot: Plot, read: Read) -> None:
+        readings = [*read(draw_captcha(TEXT, 1)), Line("gone.png", "a", "b", 0.9)]
         assert len(titles(plot(readings))) == 1
 
     def test_of_no_image_is_a_picture_all_the_same(self, plot: Plot) -> None:

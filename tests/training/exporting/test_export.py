@@ -48,11 +48,11 @@ def write(
     labels: Sequence[str] = ("0", "0", "0"),
     quantize: bool = False,
     replace: bool = False,
-    add_files: Callable[[Path], object] = lambda _: None,
+    other_file: str | None = None,
 ) -> None:
     metadata = {"data_sha256": "0" * 64}
     images = np.repeat(images, configs.channels or 1, axis=3)
-    export_folder(
+    exported = export_folder(
         network,
         configs,
         metadata,
@@ -60,8 +60,11 @@ def write(
         destination,
         quantize_by=images if quantize else None,
         replace=replace,
-        add_files=add_files,
     )
+    with exported as (folder, reader):
+        assert reader.model.configs.vocab == configs.vocab
+        if other_file is not None:
+            (folder / other_file).touch()
 
 
 def nothing_is_left(folder: Path) -> bool:
@@ -147,12 +150,8 @@ def test_a_vocabulary_that_does_not_fit_is_refused_and_nothing_is_written(
 
 
 def test_a_failure_in_any_other_file_leaves_nothing(images: NDArray[np.uint8], tmp_path: Path) -> None:
-    def fail(folder: Path) -> None:
-        (folder / "half").write_text("…")
-        raise OSError("no space left on device")
-
-    with pytest.raises(OSError, match="no space"):
-        write(*build("conv_ctc"), images, tmp_path / "store" / "1", add_files=fail)
+    with pytest.raises(FileNotFoundError):
+        write(*build("conv_ctc"), images, tmp_path / "store" / "1", other_file="nowhere/half")
     assert nothing_is_left(tmp_path / "store")
 
 
@@ -160,10 +159,10 @@ def test_a_folder_is_replaced_only_where_that_is_meant_and_kept_when_the_new_one
     images: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, configs = build("conv_ctc")
-    write(network, configs, images, tmp_path / "1", add_files=lambda folder: (folder / "first").touch())
+    write(network, configs, images, tmp_path / "1", other_file="first")
     with pytest.raises(FileExistsError):
         write(network, configs, images, tmp_path / "1")
-    write(network, configs, images, tmp_path / "1", replace=True, add_files=lambda folder: (folder / "second").touch())
+    write(network, configs, images, tmp_path / "1", replace=True, other_file="second")
     spoil(scale_a_weight(2.0), monkeypatch)
     with pytest.raises(ExportError):
         write(network, configs, images, tmp_path / "1", replace=True)

@@ -1,0 +1,75 @@
+"""The images of a run, each file of which is opened once."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.inference.decoding.bidi import to_visual
+from app.inference.images import Pixels
+from training.data.dataset import LabelledImages, Sample, checksum_of, fit_image, open_image
+from training.data.download import CHECKSUMS
+from training.fitting.config import TrainingConfig
+
+
+class RunData:
+    """The images to train on and to validate by, as the network takes them.
+
+    Files may be opened for another purpose, too: whoever does so hands them over with `add`.
+
+    Attributes:
+        train, validation: the samples.
+    """
+
+    def __init__(self, train: Sequence[Sample], validation: Sequence[Sample], config: TrainingConfig) -> None:
+        self.train, self.validation = list(train), list(validation)
+        self._size = config.input_size
+        samples = [*train, *validation]
+        self._rows: defaultdict[Sample, list[int]] = defaultdict(list)
+        for row, sample in enumerate(samples):
+            self._rows[sample].append(row)
+        self._images = np.empty((len(samples), config.height, config.width, config.channels), np.uint8)
+        self._labels = [to_visual(sample.label) for sample in samples]
+        self._checksums = [""] * len(samples)
+
+    def add(self, sample: Sample, content: bytes, pixels: Pixels) -> None:
+        """Keep an image that was opened, unless it is neither trained on nor validated by."""
+        if rows := self._rows.get(sample):
+            self._images[rows] = fit_image(pixels, **self._size)
+            for row in rows:
+                self._checksums[row] = hashlib.sha256(content).hexdigest()
+
+    def open_all(self) -> "RunData":
+        """Open all files, and return this.
+
+        Raises:
+            ImageError: one cannot be read.
+        """
+        for sample in self._rows:
+            self.add(sample, *open_image(sample.path))
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of images and labels; see `data_checksum`."""
+        return checksum_of(self._checksums, [sample.label for sample in (*self.train, *self.validation)])
+
+    @property
+    def published(self) -> dict[str, object] | None:
+        """Return how many of the images are the tutorial's, by their checksums; None if none is."""
+        listed = {line.split()[0] for line in CHECKSUMS.read_text(encoding="utf-8").splitlines()}
+        images = sum(checksum in listed for checksum in self._checksums)
+        return {"name": CHECKSUMS.stem, "size": len(listed), "images": images} if images else None
+
+    @property
+    def train_images(self) -> LabelledImages:
+        """Those to train on."""
+        end = len(self.train)
+        return LabelledImages(self._images[:end], self._labels[:end])
+
+    @property
+    def validation_images(self) -> LabelledImages:
+        """Those to validate by."""
+        start = len(self.train)
+        return LabelledImages(self._images[start:], self._labels[start:])
