@@ -1,5 +1,9 @@
 """What the commands share: options, output, and how they fail."""
 
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import disk_usage
@@ -77,12 +81,35 @@ class TrainingCommand(TyperCommand):
         return super().invoke(ctx)
 
 
+@contextmanager
+def events_on_stdout() -> Iterator[None]:
+    """Write events to standard output as JSON lines, and what is for people to standard error."""
+    out.stderr = True
+    try:
+        yield
+    finally:
+        out.stderr = False
+
+
+def emit(**event: object) -> None:
+    """Write an event, if they are asked for."""
+    if out.stderr:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+
 def fail(message: object) -> NoReturn:
     """Print what is wrong and end the command with status 1."""
     meant = did_you_mean(message.filename) if isinstance(message, FileNotFoundError) and message.filename else ""
     said = f"{in_words(message)}." if isinstance(message, OSError) else message
-    err.print(f"[red]error:[/] {escape(f'{said}{meant}')}")
+    print_error(f"{said}{meant}")
     raise typer.Exit(1)
+
+
+def print_error(message: str) -> None:
+    """Print what is wrong."""
+    err.print(f"[red]error:[/] {escape(message)}")
+    emit(event="error", message=message)
 
 
 def in_words(error: OSError) -> str:
@@ -211,7 +238,7 @@ def print_data_report(report: "DataReport") -> None:
     for warning in report.warnings:
         out.print(f"[yellow]warning:[/] {escape(str(warning))}")
     for error in report.errors:
-        err.print(f"[red]error:[/] {escape(str(error))}")
+        print_error(str(error))
 
 
 def print_evaluation(result: dict[str, Any]) -> None:

@@ -16,14 +16,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from training.commands.common import emit
+
 Logs = dict[str, float]
 
 
 class TrainingProgress:
-    """A line an epoch, below them a bar with the time left where the output is a terminal."""
+    """A line and an event an epoch, below them a bar with the time left where the output is a terminal."""
 
-    def __init__(self, console: Console, bar: Progress, task: TaskID) -> None:
-        self._console, self._bar, self._task = console, bar, task
+    def __init__(self, console: Console, bar: Progress, task: TaskID, epochs: int) -> None:
+        self._console, self._bar, self._task, self._epochs = console, bar, task, epochs
 
     def on_epoch(self, logs: Logs) -> None:
         """Show an epoch: loss, validation loss, CER and WER."""
@@ -32,6 +34,7 @@ class TrainingProgress:
             f"CER {logs['val_cer']:7.2%}  WER {logs['val_wer']:7.2%}"
         )
         self._bar.update(self._task, completed=int(logs["epoch"]))
+        emit(event="epoch", epochs=self._epochs, **logs)
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def training_progress(console: Console, epochs: int, done: int) -> Iterator[Trai
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("epochs", total=epochs, completed=done)
-        yield TrainingProgress(console, bar, task)
+        yield TrainingProgress(console, bar, task, epochs)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from training.commands.common import (
     Width,
     check_writable,
     err,
+    events_on_stdout,
     fail,
     in_words,
     make_config,
@@ -40,6 +41,7 @@ from training.fitting.backend import load_tensorflow
 
 
 def train(
+    context: typer.Context,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     output: Annotated[
         Path | None, typer.Option(help="The model folder to make.", show_default="model_store/NAME/YYYYMMDDHHMM")
@@ -86,6 +88,10 @@ def train(
     run_dir: Annotated[
         Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/NAME/YYYYMMDDHHMM")
     ] = None,
+    events: Annotated[
+        bool,
+        typer.Option("--events", help="Write epochs and errors to standard output as JSON lines, for programs."),
+    ] = False,
     preview: Annotated[
         Path | None, typer.Option(help="Draw a grid of augmented images into this PNG, and train nothing.")
     ] = None,
@@ -94,6 +100,8 @@ def train(
 
     Ctrl-C ends the training early; the best weights so far are exported, and --resume goes on later.
     """
+    if events:
+        context.with_resource(events_on_stdout())
     load_tensorflow()
     options = {
         "architecture": architecture or _architecture_of(init),

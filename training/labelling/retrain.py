@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +29,6 @@ QUICK = "conv_ctc"
 NICENESS = 10
 
 CHECKPOINTS, LOG_FILE = "checkpoints", "log.txt"
-_EPOCH = re.compile(r"epoch +(\d+) ")
 
 State = Literal["waiting", "training", "finished", "failed"]
 
@@ -140,14 +138,15 @@ class Retraining:
         self._tell("failed", f"The training failed: {complaint.rstrip('.')}. All that it said is in {run / LOG_FILE}.")
 
     def _train(self, samples: Sequence[Sample], model: Path, run: Path) -> tuple[int, str]:
-        """Train, and return the exit status and the first complaint."""
+        """Train, and return the exit status and the first error."""
         run.mkdir(parents=True)
         labels = run / "labels.csv"
         write_csv(samples, labels)
         epochs = self._epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, IMAGES // len(samples)))
         options = {"--data": labels, "--output": model, "--run-dir": run, "--epochs": epochs, "--architecture": QUICK}
-        command = [sys.executable, "-m", "training", "train", *(str(word) for pair in options.items() for word in pair)]
-        with self._lock:
+        words = [str(word) for pair in options.items() for word in pair]
+        command = [sys.executable, "-m", "training", "train", "--events", *words]
+        with (run / LOG_FILE).open("w", encoding="utf-8") as log, self._lock:
             if self._closed:
                 return 1, ""
             # In a session of its own, so that Ctrl-C reaches only who is to end it.
@@ -155,25 +154,20 @@ class Retraining:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=log,
                 encoding="utf-8",
-                errors="replace",
                 start_new_session=True,
             )
         _be_nice(self._process)
-        complaint = ""
-        with self._process as process, (run / LOG_FILE).open("w", encoding="utf-8") as log:
-            for line in process.stdout or ():
-                log.write(line)
-                self._note(line, len(samples), epochs)
-                if line.startswith("error: ") and not complaint:
-                    complaint = line.removeprefix("error: ").strip()
-        return process.returncode, complaint
-
-    def _note(self, line: str, labels: int, epochs: int) -> None:
-        if found := _EPOCH.match(line):
-            done = int(found[1])
-            self._tell("training", f"Training on {labels} labels: epoch {done} of {epochs}", done / epochs)
+        errors = []
+        with self._process as process:
+            for event in map(json.loads, process.stdout or ()):
+                if event["event"] == "error":
+                    errors.append(event["message"])
+                else:
+                    done, of = int(event["epoch"]), event["epochs"]
+                    self._tell("training", f"Training on {len(samples)} labels: epoch {done} of {of}", done / of)
+        return process.returncode, next(iter(errors), "")
 
 
 def models_folder(images: Path) -> Path:

@@ -1,5 +1,6 @@
 """What `python -m training train` looks at before it trains: names, room, characters, parts."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,13 @@ from training.fitting.run import RunFolder
 
 
 class TestTrain:
+    def test_tells_programs_errors_as_json_lines(self, in_folder: Path) -> None:
+        result = run("train", "--data", "nowhere", "--events")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout) == {"event": "error", "message": "nowhere is neither a folder nor a file."}
+        assert "nowhere is neither" in result.stderr
+        assert run("train", "--data", "nowhere").stdout == ""
+
     def test_does_not_add_to_a_model_that_is_not_named(self, few_digits: Path, in_folder: Path) -> None:
         (in_folder / "model_store" / "few").mkdir(parents=True)
         (few_digits / "labels.csv").write_text("path,label\n")
