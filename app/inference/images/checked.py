@@ -17,7 +17,7 @@ class CheckedImage:
         format: the name of its format, such as "PNG".
         data: what of the file the decoder is given.
         width, height: in pixels, as stored.
-        decoder: decodes `data`; raises a `DamagedImageError` if it cannot.
+        decoder: decodes `data`, given the format's name, width and height; raises a `DamagedImageError` if it cannot.
         orientation: of EXIF; 1 is upright.
         is_quick: whether decoding takes about as long as the size says; not of files that make decoders work more.
     """
@@ -26,7 +26,7 @@ class CheckedImage:
     data: bytes
     width: int
     height: int
-    decoder: Callable[[bytes], DecodedPixels]
+    decoder: Callable[[bytes, str, int, int], DecodedPixels]
     orientation: int = UPRIGHT
     is_quick: bool = True
 
@@ -41,4 +41,4 @@ class CheckedImage:
         Raises:
             DamagedImageError: the pixels cannot be decoded, or there are many more than the header says.
         """
-        return finish(self.decoder(self.data), self.orientation)
+        return finish(self.decoder(self.data, self.format, self.width, self.height), self.orientation)

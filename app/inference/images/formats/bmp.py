@@ -5,7 +5,6 @@ decodes the run lengths, which Pillow does in Python, pixel by pixel.
 """
 
 import struct
-from functools import partial
 
 from app.inference.images.checked import CheckedImage
 from app.inference.images.decoders import with_opencv, with_pillow
@@ -46,14 +45,7 @@ def _inspect(data: bytes, _: ImageLimits) -> CheckedImage:
     bytes_a_row = (width * bits + 31) // 32 * 4
     if not is_encoded and offset + bytes_a_row * height > len(data):
         raise cut_off("BMP")
-    decode = with_opencv if is_encoded else with_pillow
-    return CheckedImage(
-        format="BMP",
-        data=data,
-        width=width,
-        height=height,
-        decoder=partial(decode, file_format="BMP", width=width, height=height),
-    )
+    return CheckedImage("BMP", data, width, height, with_opencv if is_encoded else with_pillow)
 
 
 BMP = Format(

@@ -81,14 +81,8 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
             f"The GIF animation has {len(frames):,} frames of {pixels:,} pixels together; "
             f"at most {MAX_FRAMES_PIXELS * limits.max_pixels:,} are read; send one of its frames."
         )
-    return CheckedImage(
-        format="GIF",
-        data=data,
-        width=width,
-        height=height,
-        decoder=partial(_decode, frames=frames, width=width, height=height),
-        is_quick=len(frames) <= QUICK_FRAMES and len(frames) * width * height <= SMALL_PIXELS,
-    )
+    is_quick = len(frames) <= QUICK_FRAMES and len(frames) * width * height <= SMALL_PIXELS
+    return CheckedImage("GIF", data, width, height, partial(_decode, frames=frames), is_quick=is_quick)
 
 
 GIF = Format(
@@ -172,7 +166,7 @@ def _too_many_blocks() -> DamagedImageError:
     return damaged("GIF", f"it has more than {MAX_BLOCKS:,} blocks")
 
 
-def _decode(data: bytes, *, frames: Sequence[_Frame], width: int, height: int) -> DecodedPixels:
+def _decode(data: bytes, _: str, width: int, height: int, *, frames: Sequence[_Frame]) -> DecodedPixels:
     count = min(len(frames), MAX_COMPOSED_FRAMES, max(1, MAX_COMPOSED_PIXELS // (width * height)))
     chosen = frozenset(np.linspace(len(frames) - 1, 0, count).astype(int).tolist())  # the last of all, if only one
     played = enumerate(_play(data, frames, (height, width)))

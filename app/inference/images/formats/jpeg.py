@@ -6,7 +6,6 @@ seconds, and a line in the log for each piece.
 
 import re
 from collections.abc import Iterator
-from functools import partial
 
 from app.inference.images.checked import CheckedImage
 from app.inference.images.decoders import read_size, with_opencv
@@ -33,14 +32,7 @@ _METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
 def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     picture, exif = picture_of(data)
     width, height = read_size(picture, "JPEG", limits)
-    return CheckedImage(
-        format="JPEG",
-        data=picture,
-        width=width,
-        height=height,
-        decoder=partial(with_opencv, file_format="JPEG", width=width, height=height),
-        orientation=orientation_of(exif),
-    )
+    return CheckedImage("JPEG", picture, width, height, with_opencv, orientation_of(exif))
 
 
 JPEG = Format(

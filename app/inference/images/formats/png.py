@@ -47,14 +47,8 @@ class _Chunks(NamedTuple):
 def _inspect(data: bytes, _: ImageLimits) -> CheckedImage:
     chunks = _picture_of(data)
     width, height, transparent_grey = _read_header(chunks)
-    return CheckedImage(
-        format="PNG",
-        data=chunks.picture,
-        width=width,
-        height=height,
-        decoder=partial(_decode, width=width, height=height, transparent_grey=transparent_grey),
-        orientation=orientation_of(chunks.exif),
-    )
+    decoder = partial(_decode, transparent_grey=transparent_grey)
+    return CheckedImage("PNG", chunks.picture, width, height, decoder, orientation_of(chunks.exif))
 
 
 PNG = Format(
@@ -67,13 +61,13 @@ PNG = Format(
 )
 
 
-def _decode(data: bytes, *, width: int, height: int, transparent_grey: int | None) -> DecodedPixels:
+def _decode(data: bytes, name: str, width: int, height: int, *, transparent_grey: int | None) -> DecodedPixels:
     # OpenCV would inflate all that there is, 1 GB of a file of 1 MB. There are at most 8 bytes a pixel and, if
     # interlaced, less than two more for each row.
     max_bytes = 8 * width * height + 2 * height
     if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION and _inflates_beyond(data, max_bytes):
         raise damaged("PNG", "it has more data than pixels")
-    pixels = with_opencv(data, "PNG", width, height)
+    pixels = with_opencv(data, name, width, height)
     if transparent_grey is not None and pixels.ndim == 2:
         return _with_transparent_grey(pixels, transparent_grey)
     return pixels

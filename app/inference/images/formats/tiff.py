@@ -93,15 +93,9 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     pieces = _read_pieces(tags, page, limits)
     contents = _contents(data, tags, page, pieces)
     picture = write_tiff(byte_order(data), _kept_tags(tags, page, pieces), contents)
-    return CheckedImage(
-        format="TIFF",
-        data=picture,
-        width=page.width,
-        height=page.height,
-        decoder=partial(_decode, page=page),
-        orientation=_one(tags, tag.ORIENTATION, UPRIGHT),
-        is_quick=pieces.number <= QUICK_PIECES and pieces.pixels <= SMALL_PIXELS,
-    )
+    is_quick = pieces.number <= QUICK_PIECES and pieces.pixels <= SMALL_PIXELS
+    orientation = _one(tags, tag.ORIENTATION, UPRIGHT)
+    return CheckedImage("TIFF", picture, page.width, page.height, partial(_decode, page=page), orientation, is_quick)
 
 
 TIFF = Format(
@@ -114,10 +108,10 @@ TIFF = Format(
 )
 
 
-def _decode(data: bytes, *, page: _Page) -> DecodedPixels:
+def _decode(data: bytes, name: str, width: int, height: int, *, page: _Page) -> DecodedPixels:
     # OpenCV mistakes alpha channels and CMYK, and Pillow lets libtiff write a line for each row of a damaged facsimile.
     decode = with_opencv if page.compression in {GROUP_3, GROUP_4} else with_pillow
-    pixels = decode(data, "TIFF", page.width, page.height)
+    pixels = decode(data, name, width, height)
     return np.invert(pixels) if page.photometric == WHITE_IS_ZERO else pixels
 
 

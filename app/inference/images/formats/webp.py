@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from functools import partial
 
 from app.inference.images.checked import CheckedImage
 from app.inference.images.decoders import read_size, with_opencv
@@ -24,15 +23,7 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     exif, lossless_bytes = _read_chunks(data)
     width, height = read_size(data, "WebP", limits)
     codes = _count_codes(lossless_bytes, width, height) if lossless_bytes else 0
-    return CheckedImage(
-        format="WebP",
-        data=data,
-        width=width,
-        height=height,
-        decoder=partial(with_opencv, file_format="WebP", width=width, height=height),
-        orientation=orientation_of(exif),
-        is_quick=codes <= QUICK_CODES,
-    )
+    return CheckedImage("WebP", data, width, height, with_opencv, orientation_of(exif), codes <= QUICK_CODES)
 
 
 WEBP = Format(
