@@ -16,6 +16,7 @@ from training.drawing.scenes import draw_scene
 from training.drawing.stream import CHUNK, EASY_IMAGES, WIDEST, Artists, artists
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
+from training.exporting.alphabet_prior import with_alphabet_prior
 from training.fitting.batches import Batch
 from training.fitting.callbacks import Logs
 from training.fitting.config import NO_START, resolve_config
@@ -23,7 +24,6 @@ from training.fitting.fit import FitResult, fit, start_network
 from training.fitting.run import RunFolder, RunState
 from training.fitting.start import save_start
 from training.networks import get_architecture
-from training.networks.alphabet_prior import with_alphabet_prior
 from training.pipeline.model_folder import write_model_folder
 from training.pipeline.run_data import RunData
 

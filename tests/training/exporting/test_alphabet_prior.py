@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
 from training.drawing.texts import ALPHABET
-from training.networks.alphabet_prior import ALPHABETS, OTHERS, AlphabetPrior
+from training.exporting.alphabet_prior import ALPHABETS, OTHERS, AlphabetPrior
 
 CODEC = CtcCodec(ALPHABET)
 
