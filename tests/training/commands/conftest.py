@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from training.__main__ import app
 from training.drawing.draw import draw_folder, draw_plain
 
-SMALL = ["--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
+SMALL = ["--architecture", "conv_ctc", "--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
 
 
 def run(*arguments: object) -> Result:

@@ -18,7 +18,7 @@ from training.data.dataset import Sample
 from training.data.layouts import read_samples
 from training.pipeline.crossval import default_folder, fold_parts, label_parts
 
-SMALL = ["--width", "96", "--height", "32", "--epochs", "1"]
+SMALL = ["--architecture", "conv_ctc", "--width", "96", "--height", "32", "--epochs", "1"]
 
 
 def some_samples(count: int) -> list[Sample]:
