@@ -171,9 +171,8 @@ def fit(
             if not run.checkpoint.exists():
                 raise
             interrupted = True
-    # What is exported computes in 32 bits.
-    network = build_network(config, codec.classes) if config.bfloat16 else model
-    return best_of(run, network, interrupted=interrupted)
+    # Another one, as what is exported computes in 32 bits, and Keras cannot predict with what a generator has trained.
+    return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
 
 
 def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:
