@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from training.labelling.decisions import Decision, Kind
 
@@ -35,7 +35,8 @@ class Pace:
         return 60 * len(self._seconds) / max(sum(self._seconds), 1e-3)
 
 
-class Agreement(NamedTuple):
+@dataclass(frozen=True)
+class Agreement:
     """How many labels are what the model had guessed, of how many that were made from a guess."""
 
     agreed: int

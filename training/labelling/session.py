@@ -7,19 +7,12 @@ from collections import Counter
 from app.inference.images import ImageError
 from training.data.dataset import Sample
 from training.labelling.decisions import Decision, Decisions, Kind, LabelError
-from training.labelling.guesses import Guess, Guesses
+from training.labelling.guesses import Guesses
 from training.labelling.images import ImageFolder
-from training.labelling.pace import Agreement, Pace, agreement
+from training.labelling.pace import Pace, agreement
 from training.labelling.queue import Queue
 from training.labelling.retrain import FEWEST_LABELS, Retraining
-from training.labelling.schemas import (
-    AgreementSchema,
-    CharacterSchema,
-    GuessSchema,
-    Status,
-    Task,
-    TrainingStatus,
-)
+from training.labelling.schemas import Status, Task, TrainingStatus
 
 
 class ConflictError(Exception):
@@ -119,7 +112,7 @@ class Session:
             width=width,
             height=height,
             error=error,
-            guess=_guess_schema(self.guesses.all.get(number)),
+            guess=self.guesses.all.get(number),
             kind=decision and decision.kind,
             label=decision.label if decision else "",
             revision=_revision(decision),
@@ -142,11 +135,11 @@ class Session:
             left=left,
             per_minute=speed,
             seconds_left=speed and 60 * left / speed,
-            agreement=_agreement_schema(overall),
-            recent_agreement=_agreement_schema(recent),
+            agreement=overall,
+            recent_agreement=recent,
             model=self.guesses.model,
             is_reading=self.guesses.is_reading,
-            guess=None if held is None else _guess_schema(self.guesses.all.get(held)),
+            guess=None if held is None else self.guesses.all.get(held),
             training=_training_status(self.retraining, counts[Kind.LABEL]),
         )
 
@@ -177,17 +170,6 @@ def _revision(decision: Decision | None) -> str:
     if decision is None or not decision.is_final:
         return "undecided"
     return hashlib.sha256(f"{decision.kind} {decision.label}".encode()).hexdigest()[:16]
-
-
-def _guess_schema(guess: Guess | None) -> GuessSchema | None:
-    if guess is None:
-        return None
-    characters = [CharacterSchema(character=text, confidence=sure) for text, sure in guess.characters]
-    return GuessSchema(text=guess.text, confidence=guess.confidence, characters=characters, model=guess.model)
-
-
-def _agreement_schema(counted: Agreement) -> AgreementSchema:
-    return AgreementSchema(agreed=counted.agreed, labels=counted.labels)
 
 
 def _training_status(retraining: Retraining | None, labels: int) -> TrainingStatus | None:

@@ -13,7 +13,7 @@ from app.shared.csv_files import with_formula
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import SPLITS, TRAIN, DataError, Sample
 from training.data.labels import clean
-from training.data.layouts.listing import Listing, split_of
+from training.data.layouts.listing import Listing, read_text, split_of
 from training.data.layouts.names import best_rule, look_like_file_names, whole
 from training.data.layouts.places import find_images
 from training.data.layouts.table import LAYOUTS, LayoutName
@@ -81,9 +81,10 @@ def _is_of_names(layout: LayoutName | None) -> bool:
 
 
 def _recognise(file: Path, layout: LayoutName | None) -> _List | None:
+    text = read_text(file)
     for name in LAYOUTS if layout is None else [layout]:
         read = LAYOUTS[name].read
-        listing = read(file) if read is not None else None
+        listing = None if read is None or text is None else read(text, file)
         if listing is not None:
             return _List(file, name, listing)
     return None

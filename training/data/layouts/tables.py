@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.data.dataset import DataError
-from training.data.layouts.listing import Listing, Row, as_split, names_image, read_text
+from training.data.layouts.listing import Listing, Row, as_split, names_image
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 PATH_COLUMNS = (
@@ -33,21 +33,15 @@ class Columns(NamedTuple):
     """Whether the first row names the columns."""
 
 
-def read(file: Path) -> Listing | None:
-    """Read a table of any delimiter and header; None if the file is something else.
-
-    Raises:
-        DataError: a row has no path or no label, or it is not clear which column holds the labels.
-        OSError: the file cannot be read.
-    """
-    text = read_text(file)
-    return None if text is None else read_table(text, file, PATH_COLUMNS, LABEL_COLUMNS, by_content=True)
+def read(text: str, file: Path) -> Listing | None:
+    """Read a table of any delimiter and header; see `Layout`."""
+    return read_table(text, file, PATH_COLUMNS, LABEL_COLUMNS, by_content=True)
 
 
 def read_table(
     text: str, file: Path, paths: Sequence[str], labels: Sequence[str], *, by_content: bool = False
 ) -> Listing | None:
-    """Read a table whose columns have these names.
+    """Return the rows of a table whose columns have these names; None if the text is something else.
 
     Args:
         text: of the file.
@@ -57,7 +51,7 @@ def read_table(
         by_content: find columns of other names, or of none, by what they hold.
 
     Raises:
-        DataError: as above.
+        DataError: a row has no path or no label, or it is not clear which column holds the labels.
     """
     tables = {delimiter: rows for delimiter in DELIMITERS if (rows := _parse(text, delimiter))}
     for delimiter, rows in tables.items():
