@@ -14,8 +14,7 @@ def give_back_large_buffers() -> None:
     """Let large buffers, such as the pixels of a large image, go back to the system as soon as they are freed.
 
     Left to itself, glibc keeps up to 32 MB of each kind in every thread, for the next. Smaller ones it keeps here
-    too: to ask for the buffers of every batch anew would cost as much as to take its form apart. Other C libraries
-    do neither.
+    too, since every batch needs them anew. Other C libraries do neither.
     """
     _tell_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
 
@@ -23,7 +22,7 @@ def give_back_large_buffers() -> None:
 def keep_large_buffers() -> None:
     """Let large buffers be used again instead: a training asks for the same ones in every step.
 
-    Left to itself, glibc gives them back and takes them anew, for which the system took a quarter of an epoch.
+    Left to itself, glibc gives them back to the system and takes them anew.
     """
     _tell_malloc({MMAP_THRESHOLD: MOST_MMAP_THRESHOLD, TRIM_THRESHOLD: MOST_KEPT_BYTES, TOP_PAD: STEP_BYTES})
 
@@ -38,7 +37,7 @@ def _tell_malloc(options: dict[int, int]) -> None:
 def keep_what_there_is() -> None:
     """Let the garbage collector leave alone all that there is now: after a start, what stays to the end.
 
-    To look through it again and again would take a tenth of the time of reading a batch.
+    It would look through all of it again and again.
     """
     gc.collect()
     gc.freeze()

@@ -16,7 +16,7 @@ def did_you_mean(path: str | os.PathLike[str]) -> str:
 
 
 def nearest_path(path: Path) -> Path | None:
-    """The path with each part that is not there replaced by the most similar name beside it.
+    """Return the path with each part that is not there replaced by the most similar name beside it.
 
     Returns:
         The path as far as there are similar names; None if nothing was replaced.

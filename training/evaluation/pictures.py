@@ -67,7 +67,7 @@ def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Pat
 
 
 def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]:
-    """The characters of the matrix by code point, and what the title says if some are left out."""
+    """Return the characters of the matrix by code point, and what the title says if some are left out."""
     known = sorted({character for pair in counts for character in pair} - {""})
     if len(known) <= MOST_CHARACTERS:
         return known, ""
@@ -83,7 +83,7 @@ def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]
 
 
 def _row_totals(counts: Counter[tuple[str, str]], characters: Sequence[str]) -> NDArray[np.float64]:
-    """How often each character of the labels was there: float64 (characters and nothing, 1), at least 1.
+    """Return how often each character of the labels was there: float64 (characters and nothing, 1), at least 1.
 
     "Nothing" has no number of its own. It gets the characters' mean, so that its colours compare with theirs.
     """
@@ -132,5 +132,5 @@ def _name_cells(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _short(count: int) -> str:
-    """A count in four characters at most."""
+    """Return a count in four characters at most."""
     return str(count) if count < 10_000 else f"{count / 1000:.0f}k"

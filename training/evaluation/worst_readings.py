@@ -122,7 +122,7 @@ def _shrunk(image: Pixels) -> Pixels:
 
 
 def _columns(tiles: Sequence[Tile]) -> int:
-    """How many tiles there are in a row: fewer of wide images, so that their characters can be told."""
+    """Return how many tiles there are in a row: fewer of wide images, so that their characters can be told."""
     widest = max((tile.aspect for tile in tiles), default=1.0)
     most = COLUMNS if widest < 8 else 2 if widest < 16 else 1
     return min(most, max(2, len(tiles)))

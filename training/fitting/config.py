@@ -62,7 +62,7 @@ class TrainingConfig(BaseModel):
 
 
 def shipped_start(architecture: str) -> Path:
-    """Where this package keeps an architecture's pre-trained weights, if it has any."""
+    """Return where this package keeps an architecture's pre-trained weights, if it has any."""
     return Path(str(importlib.resources.files("training.networks") / "weights" / f"{architecture}.npz"))
 
 

@@ -90,7 +90,7 @@ class RunFolder:
         return RunFolder(self.path / f"round-{number}")
 
     def read_state(self) -> RunState:
-        """The run's state.
+        """Return the run's state.
 
         Raises:
             RunError: this is no folder of a run.
@@ -101,7 +101,7 @@ class RunFolder:
             raise RunError(f"{self.path} is not the folder of a training run.{did_you_mean(self.path)}") from error
 
     def epochs_done(self) -> int:
-        """How many epochs the checkpoint has behind it."""
+        """Return how many epochs the checkpoint has behind it."""
         return len(read_state(self.checkpoint)["history"]) if self.checkpoint.exists() else 0
 
     def write_state(self, state: RunState) -> None:
@@ -110,7 +110,7 @@ class RunFolder:
 
 
 def newest_unfinished(folder: Path, name: str) -> RunFolder:
-    """The run of a model that was started last and did not come to its end.
+    """Return the run of a model that was started last and did not come to its end.
 
     Args:
         folder: of the runs, <name>/<version>/.

@@ -22,14 +22,14 @@ class Pace:
         self._seconds: deque[float] = deque(maxlen=RECENT_DECISIONS)
 
     def add(self) -> None:
-        """A decision was made now."""
+        """Note that a decision was made now."""
         now = time.monotonic()
         if self._last is not None and now - self._last <= PAUSE_SECONDS:
             self._seconds.append(now - self._last)
         self._last = now
 
     def per_minute(self) -> float | None:
-        """Images a minute; None while nobody can tell."""
+        """Return images a minute; None while nobody can tell."""
         if len(self._seconds) < FEWEST:
             return None
         return 60 * len(self._seconds) / max(sum(self._seconds), 1e-3)
@@ -44,7 +44,7 @@ class Agreement:
 
 
 def agreement(decisions: Iterable[Decision]) -> tuple[Agreement, Agreement]:
-    """The agreement of all labels, and of the last ones; the latest decision comes last."""
+    """Return the agreement of all labels, and of the last ones; the latest decision comes last."""
     same = [
         decision.label == decision.guess for decision in decisions if decision.kind is Kind.LABEL and decision.model
     ]

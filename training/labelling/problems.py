@@ -23,7 +23,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
 
 
 def problem(status: HTTPStatus, detail: str) -> Response:
-    """The response that carries a problem."""
+    """Return the response that carries a problem."""
     document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     return JSONResponse(document, status, media_type=MEDIA_TYPE)
 

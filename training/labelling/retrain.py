@@ -77,12 +77,12 @@ class Retraining:
         self._closed = False
 
     def newest(self) -> Path | None:
-        """The folder of the newest model that an earlier training has made."""
+        """Return the folder of the newest model that an earlier training has made."""
         found = version_folders(self._folder) if self._folder.is_dir() else []
         return next((path for path in found if (path / MODEL_FILE).exists()), None)
 
     def labels_needed(self, labels: int) -> int:
-        """How many more labels the next training waits for."""
+        """Return how many more labels the next training waits for."""
         return max(0, max(FEWEST_LABELS, self._trained_on + self.every) - labels)
 
     def start_if_due(self, labels: int) -> None:
@@ -171,12 +171,12 @@ class Retraining:
 
 
 def models_folder(images: Path) -> Path:
-    """Where the models go that are trained on the labels of a folder of images."""
+    """Return where the models go that are trained on the labels of a folder of images."""
     return runs() / "labelling" / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
 
 
 def model_name(model: Path) -> str:
-    """What people know a model by that was made here."""
+    """Return what people know a model by that was made here."""
     return f"model of {_labels_of(model)} labels"
 
 
@@ -202,7 +202,7 @@ def _metrics(model: Path) -> dict[str, Any]:
 
 
 def _labels_of(model: Path | None) -> int:
-    """How many labels a model was made from."""
+    """Return how many labels a model was made from."""
     return 0 if model is None else int(_metrics(model)["data"]["images"])
 
 

@@ -39,30 +39,30 @@ class Session:
         self._lock = threading.RLock()
 
     def waiting(self) -> list[int]:
-        """The images that have to be decided yet."""
+        """Return the images that have to be decided yet."""
         with self._lock:
             decided = self._decisions.all
             return [n for n in range(len(self.images)) if n not in decided or not decided[n].is_final]
 
     def samples(self) -> list[Sample]:
-        """The labels so far."""
+        """Return the labels so far."""
         with self._lock:
             return self._decisions.samples()
 
     def next_task(self, tab: str) -> Task | None:
-        """The image for a tab; None if all are decided."""
+        """Return the image for a tab; None if all are decided."""
         with self._lock:
             self._decisions.refresh()
             number = self._queue.next_for(tab, self._decisions.all, self.guesses.all)
             return None if number is None else self.task(number)
 
     def leave(self, tab: str) -> None:
-        """A tab is closed."""
+        """Forget a tab that is closed."""
         with self._lock:
             self._queue.forget(tab)
 
     def previous_task(self, tab: str, shown: int | None) -> Task | None:
-        """The image that the tab, or somebody before this session, decided about before the one shown.
+        """Return the image that the tab, or somebody before this session, decided about before the one shown.
 
         Args:
             tab: who asks.
@@ -98,7 +98,7 @@ class Session:
             self.retraining.start_if_due(self._count(Kind.LABEL))
 
     def task(self, number: int) -> Task:
-        """An image as the page shows it."""
+        """Return an image as the page shows it."""
         with self._lock:
             decision = self._decisions.all.get(number)
         height, width, error = 0, 0, None
@@ -119,7 +119,7 @@ class Session:
         )
 
     def status(self, tab: str) -> Status:
-        """How far the labelling has come; also tells that the tab is still there."""
+        """Return how far the labelling has come, and note that the tab is still there."""
         with self._lock:
             decided = self._decisions.all
             counts = Counter(decision.kind for decision in decided.values())
@@ -166,7 +166,7 @@ class Session:
 
 
 def _revision(decision: Decision | None) -> str:
-    """Tells whether an image is still as it was shown; skipping changes nothing that could be overwritten."""
+    """Return what changes when an image is decided about; skipping changes nothing that could be overwritten."""
     if decision is None or not decision.is_final:
         return "undecided"
     return hashlib.sha256(f"{decision.kind} {decision.label}".encode()).hexdigest()[:16]

@@ -40,7 +40,7 @@ def write_report(results: Sequence[PartResult], folder: Path, command: str) -> d
 
 
 def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
-    """What crossval.json holds; rates are fractions, intervals are Wilson's at 95 %."""
+    """Return what crossval.json holds; rates are fractions, intervals are Wilson's at 95 %."""
     evaluation = evaluation_of(results)
     confidences = [line.confidence for line in evaluation.lines]
     right = [line.right for line in evaluation.lines]
@@ -70,7 +70,7 @@ def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
 
 
 def to_markdown(report: dict[str, Any]) -> str:
-    """The text of crossval.md."""
+    """Return the text of crossval.md."""
     low, high = report["wer_interval"]
     wrong = report["images"] - report["words_right"]
     coverages = "\n".join(
@@ -147,7 +147,7 @@ def _wrong(lines: list[dict[str, Any]]) -> str:
 
 
 def _confusions(confusions: list[dict[str, Any]]) -> str:
-    """The table of what was taken for what, cut to the most frequent; nothing if there is none."""
+    """Return the table of what was taken for what, cut to the most frequent; nothing if there is none."""
     if not confusions:
         return ""
     rows = "".join(

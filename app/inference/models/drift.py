@@ -13,7 +13,7 @@ FEWEST = 100
 
 
 def histogram(confidences: Iterable[float]) -> dict[str, Any]:
-    """How many confidences lie in each bucket, as it is kept in metrics.json."""
+    """Return how many confidences lie in each bucket, as it is kept in metrics.json."""
     counts = [0] * BUCKETS
     for confidence in confidences:
         counts[bisect_left(EDGES, confidence)] += 1
@@ -21,7 +21,7 @@ def histogram(confidences: Iterable[float]) -> dict[str, Any]:
 
 
 def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
-    """The counts of the validation words, from the content of metrics.json; None where they are not there."""
+    """Return the counts of the validation words, from the content of metrics.json; None where they are not there."""
     match metrics:
         case {"validation": {"confidence_histogram": {"edges": edges, "counts": [*counts]}}} if (
             edges == list(EDGES)
@@ -34,7 +34,7 @@ def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
 
 
 def population_stability_index(reference: Sequence[float], recent: Sequence[float]) -> float | None:
-    """How far two histograms lie apart: the sum of (q - p) ln(q / p) over the shares p and q of their buckets.
+    """Return how far two histograms lie apart: the sum of (q - p) ln(q / p) over the shares p and q of their buckets.
 
     It is the symmetric Kullback-Leibler divergence. Scorecards are watched with it, and by the rule of thumb of
     Siddiqi, "Credit Risk Scorecards", 2006, less than 0.1 is no change, more than 0.25 a large one. So that empty

@@ -54,7 +54,7 @@ def _names_image(value: str) -> bool:
 
 
 def _texts_of_annotations(task: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of the last annotation that was not cancelled."""
+    """Yield the texts of the last annotation that was not cancelled."""
     annotations = [one for one in task["annotations"] if isinstance(one, dict) and not one.get("was_cancelled")]
     for result in annotations[-1].get("result", []) if annotations else []:
         value = result.get("value") if isinstance(result, dict) else None
@@ -63,7 +63,7 @@ def _texts_of_annotations(task: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _texts_of_keys(task: Mapping[str, Any], image: str) -> Iterator[str]:
-    """The texts of JSON-MIN, where each field of the labelling page is a key."""
+    """Yield the texts of JSON-MIN, where each field of the labelling page is a key."""
     for key, value in task.items():
         if key not in NOT_TEXT and isinstance(value, str) and value != image:
             yield value

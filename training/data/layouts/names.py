@@ -26,22 +26,22 @@ TIME = re.compile(r".*(?<!\d)\d{4}-?[01]\d-?[0-3]\d[ T_-]?(at )?\d{2}.?\d{2}.*")
 
 
 def whole(stem: str) -> str:
-    """The whole name, composed, but for what only tells it from that of another file: ` (2)`."""
+    """Return the whole name, composed, but for what only tells it from that of another file: ` (2)`."""
     return _cut(COPY, unicodedata.normalize("NFC", stem))
 
 
 def start(stem: str) -> str:
-    """What stands before the first `_`."""
+    """Return what stands before the first `_`."""
     return _cut(STARTS, whole(stem))
 
 
 def end(stem: str) -> str:
-    """What stands behind the last `_`."""
+    """Return what stands behind the last `_`."""
     return _cut(ENDS, whole(stem))
 
 
 def look_like_file_names(stems: Sequence[str]) -> str | None:
-    """Why names are none that people give images for their texts, in words; None if they may be labels."""
+    """Return why names are none that people give images for their texts, in words; None if they may be labels."""
     names = [whole(stem) for stem in stems]
     for pattern, what in ((CHECKSUM, "checksums"), (TIME, "dates and times")):
         if _share(pattern, names) >= MOST:
@@ -53,7 +53,7 @@ def look_like_file_names(stems: Sequence[str]) -> str | None:
 
 
 def best_rule(stems: Sequence[str]) -> str:
-    """Which part of the names is the label: "names", "name-starts" or "name-ends"."""
+    """Return which part of the names is the label: "names", "name-starts" or "name-ends"."""
     names = [whole(stem) for stem in stems]
     if _share(STARTS, names) < MOST:
         return "names"
@@ -72,7 +72,7 @@ def _share(pattern: re.Pattern[str], names: Sequence[str]) -> float:
 
 
 def _counted_prefix(names: Sequence[str]) -> str | None:
-    """What stands before the number in names that only count; None if they do not."""
+    """Return what stands before the number in names that only count; None if they do not."""
     found = [match for match in map(COUNTED.fullmatch, names) if match]
     if len(found) < max(FEWEST_COUNTED, MOST * len(names)):
         return None

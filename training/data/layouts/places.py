@@ -48,7 +48,7 @@ def find_images(written: Sequence[str], file: Path, images: Path | None) -> list
 
 
 def _places(name: str, beside: Path, images: Path | None) -> Iterator[Path]:
-    """Where an image may lie, the likeliest place first."""
+    """Yield where an image may lie, the likeliest place first."""
     if images is None:
         yield beside / name  # which is the path itself if it is absolute
         yield Path(name)
@@ -59,7 +59,7 @@ def _places(name: str, beside: Path, images: Path | None) -> Iterator[Path]:
 
 
 def _as_path(name: str) -> str:
-    r"""What a URL or a path of Windows names, as a relative path with slashes.
+    r"""Return what a URL or a path of Windows names, as a relative path with slashes.
 
     Label Studio writes `/data/local-files/?d=images/0.png`, `s3://bucket/0.png` and `http://host/0.png`.
     """

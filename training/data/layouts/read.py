@@ -72,7 +72,7 @@ def read_dataset(source: Path, images: Path | None = None, labels_from: LayoutNa
 
 
 def read_samples(source: Path, images: Path | None = None) -> list[Sample]:
-    """The same without a word of how they were found."""
+    """Return the same without a word of how they were found."""
     return read_dataset(source, images).samples
 
 
@@ -103,7 +103,7 @@ def _read_list(file: Path, layout: LayoutName | None) -> _List:
 
 
 def _lists_in(folder: Path, layout: LayoutName | None) -> list[_List]:
-    """The lists at a folder's top; if there are none, those in its folders train, val and test."""
+    """Return the lists at a folder's top; if there are none, those in its folders train, val and test."""
     below = sorted(path for path in folder.iterdir() if path.is_dir() and split_of(path.name))
     for places in ([folder], below):
         files = sorted(path for place in places for path in place.iterdir() if path.suffix.lower() in LIST_ENDINGS)
@@ -116,7 +116,7 @@ def _lists_in(folder: Path, layout: LayoutName | None) -> list[_List]:
 
 
 def _from_lists(lists: Sequence[_List], source: Path, images: Path | None) -> Dataset:
-    """The images of a list, or of several that are the parts of one data set."""
+    """Return the images of a list, or of several that are the parts of one data set."""
     splits = [split_of(one.file.stem) or split_of(one.file.parent.name) for one in lists]
     if len(lists) > 1 and (len(set(splits)) < len(lists) or "" in splits):
         names = ", ".join(one.file.name for one in lists)
@@ -188,7 +188,7 @@ def _found_in_names(samples: Sequence[Sample], layout: LayoutName) -> str:
 
 
 def _not_listed(folder: Path, samples: Sequence[Sample], lists: Sequence[Path]) -> list[str]:
-    """Which files of a folder its lists do not name."""
+    """Return which files of a folder its lists do not name."""
     listed = {sample.path.resolve() for sample in samples}
     rest = [path.name for path in map(Path, image_paths([str(folder)])) if path.resolve() not in listed]
     others = Counter(other_files(str(folder)))

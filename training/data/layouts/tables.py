@@ -66,7 +66,7 @@ def read_table(
 
 
 def _parse(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of its last line; none if the text is no such table."""
+    """Return the rows that are not blank, each with the number of its last line; none if the text is no such table."""
     quotes_after_space = f'{delimiter} "' in text
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=quotes_after_space)
     try:
