@@ -6,7 +6,7 @@ import gc
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # M_TRIM_THRESHOLD and so on, of malloc.h
 LARGE_BYTES = 4 << 20
-MOST_MMAP_THRESHOLD, MOST_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
+MAX_MMAP_THRESHOLD, MAX_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
 """What a training is to keep, and how much more of it is taken at a time."""
 
 
@@ -16,7 +16,7 @@ def give_back_large_buffers() -> None:
     Left to itself, glibc keeps up to 32 MB of each kind in every thread, for the next. Smaller ones it keeps here
     too, since every batch needs them anew. Other C libraries do neither.
     """
-    _tell_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
+    _set_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
 
 
 def keep_large_buffers() -> None:
@@ -24,10 +24,10 @@ def keep_large_buffers() -> None:
 
     Left to itself, glibc gives them back to the system and takes them anew.
     """
-    _tell_malloc({MMAP_THRESHOLD: MOST_MMAP_THRESHOLD, TRIM_THRESHOLD: MOST_KEPT_BYTES, TOP_PAD: STEP_BYTES})
+    _set_malloc({MMAP_THRESHOLD: MAX_MMAP_THRESHOLD, TRIM_THRESHOLD: MAX_KEPT_BYTES, TOP_PAD: STEP_BYTES})
 
 
-def _tell_malloc(options: dict[int, int]) -> None:
+def _set_malloc(options: dict[int, int]) -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in options.items():

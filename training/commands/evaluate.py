@@ -43,7 +43,7 @@ from training.fitting.backend import load_tensorflow
 if TYPE_CHECKING:
     from training.pipeline.crossval import Part, PartResult
 
-MOST_SUSPECTS = 20
+MAX_SUSPECTS = 20
 """That are shown; the file has all."""
 Folds = Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Trainings at the same time.")]
@@ -185,7 +185,7 @@ def suspects(
         fail(error)
     folder = default_folder(data, samples, {"folds": folds} | options)
     found = find_suspects(_cross_validate(parts, folder, options, jobs, EngineName.PROCESSES))
-    for suspect in found[:MOST_SUSPECTS]:
+    for suspect in found[:MAX_SUSPECTS]:
         out.print(escape(f"{suspect.path}  label {suspect.label}  read {suspect.reading}  {suspect.confidence:.1%}"))
     file = output or folder / "suspects.csv"
     write_suspects(found, file)

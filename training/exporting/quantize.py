@@ -38,7 +38,7 @@ def quantize_convolutions(path: Path, images: NDArray[np.uint8], destination: Pa
         images: the network's input (images, height, width, channels), such as it will see.
         destination: the file to write; it keeps the metadata.
     """
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder, _hints_silenced():
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         graph = onnx.load(prepared).graph
@@ -67,7 +67,7 @@ def _inner_convolutions(graph: Any) -> list[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _hints_silenced() -> Iterator[None]:
     """Leave out the hints that the library logs on the root logger."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)

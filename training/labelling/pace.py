@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from training.labelling.decisions import Decision, Kind
 
 RECENT_DECISIONS, RECENT_LABELS = 20, 50
-FEWEST = 3
+MIN_DECISIONS = 3
 """From fewer decisions nobody can tell a speed."""
 PAUSE_SECONDS = 60.0
 """Who takes longer than this was away."""
@@ -30,7 +30,7 @@ class Pace:
 
     def per_minute(self) -> float | None:
         """Return images a minute; None while nobody can tell."""
-        if len(self._seconds) < FEWEST:
+        if len(self._seconds) < MIN_DECISIONS:
             return None
         return 60 * len(self._seconds) / max(sum(self._seconds), 1e-3)
 

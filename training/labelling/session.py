@@ -11,7 +11,7 @@ from training.labelling.guesses import Guesses
 from training.labelling.images import ImageFolder
 from training.labelling.pace import Pace, agreement
 from training.labelling.queue import Queue
-from training.labelling.retrain import FEWEST_LABELS, Retraining
+from training.labelling.retrain import MIN_LABELS, Retraining
 from training.labelling.schemas import Status, Task, TrainingStatus
 
 
@@ -180,5 +180,5 @@ def _training_status(retraining: Retraining | None, labels: int) -> TrainingStat
         message=retraining.message,
         progress=retraining.progress,
         labels_needed=retraining.labels_needed(labels),
-        possible=retraining.state != "training" and labels >= FEWEST_LABELS,
+        possible=retraining.state != "training" and labels >= MIN_LABELS,
     )

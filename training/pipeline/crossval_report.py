@@ -16,8 +16,8 @@ from training.pipeline.crossval import PartResult, evaluation_of
 
 JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
 ACCEPTED_PRECISIONS = (0.995, 0.999)
-MOST_CONFUSIONS = 20
-MOST_WRONG_IN_VIEWS = 10
+MAX_CONFUSIONS = 20
+MAX_WRONG_IN_VIEWS = 10
 
 
 def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
@@ -126,8 +126,8 @@ Made with {", ".join(f"{name} {number}" for name, number in report["versions"].i
 
 
 def _in_views(report: dict[str, Any]) -> str:
-    wrong = ", ".join(code_cell(line["label"]) for line in report["wrong_in_views"][:MOST_WRONG_IN_VIEWS])
-    more = " …" if len(report["wrong_in_views"]) > MOST_WRONG_IN_VIEWS else ""
+    wrong = ", ".join(code_cell(line["label"]) for line in report["wrong_in_views"][:MAX_WRONG_IN_VIEWS])
+    more = " …" if len(report["wrong_in_views"]) > MAX_WRONG_IN_VIEWS else ""
     right = f"{report['words_right_in_views']} of {report['images']}"
     return f"{right}; wrong: {wrong}{more}" if wrong else right
 
@@ -152,8 +152,8 @@ def _confusions(confusions: list[dict[str, Any]]) -> str:
         return ""
     rows = "".join(
         f"| {code_cell(one['label'])} | {code_cell(one['read'])} | {one['count']} |\n"
-        for one in confusions[:MOST_CONFUSIONS]
+        for one in confusions[:MAX_CONFUSIONS]
     )
-    left_out = len(confusions) - MOST_CONFUSIONS
-    more = f"\nThe {MOST_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
+    left_out = len(confusions) - MAX_CONFUSIONS
+    more = f"\nThe {MAX_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
     return f"| label | read | times |\n|---|---|---|\n{rows}{more}"

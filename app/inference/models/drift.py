@@ -8,7 +8,7 @@ from typing import Any
 EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
 """The upper edges of the buckets, which belong to them; one more is above. They are dense where most words are."""
 BUCKETS = len(EDGES) + 1
-FEWEST = 100
+MIN_READINGS = 100
 """Fewer readings say nothing."""
 
 
@@ -45,7 +45,7 @@ def population_stability_index(reference: Sequence[float], recent: Sequence[floa
         The index; None where there are too few recent readings to tell.
     """
     images, readings = sum(reference), sum(recent)
-    if readings < FEWEST:
+    if readings < MIN_READINGS:
         return None
     laid_on = 0.5 / images
     whole = 1 + laid_on * len(reference)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError
 
-MOST_SHOWN = 3
+MAX_SHOWN = 3
 
 
 def find_images(written: Sequence[str], file: Path, images: Path | None) -> list[Path]:
@@ -38,7 +38,7 @@ def find_images(written: Sequence[str], file: Path, images: Path | None) -> list
             raise DataError(f"{file}: {names[path]} and {name} both lead to {path}, of which only one can be meant.")
         found.append(path)
     if missing:
-        shown = ", ".join(missing[:MOST_SHOWN]) + (" …" if len(missing) > MOST_SHOWN else "")
+        shown = ", ".join(missing[:MAX_SHOWN]) + (" …" if len(missing) > MAX_SHOWN else "")
         where = f"in {images}" if images else "where it says"
         raise DataError(
             f"{file}: {len(missing):,} of {len(written):,} images are not {where} ({shown}). "

@@ -19,7 +19,7 @@ from training.data.layouts.places import find_images
 from training.data.layouts.table import LAYOUTS, LayoutName
 
 LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl"}
-MOST_SHOWN = 3
+MAX_SHOWN = 3
 
 
 class Dataset(NamedTuple):
@@ -202,7 +202,7 @@ def _skipped(others: Mapping[str, int]) -> list[str]:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
+    return ", ".join(names[:MAX_SHOWN]) + (" …" if len(names) > MAX_SHOWN else "")
 
 
 def _count(number: int, what: str) -> str:

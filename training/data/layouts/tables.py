@@ -20,7 +20,7 @@ LABEL_COLUMNS = (
 )
 """What people call the two columns; of several that are there, the first here is taken."""
 LOOKED_AT = 100
-MOST_COLUMNS_SHOWN = 10
+MAX_COLUMNS_SHOWN = 10
 
 
 class Columns(NamedTuple):
@@ -91,7 +91,7 @@ def _by_content(rows: Sequence[Sequence[str]], file: Path) -> Columns | None:
         return None
     path = of_paths[0]
     if width > 2:
-        names = ", ".join(rows[0][:MOST_COLUMNS_SHOWN])
+        names = ", ".join(rows[0][:MAX_COLUMNS_SHOWN])
         raise DataError(
             f"{file}: found images in column {path + 1}, but not which of the other columns ({names}) holds the text. "
             "Name the two columns path and label in the first line."
