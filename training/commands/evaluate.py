@@ -35,7 +35,7 @@ from training.commands.common import (
     print_robustness,
     read_data,
 )
-from training.commands.progress import counting_progress
+from training.commands.progress import COUNT, progress_bar
 from training.data.dataset import TEST, Sample
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
@@ -87,7 +87,7 @@ def evaluate(
             out.print(escape(f"{mark} {line.path}  label {line.label}  {what}  CER {line.cer:.2%}"))
 
     try:
-        with counting_progress(err, len(samples)) as bar:
+        with progress_bar(err, COUNT, len(samples)) as bar:
             reader = Reader(model)
             result: Evaluation = read_all(reader, samples, on_line=show, in_views=views)
     except ModelError as error:
@@ -209,7 +209,7 @@ def _cross_validate(
     run_all = run_parts_on_ray if engine == EngineName.RAY else run_parts
     results: dict[str, PartResult] = {}
     try:
-        with counting_progress(err, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:
+        with progress_bar(err, COUNT, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:
             for result in done:
                 results[result.name] = result
                 bar.advance(bar.task_ids[0])
