@@ -26,7 +26,7 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.reliability import wilson_interval
 from training.fitting.backend import load_tensorflow
 
-FEWEST_LABELS = 3
+MIN_LABELS = 3
 INTERRUPTED = 130
 VERSIONED = ("captcha", "pillow", "opencv-python-headless", "numpy", "keras", "tensorflow", "onnxruntime")
 
@@ -61,8 +61,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("runs/families"))
     parser.add_argument("--json", type=Path, help="write all figures, and the words read wrong, to this file")
     options = parser.parse_args(arguments)
-    if options.labels < FEWEST_LABELS or options.unseen < 1 or options.jobs < 1:
-        parser.error(f"at least {FEWEST_LABELS} labels, 1 unseen image and 1 job are needed")
+    if options.labels < MIN_LABELS or options.unseen < 1 or options.jobs < 1:
+        parser.error(f"at least {MIN_LABELS} labels, 1 unseen image and 1 job are needed")
     return options
 
 

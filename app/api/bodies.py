@@ -9,7 +9,7 @@ from app.settings import Settings
 
 ENVELOPE_BYTES = 16_384
 """How much a form or a JSON document may be larger than the images in it."""
-LARGEST_AT_A_TIME = 4
+MAX_AT_A_TIME = 4
 
 
 class Bodies:
@@ -17,7 +17,7 @@ class Bodies:
 
     def __init__(self, settings: Settings) -> None:
         largest = max(settings.max_batch_bytes, 2 * settings.max_upload_bytes + ENVELOPE_BYTES)
-        self._max_bytes = LARGEST_AT_A_TIME * largest
+        self._max_bytes = MAX_AT_A_TIME * largest
         self._held = 0
 
     def hold(self, scope: Scope, size: int) -> None:

@@ -27,7 +27,7 @@ class Url(NamedTuple):
 
 
 def is_url(argument: str) -> bool:
-    """Whether an argument is a URL and no path of this machine."""
+    """Return whether an argument is a URL and no path of this machine."""
     return "://" in argument
 
 
@@ -41,7 +41,7 @@ def parse_url(argument: str) -> Url:
 
 @lru_cache
 def open_root(root: str, options: str) -> tuple[Any, str]:
-    """The file system behind a URL's root, and the path that the root has in it.
+    """Return the file system behind a URL's root, and the path that the root has in it.
 
     Raises:
         BulkError: there is none.
@@ -57,7 +57,7 @@ def open_root(root: str, options: str) -> tuple[Any, str]:
 
 
 def open_location(argument: str) -> tuple[Any, str]:
-    """The file system that a URL or a path of this machine is in, and where it is there.
+    """Return the file system that a URL or a path of this machine is in, and where it is there.
 
     Raises:
         BulkError: there is none.
@@ -72,7 +72,7 @@ def open_location(argument: str) -> tuple[Any, str]:
 
 
 def roots_of(arguments: Iterable[str]) -> dict[str, str]:
-    """The options of each root that URLs name.
+    """Return the options of each root that URLs name.
 
     Raises:
         BulkError: two URLs of the same root have different options.
@@ -101,7 +101,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def list_images(arguments: Iterable[str]) -> Iterator[str]:
-    """The images of a command line as `image_paths` has them, and in the same way those behind URLs.
+    """Yield the images of a command line as `image_paths` has them, and in the same way those behind URLs.
 
     An image behind a URL comes as its URL without options. In URLs, `?` begins the options and is no part of a glob.
     """
@@ -163,7 +163,7 @@ class Fetcher:
         self._under_way = {path: self._threads.submit(self._fetch, path) for path in set(filter(is_url, paths))}
 
     def load(self, path: str, max_bytes: int) -> bytes:
-        """The content of an image; see `app.bulk.reader.Load`."""
+        """Return the content of an image; see `app.bulk.reader.Load`."""
         return self._under_way[path].result() if is_url(path) else load_file(str(self._folder / path), max_bytes)
 
     def _fetch(self, path: str) -> bytes:
@@ -183,6 +183,6 @@ class Fetcher:
 
 
 def parse_root(path: str) -> str:
-    """The root of an image's URL, whose path may have any character."""
+    """Return the root of an image's URL, whose path may have any character."""
     scheme, _, rest = path.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

@@ -53,7 +53,7 @@ class Chunk(NamedTuple):
 
 
 def find_model(store: Path, name: str, version: str | None) -> Path:
-    """The folder of a model's version, the newest if none is given.
+    """Return the folder of a model's version, the newest if none is given.
 
     Raises:
         BulkError: the store has no such model or version.
@@ -74,7 +74,7 @@ def find_model(store: Path, name: str, version: str | None) -> Path:
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """All that two runs must have in common for their rows to stand in one file.
+    """Return all that two runs must have in common for their rows to stand in one file.
 
     Raises:
         BulkError: the model cannot be read.

@@ -14,7 +14,7 @@ AGAIN = "Go on with the command of before, or begin anew with --restart."
 
 
 def partial_of(output: Path) -> Path:
-    """Where the rows of an output are kept until it is complete."""
+    """Return where the rows of an output are kept until it is complete."""
     return output.with_name(f"{output.name}.partial")
 
 
@@ -72,7 +72,7 @@ def go_on(path: Path, made_with: Mapping[str, Any], paths: Iterator[str]) -> tup
 
 
 def read_rows(path: Path) -> Iterator[bytes]:
-    """The rows of a partial file, each a line."""
+    """Yield the rows of a partial file, each a line."""
     with path.open("rb") as file:
         next(file)
         yield from file
@@ -90,7 +90,7 @@ def _check_made_with(path: Path, first: bytes, made_with: Mapping[str, Any]) -> 
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """The object of a line; None if the line was not written to its end."""
+    """Return the object of a line; None if the line was not written to its end."""
     if not line.endswith(b"\n"):
         return None
     try:

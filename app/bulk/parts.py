@@ -81,7 +81,7 @@ class PartFolder:
         return {int(found[1]) for found in map(PART_NAME.fullmatch, names) if found}
 
     def started_with(self) -> dict[str, Any]:
-        """What the parts are made with; nothing where this machine does not see the folder."""
+        """Return what the parts are made with; nothing where this machine does not see the folder."""
         try:
             with self._filesystem.open_input_file(f"{self._path}/{STARTED}") as file:
                 found: dict[str, Any] = json.loads(file.read())
@@ -102,7 +102,7 @@ class PartFolder:
         self._write(_name(number), content.getvalue())
 
     def count_errors(self, number: int) -> tuple[int, int]:
-        """How many rows a part has, and how many of them are errors."""
+        """Return how many rows a part has, and how many of them are errors."""
         import pyarrow.parquet as pq
 
         errors = pq.read_table(f"{self._path}/{_name(number)}", columns=["error"], filesystem=self._filesystem)

@@ -112,7 +112,7 @@ def _work(connection: Connection, job: Job) -> None:
 
 
 def _chunks(connection: Connection) -> Iterator[Sequence[str]]:
-    """What is sent, until the sender ends, be it amid a message."""
+    """Yield what is sent, until the sender ends, be it amid a message."""
     with suppress(EOFError, OSError):
         while True:
             yield connection.recv()

@@ -37,7 +37,7 @@ def serve(model_store: ModelStore = None) -> None:
         sys.stderr.write(f"OCR_HOST, OCR_PORT: Cannot listen on {address}: {error.strerror}\n")
         raise typer.Exit(WRONG_USAGE) from None
     configure_logging(settings)
-    _tell_version(settings)
+    _log_version(settings)
     _warn_of_unknown_variables()
     # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -91,7 +91,7 @@ def _claim_address(settings: Settings) -> socket.socket | None:
     return None
 
 
-def _tell_version(settings: Settings) -> None:
+def _log_version(settings: Settings) -> None:
     import structlog
 
     structlog.get_logger("app").info(COMMAND, version=__version__, model_store=str(settings.model_store.absolute()))

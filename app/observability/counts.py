@@ -70,7 +70,7 @@ class Counts:
         self.values: memoryview[float] = memoryview(memory).cast("d")
 
     def place(self, series: Series, size: int, *, lasting: bool) -> int:
-        """Where in `values` the numbers of a series begin.
+        """Return where in `values` the numbers of a series begin.
 
         Args:
             series: its name and labels.
@@ -93,7 +93,7 @@ class Counts:
         return place
 
     def workers(self) -> Iterator[Counted]:
-        """What each worker has counted, also those that are dead."""
+        """Yield what each worker has counted, also those that are dead."""
         if self._folder is None:
             yield Counted(0, True, _split(self.values, self._sizes))
             return
@@ -176,13 +176,13 @@ def sharing() -> Iterator[None]:
 
 
 def shared_folder() -> Path | None:
-    """What this worker shares with others, if there are others."""
+    """Return what this worker shares with others, if there are others."""
     folder = os.environ.get(FOLDER_VARIABLE)
     return Path(folder) if folder else None
 
 
 def _take_file(folder: Path) -> tuple[int, mmap.mmap]:
-    """The first file that no living worker has, and its number."""
+    """Return the first file that no living worker has, and its number."""
     for number in itertools.count():
         with _values_file(folder, number).open("a+b") as file:
             if not lock(file):
@@ -207,7 +207,7 @@ def _names_file(folder: Path, worker: int) -> Path:
 
 
 def _read_sizes(folder: Path, worker: int) -> dict[Series, int]:
-    """How many numbers each series of a worker has, in their order."""
+    """Return how many numbers each series of a worker has, in their order."""
     try:
         lines = _names_file(folder, worker).read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:

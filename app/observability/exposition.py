@@ -23,7 +23,7 @@ from app.observability.metrics import PROCESS_ID, RECENT, RECENT_CONFIDENCES, ST
 
 
 def expose(of: Metrics, store: ModelStore, accept: str) -> tuple[bytes, str]:
-    """The metrics, and their media type.
+    """Return the metrics, and their media type.
 
     Args:
         of: this worker's, which lead to those of the others.
@@ -101,7 +101,7 @@ def _drift(store: ModelStore, alive: Sequence[Counted]) -> Metric:
 
 
 def _processes(workers: Sequence[Counted]) -> Iterator[Metric]:
-    """What prometheus_client tells of its own process, for each worker; not on Linux only when it was started."""
+    """Yield what prometheus_client tells of its own process, for each worker; not on Linux only when it was started."""
     (start_time,) = START_TIME
     started = GaugeMetricFamily(start_time, "When a worker was started, in seconds of Unix.", labels=("worker",))
     families: dict[str, Metric] = {}

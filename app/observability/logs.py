@@ -26,7 +26,7 @@ def _to_json(_: Any, __: str, event: structlog.typing.EventDict) -> str:
 def configure_logging(settings: Settings) -> None:
     """Send every log record to standard output, as text or as a JSON object a line.
 
-    The service's own lines do not pass through the standard library, where each would take several times as long.
+    The service's own lines do not pass through the standard library, which is slower.
     """
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stdout.isatty())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]

@@ -31,7 +31,7 @@ log = structlog.get_logger("app")
 
 
 def make_tracer_provider() -> "TracerProvider | None":
-    """What sends spans to the endpoint of the environment, in a thread of its own; None where there is no endpoint.
+    """Return what sends spans to the endpoint of the environment, in a thread of its own; None without an endpoint.
 
     Where OpenTelemetry's SDK is not installed, that is logged, and there are no traces.
     """
@@ -60,7 +60,7 @@ async def send_last_spans(provider: "TracerProvider") -> None:
 
 
 def telemetry_config(provider: "TracerProvider | None", untraced: Set[str]) -> TelemetryConfig:
-    """What FastAPI is to do: traces or nothing, since metrics and log are our own.
+    """Return what FastAPI is to do: traces or nothing, since metrics and log are our own.
 
     Args:
         provider: makes the spans; without it, none are made.

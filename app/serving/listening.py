@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import uvloop
 
-MOST_AT_ONCE = 128  # connections that are taken between two looks at the others
+MAX_AT_ONCE = 128  # connections that are taken between two looks at the others
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -105,7 +105,7 @@ class Listener:
         """Nothing is left to wait for."""
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(MOST_AT_ONCE):
+        for _ in range(MAX_AT_ONCE):
             try:
                 connection, _ = listener.accept()
             except BlockingIOError:

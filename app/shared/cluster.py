@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
 
+from app.shared.streams import stderr_silenced
+
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # its makers are told nothing
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # what it makes up for is not for users to read
@@ -61,7 +63,7 @@ def connect(processors: int) -> Iterator[int]:
     _check_reachable(address)
     alone = {"num_cpus": processors, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     try:
-        with _stderr_silenced():
+        with stderr_silenced():  # what is wrong, it raises
             ray.init(address, logging_level="error", log_to_driver=False, **(alone if address == "local" else {}))
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(f"There is no Ray cluster at {address} (RAY_ADDRESS): {error}.") from error
@@ -84,16 +86,3 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(f"There is no Ray cluster at {address} (RAY_ADDRESS): {error}.") from error
-
-
-@contextmanager
-def _stderr_silenced() -> Iterator[None]:
-    """Greetings that no setting of Ray silences go nowhere; what is wrong it raises."""
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)

@@ -10,7 +10,7 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def available_cpus() -> int:
-    """The processors of this process's affinity, at most the container's CPU quota (rounded up); at least 1.
+    """Return the processors of this process's affinity, at most the container's CPU quota (rounded up); at least 1.
 
     ONNX Runtime counts the host's cores instead, and then starts threads that a quota throttles.
     """

@@ -25,10 +25,10 @@ def write_rows(file: Any, rows: Iterable[Sequence[Any]], *, delimiter: str = ","
 
 
 def without_formula(text: str) -> str:
-    """A text that no spreadsheet calculates: with an apostrophe before it where it looks like a formula."""
+    """Return a text that no spreadsheet calculates: with an apostrophe before it where it looks like a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def with_formula(text: str) -> str:
-    """The text that `without_formula` was given."""
+    """Return the text that `without_formula` was given."""
     return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text

@@ -6,7 +6,7 @@ import gc
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # M_TRIM_THRESHOLD and so on, of malloc.h
 LARGE_BYTES = 4 << 20
-MOST_MMAP_THRESHOLD, MOST_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
+MAX_MMAP_THRESHOLD, MAX_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
 """What a training is to keep, and how much more of it is taken at a time."""
 
 
@@ -14,21 +14,20 @@ def give_back_large_buffers() -> None:
     """Let large buffers, such as the pixels of a large image, go back to the system as soon as they are freed.
 
     Left to itself, glibc keeps up to 32 MB of each kind in every thread, for the next. Smaller ones it keeps here
-    too: to ask for the buffers of every batch anew would cost as much as to take its form apart. Other C libraries
-    do neither.
+    too, since every batch needs them anew. Other C libraries do neither.
     """
-    _tell_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
+    _set_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
 
 
 def keep_large_buffers() -> None:
     """Let large buffers be used again instead: a training asks for the same ones in every step.
 
-    Left to itself, glibc gives them back and takes them anew, for which the system took a quarter of an epoch.
+    Left to itself, glibc gives them back to the system and takes them anew.
     """
-    _tell_malloc({MMAP_THRESHOLD: MOST_MMAP_THRESHOLD, TRIM_THRESHOLD: MOST_KEPT_BYTES, TOP_PAD: STEP_BYTES})
+    _set_malloc({MMAP_THRESHOLD: MAX_MMAP_THRESHOLD, TRIM_THRESHOLD: MAX_KEPT_BYTES, TOP_PAD: STEP_BYTES})
 
 
-def _tell_malloc(options: dict[int, int]) -> None:
+def _set_malloc(options: dict[int, int]) -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in options.items():
@@ -38,7 +37,7 @@ def _tell_malloc(options: dict[int, int]) -> None:
 def keep_what_there_is() -> None:
     """Let the garbage collector leave alone all that there is now: after a start, what stays to the end.
 
-    To look through it again and again would take a tenth of the time of reading a batch.
+    It would look through all of it again and again.
     """
     gc.collect()
     gc.freeze()

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-MOST_NEIGHBOURS = 10_000
+MAX_NEIGHBOURS = 10_000
 """Looked at in a folder: an error message must not take seconds."""
 
 
@@ -16,7 +16,7 @@ def did_you_mean(path: str | os.PathLike[str]) -> str:
 
 
 def nearest_path(path: Path) -> Path | None:
-    """The path with each part that is not there replaced by the most similar name beside it.
+    """Return the path with each part that is not there replaced by the most similar name beside it.
 
     Returns:
         The path as far as there are similar names; None if nothing was replaced.
@@ -35,7 +35,7 @@ def nearest_path(path: Path) -> Path | None:
 def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in islice(entries, MOST_NEIGHBOURS)]
+            names = [entry.name for entry in islice(entries, MAX_NEIGHBOURS)]
     except OSError:
         return []
     # Sorted, so that of equally similar names the same is taken everywhere; what cannot be printed helps nobody.

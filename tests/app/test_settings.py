@@ -1,13 +1,12 @@
 """`OCR_…`: what the environment and `.env` say."""
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from app.settings import PREFIX, Settings, unknown_variables, variable
+from app.settings import Settings, unknown_variables, variable
 
 CONTRACT = {
     "OCR_HOST",
@@ -23,13 +22,9 @@ CONTRACT = {
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory that holds an empty model store, and an environment that says nothing."""
-    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    (tmp_path / "model_store").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(empty_environment: Path) -> Path:
+    """The working directory."""
+    return empty_environment
 
 
 def test_the_variables_of_the_contract_are_settings() -> None:

@@ -1,18 +1,18 @@
 """The load that faults and soaks are measured under: every upload is counted, answered or not."""
 
-import http.server
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from benchmarks.load import LOST, Load, send_load
 from tests.waiting import GENEROUS_SECONDS
+from tests.web_server import serving
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
+class Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     statuses: list[int]
 
@@ -30,18 +30,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @contextmanager
-def serving(*statuses: int) -> Iterator[int]:
+def answering(*statuses: int) -> Iterator[int]:
     """A server that answers with these, one after the other, and then with the last again and again."""
     handler = type("Handler", (Answers,), {"statuses": list(statuses)})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    with serving(handler) as address:
+        yield int(address.rpartition(":")[2])
 
 
 class ShortLoad(Load):
@@ -62,7 +57,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_every_answer_is_counted_by_its_status() -> None:
-    with serving(200) as port:
+    with answering(200) as port:
         load = send_load(port, b"image", connections=3, seconds=GENEROUS_SECONDS)
     assert load.count(200) >= ShortLoad.ENOUGH
     assert load.texts == {b"abc": load.count(200)}
@@ -72,13 +67,13 @@ def test_every_answer_is_counted_by_its_status() -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_closed_connection_is_opened_anew_and_a_lost_request_is_counted() -> None:
-    with serving(503, LOST, 200) as port:
+    with answering(503, LOST, 200) as port:
         load = send_load(port, b"image", connections=1, seconds=GENEROUS_SECONDS)
     assert (load.count(503), load.count(LOST), load.count(200)) == (1, 1, ShortLoad.ENOUGH - 2)
 
 
 def test_a_load_ends_when_its_time_is_over() -> None:
-    with serving(200) as port:
+    with answering(200) as port:
         assert send_load(port, b"image", connections=1, seconds=0.1).stopped
 
 

@@ -147,8 +147,8 @@ def test_sections_measured_before_are_kept_where_nothing_has_changed(tmp_path: P
 
 
 def test_epochs_of_a_training_are_told_by_its_output(capsys: pytest.CaptureFixture[str]) -> None:
-    with training_progress(Console(width=120), 40, 0) as progress:
-        progress.on_epoch({"epoch": 7.0, "loss": 1.0, "val_loss": 12.0, "val_cer": 0.01, "val_wer": 0.0385})
+    with training_progress(Console(width=120), 40, 0) as on_epoch:
+        on_epoch({"epoch": 7.0, "loss": 1.0, "val_loss": 12.0, "val_cer": 0.01, "val_wer": 0.0385})
     match = EPOCH.search(capsys.readouterr().out)
     assert match is not None
     assert match.groups() == ("7", "3.85")

@@ -7,22 +7,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from app.inference.models.store import ModelStore
+from tests.web_server import serving_files
 
 Fetch = Callable[[str], subprocess.CompletedProcess[str]]
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
@@ -41,12 +34,8 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(site: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site))) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/models.tar.gz"
-        server.shutdown()
-        thread.join()
+    with serving_files(site) as address:
+        yield f"{address}/models.tar.gz"
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -18,6 +17,7 @@ from tests.deploy.name_server import name_server
 from tests.end_to_end.conftest import Server, running
 from tests.ports import held_port
 from tests.waiting import ending, status_of, wait_until
+from tests.web_server import serving
 
 HAPROXY = shutil.which("haproxy") or ""
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="no haproxy: install it")
@@ -153,6 +153,9 @@ def test_where_nobody_is_ready_it_says_so_as_the_service_would(configuration: Pa
     assert answer.json()["status"] == 503
 
 
+UNWILLING = "127.0.0.5"
+
+
 class Unwilling(BaseHTTPRequestHandler):
     """Says that it is ready, but answers no upload: with 503, as who is too busy, or by closing the connection."""
 
@@ -171,22 +174,6 @@ class Unwilling(BaseHTTPRequestHandler):
             self.send_header("Retry-After", "1")
             self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(handler: type[Unwilling], port: int) -> Iterator[str]:
-    """The address of a replica that is none."""
-    with ThreadingHTTPServer(("127.0.0.5", port), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield "127.0.0.5"
-        finally:
-            server.shutdown()
-            thread.join()
-
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "dies"])
 def test_what_a_replica_cannot_answer_is_asked_of_another(
@@ -196,8 +183,8 @@ def test_what_a_replica_cannot_answer_is_asked_of_another(
         answers_503 = busy
 
     with (
-        serving(Handler, replicas.port) as unwilling,
-        proxying(configuration, [unwilling, ADDRESSES[0]], replicas.port) as url,
+        serving(Handler, UNWILLING, replicas.port),
+        proxying(configuration, [UNWILLING, ADDRESSES[0]], replicas.port) as url,
     ):
         for label, image in samples.items():
             answer = httpx.post(f"{url}/predict", content=image)
@@ -210,8 +197,8 @@ def test_what_is_too_large_to_keep_is_not_asked_twice(configuration: Path, port:
         answers_503 = False
 
     with (
-        serving(Handler, port) as unwilling,
-        proxying(configuration, [unwilling], port) as url,
+        serving(Handler, UNWILLING, port),
+        proxying(configuration, [UNWILLING], port) as url,
         suppress(httpx.TransportError),  # there may be no answer at all
     ):
         assert httpx.post(f"{url}/predict", content=bytes(200_000)).status_code == 502

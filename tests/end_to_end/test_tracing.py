@@ -2,9 +2,8 @@
 
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.waiting import GENEROUS_SECONDS, wait_until
+from tests.web_server import serving
 
 RunServer = Callable[..., Any]
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -78,16 +78,9 @@ def collector() -> Iterator[Collector]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        made = Collector(f"http://127.0.0.1:{server.server_port}")
+    with serving(Handler) as address:
+        made = Collector(address)
         yield made
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

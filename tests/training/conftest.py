@@ -4,9 +4,8 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.training.data.download_site import IMAGES, Site
+from tests.web_server import serving
 from training.data import download as downloading
 from training.data.dataset import data_checksum, split_samples, vocabulary_of
 from training.data.layouts import read_samples
@@ -134,17 +134,10 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         def do_GET(self) -> None:
             made.answer(self)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        made = Site(server)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Handler) as address:
+        made = Site(address)
         yield made
         made.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

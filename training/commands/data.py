@@ -24,7 +24,7 @@ from training.commands.common import (
     out,
     read_data,
 )
-from training.commands.progress import download_progress
+from training.commands.progress import BYTES, progress_bar
 from training.fitting.backend import load_tensorflow
 
 
@@ -41,7 +41,7 @@ def download(
     from training.data.download import download as fetch
 
     try:
-        with download_progress(err) as bar:
+        with progress_bar(err, BYTES) as bar:
             report = fetch(
                 output,
                 url=url or DEFAULT_URL,

@@ -35,7 +35,7 @@ from training.commands.common import (
     print_robustness,
     read_data,
 )
-from training.commands.progress import counting_progress
+from training.commands.progress import COUNT, progress_bar
 from training.data.dataset import TEST, Sample
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
@@ -43,7 +43,7 @@ from training.fitting.backend import load_tensorflow
 if TYPE_CHECKING:
     from training.pipeline.crossval import Part, PartResult
 
-MOST_SUSPECTS = 20
+MAX_SUSPECTS = 20
 """That are shown; the file has all."""
 Folds = Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Trainings at the same time.")]
@@ -87,7 +87,7 @@ def evaluate(
             out.print(escape(f"{mark} {line.path}  label {line.label}  {what}  CER {line.cer:.2%}"))
 
     try:
-        with counting_progress(err, len(samples)) as bar:
+        with progress_bar(err, COUNT, len(samples)) as bar:
             reader = Reader(model)
             result: Evaluation = read_all(reader, samples, on_line=show, in_views=views)
     except ModelError as error:
@@ -185,7 +185,7 @@ def suspects(
         fail(error)
     folder = default_folder(data, samples, {"folds": folds} | options)
     found = find_suspects(_cross_validate(parts, folder, options, jobs, EngineName.PROCESSES))
-    for suspect in found[:MOST_SUSPECTS]:
+    for suspect in found[:MAX_SUSPECTS]:
         out.print(escape(f"{suspect.path}  label {suspect.label}  read {suspect.reading}  {suspect.confidence:.1%}"))
     file = output or folder / "suspects.csv"
     write_suspects(found, file)
@@ -209,7 +209,7 @@ def _cross_validate(
     run_all = run_parts_on_ray if engine == EngineName.RAY else run_parts
     results: dict[str, PartResult] = {}
     try:
-        with counting_progress(err, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:
+        with progress_bar(err, COUNT, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:
             for result in done:
                 results[result.name] = result
                 bar.advance(bar.task_ids[0])

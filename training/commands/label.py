@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from training.labelling.session import Session
 
 LABELS_FILE, TABLES = "labels.csv", ".csv"
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 
 
 def label(
@@ -53,7 +53,7 @@ def label(
     try:
         images = find_images(folder)
         with lock_labels(labels), _listen(port) as listener:
-            _tell_what_is_left_out(images)
+            _print_left_out(images)
             with closing(Session(images, Decisions(labels, images))) as session:
                 if model is not None:
                     session.guesses.read_with(model)
@@ -91,11 +91,11 @@ def _retrain(session: "Session", every: int) -> None:
     session.retraining.start_if_due(len(session.samples()))
 
 
-def _tell_what_is_left_out(images: "ImageFolder") -> None:
-    for line in images.left_out[:MOST_SHOWN]:
+def _print_left_out(images: "ImageFolder") -> None:
+    for line in images.left_out[:MAX_SHOWN]:
         err.print(f"[yellow]left out:[/] {escape(line)}")
-    if len(images.left_out) > MOST_SHOWN:
-        err.print(f"[yellow]left out:[/] {len(images.left_out) - MOST_SHOWN} more")
+    if len(images.left_out) > MAX_SHOWN:
+        err.print(f"[yellow]left out:[/] {len(images.left_out) - MAX_SHOWN} more")
     others = other_files(str(images.root))
     if skipped := in_words({ending: count for ending, count in others.items() if ending != TABLES}):
         err.print(f"[yellow]skipped:[/] {skipped}")

@@ -70,8 +70,8 @@ def pretrain(
     weights.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
     run.write_state(state)
     try:
-        with training_progress(out, state.config.epochs, run.epochs_done()) as progress:
-            result = run_pretraining(run, typefaces, processes, weights, progress.on_epoch)
+        with training_progress(out, state.config.epochs, run.epochs_done()) as on_epoch:
+            result = run_pretraining(run, typefaces, processes, weights, on_epoch)
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None

@@ -1,6 +1,6 @@
 """What people see while they wait: lines that also make sense in a file, and bars on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -9,7 +9,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -18,54 +18,38 @@ from rich.progress import (
 
 from training.commands.common import emit
 
-Logs = dict[str, float]
-
-
-class TrainingProgress:
-    """A line and an event an epoch, below them a bar with the time left where the output is a terminal."""
-
-    def __init__(self, console: Console, bar: Progress, task: TaskID, epochs: int) -> None:
-        self._console, self._bar, self._task, self._epochs = console, bar, task, epochs
-
-    def on_epoch(self, logs: Logs) -> None:
-        """Show an epoch: loss, validation loss, CER and WER."""
-        self._console.print(
-            f"epoch {logs['epoch']:>3.0f}  loss {logs['loss']:8.4f}  val loss {logs['val_loss']:8.4f}  "
-            f"CER {logs['val_cer']:7.2%}  WER {logs['val_wer']:7.2%}"
-        )
-        self._bar.update(self._task, completed=int(logs["epoch"]))
-        emit(event="epoch", epochs=self._epochs, **logs)
+COUNT = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+BYTES = (DownloadColumn(), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+EPOCHS = (
+    *(TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn()),
+    *(TextColumn("left"), TimeRemainingColumn()),
+)
 
 
 @contextmanager
-def training_progress(console: Console, epochs: int, done: int) -> Iterator[TrainingProgress]:
-    """Show a training of so many epochs, of which some are done already."""
-    columns = (
-        TextColumn("epoch"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+def progress_bar(
+    console: Console, columns: tuple[ProgressColumn, ...], total: float | None = None, done: int = 0
+) -> Iterator[Progress]:
+    """Show a bar where the output is a terminal; its only task is number 0."""
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("epochs", total=epochs, completed=done)
-        yield TrainingProgress(console, bar, task, epochs)
-
-
-@contextmanager
-def counting_progress(console: Console, total: int) -> Iterator[Progress]:
-    """A bar over so many images or trainings; its only task is number 0."""
-    columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        bar.add_task("", total=total)
+        bar.add_task("", total=total, completed=done)
         yield bar
 
 
 @contextmanager
-def download_progress(console: Console) -> Iterator[Progress]:
-    """A bar in bytes with speed and time left; its only task is number 0."""
-    columns = (DownloadColumn(), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        bar.add_task("download", total=None)
-        yield bar
+def training_progress(console: Console, epochs: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Show a training of so many epochs, of which some are done already; yield what to call after each.
+
+    There is a line and an event an epoch, and below them a bar with the time left.
+    """
+    with progress_bar(console, EPOCHS, epochs, done) as bar:
+
+        def on_epoch(logs: dict[str, float]) -> None:
+            console.print(
+                f"epoch {logs['epoch']:>3.0f}  loss {logs['loss']:8.4f}  val loss {logs['val_loss']:8.4f}  "
+                f"CER {logs['val_cer']:7.2%}  WER {logs['val_wer']:7.2%}"
+            )
+            bar.update(bar.task_ids[0], completed=int(logs["epoch"]))
+            emit(event="epoch", epochs=epochs, **logs)
+
+        yield on_epoch

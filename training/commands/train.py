@@ -300,8 +300,8 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
             f"training {state.config.architecture} for {state.config.epochs} epochs, {done} of them done; "
             f"logs in {run_dir}"
         )
-        with training_progress(out, state.config.epochs, done) as progress:
-            result = run_training(run, progress.on_epoch, data, network)
+        with training_progress(out, state.config.epochs, done) as on_epoch:
+            result = run_training(run, on_epoch, data, network)
     except OSError as error:
         fail(f"{in_words(error)}. When there is room again, or what it needs, go on with: {again}")
     except (DataError, ExportError, RunError, StartError) as error:

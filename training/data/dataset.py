@@ -60,7 +60,7 @@ def write_csv(samples: Sequence[Sample], path: Path) -> None:
 
 
 def vocabulary_of(samples: Sequence[Sample]) -> str:
-    """The characters that images of these labels show, sorted by code point: the same on every machine."""
+    """Return the characters that images of these labels show, sorted by code point: the same on every machine."""
     return "".join(sorted(set().union(*(to_visual(sample.label) for sample in samples))))
 
 
@@ -86,7 +86,7 @@ def split_samples(
 def divide_samples(
     samples: Sequence[Sample], validation_fraction: float, seed: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """The parts to train on and to validate by: those that the data comes in, otherwise at random.
+    """Return the parts to train on and to validate by: those that the data comes in, otherwise at random.
 
     What the data keeps for tests is in neither.
 
@@ -174,7 +174,7 @@ def read_image(path: Path) -> Pixels:
 
 
 def encode_labels(labels: Sequence[str], codec: CtcCodec) -> NDArray[np.int32]:
-    """Labels as class numbers, padded at the end with the blank.
+    """Return labels as class numbers, padded at the end with the blank.
 
     Returns:
         int32 (labels, longest label).

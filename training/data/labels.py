@@ -10,7 +10,7 @@ DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
-    """A label composed (NFC), without spaces around it and without marks of direction.
+    """Return a label composed (NFC), without spaces around it and without marks of direction.
 
     File systems and keyboards spell é in two ways; labels have one.
     """
@@ -18,5 +18,5 @@ def clean(text: str) -> str:
 
 
 def hidden_character(label: str) -> str | None:
-    """The first character of a label that no image of one line of text shows, such as a line break; None if none."""
+    """Return the first character of a label that no image of one line shows, such as a line break; None if none."""
     return next((character for character in label if unicodedata.category(character) in INVISIBLE), None)

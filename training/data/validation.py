@@ -15,8 +15,8 @@ from training.data.labels import hidden_character
 RARE = 5
 FEW = 20
 """From fewer images, a training learns next to nothing."""
-MOST_SHOWN = 5
-FEWEST_OF_ALL, MOST = 10, 0.75
+MAX_SHOWN = 5
+MIN_LABELS_COMPARED, MIN_FRACTION = 10, 0.75
 """How many labels there must be for something to be said of most of them, and which part that is."""
 MIXED = 0.1
 """The part of the labels that may have letters of both cases where the case may not count."""
@@ -42,8 +42,8 @@ class Finding:
 
     def __str__(self) -> str:
         """For people: in a few lines, however many images there are."""
-        shown = ", ".join(self.images[:MOST_SHOWN])
-        more = f" and {len(self.images) - MOST_SHOWN:,} more" if len(self.images) > MOST_SHOWN else ""
+        shown = ", ".join(self.images[:MAX_SHOWN])
+        more = f" and {len(self.images) - MAX_SHOWN:,} more" if len(self.images) > MAX_SHOWN else ""
         where = f": {shown}{more}" if shown else ""
         sure = "" if self.certainty == "certain" else f" ({self.certainty})"
         return f"{self.what}{sure}{where}. {self.mend}."
@@ -133,7 +133,7 @@ def _warnings_of_labels(samples: Sequence[Sample]) -> Iterator[Finding]:
         what = f"only {len(samples)} labelled images, from which little is learned"
         yield Finding(what, "likely", f"Label more: some {FEW} are the least, 100 a good start")
     text, count = Counter(labels).most_common(1)[0]
-    if len(samples) >= FEWEST_OF_ALL and MOST * len(samples) <= count < len(samples):
+    if len(samples) >= MIN_LABELS_COMPARED and MIN_FRACTION * len(samples) <= count < len(samples):
         same = _names([sample for sample in samples if sample.label == text])
         what = f"{count:,} of {len(samples):,} images have the same label {text!r}"
         yield Finding(what, "possible", "Look whether they show it", same)

@@ -14,7 +14,7 @@ EM = 0.602
 
 
 def shown(character: str) -> str:
-    """How a character is written in a picture.
+    """Return how a character is written in a picture.
 
     Returns:
         The character, or its code point, such as U+4E2D, where the fonts lack it or it would not be seen alone.
@@ -24,7 +24,7 @@ def shown(character: str) -> str:
 
 
 def shown_text(text: str, longest: int) -> str:
-    """How a text is written in a picture: "(nothing)" if it is empty, cut to so many characters."""
+    """Return how a text is written in a picture: "(nothing)" if it is empty, cut to so many characters."""
     characters = [shown(character) for character in text]
     alone = all(len(character) == 1 for character in characters)
     written = ("" if alone else " ").join(characters) or "(nothing)"

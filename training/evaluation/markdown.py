@@ -11,7 +11,7 @@ the fewer words there are to tell from."""
 
 
 def code_cell(text: str) -> str:
-    """A text as code in a cell of a table, whatever characters it has; "nothing" if it is empty."""
+    """Return a text as code in a cell of a table, whatever characters it has; "nothing" if it is empty."""
     if not text:
         return "nothing"
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
@@ -20,5 +20,5 @@ def code_cell(text: str) -> str:
 
 
 def processors(count: int) -> str:
-    """How many processors, in words."""
+    """Return how many processors, in words."""
     return "1 processor" if count == 1 else f"{count} processors"

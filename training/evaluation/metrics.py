@@ -8,18 +8,18 @@ from rapidfuzz.distance import Levenshtein
 
 
 def character_errors(label: str, prediction: str) -> int:
-    """The least number of insertions, deletions and substitutions between two texts (Levenshtein, 1966)."""
+    """Return the least number of insertions, deletions and substitutions between two texts (Levenshtein, 1966)."""
     return Levenshtein.distance(label, prediction)
 
 
 def character_error_rate(labels: Sequence[str], predictions: Sequence[str]) -> float:
-    """CER: character errors over the labels' characters, all texts together; over 1 if much too long."""
+    """Return the CER: character errors over the labels' characters, all texts together; over 1 if much too long."""
     errors = sum(character_errors(*pair) for pair in zip(labels, predictions, strict=True))
     return errors / max(1, sum(map(len, labels)))
 
 
 def word_error_rate(labels: Sequence[str], predictions: Sequence[str]) -> float:
-    """WER: the part of the texts that are not read exactly, 0…1; an image's text is one word."""
+    """Return the WER: the part of the texts that are not read exactly, 0…1; an image's text is one word."""
     wrong = sum(label != prediction for label, prediction in zip(labels, predictions, strict=True))
     return wrong / max(1, len(labels))
 
@@ -39,7 +39,7 @@ def aligned(label: str, prediction: str) -> list[tuple[str, str]]:
 
 
 def confusions(labels: Sequence[str], predictions: Sequence[str]) -> list[tuple[str, str, int]]:
-    """What was taken for what, most frequent first.
+    """Return what was taken for what, most frequent first.
 
     Returns:
         (character of the label, what was read, how often); "" stands for a character that was missed or that

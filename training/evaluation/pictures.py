@@ -17,7 +17,7 @@ from training.evaluation.reliability_diagram import plot_reliability
 from training.evaluation.worst_readings import plot_worst_readings
 
 CONFUSIONS, RELIABILITY = "confusions.png", "reliability.png"
-MOST_CHARACTERS = 80
+MAX_CHARACTERS = 80
 CELL, SIDE = 0.29, 0.75
 """In inches: a cell of the matrix, and what is beside it."""
 FAINTEST = 0.001
@@ -67,15 +67,15 @@ def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Pat
 
 
 def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]:
-    """The characters of the matrix by code point, and what the title says if some are left out."""
+    """Return the characters of the matrix by code point, and what the title says if some are left out."""
     known = sorted({character for pair in counts for character in pair} - {""})
-    if len(known) <= MOST_CHARACTERS:
+    if len(known) <= MAX_CHARACTERS:
         return known, ""
     errors: Counter[str] = Counter()
     for pair, count in counts.items():
         if pair[0] != pair[1]:
             errors.update({character: count for character in pair if character})
-    confused = sorted(character for character, _ in errors.most_common(MOST_CHARACTERS))
+    confused = sorted(character for character, _ in errors.most_common(MAX_CHARACTERS))
     if not confused:
         return [], f"\nnone of the {len(known)} characters was ever confused"
     which = "that were ever confused" if len(confused) == len(errors) else "confused most often"
@@ -83,7 +83,7 @@ def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]
 
 
 def _row_totals(counts: Counter[tuple[str, str]], characters: Sequence[str]) -> NDArray[np.float64]:
-    """How often each character of the labels was there: float64 (characters and nothing, 1), at least 1.
+    """Return how often each character of the labels was there: float64 (characters and nothing, 1), at least 1.
 
     "Nothing" has no number of its own. It gets the characters' mean, so that its colours compare with theirs.
     """
@@ -132,5 +132,5 @@ def _name_cells(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _short(count: int) -> str:
-    """A count in four characters at most."""
+    """Return a count in four characters at most."""
     return str(count) if count < 10_000 else f"{count / 1000:.0f}k"

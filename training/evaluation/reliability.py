@@ -33,14 +33,14 @@ def reliability_bins(confidences: Sequence[float], right: Sequence[bool], bins: 
 
 
 def expected_calibration_error(confidences: Sequence[float], right: Sequence[bool]) -> float:
-    """How far confidence and accuracy lie apart, over bins weighted by their size (Naeini et al., AAAI 2015)."""
+    """Return how far confidence and accuracy lie apart, over bins weighted by their size (Naeini et al., AAAI 2015)."""
     bins = reliability_bins(confidences, right)
     total = sum(one.count for one in bins)
     return sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / max(1, total)
 
 
 def coverage_at(precision: float, confidences: Sequence[float], right: Sequence[bool]) -> float:
-    """The greatest part of the readings, the most confident first, of which at least so many are right.
+    """Return the greatest part of the readings, the most confident first, of which at least so many are right.
 
     Args:
         precision: the part of the accepted readings that must be right, 0…1.
@@ -57,7 +57,7 @@ def coverage_at(precision: float, confidences: Sequence[float], right: Sequence[
 
 
 def wilson_interval(errors: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Where the true rate of errors lies with 95 % confidence (Wilson, 1927).
+    """Return where the true rate of errors lies with 95 % confidence (Wilson, 1927).
 
     Returns:
         The lower and the upper bound, as fractions.

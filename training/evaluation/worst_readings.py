@@ -21,7 +21,7 @@ from training.evaluation.metrics import aligned
 
 TILES, COLUMNS = 24, 4
 WRONG, RIGHT, FAINT = "#c2571a", "#2261a8", "#777777"
-LARGEST_SIDE = 1300
+MAX_SIDE = 1300
 """In pixels. Larger images are shrunk: no tile shows more of them, and matplotlib would copy them several times."""
 
 # In inches.
@@ -114,7 +114,7 @@ def _open(lines: Sequence[Line]) -> list[Tile]:
 
 def _shrunk(image: Pixels) -> Pixels:
     height, width = image.shape[:2]
-    factor = LARGEST_SIDE / max(height, width)
+    factor = MAX_SIDE / max(height, width)
     if factor >= 1:
         return image
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -122,7 +122,7 @@ def _shrunk(image: Pixels) -> Pixels:
 
 
 def _columns(tiles: Sequence[Tile]) -> int:
-    """How many tiles there are in a row: fewer of wide images, so that their characters can be told."""
+    """Return how many tiles there are in a row: fewer of wide images, so that their characters can be told."""
     widest = max((tile.aspect for tile in tiles), default=1.0)
     most = COLUMNS if widest < 8 else 2 if widest < 16 else 1
     return min(most, max(2, len(tiles)))

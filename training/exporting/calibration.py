@@ -16,7 +16,7 @@ _SURE = 1e-12
 
 
 def augmented_copies(held_out: LabelledImages, seed: int) -> LabelledImages:
-    """About a thousand images to calibrate on: copies of the held-out ones, each augmented in another way.
+    """Return about a thousand images to calibrate on: copies of the held-out ones, each augmented in another way.
 
     As they are, they are too few and read too well to tell how often a doubtful reading is wrong.
     """
@@ -27,7 +27,7 @@ def augmented_copies(held_out: LabelledImages, seed: int) -> LabelledImages:
 
 
 def fit_temperature(codec: CtcCodec, probabilities: NDArray[np.floating], labels: Sequence[str]) -> float:
-    """The temperature under which the words' confidences fit best how often they are right.
+    """Return the temperature under which the words' confidences fit best how often they are right.
 
     Temperature scaling is of Guo et al., "On Calibration of Modern Neural Networks", 2017; the likelihood of
     right and wrong words is taken with Platt's smoothed targets ("Probabilistic Outputs for Support Vector

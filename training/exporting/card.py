@@ -24,7 +24,7 @@ QUOTED = (
 
 
 def write_card(metrics: dict[str, Any]) -> str:
-    """The Markdown text of MODEL_CARD.md.
+    """Return the Markdown text of MODEL_CARD.md.
 
     Args:
         metrics: the content of metrics.json.
@@ -96,7 +96,7 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 
 
 def _confidences(histogram: dict[str, Any]) -> str:
-    """How many words lie in each bucket, the surest first, with which the service compares what it reads."""
+    """Return how many words lie in each bucket, the surest first, with which the service compares what it reads."""
     edges = [0, *histogram["edges"], 1]
     buckets = zip(edges, edges[1:], histogram["counts"], strict=False)
     shown = [f"{count} of {lower:g} to {upper:g}" for lower, upper, count in buckets if count]
@@ -112,7 +112,7 @@ def _precision(model: dict[str, Any]) -> str:
 
 
 def quotable(report: dict[str, Any]) -> dict[str, Any]:
-    """What a card says of a cross-validation, from the content of its crossval.json."""
+    """Return what a card says of a cross-validation, from the content of its crossval.json."""
     return {key: report[key] for key in QUOTED} | {"labels": min(one["labels"] for one in report["trainings"])}
 
 

@@ -13,7 +13,7 @@ from app.shared.files import sha256_of_file
 from training.drawing.draw import draw_captcha
 
 DRAWN = 16
-LEAST_CONFIDENCE = 0.5
+MIN_CONFIDENCE = 0.5
 """What is surer than this is read the same on any processor."""
 
 
@@ -32,7 +32,7 @@ def write_golden(folder: Path) -> None:
     images = [draw_captcha(text, seed) for seed, text in enumerate(texts)]
     readings = model.predict(images)
     surest = max(range(DRAWN), key=lambda index: (bool(readings[index].text), readings[index].confidence))
-    if not readings[surest].text or readings[surest].confidence < LEAST_CONFIDENCE:
+    if not readings[surest].text or readings[surest].confidence < MIN_CONFIDENCE:
         return
     cv2.imwrite(str(folder / GOLDEN_IMAGE), images[surest])
     (folder / GOLDEN_TEXT).write_text(readings[surest].text + "\n", encoding="utf-8")

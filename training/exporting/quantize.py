@@ -38,7 +38,7 @@ def quantize_convolutions(path: Path, images: NDArray[np.uint8], destination: Pa
         images: the network's input (images, height, width, channels), such as it will see.
         destination: the file to write; it keeps the metadata.
     """
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder, _hints_silenced():
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         graph = onnx.load(prepared).graph
@@ -59,7 +59,7 @@ def quantize_convolutions(path: Path, images: NDArray[np.uint8], destination: Pa
 
 
 def _inner_convolutions(graph: Any) -> list[str]:
-    """The names of all convolutions between the first and the last, and of what rectifies them."""
+    """Return the names of all convolutions between the first and the last, and of what rectifies them."""
     convolutions = [node for node in graph.node if node.op_type == "Conv"][1:-1]
     outputs = {node.output[0] for node in convolutions}
     rectifiers = [node for node in graph.node if node.op_type == "Relu" and node.input[0] in outputs]
@@ -67,8 +67,8 @@ def _inner_convolutions(graph: Any) -> list[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The library logs hints for its users on the root logger."""
+def _hints_silenced() -> Iterator[None]:
+    """Leave out the hints that the library logs on the root logger."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:

@@ -1,11 +1,10 @@
 """TensorFlow, imported quietly."""
 
-import os
 import signal
-import sys
 
 from app.shared.memory import keep_large_buffers
 from app.shared.processes import end_with_parent
+from app.shared.streams import stderr_silenced
 
 
 def load_tensorflow(threads: int | None = None) -> None:
@@ -15,15 +14,8 @@ def load_tensorflow(threads: int | None = None) -> None:
         threads: how many it may use; None lets it choose.
     """
     keep_large_buffers()
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with stderr_silenced():
         import tensorflow as tf
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -37,11 +37,7 @@ class Batches(Protocol):
 class TrainingBatches:
     """The labelled images, shuffled and augmented anew every epoch, and as many drawn ones if there are any.
 
-    Attributes:
-        epoch: the epoch that the next iteration serves.
-        strength: of the augmentation, 0…1.
-        steps: batches an epoch.
-        label_length: characters a label, on average.
+    See `Batches`.
     """
 
     def __init__(
@@ -56,7 +52,7 @@ class TrainingBatches:
         self.label_length = sum(map(len, train.labels)) / len(train.labels)
 
     def __call__(self) -> Iterator[Batch]:
-        """Yield the batches of one epoch: images uint8 (batch, height, width, channels) and padded labels."""
+        """Yield the batches of the epoch."""
         rng = np.random.default_rng([self._seed, self.epoch])
         for _ in range(self._passes):
             order = rng.permutation(len(self._train.labels))

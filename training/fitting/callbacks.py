@@ -155,5 +155,5 @@ def write_history(history: Sequence[Logs], path: Path) -> None:
 
 
 def _counters(callback: Any) -> dict[str, float]:
-    """How long Keras's `EarlyStopping` or `ReduceLROnPlateau` has been waiting, and for better than what."""
+    """Return how long Keras's `EarlyStopping` or `ReduceLROnPlateau` has been waiting, and for better than what."""
     return {key: float(vars(callback)[key]) for key in COUNTERS if isinstance(vars(callback).get(key), Real)}

@@ -28,14 +28,14 @@ def load_variables(path: Path, variables: list[Any]) -> None:
 
 
 def read_variables(path: Path) -> list[NDArray[Any]]:
-    """The values that `save_variables` wrote, in the variables' order."""
+    """Return the values that `save_variables` wrote, in the variables' order."""
     # Opened here, since NumPy leaves a file open that is not its own.
     with path.open("rb") as file, np.load(file) as arrays:
         return [arrays[f"v{index}"] for index in range(len(arrays.files) - 1)]
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The state that `save_variables` wrote."""
+    """Return the state that `save_variables` wrote."""
     with path.open("rb") as file, np.load(file) as arrays:
         state: dict[str, Any] = json.loads(str(arrays["state"]))
     return state

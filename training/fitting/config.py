@@ -16,7 +16,7 @@ from training.networks import get_architecture
 DEFAULT_ARCHITECTURE = "residual_ctc"
 FEW_IMAGES = 300
 """From fewer labels, a network forgets what it knew unless it goes on seeing drawn pictures."""
-FEWEST_EPOCHS = 40  # of however many images
+MIN_EPOCHS = 40  # of however many images
 SHIPPED, NO_START = "shipped", "none"
 
 
@@ -62,7 +62,7 @@ class TrainingConfig(BaseModel):
 
 
 def shipped_start(architecture: str) -> Path:
-    """Where this package keeps an architecture's pre-trained weights, if it has any."""
+    """Return where this package keeps an architecture's pre-trained weights, if it has any."""
     return Path(str(importlib.resources.files("training.networks") / "weights" / f"{architecture}.npz"))
 
 
@@ -119,7 +119,7 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     batches = math.ceil(images / max(1, values["batch_size"]))
     values.setdefault("passes", math.ceil(recipe.epoch_steps / batches))
     steps_per_epoch = batches * values["passes"]
-    values.setdefault("epochs", min(recipe.most_epochs, max(FEWEST_EPOCHS, round(recipe.steps / steps_per_epoch))))
+    values.setdefault("epochs", min(recipe.most_epochs, max(MIN_EPOCHS, round(recipe.steps / steps_per_epoch))))
     # One cycle ends by itself, and its last epochs are its best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

@@ -52,7 +52,7 @@ class FitResult:
 class CtcLoss(keras.losses.Loss):
     """The CTC loss of logits (batch, steps, classes) for labels (batch, length) padded with the blank, or empty.
 
-    Given sparse labels, TensorFlow computes it in one kernel, several times faster than what `keras.ops.ctc_loss`
+    Given sparse labels, TensorFlow computes it in one kernel, faster than what `keras.ops.ctc_loss`
     puts together from many small operations.
     """
 

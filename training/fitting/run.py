@@ -1,6 +1,5 @@
 """The folder of a run: what is needed to resume it, to export it and to look at it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -39,58 +38,35 @@ class RunState(BaseModel):
     """Whether what is at its output is of this run, which so may replace it when resumed."""
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """The files of a run."""
+    """The files of a run.
 
-    path: Path
+    Attributes:
+        path: the folder.
+        state_file: `RunState` as JSON.
+        train_csv, val_csv: the two parts of the data.
+        checkpoint: weights, optimiser and callbacks after the last complete epoch.
+        best_weights: the weights of the best epoch.
+        history_csv: a line an epoch.
+        worst_readings: the validation images that were read worst: the data itself, not shipped with the model.
+        tensorboard: event files for TensorBoard.
+    """
 
-    @property
-    def state_file(self) -> Path:
-        """`RunState` as JSON."""
-        return self.path / "run.json"
-
-    @property
-    def train_csv(self) -> Path:
-        """The training part."""
-        return self.path / "train.csv"
-
-    @property
-    def val_csv(self) -> Path:
-        """The validation part."""
-        return self.path / "val.csv"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Weights, optimiser and callbacks after the last complete epoch."""
-        return self.path / "checkpoint.npz"
-
-    @property
-    def best_weights(self) -> Path:
-        """The weights of the best epoch."""
-        return self.path / "best.npz"
-
-    @property
-    def history_csv(self) -> Path:
-        """A line an epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def worst_readings(self) -> Path:
-        """The validation images that were read worst: pictures of the data, which stay here when a model is shipped."""
-        return self.path / "worst_readings.png"
-
-    @property
-    def tensorboard(self) -> Path:
-        """Event files for TensorBoard."""
-        return self.path / "tensorboard"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state_file = path / "run.json"
+        self.train_csv, self.val_csv = path / "train.csv", path / "val.csv"
+        self.checkpoint, self.best_weights = path / "checkpoint.npz", path / "best.npz"
+        self.history_csv = path / "history.csv"
+        self.worst_readings = path / "worst_readings.png"
+        self.tensorboard = path / "tensorboard"
 
     def round(self, number: int) -> "RunFolder":
         """Return the folder of a training that also learns from unlabelled pictures, by number from 1."""
         return RunFolder(self.path / f"round-{number}")
 
     def read_state(self) -> RunState:
-        """The run's state.
+        """Return the run's state.
 
         Raises:
             RunError: this is no folder of a run.
@@ -101,7 +77,7 @@ class RunFolder:
             raise RunError(f"{self.path} is not the folder of a training run.{did_you_mean(self.path)}") from error
 
     def epochs_done(self) -> int:
-        """How many epochs the checkpoint has behind it."""
+        """Return how many epochs the checkpoint has behind it."""
         return len(read_state(self.checkpoint)["history"]) if self.checkpoint.exists() else 0
 
     def write_state(self, state: RunState) -> None:
@@ -110,7 +86,7 @@ class RunFolder:
 
 
 def newest_unfinished(folder: Path, name: str) -> RunFolder:
-    """The run of a model that was started last and did not come to its end.
+    """Return the run of a model that was started last and did not come to its end.
 
     Args:
         folder: of the runs, <name>/<version>/.

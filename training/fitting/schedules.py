@@ -6,15 +6,21 @@ from typing import Any
 import keras
 
 
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, peak: float, total_steps: int) -> None:
+        self.peak = peak
+        self.total_steps = total_steps
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what is needed to build it again."""
+        return {"peak": self.peak, "total_steps": self.total_steps}
+
+
+class OneCycle(_Schedule):
     """A learning rate that rises for a quarter of the training and falls for the rest, on cosines.
 
     Smith and Topin, "Super-Convergence", 2018.
     """
-
-    def __init__(self, peak: float, total_steps: int) -> None:
-        self.peak = peak
-        self.total_steps = total_steps
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate of a step."""
@@ -23,30 +29,18 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         falling = (1 + keras.ops.cos(math.pi * keras.ops.minimum((progress - 0.25) / 0.75, 1.0))) / 2
         return self.peak * keras.ops.where(progress < 0.25, rising, keras.ops.maximum(falling, 1e-4))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what is needed to build it again."""
-        return {"peak": self.peak, "total_steps": self.total_steps}
 
-
-class Trapezoid(keras.optimizers.schedules.LearningRateSchedule):
+class Trapezoid(_Schedule):
     """A learning rate that rises for a twenty-fifth of the training, stays, and falls to nothing in the last quarter.
 
     Until it falls, nothing depends on how long the training is, so that it can be made longer or shorter on the way
     (Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024).
     """
 
-    def __init__(self, peak: float, total_steps: int) -> None:
-        self.peak = peak
-        self.total_steps = total_steps
-
     def __call__(self, step: Any) -> Any:
         """Return the learning rate of a step."""
         progress = keras.ops.cast(step, "float32") / self.total_steps
         return self.peak * keras.ops.clip(keras.ops.minimum(progress / 0.04 + 1e-3, (1 - progress) / 0.25), 1e-4, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what is needed to build it again."""
-        return {"peak": self.peak, "total_steps": self.total_steps}
 
 
 SCHEDULES = {"one-cycle": OneCycle, "trapezoid": Trapezoid}

@@ -58,7 +58,7 @@ def load_start(source: str, architecture: str, model: Any, codec: CtcCodec) -> N
 def _rearranged(
     fresh: NDArray[np.float32], known: NDArray[np.float32], vocab: str, codec: CtcCodec
 ) -> NDArray[np.float32]:
-    """The weights (…, classes) of a new vocabulary's outputs: the known ones in their places among fresh ones."""
+    """Return the weights (…, classes) of a new vocabulary's outputs: known ones in their places among fresh ones."""
     fresh[..., codec.blank_index] = known[..., len(vocab)]
     for character in codec.vocab:
         likely = _likely_spellings(character, vocab, codec.vocab)

@@ -103,7 +103,7 @@ class Decisions:
         self._decided[number] = decision
 
     def samples(self) -> list[Sample]:
-        """The labelled images."""
+        """Return the labelled images."""
         return [
             Sample(self._images.path(number), decision.label)
             for number, decision in sorted(self._decided.items())
@@ -119,7 +119,7 @@ class Decisions:
         return {self._numbers[key]: decision for key, decision in found.items() if key in self._numbers}
 
     def _key_of(self, path: str) -> str:
-        """The path that we would write for the file that a path of the table leads to, as `read_samples` finds it."""
+        """Return the path that we would write for the file that a path of the table leads to; see `read_samples`."""
         if path in self._numbers:
             return path
         found = (place for place in (self.labels_file.parent / path, Path(path)) if place.exists())
@@ -134,7 +134,7 @@ class Decisions:
 
 
 def clean_label(text: str) -> str:
-    """A label as it is learnt, see `clean`.
+    """Return a label as it is learnt, see `clean`.
 
     Raises:
         LabelError: it is empty, too long, or has characters that nobody can see in an image.
@@ -177,7 +177,7 @@ def lock_labels(labels_file: Path) -> Iterator[None]:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file has not been removed by whoever held it."""
+    """Return whether an open file has not been removed by whoever held it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from app.inference.images import ImageError
 from app.inference.models.model import BATCH_IMAGES, Reading
@@ -11,13 +11,21 @@ from app.inference.reader import Reader
 from training.labelling.images import ImageFolder
 
 
-class Guess(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class GuessedCharacter:
+    """A character of a guess."""
+
+    character: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
     """What a model reads in an image."""
 
     text: str
     confidence: float
-    characters: tuple[tuple[str, float], ...]
-    """Each with its confidence."""
+    characters: tuple[GuessedCharacter, ...]
     model: str
 
 
@@ -105,5 +113,5 @@ class Guesses:
 
 
 def _guess(reading: Reading, model: str) -> Guess:
-    characters = tuple((character.character, character.confidence) for character in reading.characters)
+    characters = tuple(GuessedCharacter(one.character, one.confidence) for one in reading.characters)
     return Guess(reading.text, reading.confidence, characters, model)

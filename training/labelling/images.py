@@ -34,11 +34,11 @@ class ImageFolder:
         return len(self.names)
 
     def path(self, number: int) -> Path:
-        """Where an image lies."""
+        """Return where an image lies."""
         return self.root / self.names[number]
 
     def load(self, number: int) -> bytes:
-        """The content of an image's file.
+        """Return the content of an image's file.
 
         Raises:
             ImageError: it cannot be read, or has become a link to a file outside the folder.
@@ -49,7 +49,7 @@ class ImageFolder:
         return load_image(path, MAX_FILE_BYTES)
 
     def pixels(self, number: int) -> Pixels:
-        """An image as networks are given it.
+        """Return an image as networks are given it.
 
         Raises:
             ImageError: it cannot be read.
@@ -85,7 +85,7 @@ def find_images(folder: Path) -> ImageFolder:
 
 
 def as_png(pixels: Pixels) -> bytes:
-    """An image for a browser: exactly what a network sees, in a file that our own encoder made."""
+    """Return an image for a browser: exactly what a network sees, in a file that our own encoder made."""
     _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])
     return data.tobytes()
 

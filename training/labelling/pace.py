@@ -3,12 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from training.labelling.decisions import Decision, Kind
 
 RECENT_DECISIONS, RECENT_LABELS = 20, 50
-FEWEST = 3
+MIN_DECISIONS = 3
 """From fewer decisions nobody can tell a speed."""
 PAUSE_SECONDS = 60.0
 """Who takes longer than this was away."""
@@ -22,20 +22,21 @@ class Pace:
         self._seconds: deque[float] = deque(maxlen=RECENT_DECISIONS)
 
     def add(self) -> None:
-        """A decision was made now."""
+        """Note that a decision was made now."""
         now = time.monotonic()
         if self._last is not None and now - self._last <= PAUSE_SECONDS:
             self._seconds.append(now - self._last)
         self._last = now
 
     def per_minute(self) -> float | None:
-        """Images a minute; None while nobody can tell."""
-        if len(self._seconds) < FEWEST:
+        """Return images a minute; None while nobody can tell."""
+        if len(self._seconds) < MIN_DECISIONS:
             return None
         return 60 * len(self._seconds) / max(sum(self._seconds), 1e-3)
 
 
-class Agreement(NamedTuple):
+@dataclass(frozen=True)
+class Agreement:
     """How many labels are what the model had guessed, of how many that were made from a guess."""
 
     agreed: int
@@ -43,7 +44,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(decisions: Iterable[Decision]) -> tuple[Agreement, Agreement]:
-    """The agreement of all labels, and of the last ones; the latest decision comes last."""
+    """Return the agreement of all labels, and of the last ones; the latest decision comes last."""
     same = [
         decision.label == decision.guess for decision in decisions if decision.kind is Kind.LABEL and decision.model
     ]

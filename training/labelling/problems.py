@@ -13,15 +13,17 @@ from training.labelling.decisions import LabelError
 from training.labelling.session import ConflictError
 
 MEDIA_TYPE = "application/problem+json"
-STATUS = {
+STATUS: dict[type[Exception], HTTPStatus] = {
     ConflictError: HTTPStatus.CONFLICT,
     LabelError: HTTPStatus.UNPROCESSABLE_ENTITY,
     ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    DataError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    OSError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
 def problem(status: HTTPStatus, detail: str) -> Response:
-    """The response that carries a problem."""
+    """Return the response that carries a problem."""
     document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     return JSONResponse(document, status, media_type=MEDIA_TYPE)
 
@@ -31,20 +33,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     async def on_known(_request: Request, error: Exception) -> Response:
         status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
-        return problem(status, str(error))
+        return problem(status, _detail(error))
 
     for kind in STATUS:
         app.add_exception_handler(kind, on_known)
-
-    @app.exception_handler(DataError)
-    async def on_spoilt_table(_request: Request, error: DataError) -> Response:
-        detail = f"A table was changed and cannot be used any more; mend it and try again: {error}"
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
-
-    @app.exception_handler(OSError)
-    async def on_disk_error(_request: Request, error: OSError) -> Response:
-        detail = f"The decision could not be written: {error.strerror} ({error.filename})."
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -54,3 +46,11 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http_exception(_request: Request, error: HTTPException) -> Response:
         return problem(HTTPStatus(error.status_code), str(error.detail))
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, DataError):
+        return f"A table was changed and cannot be used any more; mend it and try again: {error}"
+    if isinstance(error, OSError):
+        return f"The decision could not be written: {error.strerror} ({error.filename})."
+    return str(error)

@@ -20,7 +20,7 @@ class Queue:
         self._held: dict[str, tuple[int, float]] = {}
 
     def next_for(self, tab: str, decisions: Mapping[int, Decision], guesses: Mapping[int, Guess]) -> int | None:
-        """The image for a tab: the one it has, else the next one that no other tab has, if there is such.
+        """Return the image for a tab: the one it has, else the next one that no other tab has, if there is such.
 
         Those that the model is least sure of come first, then those without a guess as they are in the folder, and
         last those that were skipped, in the order of their skipping. None if all are decided.
@@ -41,16 +41,16 @@ class Queue:
         return number
 
     def give_up(self, tab: str, number: int) -> None:
-        """A tab is done with an image."""
+        """Let others have an image that a tab is done with."""
         if tab in self._held and self._held[tab][0] == number:
             del self._held[tab]
 
     def forget(self, tab: str) -> None:
-        """A tab is closed."""
+        """Forget a tab that is closed."""
         self._held.pop(tab, None)
 
     def keep(self, tab: str) -> int | None:
-        """A tab is still there; returns the image that it has."""
+        """Note that a tab is still there, and return the image that it has."""
         if tab not in self._held:
             return None
         number = self._held[tab][0]

@@ -20,9 +20,9 @@ from app.inference.models.store import METRICS_FILE
 from app.shared.places import runs
 from training.data.dataset import Sample, write_csv
 
-FEWEST_LABELS = 20
+MIN_LABELS = 20
 """From fewer, a network learns nothing that helps with the others."""
-FEWEST_EPOCHS, MOST_EPOCHS, IMAGES = 40, 150, 16_000
+MIN_EPOCHS, MAX_EPOCHS, IMAGES = 40, 150, 16_000
 """A training sees about so many images, a tenth of what `train` does by itself: a minute, and nearly as good."""
 QUICK = "conv_ctc"
 """The network that trains in a minute."""
@@ -77,13 +77,13 @@ class Retraining:
         self._closed = False
 
     def newest(self) -> Path | None:
-        """The folder of the newest model that an earlier training has made."""
+        """Return the folder of the newest model that an earlier training has made."""
         found = version_folders(self._folder) if self._folder.is_dir() else []
         return next((path for path in found if (path / MODEL_FILE).exists()), None)
 
     def labels_needed(self, labels: int) -> int:
-        """How many more labels the next training waits for."""
-        return max(0, max(FEWEST_LABELS, self._trained_on + self.every) - labels)
+        """Return how many more labels the next training waits for."""
+        return max(0, max(MIN_LABELS, self._trained_on + self.every) - labels)
 
     def start_if_due(self, labels: int) -> None:
         """Begin a training if there are enough new labels and none is under way."""
@@ -94,10 +94,10 @@ class Retraining:
         """Begin a training now, unless one is under way or there are too few labels."""
         samples = self._samples()
         with self._lock:
-            if self._closed or self.state == "training" or len(samples) < FEWEST_LABELS:
+            if self._closed or self.state == "training" or len(samples) < MIN_LABELS:
                 return
             self._trained_on = len(samples)
-            self._tell("training", f"Training on {len(samples)} labels: loading …")
+            self._report("training", f"Training on {len(samples)} labels: loading …")
             self._thread = threading.Thread(target=self._run, args=(samples,), name="retraining", daemon=True)
             self._thread.start()
 
@@ -110,7 +110,7 @@ class Retraining:
         if self._thread is not None:
             self._thread.join()
 
-    def _tell(self, state: State, message: str, progress: float = 0.0) -> None:
+    def _report(self, state: State, message: str, progress: float = 0.0) -> None:
         self.state, self.message, self.progress = state, message, progress
 
     def _run(self, samples: Sequence[Sample]) -> None:
@@ -120,7 +120,7 @@ class Retraining:
             status, complaint = self._train(samples, model, run)
             if status == 0 and not self._closed:
                 self._on_model(model, model_name(model))
-                self._tell("finished", f"Trained on {len(samples)} labels: {_words_right(model)}.")
+                self._report("finished", f"Trained on {len(samples)} labels: {_words_right(model)}.")
             else:
                 self._fail(complaint or f"it ended with status {status}", run)
         except (OSError, ModelError) as error:
@@ -135,14 +135,16 @@ class Retraining:
         self.start_if_due(len(self._samples()))
 
     def _fail(self, complaint: str, run: Path) -> None:
-        self._tell("failed", f"The training failed: {complaint.rstrip('.')}. All that it said is in {run / LOG_FILE}.")
+        self._report(
+            "failed", f"The training failed: {complaint.rstrip('.')}. All that it said is in {run / LOG_FILE}."
+        )
 
     def _train(self, samples: Sequence[Sample], model: Path, run: Path) -> tuple[int, str]:
         """Train, and return the exit status and the first error."""
         run.mkdir(parents=True)
         labels = run / "labels.csv"
         write_csv(samples, labels)
-        epochs = self._epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, IMAGES // len(samples)))
+        epochs = self._epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, IMAGES // len(samples)))
         options = {"--data": labels, "--output": model, "--run-dir": run, "--epochs": epochs, "--architecture": QUICK}
         words = [str(word) for pair in options.items() for word in pair]
         command = [sys.executable, "-m", "training", "train", "--events", *words]
@@ -166,17 +168,17 @@ class Retraining:
                     errors.append(event["message"])
                 else:
                     done, of = int(event["epoch"]), event["epochs"]
-                    self._tell("training", f"Training on {len(samples)} labels: epoch {done} of {of}", done / of)
+                    self._report("training", f"Training on {len(samples)} labels: epoch {done} of {of}", done / of)
         return process.returncode, next(iter(errors), "")
 
 
 def models_folder(images: Path) -> Path:
-    """Where the models go that are trained on the labels of a folder of images."""
+    """Return where the models go that are trained on the labels of a folder of images."""
     return runs() / "labelling" / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
 
 
 def model_name(model: Path) -> str:
-    """What people know a model by that was made here."""
+    """Return what people know a model by that was made here."""
     return f"model of {_labels_of(model)} labels"
 
 
@@ -202,7 +204,7 @@ def _metrics(model: Path) -> dict[str, Any]:
 
 
 def _labels_of(model: Path | None) -> int:
-    """How many labels a model was made from."""
+    """Return how many labels a model was made from."""
     return 0 if model is None else int(_metrics(model)["data"]["images"])
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.labelling.decisions import Kind
+from training.labelling.guesses import Guess
+from training.labelling.pace import Agreement
 from training.labelling.retrain import State
 
 Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="What a tab of a browser calls itself.")]
@@ -36,22 +38,6 @@ class DecisionRequest(TabRequest):
     revision: Annotated[str, Field(description="Of the image when it was shown.")]
 
 
-class CharacterSchema(BaseModel):
-    """A character of a guess."""
-
-    character: str
-    confidence: float
-
-
-class GuessSchema(BaseModel):
-    """What a model reads in an image."""
-
-    text: str
-    confidence: float
-    characters: list[CharacterSchema]
-    model: str
-
-
 class Task(BaseModel):
     """An image to decide about."""
 
@@ -60,17 +46,10 @@ class Task(BaseModel):
     width: int
     height: int
     error: Annotated[str | None, Field(description="Why it cannot be shown.")]
-    guess: GuessSchema | None
+    guess: Guess | None
     kind: Annotated[Kind | None, Field(description="Of the decision there is.")]
     label: str
     revision: str
-
-
-class AgreementSchema(BaseModel):
-    """How many labels are what the model had guessed."""
-
-    agreed: int
-    labels: int
 
 
 class TrainingStatus(BaseModel):
@@ -93,11 +72,11 @@ class Status(BaseModel):
     left: int
     per_minute: float | None
     seconds_left: float | None
-    agreement: AgreementSchema
-    recent_agreement: AgreementSchema
+    agreement: Agreement
+    recent_agreement: Agreement
     model: str | None
     is_reading: bool
-    guess: Annotated[GuessSchema | None, Field(description="Of the image that the tab has before it.")]
+    guess: Annotated[Guess | None, Field(description="Of the image that the tab has before it.")]
     training: TrainingStatus | None
 
 

@@ -16,7 +16,7 @@ STOP_SECONDS = 2
 
 
 def create_app(session: Session, folder: Folder, access: Access) -> FastAPI:
-    """The application of a labelling."""
+    """Return the application of a labelling."""
     app = FastAPI(title="Labelling", openapi_url=None)
     app.state.session, app.state.folder, app.state.access = session, folder, access
     protect(app)

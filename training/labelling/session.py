@@ -7,19 +7,12 @@ from collections import Counter
 from app.inference.images import ImageError
 from training.data.dataset import Sample
 from training.labelling.decisions import Decision, Decisions, Kind, LabelError
-from training.labelling.guesses import Guess, Guesses
+from training.labelling.guesses import Guesses
 from training.labelling.images import ImageFolder
-from training.labelling.pace import Agreement, Pace, agreement
+from training.labelling.pace import Pace, agreement
 from training.labelling.queue import Queue
-from training.labelling.retrain import FEWEST_LABELS, Retraining
-from training.labelling.schemas import (
-    AgreementSchema,
-    CharacterSchema,
-    GuessSchema,
-    Status,
-    Task,
-    TrainingStatus,
-)
+from training.labelling.retrain import MIN_LABELS, Retraining
+from training.labelling.schemas import Status, Task, TrainingStatus
 
 
 class ConflictError(Exception):
@@ -46,30 +39,30 @@ class Session:
         self._lock = threading.RLock()
 
     def waiting(self) -> list[int]:
-        """The images that have to be decided yet."""
+        """Return the images that have to be decided yet."""
         with self._lock:
             decided = self._decisions.all
             return [n for n in range(len(self.images)) if n not in decided or not decided[n].is_final]
 
     def samples(self) -> list[Sample]:
-        """The labels so far."""
+        """Return the labels so far."""
         with self._lock:
             return self._decisions.samples()
 
     def next_task(self, tab: str) -> Task | None:
-        """The image for a tab; None if all are decided."""
+        """Return the image for a tab; None if all are decided."""
         with self._lock:
             self._decisions.refresh()
             number = self._queue.next_for(tab, self._decisions.all, self.guesses.all)
             return None if number is None else self.task(number)
 
     def leave(self, tab: str) -> None:
-        """A tab is closed."""
+        """Forget a tab that is closed."""
         with self._lock:
             self._queue.forget(tab)
 
     def previous_task(self, tab: str, shown: int | None) -> Task | None:
-        """The image that the tab, or somebody before this session, decided about before the one shown.
+        """Return the image that the tab, or somebody before this session, decided about before the one shown.
 
         Args:
             tab: who asks.
@@ -105,7 +98,7 @@ class Session:
             self.retraining.start_if_due(self._count(Kind.LABEL))
 
     def task(self, number: int) -> Task:
-        """An image as the page shows it."""
+        """Return an image as the page shows it."""
         with self._lock:
             decision = self._decisions.all.get(number)
         height, width, error = 0, 0, None
@@ -119,14 +112,14 @@ class Session:
             width=width,
             height=height,
             error=error,
-            guess=_guess_schema(self.guesses.all.get(number)),
+            guess=self.guesses.all.get(number),
             kind=decision and decision.kind,
             label=decision.label if decision else "",
             revision=_revision(decision),
         )
 
     def status(self, tab: str) -> Status:
-        """How far the labelling has come; also tells that the tab is still there."""
+        """Return how far the labelling has come, and note that the tab is still there."""
         with self._lock:
             decided = self._decisions.all
             counts = Counter(decision.kind for decision in decided.values())
@@ -142,11 +135,11 @@ class Session:
             left=left,
             per_minute=speed,
             seconds_left=speed and 60 * left / speed,
-            agreement=_agreement_schema(overall),
-            recent_agreement=_agreement_schema(recent),
+            agreement=overall,
+            recent_agreement=recent,
             model=self.guesses.model,
             is_reading=self.guesses.is_reading,
-            guess=None if held is None else _guess_schema(self.guesses.all.get(held)),
+            guess=None if held is None else self.guesses.all.get(held),
             training=_training_status(self.retraining, counts[Kind.LABEL]),
         )
 
@@ -173,21 +166,10 @@ class Session:
 
 
 def _revision(decision: Decision | None) -> str:
-    """Tells whether an image is still as it was shown; skipping changes nothing that could be overwritten."""
+    """Return what changes when an image is decided about; skipping changes nothing that could be overwritten."""
     if decision is None or not decision.is_final:
         return "undecided"
     return hashlib.sha256(f"{decision.kind} {decision.label}".encode()).hexdigest()[:16]
-
-
-def _guess_schema(guess: Guess | None) -> GuessSchema | None:
-    if guess is None:
-        return None
-    characters = [CharacterSchema(character=text, confidence=sure) for text, sure in guess.characters]
-    return GuessSchema(text=guess.text, confidence=guess.confidence, characters=characters, model=guess.model)
-
-
-def _agreement_schema(counted: Agreement) -> AgreementSchema:
-    return AgreementSchema(agreed=counted.agreed, labels=counted.labels)
 
 
 def _training_status(retraining: Retraining | None, labels: int) -> TrainingStatus | None:
@@ -198,5 +180,5 @@ def _training_status(retraining: Retraining | None, labels: int) -> TrainingStat
         message=retraining.message,
         progress=retraining.progress,
         labels_needed=retraining.labels_needed(labels),
-        possible=retraining.state != "training" and labels >= FEWEST_LABELS,
+        possible=retraining.state != "training" and labels >= MIN_LABELS,
     )

@@ -89,12 +89,12 @@ class Table:
 
 
 def _signature(status: os.stat_result) -> tuple[int, ...]:
-    """What a file that another program has written differs in."""
+    """Return what a file that another program has written differs in."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _read(path: Path, needed: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """The columns and the rows of a file."""
+    """Return the columns and the rows of a file."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)

@@ -93,12 +93,12 @@ def convolution(
 
 
 def architecture_names() -> list[str]:
-    """The names of all architectures, sorted."""
+    """Return the names of all architectures, sorted."""
     return sorted(module.name for module in iter_modules(__path__))
 
 
 def get_architecture(name: str) -> Architecture:
-    """An architecture by name.
+    """Return an architecture by name.
 
     Raises:
         KeyError: there is none of this name.

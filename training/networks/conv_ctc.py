@@ -17,7 +17,7 @@ _convolution = partial(convolution, momentum=MOMENTUM)
 
 
 def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
-    """The network; see `Architecture.build`."""
+    """Return the network; see `Architecture.build`."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     # Rectified after the pooling, which gives the same: between the two, 8 bits could not begin (see `quantize`).

@@ -25,7 +25,7 @@ BLOCKS = (
 
 
 def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
-    """The network; see `Architecture.build`."""
+    """Return the network; see `Architecture.build`."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255)(inputs)
     for filters, strides, skip_conv in BLOCKS:

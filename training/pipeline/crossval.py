@@ -125,7 +125,7 @@ def run_parts(
 def stored_results(
     parts: Sequence[Part], folder: Path, options: dict[str, Any]
 ) -> Generator[PartResult, None, list[Part]]:
-    """The results that are in the folder already; returns the parts that are left.
+    """Yield the results that are in the folder already, and return the parts that are left.
 
     Raises:
         RunError: a part was done, or begun, with other settings or images.
@@ -177,12 +177,12 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
 
 
 def evaluation_of(results: Sequence[PartResult]) -> Evaluation:
-    """All readings of all parts together."""
+    """Return all readings of all parts together."""
     return Evaluation([line for result in results for line in result.lines], sum(result.seconds for result in results))
 
 
 def default_folder(data: Path, samples: Sequence[Sample], options: dict[str, Any]) -> Path:
-    """Where a cross-validation of these images with these options is kept, so that the same command finds it again."""
+    """Return where a cross-validation of these images with these options is kept: the same command finds it again."""
     given = [f"{key}-{Path(str(value)).name}" for key, value in options.items() if value is not None]
     return runs() / "crossval" / "-".join([data.stem, data_checksum(samples)[:8], *given])
 
@@ -207,7 +207,7 @@ def _readings_file(part: Path) -> Path:
 
 
 def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample], TrainingConfig]:
-    """What a part is trained on, what its training is watched with, and how it is trained."""
+    """Return what a part is trained on, what its training is watched with, and how it is trained."""
     train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
     return train, validation, configure(train, options | {"seed": part.seed})
 

@@ -16,8 +16,8 @@ from training.pipeline.crossval import PartResult, evaluation_of
 
 JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
 ACCEPTED_PRECISIONS = (0.995, 0.999)
-MOST_CONFUSIONS = 20
-MOST_WRONG_IN_VIEWS = 10
+MAX_CONFUSIONS = 20
+MAX_WRONG_IN_VIEWS = 10
 
 
 def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def write_report(results: Sequence[PartResult], folder: Path, command: str) -> d
 
 
 def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
-    """What crossval.json holds; rates are fractions, intervals are Wilson's at 95 %."""
+    """Return what crossval.json holds; rates are fractions, intervals are Wilson's at 95 %."""
     evaluation = evaluation_of(results)
     confidences = [line.confidence for line in evaluation.lines]
     right = [line.right for line in evaluation.lines]
@@ -70,7 +70,7 @@ def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
 
 
 def to_markdown(report: dict[str, Any]) -> str:
-    """The text of crossval.md."""
+    """Return the text of crossval.md."""
     low, high = report["wer_interval"]
     wrong = report["images"] - report["words_right"]
     coverages = "\n".join(
@@ -126,8 +126,8 @@ Made with {", ".join(f"{name} {number}" for name, number in report["versions"].i
 
 
 def _in_views(report: dict[str, Any]) -> str:
-    wrong = ", ".join(code_cell(line["label"]) for line in report["wrong_in_views"][:MOST_WRONG_IN_VIEWS])
-    more = " …" if len(report["wrong_in_views"]) > MOST_WRONG_IN_VIEWS else ""
+    wrong = ", ".join(code_cell(line["label"]) for line in report["wrong_in_views"][:MAX_WRONG_IN_VIEWS])
+    more = " …" if len(report["wrong_in_views"]) > MAX_WRONG_IN_VIEWS else ""
     right = f"{report['words_right_in_views']} of {report['images']}"
     return f"{right}; wrong: {wrong}{more}" if wrong else right
 
@@ -147,13 +147,13 @@ def _wrong(lines: list[dict[str, Any]]) -> str:
 
 
 def _confusions(confusions: list[dict[str, Any]]) -> str:
-    """The table of what was taken for what, cut to the most frequent; nothing if there is none."""
+    """Return the table of what was taken for what, cut to the most frequent; nothing if there is none."""
     if not confusions:
         return ""
     rows = "".join(
         f"| {code_cell(one['label'])} | {code_cell(one['read'])} | {one['count']} |\n"
-        for one in confusions[:MOST_CONFUSIONS]
+        for one in confusions[:MAX_CONFUSIONS]
     )
-    left_out = len(confusions) - MOST_CONFUSIONS
-    more = f"\nThe {MOST_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
+    left_out = len(confusions) - MAX_CONFUSIONS
+    more = f"\nThe {MAX_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
     return f"| label | read | times |\n|---|---|---|\n{rows}{more}"

@@ -18,7 +18,7 @@ from training.data.dataset import LabelledImages, fit_images, read_image
 from training.evaluation.views import read_views
 from training.fitting.callbacks import EVALUATION_BATCH
 
-LEAST_CONFIDENCE = 0.5
+MIN_CONFIDENCE = 0.5
 """The mean probability over all views from which on a text is taken for a label."""
 
 
@@ -59,6 +59,6 @@ def pseudo_label(
     sure = [
         index
         for index, reading in enumerate(readings)
-        if reading.confidence >= LEAST_CONFIDENCE and min(lengths) <= len(reading.text) <= max(lengths)
+        if reading.confidence >= MIN_CONFIDENCE and min(lengths) <= len(reading.text) <= max(lengths)
     ]
     return LabelledImages(unlabelled.images[sure], [readings[index].text for index in sure])

@@ -43,7 +43,7 @@ def run_parts_on_ray(
 
 
 def _run_part(working_folder: Path, part: Part, folder: Path, options: dict[str, Any], threads: int) -> PartResult:
-    """What a machine does with a part, in a process of its own."""
+    """Train and read a part on a machine, in a process of its own."""
     if not (working_folder / folder).is_dir() or not (working_folder / part.known[0].path).exists():
         machine = os.uname().nodename
         raise RunError(f"{machine} does not see {folder} or the images; all machines must, under these paths.")

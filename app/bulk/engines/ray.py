@@ -120,7 +120,7 @@ class PartReader:
 
 
 def _divide(arguments: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
-    """The parts, each a table of one row with its number and its paths, and what tells them from those of others."""
+    """Return the parts, each a table of one row with its number and its paths, and what identifies them."""
     import pyarrow as pa
 
     paths = map(os.fsencode, list_images(arguments))

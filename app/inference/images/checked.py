@@ -32,7 +32,7 @@ class CheckedImage:
 
     @property
     def is_small(self) -> bool:
-        """Whether it is decoded in about a millisecond, and in some 20 ms if it is made to take long."""
+        """Whether the event loop may decode it: that does not take long, whatever its content."""
         return self.is_quick and len(self.data) <= SMALL_BYTES and self.width * self.height <= SMALL_PIXELS
 
     def decode(self) -> Pixels:

@@ -72,7 +72,7 @@ def _middle(grey: NDArray[np.uint8]) -> int:
 
 
 def _is_steady(ink: Mask) -> bool:
-    """Whether the ink that most frames show is the text, and what else there is comes and goes."""
+    """Return whether the ink that most frames show is the text, and what else there is comes and goes."""
     stays = ink.mean(axis=0) > 0.5
     staying = stays.sum()
     if not staying:
@@ -83,7 +83,7 @@ def _is_steady(ink: Mask) -> bool:
 
 
 def _moves(ink: Mask, fullest: int) -> bool:
-    """Whether frames show, where the fullest has ink, other shapes; and not the same shapes, or others elsewhere."""
+    """Return whether other frames have other shapes where the fullest has ink, and not the same shapes elsewhere."""
     cells = _cells(ink)
     others = np.delete(cells, fullest, axis=0)
     inked = others.any(axis=-1)

@@ -17,7 +17,7 @@ be listed."""
 
 
 def image_paths(arguments: Iterable[str]) -> Iterator[str]:
-    """The paths of a command line's images, of which never more than one folder's are in memory.
+    """Yield the paths of a command line's images, of which never more than one folder's are in memory.
 
     A file is taken whatever its name. Of folders, and folders within them, come the files whose names end as
     `SUFFIXES` do, in either case and sorted by name; hidden ones do not, nor what is behind links to folders.
@@ -29,7 +29,7 @@ def image_paths(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def expand(argument: str) -> Iterator[str]:
-    """The paths of the images that one argument stands for; none if it is not there or matches nothing."""
+    """Yield the paths of the images that one argument stands for; none if it is not there or matches nothing."""
     if os.path.lexists(argument):
         yield from walk(argument.rstrip("/") + "/", _names) if Path(argument).is_dir() else (argument,)
     elif MAGIC.search(argument):
@@ -40,12 +40,12 @@ def expand(argument: str) -> Iterator[str]:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's name ends as those of images do."""
+    """Return whether a file's name ends as those of images do."""
     return name.lower().endswith(SUFFIXES)
 
 
 def other_files(folder: str) -> dict[str, int]:
-    """The files in a folder, and folders within it, that no images come from; hidden ones do not count.
+    """Return the files in a folder, and folders within it, that no images come from; hidden ones do not count.
 
     Returns:
         How many there are of each ending, such as ".svg", most frequent first.
@@ -55,7 +55,7 @@ def other_files(folder: str) -> dict[str, int]:
 
 
 def in_words(others: Mapping[str, int]) -> str:
-    """What `other_files` has counted: "120 .svg files and 1 file without an ending"."""
+    """Return what `other_files` has counted: "120 .svg files and 1 file without an ending"."""
     kinds = [
         f"{count:,} {ending or ''}{' ' if ending else ''}file{'' if count == 1 else 's'}"
         f"{'' if ending else ' without an ending'}"
@@ -65,17 +65,17 @@ def in_words(others: Mapping[str, int]) -> str:
 
 
 def fixed_part(glob: str) -> Path:
-    """The folder in which all that a glob matches lies."""
+    """Return the folder in which all that a glob matches lies."""
     return Path(*fixed_parts(Path(glob).parts))
 
 
 def fixed_parts(parts: Iterable[str]) -> list[str]:
-    """Those parts of a glob before the first that stands for several names."""
+    """Return those parts of a glob before the first that stands for several names."""
     return list(takewhile(lambda part: not MAGIC.search(part), parts))
 
 
 def walk(folder: str, list_names: Names, wanted: Callable[[str], bool] = is_image) -> Iterator[str]:
-    """The images in a folder, whose path ends with a slash, or those of its files whose names are wanted."""
+    """Yield the images in a folder, whose path ends with a slash, or those of its files whose names are wanted."""
     names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
@@ -87,7 +87,7 @@ def walk(folder: str, list_names: Names, wanted: Callable[[str], bool] = is_imag
 
 
 def match(folder: str, parts: Sequence[str], list_names: Names) -> Iterator[str]:
-    """The images in a folder that a glob's parts match; the folder's path ends with a slash or is empty."""
+    """Yield the images in a folder that a glob's parts match; the folder's path ends with a slash or is empty."""
     start = _skip_stars(parts, {0})
     yield from (
         walk(folder or "./", list_names) if len(parts) in start else _match_from(folder, parts, start, list_names)
@@ -95,7 +95,7 @@ def match(folder: str, parts: Sequence[str], list_names: Names) -> Iterator[str]
 
 
 def _match_from(folder: str, parts: Sequence[str], places: set[int], list_names: Names) -> Iterator[str]:
-    """The same for a folder that is reached at several places of the glob, so that no image comes twice."""
+    """Yield the same for a folder that is reached at several places of the glob, so that no image comes twice."""
     names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
@@ -112,7 +112,7 @@ def _match_from(folder: str, parts: Sequence[str], places: set[int], list_names:
 
 
 def _skip_stars(parts: Sequence[str], places: set[int]) -> set[int]:
-    """These places of a glob and those behind each `**`, which may stand for no folder at all."""
+    """Return these places of a glob and those behind each `**`, which may stand for no folder at all."""
     reached = set(places)
     for place, part in enumerate(parts):
         if place in reached and part == "**":
@@ -121,7 +121,7 @@ def _skip_stars(parts: Sequence[str], places: set[int]) -> set[int]:
 
 
 def _names(folder: str) -> list[str] | None:
-    """The names in a folder of this machine."""
+    """Return the names in a folder of this machine."""
     try:
         with os.scandir(folder or ".") as entries:
             return sorted(

@@ -8,12 +8,12 @@ from typing import Any
 EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
 """The upper edges of the buckets, which belong to them; one more is above. They are dense where most words are."""
 BUCKETS = len(EDGES) + 1
-FEWEST = 100
+MIN_READINGS = 100
 """Fewer readings say nothing."""
 
 
 def histogram(confidences: Iterable[float]) -> dict[str, Any]:
-    """How many confidences lie in each bucket, as it is kept in metrics.json."""
+    """Return how many confidences lie in each bucket, as it is kept in metrics.json."""
     counts = [0] * BUCKETS
     for confidence in confidences:
         counts[bisect_left(EDGES, confidence)] += 1
@@ -21,7 +21,7 @@ def histogram(confidences: Iterable[float]) -> dict[str, Any]:
 
 
 def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
-    """The counts of the validation words, from the content of metrics.json; None where they are not there."""
+    """Return the counts of the validation words, from the content of metrics.json; None where they are not there."""
     match metrics:
         case {"validation": {"confidence_histogram": {"edges": edges, "counts": [*counts]}}} if (
             edges == list(EDGES)
@@ -34,7 +34,7 @@ def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
 
 
 def population_stability_index(reference: Sequence[float], recent: Sequence[float]) -> float | None:
-    """How far two histograms lie apart: the sum of (q - p) ln(q / p) over the shares p and q of their buckets.
+    """Return how far two histograms lie apart: the sum of (q - p) ln(q / p) over the shares p and q of their buckets.
 
     It is the symmetric Kullback-Leibler divergence. Scorecards are watched with it, and by the rule of thumb of
     Siddiqi, "Credit Risk Scorecards", 2006, less than 0.1 is no change, more than 0.25 a large one. So that empty
@@ -45,7 +45,7 @@ def population_stability_index(reference: Sequence[float], recent: Sequence[floa
         The index; None where there are too few recent readings to tell.
     """
     images, readings = sum(reference), sum(recent)
-    if readings < FEWEST:
+    if readings < MIN_READINGS:
         return None
     laid_on = 0.5 / images
     whole = 1 + laid_on * len(reference)

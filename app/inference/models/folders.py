@@ -9,7 +9,7 @@ VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def model_folders(store: Path) -> list[Path]:
-    """The folders of the models, by name; none where there is no store.
+    """Return the folders of the models, by name; none where there is no store.
 
     Raises:
         OSError: the store cannot be read.
@@ -18,7 +18,7 @@ def model_folders(store: Path) -> list[Path]:
 
 
 def version_folders(model: Path) -> list[Path]:
-    """The folders of a model's versions, newest first.
+    """Return the folders of a model's versions, newest first.
 
     Raises:
         OSError: the model's folder cannot be read.
@@ -27,7 +27,7 @@ def version_folders(model: Path) -> list[Path]:
 
 
 def misnamed_folders(folder: Path) -> list[Path]:
-    """The folders in the store, or in that of a model, that hold a model and cannot be used for their name.
+    """Return the folders in the store, or in that of a model, that hold a model and cannot be used for their name.
 
     Hidden ones are left out: they may be copied just now.
 
@@ -42,12 +42,12 @@ def misnamed_folders(folder: Path) -> list[Path]:
 
 
 def shown(name: str) -> str:
-    """A name as it can be shown and logged: folders may be called by any bytes."""
+    """Return a name as it can be shown and logged: folders may be called by any bytes."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
 
 
 def _has_model(folder: Path) -> bool:
-    """Whether a model stands in a folder, or in one of those in it."""
+    """Return whether a model stands in a folder, or in one of those in it."""
     try:
         return any(next(folder.glob(pattern), None) for pattern in ("*.onnx", "*/*.onnx"))
     except OSError:

@@ -126,11 +126,11 @@ class ModelStore:
         self.models = dict(sorted({**self.models, stored.name: {stored.version: stored}}.items()))
 
     def __iter__(self) -> Iterator[StoredModel]:
-        """All versions of all models."""
+        """Yield all versions of all models."""
         return (stored for versions in self.models.values() for stored in versions.values())
 
     def get(self, name: str | None = None, version: str | None = None) -> StoredModel:
-        """A model by name (the default model) and version (the newest).
+        """Return a model by name (the default model) and version (the newest).
 
         Raises:
             UnknownModelError: it is not loaded.
@@ -147,7 +147,7 @@ class ModelStore:
 
 
 def compare(before: ModelStore | None, after: ModelStore) -> Changes:
-    """What has changed between two loadings of a store; all is new where there was none before."""
+    """Return what has changed between two loadings of a store; all is new where there was none before."""
     known = {(stored.name, stored.version): stored for stored in before or ()}
     there = {(stored.name, stored.version): stored for stored in after}
     failed = {(broken.name, broken.version) for broken in after.broken}

@@ -90,7 +90,7 @@ class _Copy:
                 os._exit(1)
 
     def wait(self) -> int:
-        """Its exit status, negative if a signal ended it."""
+        """Return its exit status, negative if a signal ended it."""
         if self._status is None:
             self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         return self._status
@@ -115,12 +115,12 @@ def _start(to: Connection, folder: Path) -> "_Copy | subprocess.Popen[bytes]":
 
 
 def _is_alone() -> bool:
-    """Whether this process has one thread; on other systems than Linux nobody can tell."""
+    """Return whether this process has one thread; on other systems than Linux nobody can tell."""
     return len(list(Path("/proc/self/task").glob("*"))) == 1
 
 
 def _receive(connection: Connection, is_stopping: Callable[[], bool]) -> dict[str, str] | str:
-    """What the other process sends: the sums of the files, or what is wrong.
+    """Return what the other process sends: the sums of the files, or what is wrong.
 
     Raises:
         EOFError: it ended without a word.

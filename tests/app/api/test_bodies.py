@@ -3,31 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
-from app.serving.application import create_app
 from app.settings import Settings
+from tests.app.api.asgi import serving
 from tests.waiting import GENEROUS_SECONDS
 
 BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
 HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
 END = b"\r\n--x--\r\n"
 SMALL = {"max_upload_bytes": 40_000, "max_batch_bytes": 100_000}
-
-
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Sends requests to the service, whose bodies may take their time."""
-    app = create_app(settings)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
-    ):
-        yield client
 
 
 def test_beyond_four_of_the_largest_requests_are_told_to_come_back(

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.api import predict
 from app.inference.models.drift import histogram
-from app.serving.application import create_app
 from app.settings import Settings
+from tests.app.api.asgi import serving
 from tests.exposed import numbers_of
 from tests.waiting import GENEROUS_SECONDS
 
@@ -127,11 +127,7 @@ class TestImages:
         self, settings: Callable[..., Settings], samples: dict[str, bytes], query: str
     ) -> None:
         async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
-            app = create_app(settings(max_waiting=3, threads=1))
-            async with (
-                app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
-            ):
+            async with serving(settings(max_waiting=3, threads=1)) as client:
                 uploads = [client.post(f"/predict{query}", content=samples["ef2ec"]) for _ in range(20)]
                 *answers, meanwhile = await asyncio.gather(*uploads, client.get("/metrics"))
                 return answers, [meanwhile, await client.get("/metrics")]

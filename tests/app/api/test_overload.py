@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.serving.application import create_app
 from app.settings import Settings
+from tests.app.api.asgi import serving
 
 
 @pytest.mark.parametrize("query", ["", "?alternatives=2"], ids=["in the event loop", "in threads"])
@@ -19,11 +19,7 @@ def test_beyond_the_queue_uploads_are_refused_while_probes_are_answered(
     query: str,
 ) -> None:
     async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
-        app = create_app(settings(max_waiting=3, threads=1))
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
-        ):
+        async with serving(settings(max_waiting=3, threads=1)) as client:
             uploads = [client.post(f"/predict{query}", content=samples["ef2ec"]) for _ in range(20)]
             probes = [client.get("/livez") for _ in range(5)]
             answers = await asyncio.gather(*uploads, *probes)

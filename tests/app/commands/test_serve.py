@@ -1,6 +1,5 @@
 """`python -m app serve`: starts as the settings say, or stops with a line that says what is wrong."""
 
-import os
 import signal
 import socket
 import sys
@@ -14,18 +13,14 @@ import uvicorn
 
 from app import __version__
 from app.__main__ import main
-from app.settings import PREFIX, Settings
+from app.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory that holds an empty model store, and an environment that says nothing."""
-    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    (tmp_path / "model_store").mkdir()
-    monkeypatch.chdir(tmp_path)
+def folder(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, where the service is started."""
     monkeypatch.setattr(sys, "argv", ["python -m app", "serve"])
-    return tmp_path
+    return empty_environment
 
 
 @pytest.fixture

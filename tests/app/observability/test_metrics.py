@@ -84,9 +84,9 @@ def test_all_are_ready_only_if_each_is(folder: Path, store: ModelStore) -> None:
 
 def test_drift_is_that_of_what_all_have_read(folder: Path, store: ModelStore) -> None:
     first, second = Metrics(folder), Metrics(folder)
-    read(first, SURE, times=drift.FEWEST // 2)
+    read(first, SURE, times=drift.MIN_READINGS // 2)
     assert DRIFT not in shown(first, store)
-    read(second, SURE, times=drift.FEWEST // 2)
+    read(second, SURE, times=drift.MIN_READINGS // 2)
     assert shown(first, store)[DRIFT] == pytest.approx(0, abs=1e-9)
-    read(second, 0.2, times=drift.FEWEST)
+    read(second, 0.2, times=drift.MIN_READINGS)
     assert shown(first, store)[DRIFT] > 0.25

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.shared.suggestions import MOST_NEIGHBOURS, did_you_mean
+from app.shared.suggestions import MAX_NEIGHBOURS, did_you_mean
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,6 @@ def test_names_that_cannot_be_printed_are_not_suggested(tree: Path) -> None:
 
 
 def test_a_folder_of_very_many_files_is_not_looked_through(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.shared.suggestions.MOST_NEIGHBOURS", 0)
+    monkeypatch.setattr("app.shared.suggestions.MAX_NEIGHBOURS", 0)
     assert did_you_mean("label.csv") == ""
-    assert MOST_NEIGHBOURS > 0
+    assert MAX_NEIGHBOURS > 0

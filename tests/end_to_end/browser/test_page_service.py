@@ -4,9 +4,8 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from playwright.sync_api import Page, Route, expect
 
 from app.inference.images import ACCEPTED
 from tests.end_to_end.browser.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+from tests.web_server import serving
 
 OpenPage = Callable[..., Page]
 RunServer = Callable[..., Any]
@@ -280,13 +280,8 @@ class TestPrefix:
 
             do_POST = do_GET  # noqa: N815
 
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
-            threading.Thread(target=proxy.serve_forever, daemon=True).start()
-            yield f"http://127.0.0.1:{proxy.server_port}{PREFIX}/"
-            proxy.shutdown()
+        with serving(Handler) as address:
+            yield f"{address}{PREFIX}/"
 
     def test_the_page_works_behind_a_proxy_that_adds_one(self, open_page: OpenPage, proxy: str) -> None:
         page = open_page(proxy)

@@ -4,7 +4,7 @@ import io
 import threading
 import zipfile
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -41,8 +41,8 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 class Site:
     """A server of one file; `answers` are given first, one a request."""
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
-        self.url = f"http://127.0.0.1:{server.server_port}/data.zip"
+    def __init__(self, address: str) -> None:
+        self.url = f"{address}/data.zip"
         self.body = GOOD
         self.answers: list[Answer] = []
         self.asked: list[str] = []  # the path of every request

@@ -44,6 +44,6 @@ def test_a_model_that_is_sure_of_nothing_gets_no_image(
 ) -> None:
     for name in ("model.onnx", "configs.yaml"):
         (tmp_path / name).write_bytes((model_folder / name).read_bytes())
-    monkeypatch.setattr("training.exporting.golden.LEAST_CONFIDENCE", 1.1)
+    monkeypatch.setattr("training.exporting.golden.MIN_CONFIDENCE", 1.1)
     write_golden(tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"model.onnx", "configs.yaml"}

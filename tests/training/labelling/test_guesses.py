@@ -44,8 +44,8 @@ def test_a_model_reads_what_waits(guesses: Guesses, shipped_model: Path, samples
     expected = {number: label for number, label in enumerate(samples) if number != 1}
     assert {number: guess.text for number, guess in guesses.all.items()} == expected
     for guess in guesses.all.values():
-        assert "".join(character for character, _ in guess.characters) == guess.text
-        assert all(0 <= confidence <= 1 for _, confidence in guess.characters)
+        assert "".join(one.character for one in guess.characters) == guess.text
+        assert all(0 <= one.confidence <= 1 for one in guess.characters)
         assert guess.confidence > 0.9
 
 

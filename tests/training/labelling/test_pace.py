@@ -3,7 +3,7 @@
 import pytest
 
 from training.labelling.decisions import Decision, Kind
-from training.labelling.pace import Pace, agreement
+from training.labelling.pace import Agreement, Pace, agreement
 
 
 def pace_after(times: list[float], monkeypatch: pytest.MonkeyPatch) -> float | None:
@@ -37,5 +37,5 @@ def test_the_agreement_is_of_labels_that_were_made_from_a_guess() -> None:
     right = Decision(Kind.LABEL, "x", "x", "captcha/1")
     without_guess = Decision(Kind.LABEL, "x")
     decisions = [wrong] * 20 + [without_guess, Decision(Kind.UNREADABLE)] + [right] * 40
-    assert agreement(decisions) == ((40, 60), (40, 50))
-    assert agreement([without_guess]) == ((0, 0), (0, 0))
+    assert agreement(decisions) == (Agreement(40, 60), Agreement(40, 50))
+    assert agreement([without_guess]) == (Agreement(0, 0), Agreement(0, 0))

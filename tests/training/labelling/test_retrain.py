@@ -10,10 +10,10 @@ from tests.waiting import GENEROUS_SECONDS, wait_until
 from training.drawing.draw import draw_folder, draw_plain
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import find_images
-from training.labelling.retrain import FEWEST_LABELS, Retraining, State, model_name
+from training.labelling.retrain import MIN_LABELS, Retraining, State, model_name
 from training.labelling.session import Session
 
-IMAGES = FEWEST_LABELS + 4
+IMAGES = MIN_LABELS + 4
 EVERY = 10
 
 
@@ -30,7 +30,7 @@ def session(texts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("training.labelling.retrain.NICENESS", 0)  # other tests would go first
     images = find_images(texts[0].parent)
     session = Session(images, Decisions(tmp_path / "labels.csv", images))
-    for number in range(FEWEST_LABELS - 1):
+    for number in range(MIN_LABELS - 1):
         label(session, number, texts[number].stem)
     session.retraining = Retraining(tmp_path / "runs", EVERY, session.samples, session.guesses.read_with, epochs=2)
     yield session
@@ -49,26 +49,26 @@ def training_of(session: Session) -> Retraining:
 def test_enough_labels_start_a_training_whose_model_then_guesses(
     session: Session, texts: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    retraining, last = training_of(session), FEWEST_LABELS - 1
+    retraining, last = training_of(session), MIN_LABELS - 1
     said: list[tuple[str, float]] = []
-    tell = retraining._tell
+    tell = retraining._report
 
     def tell_and_note(state: State, message: str, progress: float = 0.0) -> None:
         tell(state, message, progress)
         said.append((retraining.message, retraining.progress))
 
-    monkeypatch.setattr(retraining, "_tell", tell_and_note)
+    monkeypatch.setattr(retraining, "_report", tell_and_note)
     assert retraining.labels_needed(last) == 1
     label(session, last, texts[last].stem)
     wait_until(lambda: retraining.state != "training")
     assert retraining.state == "finished", retraining.message
-    assert said[0] == (f"Training on {FEWEST_LABELS} labels: loading …", 0.0)
-    assert (f"Training on {FEWEST_LABELS} labels: epoch 1 of 2", 0.5) in said
-    assert retraining.message.startswith(f"Trained on {FEWEST_LABELS} labels: ")
+    assert said[0] == (f"Training on {MIN_LABELS} labels: loading …", 0.0)
+    assert (f"Training on {MIN_LABELS} labels: epoch 1 of 2", 0.5) in said
+    assert retraining.message.startswith(f"Trained on {MIN_LABELS} labels: ")
     session.guesses.wait(GENEROUS_SECONDS)
-    assert session.guesses.model == f"model of {FEWEST_LABELS} labels"
-    assert set(session.guesses.all) == set(range(FEWEST_LABELS, IMAGES))
-    assert retraining.labels_needed(FEWEST_LABELS) == EVERY
+    assert session.guesses.model == f"model of {MIN_LABELS} labels"
+    assert set(session.guesses.all) == set(range(MIN_LABELS, IMAGES))
+    assert retraining.labels_needed(MIN_LABELS) == EVERY
 
     folder = retraining.newest()
     assert folder is not None
@@ -76,12 +76,12 @@ def test_enough_labels_start_a_training_whose_model_then_guesses(
     assert set(ImageToTextModel(folder).configs.vocab) <= set("0123456789")
     opened_again = Retraining(folder.parent, EVERY, session.samples, session.guesses.read_with)
     assert opened_again.newest() == folder
-    assert opened_again.labels_needed(FEWEST_LABELS) == EVERY
+    assert opened_again.labels_needed(MIN_LABELS) == EVERY
 
 
 def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: Session) -> None:
     session.images.path(1).write_bytes(session.images.path(0).read_bytes())
-    label(session, FEWEST_LABELS, "0000")
+    label(session, MIN_LABELS, "0000")
     retraining = training_of(session)
     wait_until(lambda: retraining.state != "training")
     assert retraining.state == "failed"
@@ -90,11 +90,11 @@ def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: 
     log = Path(retraining.message.removesuffix(".").rpartition(" ")[2])
     assert "errors in the data: 1" in log.read_text()
     assert session.guesses.model is None
-    assert retraining.labels_needed(FEWEST_LABELS) == EVERY
+    assert retraining.labels_needed(MIN_LABELS) == EVERY
 
 
 def test_ended_in_the_middle_it_leaves_nothing(session: Session, tmp_path: Path) -> None:
-    label(session, FEWEST_LABELS, "0000")
+    label(session, MIN_LABELS, "0000")
     wait_until(lambda: list(tmp_path.glob("runs/checkpoints/*/log.txt")))
     session.close()
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("runs/**/*")] == ["runs/checkpoints"]

@@ -4,23 +4,15 @@ import json
 from pathlib import Path
 
 from training.data.dataset import DataError
-from training.data.layouts.listing import Listing, Row, read_text
+from training.data.layouts.listing import Listing, Row
 from training.data.layouts.tables import LABEL_COLUMNS, read_table
 
 NAMES = ("metadata.csv", "metadata.jsonl")
 FILE_NAME = "file_name"
 
 
-def read(file: Path) -> Listing | None:
-    """Read the metadata of an image folder; None if the file is something else.
-
-    Raises:
-        DataError: a line is wrong.
-        OSError: the file cannot be read.
-    """
-    text = read_text(file)
-    if text is None:
-        return None
+def read(text: str, file: Path) -> Listing | None:
+    """Read the metadata of an image folder; see `Layout`."""
     if file.suffix.lower() == ".csv":
         return read_table(text, file, (FILE_NAME,), LABEL_COLUMNS)
     return _read_lines(text, file) if file.suffix.lower() == ".jsonl" else None

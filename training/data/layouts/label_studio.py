@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.data.layouts.listing import Listing, Row, names_image, read_text
+from training.data.layouts.listing import Listing, Row, names_image
 from training.data.layouts.tables import read_table
 
 CSV_MARKS = ("annotation_id", "lead_time")
@@ -14,16 +14,8 @@ CSV_PATHS, CSV_LABELS = ("image", "ocr", "captioning"), ("text", "transcription"
 NOT_TEXT = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "project"}
 
 
-def read(file: Path) -> Listing | None:
-    """Read an export; None if the file is something else.
-
-    Raises:
-        DataError: a row is wrong.
-        OSError: the file cannot be read.
-    """
-    text = read_text(file)
-    if text is None:
-        return None
+def read(text: str, file: Path) -> Listing | None:
+    """Read an export; see `Layout`."""
     if file.suffix.lower() == ".csv":
         header = text.partition("\n")[0]
         return read_table(text, file, CSV_PATHS, CSV_LABELS) if all(mark in header for mark in CSV_MARKS) else None
@@ -62,7 +54,7 @@ def _names_image(value: str) -> bool:
 
 
 def _texts_of_annotations(task: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of the last annotation that was not cancelled."""
+    """Yield the texts of the last annotation that was not cancelled."""
     annotations = [one for one in task["annotations"] if isinstance(one, dict) and not one.get("was_cancelled")]
     for result in annotations[-1].get("result", []) if annotations else []:
         value = result.get("value") if isinstance(result, dict) else None
@@ -71,7 +63,7 @@ def _texts_of_annotations(task: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _texts_of_keys(task: Mapping[str, Any], image: str) -> Iterator[str]:
-    """The texts of JSON-MIN, where each field of the labelling page is a key."""
+    """Yield the texts of JSON-MIN, where each field of the labelling page is a key."""
     for key, value in task.items():
         if key not in NOT_TEXT and isinstance(value, str) and value != image:
             yield value

@@ -45,7 +45,7 @@ class Listing(NamedTuple):
 
 
 def read_text(file: Path) -> str | None:
-    """A file's text in UTF-8, or UTF-16 with its mark; None if it is something else.
+    """Return a file's text in UTF-8, or UTF-16 with its mark; None if it is something else.
 
     Raises:
         OSError: it cannot be read.
@@ -60,16 +60,16 @@ def read_text(file: Path) -> str | None:
 
 
 def names_image(text: str) -> bool:
-    """Whether a text is the path of an image, by its ending."""
+    """Return whether a text is the path of an image, by its ending."""
     return is_image(text.strip())
 
 
 def split_of(name: str) -> str:
-    """The part of the data that a folder or a list stands for by its name (`rec_gt_train.txt`); "" if for none."""
+    """Return the part of the data that the name of a folder or a list (`rec_gt_train.txt`) stands for; "" if none."""
     found = {SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_NAMES}
     return found.pop() if len(found) == 1 else ""
 
 
 def as_split(value: str) -> str:
-    """The part of the data that a cell names; "" if none."""
+    """Return the part of the data that a cell names; "" if none."""
     return SPLIT_NAMES.get(value.strip().lower(), "") if value.strip() not in SPLITS else value.strip()

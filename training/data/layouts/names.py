@@ -9,9 +9,9 @@ COPY = re.compile(r"(?P<label>.+?) (?:\(\d+\)|- Copy(?: \(\d+\))?)")
 """How systems and browsers name a second file of the same name."""
 STARTS = re.compile(r"(?P<label>[^_]+)_.+")
 ENDS = re.compile(r".+_(?P<label>[^_]+)")
-MOST = 0.9
+MIN_FRACTION = 0.9
 """The part of the names that must be alike for a rule to hold of all."""
-FEWEST_COUNTED = 3
+MIN_COUNTED = 3
 DENSE = 0.8
 """The part of the numbers between the least and the greatest that are there where they only count."""
 DEVICES = re.compile(
@@ -26,25 +26,25 @@ TIME = re.compile(r".*(?<!\d)\d{4}-?[01]\d-?[0-3]\d[ T_-]?(at )?\d{2}.?\d{2}.*")
 
 
 def whole(stem: str) -> str:
-    """The whole name, composed, but for what only tells it from that of another file: ` (2)`."""
+    """Return the whole name, composed, but for what only tells it from that of another file: ` (2)`."""
     return _cut(COPY, unicodedata.normalize("NFC", stem))
 
 
 def start(stem: str) -> str:
-    """What stands before the first `_`."""
+    """Return what stands before the first `_`."""
     return _cut(STARTS, whole(stem))
 
 
 def end(stem: str) -> str:
-    """What stands behind the last `_`."""
+    """Return what stands behind the last `_`."""
     return _cut(ENDS, whole(stem))
 
 
 def look_like_file_names(stems: Sequence[str]) -> str | None:
-    """Why names are none that people give images for their texts, in words; None if they may be labels."""
+    """Return why names are none that people give images for their texts, in words; None if they may be labels."""
     names = [whole(stem) for stem in stems]
     for pattern, what in ((CHECKSUM, "checksums"), (TIME, "dates and times")):
-        if _share(pattern, names) >= MOST:
+        if _share(pattern, names) >= MIN_FRACTION:
             return what
     prefix = _counted_prefix(stems)
     if prefix is None:
@@ -53,9 +53,9 @@ def look_like_file_names(stems: Sequence[str]) -> str | None:
 
 
 def best_rule(stems: Sequence[str]) -> str:
-    """Which part of the names is the label: "names", "name-starts" or "name-ends"."""
+    """Return which part of the names is the label: "names", "name-starts" or "name-ends"."""
     names = [whole(stem) for stem in stems]
-    if _share(STARTS, names) < MOST:
+    if _share(STARTS, names) < MIN_FRACTION:
         return "names"
     starts = [start(stem) for stem in stems]
     are_labels = len(starts) == 1 or (len(set(starts)) > 1 and _counted_prefix(starts) is None)
@@ -72,13 +72,13 @@ def _share(pattern: re.Pattern[str], names: Sequence[str]) -> float:
 
 
 def _counted_prefix(names: Sequence[str]) -> str | None:
-    """What stands before the number in names that only count; None if they do not."""
+    """Return what stands before the number in names that only count; None if they do not."""
     found = [match for match in map(COUNTED.fullmatch, names) if match]
-    if len(found) < max(FEWEST_COUNTED, MOST * len(names)):
+    if len(found) < max(MIN_COUNTED, MIN_FRACTION * len(names)):
         return None
     prefix, count = Counter(match["prefix"] for match in found).most_common(1)[0]
     numbers = {int(match["number"]) for match in found if match["prefix"] == prefix}
-    if count < MOST * len(names) or len(numbers) < count:
+    if count < MIN_FRACTION * len(names) or len(numbers) < count:
         return None
     by_device = DEVICES.fullmatch(prefix) is not None
     counts = len(numbers) / (max(numbers) - min(numbers) + 1) >= DENSE

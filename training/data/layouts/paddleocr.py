@@ -3,21 +3,15 @@
 from pathlib import Path
 
 from training.data.dataset import DataError
-from training.data.layouts.listing import Listing, Row, names_image, read_text
+from training.data.layouts.listing import Listing, Row, names_image
 
 REGIONS = '[{"transcription"'
 """How a line's text begins where it lists the regions of a whole page: what PaddleOCR's detection learns from."""
 
 
-def read(file: Path) -> Listing | None:
-    """Read a list of PaddleOCR; None if the file is something else.
-
-    Raises:
-        DataError: it is a list for detection.
-        OSError: the file cannot be read.
-    """
-    text = read_text(file)
-    lines = [line.split("\t") for line in (text or "").split("\n") if line.strip()]
+def read(text: str, file: Path) -> Listing | None:
+    """Read a list of PaddleOCR; see `Layout`."""
+    lines = [line.split("\t") for line in text.split("\n") if line.strip()]
     if not lines or any(len(fields) != 2 or not names_image(fields[0]) for fields in lines):
         return None
     if lines[0][1].startswith(REGIONS):

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError
 
-MOST_SHOWN = 3
+MAX_SHOWN = 3
 
 
 def find_images(written: Sequence[str], file: Path, images: Path | None) -> list[Path]:
@@ -38,7 +38,7 @@ def find_images(written: Sequence[str], file: Path, images: Path | None) -> list
             raise DataError(f"{file}: {names[path]} and {name} both lead to {path}, of which only one can be meant.")
         found.append(path)
     if missing:
-        shown = ", ".join(missing[:MOST_SHOWN]) + (" …" if len(missing) > MOST_SHOWN else "")
+        shown = ", ".join(missing[:MAX_SHOWN]) + (" …" if len(missing) > MAX_SHOWN else "")
         where = f"in {images}" if images else "where it says"
         raise DataError(
             f"{file}: {len(missing):,} of {len(written):,} images are not {where} ({shown}). "
@@ -48,7 +48,7 @@ def find_images(written: Sequence[str], file: Path, images: Path | None) -> list
 
 
 def _places(name: str, beside: Path, images: Path | None) -> Iterator[Path]:
-    """Where an image may lie, the likeliest place first."""
+    """Yield where an image may lie, the likeliest place first."""
     if images is None:
         yield beside / name  # which is the path itself if it is absolute
         yield Path(name)
@@ -59,7 +59,7 @@ def _places(name: str, beside: Path, images: Path | None) -> Iterator[Path]:
 
 
 def _as_path(name: str) -> str:
-    r"""What a URL or a path of Windows names, as a relative path with slashes.
+    r"""Return what a URL or a path of Windows names, as a relative path with slashes.
 
     Label Studio writes `/data/local-files/?d=images/0.png`, `s3://bucket/0.png` and `http://host/0.png`.
     """

@@ -13,13 +13,13 @@ from app.shared.csv_files import with_formula
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import SPLITS, TRAIN, DataError, Sample
 from training.data.labels import clean
-from training.data.layouts.listing import Listing, split_of
+from training.data.layouts.listing import Listing, read_text, split_of
 from training.data.layouts.names import best_rule, look_like_file_names, whole
 from training.data.layouts.places import find_images
 from training.data.layouts.table import LAYOUTS, LayoutName
 
 LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl"}
-MOST_SHOWN = 3
+MAX_SHOWN = 3
 
 
 class Dataset(NamedTuple):
@@ -72,7 +72,7 @@ def read_dataset(source: Path, images: Path | None = None, labels_from: LayoutNa
 
 
 def read_samples(source: Path, images: Path | None = None) -> list[Sample]:
-    """The same without a word of how they were found."""
+    """Return the same without a word of how they were found."""
     return read_dataset(source, images).samples
 
 
@@ -81,9 +81,10 @@ def _is_of_names(layout: LayoutName | None) -> bool:
 
 
 def _recognise(file: Path, layout: LayoutName | None) -> _List | None:
+    text = read_text(file)
     for name in LAYOUTS if layout is None else [layout]:
         read = LAYOUTS[name].read
-        listing = read(file) if read is not None else None
+        listing = None if read is None or text is None else read(text, file)
         if listing is not None:
             return _List(file, name, listing)
     return None
@@ -102,7 +103,7 @@ def _read_list(file: Path, layout: LayoutName | None) -> _List:
 
 
 def _lists_in(folder: Path, layout: LayoutName | None) -> list[_List]:
-    """The lists at a folder's top; if there are none, those in its folders train, val and test."""
+    """Return the lists at a folder's top; if there are none, those in its folders train, val and test."""
     below = sorted(path for path in folder.iterdir() if path.is_dir() and split_of(path.name))
     for places in ([folder], below):
         files = sorted(path for place in places for path in place.iterdir() if path.suffix.lower() in LIST_ENDINGS)
@@ -115,7 +116,7 @@ def _lists_in(folder: Path, layout: LayoutName | None) -> list[_List]:
 
 
 def _from_lists(lists: Sequence[_List], source: Path, images: Path | None) -> Dataset:
-    """The images of a list, or of several that are the parts of one data set."""
+    """Return the images of a list, or of several that are the parts of one data set."""
     splits = [split_of(one.file.stem) or split_of(one.file.parent.name) for one in lists]
     if len(lists) > 1 and (len(set(splits)) < len(lists) or "" in splits):
         names = ", ".join(one.file.name for one in lists)
@@ -187,7 +188,7 @@ def _found_in_names(samples: Sequence[Sample], layout: LayoutName) -> str:
 
 
 def _not_listed(folder: Path, samples: Sequence[Sample], lists: Sequence[Path]) -> list[str]:
-    """Which files of a folder its lists do not name."""
+    """Return which files of a folder its lists do not name."""
     listed = {sample.path.resolve() for sample in samples}
     rest = [path.name for path in map(Path, image_paths([str(folder)])) if path.resolve() not in listed]
     others = Counter(other_files(str(folder)))
@@ -201,7 +202,7 @@ def _skipped(others: Mapping[str, int]) -> list[str]:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
+    return ", ".join(names[:MAX_SHOWN]) + (" …" if len(names) > MAX_SHOWN else "")
 
 
 def _count(number: int, what: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from training.data.layouts import (
-    fast_plate_ocr,
     hugging_face,
     label_studio,
     labels_txt,
@@ -36,12 +36,13 @@ class Layout(NamedTuple):
 
     Attributes:
         description: for the documentation, in Markdown.
-        read: reads a list of labels; None where the file is something else.
+        read: reads a list of labels, given its text and where it is; returns None if that is something else, and
+            raises `DataError` where something is wrong with it.
         label_of: the label in the name of an image, without its ending, where there is no list.
     """
 
     description: str
-    read: Callable[[Path], Listing | None] | None = None
+    read: Callable[[str, Path], Listing | None] | None = None
     label_of: Callable[[str], str] | None = None
 
 
@@ -54,7 +55,10 @@ LAYOUTS = {
         "Hugging Face's image folder: `metadata.csv` or `metadata.jsonl` with `file_name` and `text`",
         hugging_face.read,
     ),
-    LayoutName.FAST_PLATE_OCR: Layout("a CSV file with the columns `image_path,plate_text`", fast_plate_ocr.read),
+    LayoutName.FAST_PLATE_OCR: Layout(
+        "a CSV file with the columns `image_path,plate_text`",
+        partial(tables.read_table, paths=("image_path",), labels=("plate_text",)),
+    ),
     LayoutName.PADDLEOCR: Layout(
         "PaddleOCR's list for recognition: a path, a tab and the text in each line", paddleocr.read
     ),

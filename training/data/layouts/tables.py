@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.data.dataset import DataError
-from training.data.layouts.listing import Listing, Row, as_split, names_image, read_text
+from training.data.layouts.listing import Listing, Row, as_split, names_image
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 PATH_COLUMNS = (
@@ -20,7 +20,7 @@ LABEL_COLUMNS = (
 )
 """What people call the two columns; of several that are there, the first here is taken."""
 LOOKED_AT = 100
-MOST_COLUMNS_SHOWN = 10
+MAX_COLUMNS_SHOWN = 10
 
 
 class Columns(NamedTuple):
@@ -33,21 +33,15 @@ class Columns(NamedTuple):
     """Whether the first row names the columns."""
 
 
-def read(file: Path) -> Listing | None:
-    """Read a table of any delimiter and header; None if the file is something else.
-
-    Raises:
-        DataError: a row has no path or no label, or it is not clear which column holds the labels.
-        OSError: the file cannot be read.
-    """
-    text = read_text(file)
-    return None if text is None else read_table(text, file, PATH_COLUMNS, LABEL_COLUMNS, by_content=True)
+def read(text: str, file: Path) -> Listing | None:
+    """Read a table of any delimiter and header; see `Layout`."""
+    return read_table(text, file, PATH_COLUMNS, LABEL_COLUMNS, by_content=True)
 
 
 def read_table(
     text: str, file: Path, paths: Sequence[str], labels: Sequence[str], *, by_content: bool = False
 ) -> Listing | None:
-    """Read a table whose columns have these names.
+    """Return the rows of a table whose columns have these names; None if the text is something else.
 
     Args:
         text: of the file.
@@ -57,7 +51,7 @@ def read_table(
         by_content: find columns of other names, or of none, by what they hold.
 
     Raises:
-        DataError: as above.
+        DataError: a row has no path or no label, or it is not clear which column holds the labels.
     """
     tables = {delimiter: rows for delimiter in DELIMITERS if (rows := _parse(text, delimiter))}
     for delimiter, rows in tables.items():
@@ -72,7 +66,7 @@ def read_table(
 
 
 def _parse(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of its last line; none if the text is no such table."""
+    """Return the rows that are not blank, each with the number of its last line; none if the text is no such table."""
     quotes_after_space = f'{delimiter} "' in text
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=quotes_after_space)
     try:
@@ -97,7 +91,7 @@ def _by_content(rows: Sequence[Sequence[str]], file: Path) -> Columns | None:
         return None
     path = of_paths[0]
     if width > 2:
-        names = ", ".join(rows[0][:MOST_COLUMNS_SHOWN])
+        names = ", ".join(rows[0][:MAX_COLUMNS_SHOWN])
         raise DataError(
             f"{file}: found images in column {path + 1}, but not which of the other columns ({names}) holds the text. "
             "Name the two columns path and label in the first line."

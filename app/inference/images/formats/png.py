@@ -26,7 +26,7 @@ MAX_CHUNKS = 10_000
 MAX_INFLATION = 1032
 """How many times their length compressed data inflate to at most (zlib)."""
 SPARE_INFLATION = 10_000_000
-"""How many bytes too many a PNG may inflate to unnoticed: they cost 20 ms at most, and to look for them costs all."""
+"""How many bytes too many a PNG may inflate to unnoticed: they cost little, and to look for them costs all."""
 GREY = 0
 DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """The bits a channel that there are for each kind of colours."""
@@ -125,7 +125,7 @@ def _read_header(chunks: _Chunks) -> tuple[int, int, int | None]:
 
 
 def _inflates_beyond(png: bytes, max_bytes: int) -> bool:
-    """Whether the pixel data inflate to more than so many bytes; not much more than them is inflated."""
+    """Return whether the pixel data inflate to more than so many bytes; not much more than them is inflated."""
     inflater, inflated = zlib.decompressobj(), 0
     for kind, start, end in _chunks(png):
         rest = png[start + 8 : end - 4] if kind == b"IDAT" else b""

@@ -4,17 +4,13 @@ import hashlib
 import io
 import shutil
 import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from app.inference.models import fetch
 from app.inference.models.fetch import FetchError, fetch_models
+from tests.web_server import serving_files
 
 
 @pytest.fixture
@@ -43,29 +39,13 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@contextmanager
-def published(folder: Path) -> Iterator[str]:
-    """A web server's address of a folder."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 def test_a_folder_is_fetched_over_http(version: Path, store: Path) -> None:
-    with published(version.parents[1]) as site:
+    with serving_files(version.parents[1]) as site:
         (folder,) = fetch_models(f"{site}/meters/3/", sha256(version / "SHA256SUMS"), store)
     assert folder == store / "meters" / "3"
     names = {line.split()[1] for line in (version / "SHA256SUMS").read_text().splitlines()}
@@ -73,7 +53,7 @@ def test_a_folder_is_fetched_over_http(version: Path, store: Path) -> None:
 
 
 def test_an_archive_is_fetched_over_http(archive: Path, store: Path) -> None:
-    with published(archive.parent) as site:
+    with serving_files(archive.parent) as site:
         assert fetch_models(f"{site}/models.tar.gz", sha256(archive), store) == [store / "meters" / "3"]
     assert sorted(path.name for path in store.iterdir()) == ["meters"]
 
@@ -147,7 +127,7 @@ class TestRefused:
         self.refused("https://example.com/", "0" * 64, store, "should end in <model>/<version>")
 
     def test_what_is_not_there(self, tmp_path: Path, store: Path) -> None:
-        with published(tmp_path) as site:
+        with serving_files(tmp_path) as site:
             self.refused(f"{site}/meters/3", "0" * 64, store, "404")
         self.refused(tmp_path / "nowhere.tar.gz", "0" * 64, store, "cannot be fetched")
 

@@ -22,7 +22,7 @@ from tests.end_to_end.browser.labelling.conftest import (
 from tests.waiting import wait_until
 from training.data.dataset import Sample, read_image, write_csv
 from training.drawing.draw import draw_captcha, draw_folder
-from training.labelling.retrain import FEWEST_LABELS, models_folder
+from training.labelling.retrain import MIN_LABELS, models_folder
 
 GUESSABLE = {"0.png": ("b5wn6", 41), "1.png": ("g4mmw", 40), "2.png": ("7ydp3", 41), "3.png": ("mnwmn", 41)}
 """Texts and seeds of images that the shipped model is more or less sure of."""
@@ -66,8 +66,8 @@ def test_trainings_go_on_beside_the_labelling_and_end_with_it(
     label: Callable[..., Command], open_page: Callable[..., Page], tmp_path: Path, shipped_model: Path
 ) -> None:
     folder = tmp_path / "images"
-    drawn = draw_folder(folder, FEWEST_LABELS + 3, seed=6)
-    write_csv([Sample(path, path.stem) for path in drawn[:FEWEST_LABELS]], folder / "labels.csv")
+    drawn = draw_folder(folder, MIN_LABELS + 3, seed=6)
+    write_csv([Sample(path, path.stem) for path in drawn[:MIN_LABELS]], folder / "labels.csv")
     models = tmp_path / models_folder(folder)
     shutil.copytree(shipped_model, models / "1")  # what an earlier training has made
 
@@ -76,7 +76,7 @@ def test_trainings_go_on_beside_the_labelling_and_end_with_it(
     expect(page.locator("#model")).to_contain_text("model of 936 labels")
     expect(page.locator("#training-message")).to_have_text(re.compile("waits for 5 more labels"))
     page.get_by_role("button", name="Train now").click()
-    expect(page.locator("#training-message")).to_contain_text(f"Training on {FEWEST_LABELS} labels")
+    expect(page.locator("#training-message")).to_contain_text(f"Training on {MIN_LABELS} labels")
     expect(page.locator("#training-message")).to_contain_text("epoch")
     type_label(page, "meanwhile")
     page.close()
