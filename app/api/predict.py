@@ -67,6 +67,9 @@ async def predict(request: Request) -> Response:
 
     With `length`, `charset` or `pattern` the answer is the most probable text that satisfies all of them,
     and its confidence is what the network gives it among all texts.
+
+    With `evaluate=sum` the answer also has the value of the sum that the image shows: that to which the most
+    probable texts give the most probability together, which need not be the value of the first of them.
     """
     service = service_of(request)
     await check_api_key(request)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from app.inference.batcher import Batcher
 from app.inference.decoding.beam import Search
 from app.inference.decoding.patterns import MAX_LENGTH
+from app.inference.decoding.sums import Evaluation
 from app.inference.models.model import ImageToTextModel
 from app.inference.reader import make_search
 from app.shared.stopwatch import Stopwatch
@@ -46,9 +47,18 @@ class ReadQuery(BaseModel):
             examples=[r"[a-z]{2}\d[a-z]{2}"],
         ),
     ] = None
+    evaluate: Annotated[
+        Evaluation | None,
+        Field(description="What to work out: the value of the `sum` that the image shows, such as `10-2=`."),
+    ] = None
     min_confidence: Annotated[
         float | None,
-        Field(ge=0, le=1, description="The least confidence of a text that is `accepted`.", examples=[0.9]),
+        Field(
+            ge=0,
+            le=1,
+            description="The least confidence of a text, or of the value of a sum, that is `accepted`.",
+            examples=[0.9],
+        ),
     ] = None
 
 
@@ -89,7 +99,9 @@ async def find_search(batcher: Batcher, model: ImageToTextModel, query: ReadQuer
         ConstraintError: no text satisfies the query, or its pattern is not valid.
         QueueFullError, WaitedTooLongError: see `Batcher.run`.
     """
-    wanted = query.model_dump(include={"length", "charset", "pattern", "alternatives"}, exclude_defaults=True)
+    wanted = query.model_dump(
+        include={"length", "charset", "pattern", "alternatives", "evaluate"}, exclude_defaults=True
+    )
     if not wanted:
         return None
     search = await batcher.run(partial(make_search, model, **wanted), watch)  # a pattern may take a while

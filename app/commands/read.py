@@ -17,6 +17,7 @@ from app.bulk.engines import Counts, Engine
 from app.bulk.engines.processes import ProcessEngine
 from app.bulk.job import BulkError, Job, find_model
 from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
+from app.inference.decoding.sums import Evaluation
 from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import ClusterError, EngineName
 from app.shared.cpus import available_cpus
@@ -73,6 +74,9 @@ def read(
     charset: Annotated[str | None, typer.Option(help="The only characters that texts may have.")] = None,
     pattern: Annotated[str | None, typer.Option(help="A regular expression that each whole text matches.")] = None,
     alternatives: Annotated[int, typer.Option(min=0, max=20, help="How many of the most probable texts to list.")] = 0,
+    evaluate: Annotated[
+        Evaluation | None, typer.Option(help="Work out the value of the sum that each image shows, such as 10-2=.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read.  [default: one a processor]")] = None,
     engine: Annotated[
         EngineName,
@@ -111,6 +115,7 @@ def read(
             charset=charset,
             pattern=pattern,
             alternatives=alternatives,
+            evaluate=evaluate,
             min_confidence=min_confidence,
         )
     except (BulkError, ClusterError) as error:
