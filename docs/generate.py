@@ -130,8 +130,8 @@ def settings_page() -> str:
         "Settings",
         "The service and `python -m app read` take their settings from the environment and from `.env` in the working "
         "directory; the environment overrides. A variable that is empty is not set. A wrong value stops the start with "
-        "a line that names the variable; an unknown variable that begins with `OCR_` is named in the log, with the "
-        "setting that may be meant.",
+        "a line that names the variable; an unknown variable that begins with `OCR_` is named in the log, by `read` on "
+        "standard error, with the setting that may be meant.",
         settings_table(),
         "What is accepted beyond that:",
         table(("variable", "values"), _accepted_values()),

@@ -62,7 +62,7 @@ async def predict(request: Request) -> Response:
     """Read the text in an image.
 
     Send the image as the form field `file`, or as the body itself with a Content-Type such as `image/png`,
-    or in Base64 as the `image` of a JSON document. What format it is, its content decides;
+    or in Base64, or a data URI, as the `image` of a JSON document. What format it is, its content decides;
     an animated GIF is composed over its frames.
 
     With `length`, `charset` or `pattern` the answer is the most probable text that satisfies all of them,

@@ -1,6 +1,9 @@
 """The query parameters that say what is read, and how."""
 
+from collections import Counter
+from difflib import get_close_matches
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -9,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
+from app.api.problems import ApiError
 from app.inference.batcher import Batcher
 from app.inference.decoding.beam import Search
 from app.inference.decoding.patterns import MAX_LENGTH
@@ -43,7 +47,8 @@ class ReadQuery(BaseModel):
         str | None,
         Field(
             description=f"A regular expression that the whole text matches, of at most {MAX_LENGTH} characters: "
-            "without look-around, back-references, flags and possessive repeats. In a URL, `+` is written `%2B`.",
+            "without look-around, back-references, flags and possessive repeats. In a URL, `+` is written `%2B`; curl "
+            "takes brackets and braces as they are with `-g`.",
             examples=[r"[a-z]{2}\d[a-z]{2}"],
         ),
     ] = None
@@ -66,20 +71,34 @@ _NOTHING_SAID = ReadQuery()
 
 
 def read_query(request: Request) -> ReadQuery:
-    """The query of a request; parameters that it does not know are ignored.
+    """The query of a request.
 
     FastAPI would find the same in a parameter of the route, in several times what a network takes to read an image.
 
     Raises:
+        ApiError: a parameter is unknown, or given more than once.
         RequestValidationError: a value is not allowed.
     """
     if not request.scope["query_string"]:
         return _NOTHING_SAID
+    _check_names(request)
     try:
         return ReadQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
         details = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors(include_url=False)]
         raise RequestValidationError(details) from error
+
+
+def _check_names(request: Request) -> None:
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in ReadQuery.model_fields:
+            nearest = get_close_matches(name, ReadQuery.model_fields, n=1)
+            meant = f" Did you mean '{nearest[0]}'?" if nearest else ""
+            known = ", ".join(ReadQuery.model_fields)
+            detail = f"The query has a parameter that is not known here.{meant} There are: {known}."
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        if times > 1:
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"query.{name}: given {times} times; once is right.")
 
 
 def query_parameters() -> list[dict[str, Any]]:

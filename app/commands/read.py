@@ -16,7 +16,7 @@ import typer
 from app.bulk.engines import Counts, Engine
 from app.bulk.engines.processes import ProcessEngine
 from app.bulk.job import BulkError, Job, find_model
-from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
+from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
 from app.inference.decoding.sums import Evaluation
 from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import ClusterError, EngineName
@@ -101,6 +101,7 @@ def read(
     # A stopped container or a closed session ends a reading as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_or_exit(model_store)
+    tell_unknown_variables()
     try:
         _check_layout(output, json_lines, alternatives)
         reads = _make_engine(engine, paths, output, workers, force=force, restart=restart)
