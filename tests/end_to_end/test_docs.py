@@ -79,7 +79,7 @@ INSTEAD = {
     'make bench BENCH_OPTIONS="stages startup"': "{} --dry-run",
 }
 """What is run instead of a command; {} is the command."""
-ONLY_PARSED = ("crossval", "train --data my_images", "train --resume", "evaluate --robustness")
+ONLY_PARSED = ("crossval", "train --data my_images", "train --resume", "evaluate --robustness", "evaluate --values")
 """Commands of `training` that take minutes or need the data set: their options must exist; tests/training runs them."""
 
 

@@ -241,10 +241,10 @@ def print_data_report(report: "DataReport") -> None:
         print_error(str(error))
 
 
-def print_evaluation(result: dict[str, Any]) -> None:
-    """Show what `Evaluation.as_json` holds."""
+def print_evaluation(result: dict[str, Any], right: str = "words right") -> None:
+    """Show what `Evaluation.as_json` holds; `right` says what was read."""
     table = Table(show_header=False, box=None)
-    table.add_row("words right", f"{result['words_right']} of {result['images']}")
+    table.add_row(right, f"{result['words_right']} of {result['images']}")
     table.add_row("CER", f"{result['cer']:.2%}")
     table.add_row("WER", f"{result['wer']:.2%}")
     worst = ", ".join(

@@ -36,7 +36,7 @@ from training.commands.common import (
     read_data,
 )
 from training.commands.progress import counting_progress
-from training.data.dataset import TEST, Sample
+from training.data.dataset import TEST, DataError, Sample
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
 
@@ -63,6 +63,9 @@ def evaluate(
     views: Annotated[
         bool, typer.Option("--views", help=f"Read each image in {VIEWS} slightly shifted views, which vote.")
     ] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Compare the values of sums: the labels are 8 or 10-2= for a 10-2=.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Read labelled images with a model and count what is wrong."""
@@ -73,11 +76,15 @@ def evaluate(
     from training.evaluation.robustness import measure_robustness
 
     check_json_file(json_file)
+    if values and (views or robustness):
+        fail("--values goes neither with --views nor with --robustness, which are about texts.")
     model = model_folder(model)
     samples = read_data(data, images, labels_from)
     if kept_back := [sample for sample in samples if sample.split == TEST]:
         out.print(f"reading the {len(kept_back):,} images of {TEST}")
         samples = kept_back
+    if values:
+        samples = _with_values(samples)
 
     def show(line: Line) -> None:
         bar.advance(bar.task_ids[0])
@@ -88,12 +95,12 @@ def evaluate(
 
     try:
         with counting_progress(err, len(samples)) as bar:
-            reader = Reader(model)
+            reader = Reader(model, evaluate="sum" if values else None)
             result: Evaluation = read_all(reader, samples, on_line=show, in_views=views)
     except ModelError as error:
         fail(f"{model}: {error}")
     report = result.as_json()
-    print_evaluation(report)
+    print_evaluation(report, "values right" if values else "words right")
     if robustness:
         opened = [sample for sample, line in zip(samples, result.lines, strict=True) if line.error is None]
         pictures, labels = [read_image(sample.path) for sample in opened], [sample.label for sample in opened]
@@ -101,6 +108,15 @@ def evaluate(
         print_robustness(report["robustness"])
     if json_file is not None:
         write_json(report, json_file)
+
+
+def _with_values(samples: list[Sample]) -> list[Sample]:
+    from training.data.values import with_values
+
+    try:
+        return with_values(samples)
+    except DataError as error:
+        fail(error)
 
 
 def crossval(

@@ -30,6 +30,7 @@ from training.commands.common import (
     fail,
     in_words,
     make_config,
+    model_folder,
     out,
     prepare_network,
     print_evaluation,
@@ -38,6 +39,9 @@ from training.commands.common import (
 from training.commands.progress import training_progress
 from training.data.dataset import DataError, Sample, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
+
+GENERAL = "general"
+"""The model that reads what the labels do not say."""
 
 
 def train(
@@ -60,6 +64,9 @@ def train(
     unlabelled: Annotated[
         Path | None, typer.Option(help="A folder of pictures without labels, to learn from too.")
     ] = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="The labels are the values of sums, such as 8 for a picture of 10-2=.")
+    ] = False,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
@@ -128,6 +135,8 @@ def train(
     output, run_dir = _places(output, run_dir, store, data, name)
     check_writable(output, run_dir)
     samples = read_data(data, images, labels_from)
+    if values:
+        samples = _find_texts(samples, store or model_store())
     if init is not None and not forget:
         _check_not_forgotten(samples, Path(init), data)
     _train(run_dir, {}, *_start(samples, data, unlabelled, options, output, run_dir))
@@ -190,6 +199,20 @@ def _unfinished(output: Path | None, name: str | None) -> Path:
         return newest_unfinished(runs(), "*" if name is None else _checked(name)).path
     except RunError as error:
         fail(error)
+
+
+def _find_texts(samples: list[Sample], store: Path) -> list[Sample]:
+    """What pictures show whose labels are the values of sums, read by the model `general` of a store."""
+    from app.inference.models.model import ModelError
+    from training.data.values import with_texts
+
+    reader = model_folder(store / GENERAL)
+    try:
+        found = with_texts(samples, reader)
+    except (DataError, ModelError) as error:
+        fail(error)
+    out.print(f"{reader} finds sums of their values in {len(found):,} of {len(samples):,} images; others are left out")
+    return found
 
 
 def _architecture_of(init: str | None) -> str | None:
