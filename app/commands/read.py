@@ -21,6 +21,7 @@ from app.inference.decoding.sums import Evaluation
 from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import ClusterError, EngineName
 from app.shared.cpus import available_cpus
+from app.shared.files import error_in_words
 
 SOME_ERRORS, INTERRUPTED = 1, 130
 
@@ -44,6 +45,11 @@ class Run:
     def rate(self) -> float:
         """Images a second, by this run."""
         return (self.images - self.before) / (time.perf_counter() - self.started)
+
+    @property
+    def failed(self) -> int:
+        """The exit status if it cannot go on."""
+        return SOME_ERRORS if self.images > self.before else WRONG_USAGE
 
     def summary(self) -> str:
         """A line for people."""
@@ -127,7 +133,7 @@ def read(
     bar_disturbs = output is None and sys.stdout.isatty()
     counted = None if engine == EngineName.RAY else image_paths(paths)
     with (
-        _ending(run, goes_on=output is not None),
+        _ending(run, output),
         _progress(run, counted, shown=sys.stderr.isatty() and not bar_disturbs) as show,
         closing(reads.read(job)) as done,
     ):
@@ -163,16 +169,18 @@ def _skipped(paths: list[str]) -> str:
 
 
 @contextmanager
-def _ending(run: Run, *, goes_on: bool) -> Iterator[None]:
+def _ending(run: Run, output: str | None) -> Iterator[None]:
     """Say how a reading went, and end with the status for that."""
+    again = "" if output is None else "; the same command goes on where it was"
     try:
         yield
     except BrokenPipeError:
         raise  # who reads the lines has enough of them: typer ends the command without a word
-    except (BulkError, ClusterError, OSError) as error:
-        _fail(error, SOME_ERRORS if run.images > run.before else WRONG_USAGE)
+    except OSError as error:
+        _fail(f"{error_in_words(error, output or 'standard output')}{again if run.images else ''}.", run.failed)
+    except (BulkError, ClusterError) as error:
+        _fail(error, run.failed)
     except KeyboardInterrupt:
-        again = "; the same command goes on where it was" if goes_on else ""
         sys.stderr.write(f"interrupted after {run.images:,} images{again}\n")
         raise typer.Exit(INTERRUPTED) from None
     sys.stderr.write(f"{run.summary()}\n")
@@ -201,7 +209,7 @@ def _progress(run: Run, paths: Iterator[str] | None, *, shown: bool) -> Iterator
         yield lambda: bar.update(task, completed=run.images, description=f"{run.rate():,.0f} images/s")
 
 
-def _fail(error: Exception, status: int) -> NoReturn:
+def _fail(error: object, status: int) -> NoReturn:
     coloured = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
     typer.echo(f"{typer.style('error:', fg='red')} {error}", err=True, color=coloured)
     raise typer.Exit(status)

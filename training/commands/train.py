@@ -12,6 +12,7 @@ import typer
 from app.inference.images import ImageError
 from app.inference.models.folders import VALID_NAME
 from app.shared.command_line import pasteable, typed
+from app.shared.files import error_in_words
 from app.shared.places import model_store, runs
 from app.shared.suggestions import did_you_mean
 from training.commands.common import (
@@ -28,7 +29,6 @@ from training.commands.common import (
     err,
     events_on_stdout,
     fail,
-    in_words,
     make_config,
     model_folder,
     out,
@@ -133,7 +133,7 @@ def train(
     if unlabelled is not None and not unlabelled.is_dir():
         fail(f"--unlabelled {unlabelled}: there is no such folder.{did_you_mean(unlabelled)}")
     output, run_dir = _places(output, run_dir, store, data, name)
-    check_writable(output, run_dir)
+    check_writable(output, run_dir, instead="name other folders with --output and --run-dir")
     samples = read_data(data, images, labels_from)
     if values:
         samples = _find_texts(samples, store or model_store())
@@ -158,7 +158,9 @@ def export(
     try:
         reports = [json.loads(path.read_text(encoding="utf-8")) for path in crossval or ()]
         export_run(RunFolder(run), output, reports)
-    except (DataError, ExportError, RunError, OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"{error_in_words(error, output)}.{did_you_mean(error.filename or run)}")
+    except (DataError, ExportError, RunError, ValueError) as error:
         fail(error)
     out.print(f"[green]written:[/] {output}")
 
@@ -326,7 +328,7 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
         with training_progress(out, state.config.epochs, done) as progress:
             result = run_training(run, progress.on_epoch, data, network)
     except OSError as error:
-        fail(f"{in_words(error)}. When there is room again, or what it needs, go on with: {again}")
+        fail(f"{error_in_words(error, run_dir)}. When there is room again, or what it needs, go on with: {again}")
     except (DataError, ExportError, RunError, StartError) as error:
         fail(error)
     except KeyboardInterrupt:
