@@ -130,8 +130,8 @@ def settings_page() -> str:
         "Settings",
         "The service and `python -m app read` take their settings from the environment and from `.env` in the working "
         "directory; the environment overrides. A variable that is empty is not set. A wrong value stops the start with "
-        "a line that names the variable; an unknown variable that begins with `OCR_` is named in the log, with the "
-        "setting that may be meant.",
+        "a line that names the variable; an unknown variable that begins with `OCR_` is named in the log, by `read` on "
+        "standard error, with the setting that may be meant.",
         settings_table(),
         "What is accepted beyond that:",
         table(("variable", "values"), _accepted_values()),
@@ -310,6 +310,8 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     default = f", {schema['default']} if not given" if schema.get("default") not in {None, ""} else ""
@@ -319,7 +321,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 def _bounds(schema: Mapping[str, Any]) -> str:
     """What a number may be, in words."""
     kinds = {"minimum": "at least", "exclusiveMinimum": "over", "maximum": "at most"}
-    return ", ".join(f"{words} {schema[key]:g}" for key, words in kinds.items() if key in schema)
+    return ", ".join(f"{words} {schema[key]:.16g}" for key, words in kinds.items() if key in schema)
 
 
 if __name__ == "__main__":

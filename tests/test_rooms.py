@@ -11,7 +11,8 @@ MAY_IMPORT = {
     # The service, from the command line down to what several rooms need. A name stands for all that is in that room.
     "app.__main__": "app.commands app.shared",
     "app.commands": (
-        "app.serving app.bulk app.observability app.inference.models app.inference.images app.settings app.shared"
+        "app.serving app.bulk app.observability app.inference.models app.inference.decoding app.inference.images"
+        " app.settings app.shared"
     ),
     "app.serving": "app.api app.observability app.inference app.settings app.shared",
     "app.api": "app.observability app.inference app.settings app.shared",

@@ -14,7 +14,7 @@ def text_fields(reading: Reading, min_confidence: float | None) -> dict[str, Any
     """Return the fields of `Text`."""
     fields = reading.to_dict()
     if min_confidence is not None:
-        fields["accepted"] = is_accepted(reading.text, fields["confidence"], min_confidence)
+        fields["accepted"] = is_accepted(reading, min_confidence)
     return fields
 
 

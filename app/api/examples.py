@@ -22,7 +22,7 @@ IMAGE_BODY: dict[str, Any] = {
                     "image": {
                         "type": "string",
                         "contentEncoding": "base64",
-                        "description": "The image file in Base64.",
+                        "description": "The image file in Base64, URL-safe or not, or in a data URI.",
                     }
                 },
             },

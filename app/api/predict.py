@@ -62,11 +62,14 @@ async def predict(request: Request) -> Response:
     """Read the text in an image.
 
     Send the image as the form field `file`, or as the body itself with a Content-Type such as `image/png`,
-    or in Base64 as the `image` of a JSON document. What format it is, its content decides;
+    or in Base64, or a data URI, as the `image` of a JSON document. What format it is, its content decides;
     an animated GIF is composed over its frames.
 
     With `length`, `charset` or `pattern` the answer is the most probable text that satisfies all of them,
     and its confidence is what the network gives it among all texts.
+
+    With `evaluate=sum` the answer also has the value of the sum that the image shows: that to which the most
+    probable texts give the most probability together, which need not be the value of the first of them.
     """
     service = service_of(request)
     await check_api_key(request)

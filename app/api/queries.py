@@ -1,6 +1,9 @@
 """The query parameters that say what is read, and how."""
 
+from collections import Counter
+from difflib import get_close_matches
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -9,9 +12,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
+from app.api.problems import ApiError
 from app.inference.batcher import Batcher
 from app.inference.decoding.beam import Search
 from app.inference.decoding.patterns import MAX_LENGTH
+from app.inference.decoding.sums import Evaluation
 from app.inference.models.model import ImageToTextModel
 from app.inference.reader import make_search
 from app.shared.stopwatch import Stopwatch
@@ -42,13 +47,23 @@ class ReadQuery(BaseModel):
         str | None,
         Field(
             description=f"A regular expression that the whole text matches, of at most {MAX_LENGTH} characters: "
-            "without look-around, back-references, flags and possessive repeats. In a URL, `+` is written `%2B`.",
+            "without look-around, back-references, flags and possessive repeats. In a URL, `+` is written `%2B`; curl "
+            "takes brackets and braces as they are with `-g`.",
             examples=[r"[a-z]{2}\d[a-z]{2}"],
         ),
     ] = None
+    evaluate: Annotated[
+        Evaluation | None,
+        Field(description="What to work out: the value of the `sum` that the image shows, such as `10-2=`."),
+    ] = None
     min_confidence: Annotated[
         float | None,
-        Field(ge=0, le=1, description="The least confidence of a text that is `accepted`.", examples=[0.9]),
+        Field(
+            ge=0,
+            le=1,
+            description="The least confidence of a text, or of the value of a sum, that is `accepted`.",
+            examples=[0.9],
+        ),
     ] = None
 
 
@@ -56,20 +71,34 @@ _NOTHING_SAID = ReadQuery()
 
 
 def read_query(request: Request) -> ReadQuery:
-    """The query of a request; parameters that it does not know are ignored.
+    """The query of a request.
 
     Routes that take the request as it is have no parameters; see `app.api.predict.RequestRoute`.
 
     Raises:
+        ApiError: a parameter is unknown, or given more than once.
         RequestValidationError: a value is not allowed.
     """
     if not request.scope["query_string"]:
         return _NOTHING_SAID
+    _check_names(request)
     try:
         return ReadQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
         details = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors(include_url=False)]
         raise RequestValidationError(details) from error
+
+
+def _check_names(request: Request) -> None:
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in ReadQuery.model_fields:
+            nearest = get_close_matches(name, ReadQuery.model_fields, n=1)
+            meant = f" Did you mean '{nearest[0]}'?" if nearest else ""
+            known = ", ".join(ReadQuery.model_fields)
+            detail = f"The query has a parameter that is not known here.{meant} There are: {known}."
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        if times > 1:
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"query.{name}: given {times} times; once is right.")
 
 
 def query_parameters() -> list[dict[str, Any]]:
@@ -89,7 +118,9 @@ async def find_search(batcher: Batcher, model: ImageToTextModel, query: ReadQuer
         ConstraintError: no text satisfies the query, or its pattern is not valid.
         QueueFullError, WaitedTooLongError: see `Batcher.run`.
     """
-    wanted = query.model_dump(include={"length", "charset", "pattern", "alternatives"}, exclude_defaults=True)
+    wanted = query.model_dump(
+        include={"length", "charset", "pattern", "alternatives", "evaluate"}, exclude_defaults=True
+    )
     if not wanted:
         return None
     search = await batcher.run(partial(make_search, model, **wanted), watch)  # a pattern may take a while

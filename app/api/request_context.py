@@ -99,8 +99,11 @@ def _simplified(scope: Scope) -> Scope:
     """The request without what RFC 9110 lets a server ignore, or the server does for us.
 
     A HEAD is answered as a GET, whose body the server leaves away. Ranges of a few scripts are not worth their
-    errors, which are no problem documents.
+    errors, which are no problem documents. A slash at the end of a path says nothing.
     """
+    path = scope["path"]
+    if len(path) > 1 and path.endswith("/"):
+        scope = {**scope, "path": path[:-1]}
     if scope["method"] != "HEAD" and b"range" not in dict(scope["headers"]):
         return scope
     headers = [(name, value) for name, value in scope["headers"] if name != b"range"]

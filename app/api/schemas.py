@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import Problem
+from app.inference.decoding.beam import BEAM_WIDTH
+from app.inference.decoding.sums import LARGEST
 from app.inference.models.store import BrokenModel, StoredModel
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -36,6 +38,27 @@ class AlternativeSchema(BaseModel):
     confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
 
 
+class SumSchema(BaseModel):
+    """The value of the sum that an image shows."""
+
+    value: Annotated[
+        int | None,
+        Field(
+            ge=-LARGEST,
+            le=LARGEST,
+            description=f"Null where none of the {BEAM_WIDTH} most probable texts is a sum whose value is a whole "
+            "number: a number alone is no sum, and `7/2=` has no such value.",
+            examples=[8],
+        ),
+    ]
+    confidence: Annotated[
+        Confidence,
+        Field(
+            description="The probability of the value, summed over those of the texts that have it; 0 where it is null."
+        ),
+    ]
+
+
 class Text(BaseModel):
     """The text of an image."""
 
@@ -49,10 +72,15 @@ class Text(BaseModel):
             exclude_if=lambda alternatives: not alternatives,
         ),
     ] = []
+    sum: Annotated[
+        SumSchema | SkipJsonSchema[None],
+        Field(description="Only where `evaluate` asks for it.", exclude_if=lambda sum_: sum_ is None),
+    ] = None
     accepted: Annotated[
         bool | SkipJsonSchema[None],
         Field(
-            description="Whether there is text and its confidence at least `min_confidence`; only where that is given.",
+            description="Whether there is text and its confidence at least `min_confidence`, or, where `evaluate` asks "
+            "for it, a value; only where that is given.",
             exclude_if=lambda accepted: accepted is None,
         ),
     ] = None

@@ -1,15 +1,14 @@
 """From the body of a request to the bytes of the images in it, never more of them than are accepted."""
 
-import base64
 from http import HTTPStatus
 from io import BytesIO
 from itertools import islice
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect
 
 from app.api.bodies import ENVELOPE_BYTES
+from app.api.documents import WANTED, DocumentError, image_of
 from app.api.forms import FormError, OtherFieldError, form_files
 from app.api.problems import ApiError
 from app.api.service import service_of
@@ -19,15 +18,6 @@ Headers = dict[bytes, bytes]
 """By their names in small letters."""
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
-
-
-class ImageDocument(BaseModel):
-    """An image in a JSON document, for clients that can send nothing else."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    image: str
-    """The image file in Base64 (RFC 4648), in one line or several."""
 
 
 async def read_upload(request: Request, max_bytes: int) -> bytes:
@@ -138,8 +128,6 @@ def _other_fields(field: str, most: int) -> ApiError:
 
 def _from_json(body: bytes) -> bytes:
     try:
-        text = ImageDocument.model_validate_json(body).image
-        return base64.b64decode("".join(text.split()), validate=True)
-    except ValueError as error:
-        detail = 'Send a document {"image": "…"} with the image file in Base64.'
-        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from error
+        return image_of(body)
+    except DocumentError as error:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}. {WANTED}") from error

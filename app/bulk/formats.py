@@ -98,6 +98,8 @@ def write_parquet(file: IO[Any], columns: Sequence[str], rows: Iterable[bytes]) 
         "confidence": pa.float64(),
         "character_confidences": pa.list_(pa.float64()),
         "alternatives": pa.list_(pa.struct([("text", pa.string()), ("confidence", pa.float64())])),
+        "value": pa.int64(),
+        "value_confidence": pa.float64(),
         "accepted": pa.bool_(),
     }
     schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from app.inference.decoding.sums import Evaluation
 from app.inference.models.folders import MAX_FILE_BYTES, model_folders, version_folders
 from app.shared.files import FileError, sha256_of_file
 
@@ -29,6 +30,7 @@ class Job:
     charset: str | None = None
     pattern: str | None = None
     alternatives: int = 0
+    evaluate: Evaluation | None = None
     min_confidence: float | None = None
 
     @property
@@ -37,6 +39,7 @@ class Job:
         return [
             *("path", "text", "confidence", "character_confidences"),
             *(["alternatives"] if self.alternatives else []),
+            *([] if self.evaluate is None else ["value", "value_confidence"]),
             *([] if self.min_confidence is None else ["accepted"]),
             "error",
         ]

@@ -54,7 +54,12 @@ def open_reader(job: Job, load: Load = load_file) -> Callable[[Sequence[str]], C
     """
     try:
         reader = Reader(
-            job.model, length=job.length, charset=job.charset, pattern=job.pattern, alternatives=job.alternatives
+            job.model,
+            length=job.length,
+            charset=job.charset,
+            pattern=job.pattern,
+            alternatives=job.alternatives,
+            evaluate=job.evaluate,
         )
     except ModelError as error:
         raise BulkError(f"{job.model}: {error}.") from error
@@ -85,8 +90,11 @@ def _row(path: str, job: Job, result: Decoded | ImageError) -> dict[str, Any]:
     row["character_confidences"] = [round(span.confidence, CONFIDENCE_DIGITS) for span in result.spans]
     if job.alternatives:
         row["alternatives"] = [alternative.to_dict() for alternative in result.alternatives]
+    if result.sum is not None:
+        row["value"] = result.sum.value
+        row["value_confidence"] = round(result.sum.confidence, CONFIDENCE_DIGITS)
     if job.min_confidence is not None:
-        row["accepted"] = is_accepted(result.text, row["confidence"], job.min_confidence)
+        row["accepted"] = is_accepted(result, job.min_confidence)
     return row
 
 
@@ -95,12 +103,13 @@ def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
 
 
 def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:
-    """Path, text, confidence, and whether it is accepted where that was asked; errors are told elsewhere."""
+    """Path, text, confidence, value and whether it is accepted where those were asked; errors are told elsewhere."""
     lines = []
     for row in rows:
         if row["error"] is None:
+            value = [row["value"], f"{row['value_confidence']:.6f}"] if "value" in row else []
             accepted = [str(row["accepted"]).lower()] if "accepted" in row else []
-            lines.append([row["path"], row["text"], f"{row['confidence']:.6f}", *accepted])
+            lines.append([row["path"], row["text"], f"{row['confidence']:.6f}", *value, *accepted])
     text = io.StringIO()
     write_rows(text, lines, delimiter="\t")
     return text.getvalue().encode("utf-8", "surrogateescape")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from app.settings import Settings, variable
+from app.settings import Settings, unknown_variables, variable
 
 WRONG_USAGE = 2
 
@@ -31,6 +31,13 @@ def settings_or_exit(model_store: Path | None = None) -> Settings:
         for item in error.errors():
             sys.stderr.write(f"{variable(str(item['loc'][0]))}: {item['msg']}\n")
         raise typer.Exit(WRONG_USAGE) from None
+
+
+def tell_unknown_variables() -> None:
+    """Warn on standard error of variables that are no settings."""
+    for name, nearest in unknown_variables().items():
+        meant = f"; did you mean {nearest}?" if nearest else ""
+        sys.stderr.write(f"warning: there is no setting {name}{meant}\n")
 
 
 def examples(*lines: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
+from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
 
 SOME_ERRORS = 1
 
@@ -24,6 +24,7 @@ def list_models(context: typer.Context, model_store: ModelStore = None) -> None:
     from app.inference.models.store import ModelStore as Store
 
     settings = settings_or_exit(model_store)
+    tell_unknown_variables()
     store = Store(settings.model_store, settings.default_model)
     sys.stderr.write(f"models in {settings.model_store.absolute()}:\n")
     for stored in store:
@@ -56,6 +57,7 @@ def pull(
     from app.inference.models.fetch import FetchError, fetch_models
 
     settings = settings_or_exit(model_store)
+    tell_unknown_variables()
     try:
         for folder in fetch_models(url, sha256, settings.model_store):
             typer.echo(f"written: {folder}")

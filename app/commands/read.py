@@ -16,10 +16,12 @@ import typer
 from app.bulk.engines import Counts, Engine
 from app.bulk.engines.processes import ProcessEngine
 from app.bulk.job import BulkError, Job, find_model
-from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
+from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
+from app.inference.decoding.sums import Evaluation
 from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import ClusterError, EngineName
 from app.shared.cpus import available_cpus
+from app.shared.files import error_in_words
 
 SOME_ERRORS, INTERRUPTED = 1, 130
 
@@ -43,6 +45,11 @@ class Run:
     def rate(self) -> float:
         """Images a second, by this run."""
         return (self.images - self.before) / (time.perf_counter() - self.started)
+
+    @property
+    def failed(self) -> int:
+        """The exit status if it cannot go on."""
+        return SOME_ERRORS if self.images > self.before else WRONG_USAGE
 
     def summary(self) -> str:
         """A line for people."""
@@ -73,6 +80,9 @@ def read(
     charset: Annotated[str | None, typer.Option(help="The only characters that texts may have.")] = None,
     pattern: Annotated[str | None, typer.Option(help="A regular expression that each whole text matches.")] = None,
     alternatives: Annotated[int, typer.Option(min=0, max=20, help="How many of the most probable texts to list.")] = 0,
+    evaluate: Annotated[
+        Evaluation | None, typer.Option(help="Work out the value of the sum that each image shows, such as 10-2=.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read.  [default: one a processor]")] = None,
     engine: Annotated[
         EngineName,
@@ -97,6 +107,7 @@ def read(
     # A stopped container or a closed session ends a reading as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_or_exit(model_store)
+    tell_unknown_variables()
     try:
         _check_layout(output, json_lines, alternatives)
         reads = _make_engine(engine, paths, output, workers, force=force, restart=restart)
@@ -111,6 +122,7 @@ def read(
             charset=charset,
             pattern=pattern,
             alternatives=alternatives,
+            evaluate=evaluate,
             min_confidence=min_confidence,
         )
     except (BulkError, ClusterError) as error:
@@ -121,7 +133,7 @@ def read(
     bar_disturbs = output is None and sys.stdout.isatty()
     counted = None if engine == EngineName.RAY else image_paths(paths)
     with (
-        _ending(run, goes_on=output is not None),
+        _ending(run, output),
         _progress(run, counted, shown=sys.stderr.isatty() and not bar_disturbs) as show,
         closing(reads.read(job)) as done,
     ):
@@ -157,16 +169,18 @@ def _skipped(paths: list[str]) -> str:
 
 
 @contextmanager
-def _ending(run: Run, *, goes_on: bool) -> Iterator[None]:
+def _ending(run: Run, output: str | None) -> Iterator[None]:
     """Say how a reading went, and end with the status for that."""
+    again = "" if output is None else "; the same command goes on where it was"
     try:
         yield
     except BrokenPipeError:
         raise  # who reads the lines has enough of them: typer ends the command without a word
-    except (BulkError, ClusterError, OSError) as error:
-        _fail(error, SOME_ERRORS if run.images > run.before else WRONG_USAGE)
+    except OSError as error:
+        _fail(f"{error_in_words(error, output or 'standard output')}{again if run.images else ''}.", run.failed)
+    except (BulkError, ClusterError) as error:
+        _fail(error, run.failed)
     except KeyboardInterrupt:
-        again = "; the same command goes on where it was" if goes_on else ""
         sys.stderr.write(f"interrupted after {run.images:,} images{again}\n")
         raise typer.Exit(INTERRUPTED) from None
     sys.stderr.write(f"{run.summary()}\n")
@@ -195,7 +209,7 @@ def _progress(run: Run, paths: Iterator[str] | None, *, shown: bool) -> Iterator
         yield lambda: bar.update(task, completed=run.images, description=f"{run.rate():,.0f} images/s")
 
 
-def _fail(error: Exception, status: int) -> NoReturn:
+def _fail(error: object, status: int) -> NoReturn:
     coloured = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
     typer.echo(f"{typer.style('error:', fg='red')} {error}", err=True, color=coloured)
     raise typer.Exit(status)

@@ -14,6 +14,8 @@ from PIL import Image, ImageOps
 from app.inference.arrays import pixels_from_array
 from app.inference.decoding.beam import Search
 from app.inference.decoding.constraints import make_constraint
+from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Decoded
+from app.inference.decoding.sums import Evaluation
 from app.inference.images import ImageError, Pixels, decode_image, load_image
 from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import version_folders
@@ -51,6 +53,7 @@ class Reader:
         charset: str | None = None,
         pattern: str | None = None,
         alternatives: int = 0,
+        evaluate: Evaluation | None = None,
     ) -> None:
         """Load a model.
 
@@ -60,11 +63,17 @@ class Reader:
             charset: the only characters that a text may have.
             pattern: a regular expression that a whole text matches.
             alternatives: how many of the most probable texts to list.
+            evaluate: "sum" to work out the value of the sum that a picture shows, `Reading.sum`.
         """
         self._folder = _version_folder(Path(folder))
         self.model = ImageToTextModel(self._folder)
         self.search = make_search(
-            self.model, length=length, charset=charset, pattern=pattern, alternatives=alternatives
+            self.model,
+            length=length,
+            charset=charset,
+            pattern=pattern,
+            alternatives=alternatives,
+            evaluate=evaluate,
         )
 
     def __getstate__(self) -> tuple[Path, Search | None]:
@@ -128,6 +137,7 @@ def make_search(
     charset: str | None = None,
     pattern: str | None = None,
     alternatives: int = 0,
+    evaluate: Evaluation | None = None,
 ) -> Search | None:
     """Return what to search for; None where greedy decoding gives it.
 
@@ -137,11 +147,12 @@ def make_search(
         charset: see `Reader`.
         pattern: see `Reader`.
         alternatives: see `Reader`.
+        evaluate: see `Reader`.
 
     Raises:
         ConstraintError: no text satisfies all of them, or the pattern is not valid.
     """
-    if not alternatives and length is None and charset is None and pattern is None:
+    if not alternatives and all(wanted is None for wanted in (length, charset, pattern, evaluate)):
         return None
     constraint = make_constraint(
         model.codec,
@@ -151,7 +162,7 @@ def make_search(
         pattern=pattern,
         visual_order=model.configs.direction is not None,
     )
-    return Search(constraint, alternatives)
+    return Search(constraint, alternatives, evaluate)
 
 
 def _version_folder(folder: Path) -> Path:
@@ -187,6 +198,8 @@ def _decode_pillow(image: Image.Image) -> Pixels:
     return decode_image(content.getvalue())
 
 
-def is_accepted(text: str, confidence: float, min_confidence: float) -> bool:
-    """Return whether a reading is sure enough; that there is no text in a picture never is."""
-    return bool(text) and confidence >= min_confidence
+def is_accepted(reading: Reading | Decoded, min_confidence: float) -> bool:
+    """Return whether a text, or the value of a sum where that was asked for, is sure enough; none never is."""
+    confidence = reading.confidence if reading.sum is None else reading.sum.confidence
+    is_there = bool(reading.text) if reading.sum is None else reading.sum.value is not None
+    return is_there and round(confidence, CONFIDENCE_DIGITS) >= min_confidence

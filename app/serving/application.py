@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None, *, owns_process: bool = False) 
         description=DESCRIPTION,
         version=__version__,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect loses the body; see RequestContextMiddleware
         responses=ANY_ERROR,
         lifespan=partial(_lifespan, settings=settings, owns_process=owns_process, tracer_provider=tracer_provider),
         telemetry=telemetry_config(tracer_provider, QUIET),

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,6 +83,9 @@ def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     Args:
         path: the file to write or replace.
         mode: "w" for text in UTF-8, "wb" for bytes.
+
+    Raises:
+        OSError: it cannot be written; the error names it.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
@@ -92,8 +95,13 @@ def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        if error.filename in {None, str(beside)}:  # None on a full disk
+            error.filename = str(path)
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def write_json(document: Any, path: Path) -> None:
@@ -125,3 +133,10 @@ def write_folder(folder: Path) -> Iterator[Path]:
             replaced.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def error_in_words(error: OSError, path: str | os.PathLike[str] = "") -> str:
+    """Return what the system says is wrong, after the path that it names; if it names none, after the given one."""
+    if error.errno is None:  # not from the system
+        return str(error)
+    return ": ".join(filter(None, [str(error.filename or path), os.strerror(error.errno)]))

@@ -79,7 +79,7 @@ INSTEAD = {
     'make bench BENCH_OPTIONS="stages startup"': "{} --dry-run",
 }
 """What is run instead of a command; {} is the command."""
-ONLY_PARSED = ("crossval", "train --data my_images", "train --resume", "evaluate --robustness")
+ONLY_PARSED = ("crossval", "train --data my_images", "train --resume", "evaluate --robustness", "evaluate --values")
 """Commands of `training` that take minutes or need the data set: their options must exist; tests/training runs them."""
 
 
@@ -98,8 +98,8 @@ class World:
         (folder / ".venv").symlink_to(sys.prefix)
         (folder / ".curlrc").write_text("fail\nsilent\nshow-error\n")
         (folder / "my_images").symlink_to(ROOT / "samples")
-        for name in ("captcha", "mine"):
-            shutil.copytree(ROOT / "model_store" / "captcha", folder / "model_store" / name)
+        for name, original in {"captcha": "captcha", "general": "general", "mine": "captcha"}.items():
+            shutil.copytree(ROOT / "model_store" / original, folder / "model_store" / name)
 
     def run(self, command: str, address: str) -> None:
         """Run a command in a shell once; it must end well."""

@@ -19,7 +19,7 @@ from typer.core import TyperCommand
 
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE
-from app.shared.files import write_json
+from app.shared.files import error_in_words, write_json
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError, Sample
 from training.data.layouts import LayoutName, read_dataset
@@ -101,7 +101,7 @@ def emit(**event: object) -> None:
 def fail(message: object) -> NoReturn:
     """Print what is wrong and end the command with status 1."""
     meant = did_you_mean(message.filename) if isinstance(message, FileNotFoundError) and message.filename else ""
-    said = f"{in_words(message)}." if isinstance(message, OSError) else message
+    said = f"{error_in_words(message)}." if isinstance(message, OSError) else message
     print_error(f"{said}{meant}")
     raise typer.Exit(1)
 
@@ -112,24 +112,24 @@ def print_error(message: str) -> None:
     emit(event="error", message=message)
 
 
-def in_words(error: OSError) -> str:
-    """What is wrong, with the path where the system names it."""
-    return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or error}"
+def check_writable(*folders: Path, instead: str) -> None:
+    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end.
 
-
-def check_writable(*folders: Path) -> None:
-    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end."""
+    Args:
+        folders: where they are to be.
+        instead: what else to do, for people.
+    """
     for folder in folders:
         place = next(parent for parent in folder.absolute().parents if parent.exists())
         try:
             with TemporaryFile(dir=place):
                 free = disk_usage(place).free
         except OSError as error:
-            fail(f"{place} cannot be written to ({error.strerror}); name other folders with --output and --run-dir.")
+            fail(f"{place} cannot be written to ({error.strerror}); {instead}.")
         if free < NEEDED_BYTES:
             fail(
                 f"{place} has room for {free >> 20:,} MB, and a training needs up to {NEEDED_BYTES >> 20:,} MB. "
-                "Remove what is not needed there, or name other folders with --output and --run-dir."
+                f"Remove what is not needed there, or {instead}."
             )
 
 
@@ -138,6 +138,20 @@ def check_json_file(path: Path | None) -> None:
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         fail(f"{what}; --json names the file to write.{did_you_mean(path.parent)}")
+    if path is not None:
+        try:
+            TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            fail(f"{path.parent} cannot be written to ({error.strerror}); --json names the file to write.")
+
+
+def write_json_file(report: dict[str, Any], path: Path | None) -> None:
+    """Write what `--json` asks for, if it was given; end with status 1 where that cannot be."""
+    if path is not None:
+        try:
+            write_json(report, path)
+        except OSError as error:
+            fail(error)
 
 
 def model_folder(path: Path) -> Path:
@@ -192,8 +206,7 @@ def check_data(
     from training.data.validation import validate_samples
 
     report = validate_samples(samples, steps, *([on_image] if on_image else []))
-    if json_file is not None:
-        write_json(report.as_json(), json_file)
+    write_json_file(report.as_json(), json_file)
     print_data_report(report)
     if report.errors:
         fail(f"errors in the data: {len(report.errors)}")
@@ -241,10 +254,10 @@ def print_data_report(report: "DataReport") -> None:
         print_error(str(error))
 
 
-def print_evaluation(result: dict[str, Any]) -> None:
-    """Show what `Evaluation.as_json` holds."""
+def print_evaluation(result: dict[str, Any], right: str = "words right") -> None:
+    """Show what `Evaluation.as_json` holds; `right` says what was read."""
     table = Table(show_header=False, box=None)
-    table.add_row("words right", f"{result['words_right']} of {result['images']}")
+    table.add_row(right, f"{result['words_right']} of {result['images']}")
     table.add_row("CER", f"{result['cer']:.2%}")
     table.add_row("WER", f"{result['wer']:.2%}")
     worst = ", ".join(

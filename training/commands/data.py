@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.shared.files import error_in_words
 from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     ArchitectureName,
@@ -120,6 +121,8 @@ def draw(
 
     try:
         draw_folder(output, count, seed=seed)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        fail(f"{error_in_words(error, output)}.")
+    except ValueError as error:
         fail(error)
     out.print(f"{count} images drawn in {output}")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from app.inference.models.model import ModelError
 from app.shared.cluster import ClusterError, EngineName, check_ray
 from app.shared.command_line import typed
-from app.shared.files import write_json
+from app.shared.files import error_in_words
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -25,6 +25,7 @@ from training.commands.common import (
     LabelsFrom,
     Width,
     check_json_file,
+    check_writable,
     err,
     fail,
     make_config,
@@ -34,9 +35,10 @@ from training.commands.common import (
     print_evaluation,
     print_robustness,
     read_data,
+    write_json_file,
 )
 from training.commands.progress import COUNT, progress_bar
-from training.data.dataset import TEST, Sample
+from training.data.dataset import TEST, DataError, Sample
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
 
@@ -63,6 +65,9 @@ def evaluate(
     views: Annotated[
         bool, typer.Option("--views", help=f"Read each image in {VIEWS} slightly shifted views, which vote.")
     ] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Compare the values of sums: the labels are 8 or 10-2= for a 10-2=.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Read labelled images with a model and count what is wrong."""
@@ -73,11 +78,15 @@ def evaluate(
     from training.evaluation.robustness import measure_robustness
 
     check_json_file(json_file)
+    if values and (views or robustness):
+        fail("--values goes neither with --views nor with --robustness, which are about texts.")
     model = model_folder(model)
     samples = read_data(data, images, labels_from)
     if kept_back := [sample for sample in samples if sample.split == TEST]:
         out.print(f"reading the {len(kept_back):,} images of {TEST}")
         samples = kept_back
+    if values:
+        samples = _with_values(samples)
 
     def show(line: Line) -> None:
         bar.advance(bar.task_ids[0])
@@ -88,19 +97,27 @@ def evaluate(
 
     try:
         with progress_bar(err, COUNT, len(samples)) as bar:
-            reader = Reader(model)
+            reader = Reader(model, evaluate="sum" if values else None)
             result: Evaluation = read_all(reader, samples, on_line=show, in_views=views)
     except ModelError as error:
         fail(f"{model}: {error}")
     report = result.as_json()
-    print_evaluation(report)
+    print_evaluation(report, "values right" if values else "words right")
     if robustness:
         opened = [sample for sample, line in zip(samples, result.lines, strict=True) if line.error is None]
         pictures, labels = [read_image(sample.path) for sample in opened], [sample.label for sample in opened]
         report["robustness"] = [asdict(row) for row in measure_robustness(reader, pictures, labels)]
         print_robustness(report["robustness"])
-    if json_file is not None:
-        write_json(report, json_file)
+    write_json_file(report, json_file)
+
+
+def _with_values(samples: list[Sample]) -> list[Sample]:
+    from training.data.values import with_values
+
+    try:
+        return with_values(samples)
+    except DataError as error:
+        fail(error)
 
 
 def crossval(
@@ -148,6 +165,7 @@ def crossval(
     parts = parts[:first]
     kind = {"folds": folds} if labels is None else {"labels": labels}
     folder = output or default_folder(data, samples, kind | options)
+    check_writable(folder, instead="name another folder with --output")
 
     report = write_report(_cross_validate(parts, folder, options, jobs, engine), folder, typed("training"))
     print_evaluation(report)
@@ -184,11 +202,17 @@ def suspects(
     except ValueError as error:
         fail(error)
     folder = default_folder(data, samples, {"folds": folds} | options)
+    check_writable(folder, instead="start the command in another folder")
+    if output is not None:
+        check_writable(output, instead="name another file with --output")
     found = find_suspects(_cross_validate(parts, folder, options, jobs, EngineName.PROCESSES))
     for suspect in found[:MAX_SUSPECTS]:
         out.print(escape(f"{suspect.path}  label {suspect.label}  read {suspect.reading}  {suspect.confidence:.1%}"))
     file = output or folder / "suspects.csv"
-    write_suspects(found, file)
+    try:
+        write_suspects(found, file)
+    except OSError as error:
+        fail(error)
     out.print(f"{len(found):,} of {len(samples):,} labels are contradicted; [green]written:[/] {file}")
 
 
@@ -215,6 +239,8 @@ def _cross_validate(
                 bar.advance(bar.task_ids[0])
                 right = f"{result.words_right} of {len(result.lines)}"
                 out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
+    except OSError as error:
+        fail(f"{error_in_words(error, folder)}. When there is room again, the same command goes on where it was.")
     except (ClusterError, RunError) as error:
         fail(error)
     except KeyboardInterrupt:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from app.shared.command_line import typed
+from app.shared.files import error_in_words
 from app.shared.places import model_store, runs
-from training.commands.common import INTERRUPTED, err, fail, out
+from training.commands.common import INTERRUPTED, check_writable, err, fail, out
 from training.commands.progress import training_progress
 from training.fitting.backend import load_tensorflow
 
@@ -55,10 +56,12 @@ def pretrain(
     run_dir = run_dir or runs() / "pretrain"
     weights = weights or run_dir / "weights.npz"
     run = RunFolder(run_dir)
-    typefaces = find_typefaces(ALPHABET, fonts or ())
-    out.print(f"{len(typefaces)} typefaces found")
     version = datetime.now(UTC).strftime("%Y%m%d%H%M")
     output_folder = output or model_store() / "general" / version
+    others = "name other places with --output, --weights and --run-dir"
+    check_writable(output_folder, weights, run_dir, instead=others)
+    typefaces = find_typefaces(ALPHABET, fonts or ())
+    out.print(f"{len(typefaces)} typefaces found")
     state = pretraining_state(typed("training"), images, typefaces, output_folder, init)
     if run.state_file.exists():
         before = run.read_state()
@@ -75,7 +78,9 @@ def pretrain(
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
-    except (ExportError, StartError, OSError) as error:
+    except OSError as error:
+        fail(f"{error_in_words(error, run_dir)}. When there is room again, the same command goes on where it was.")
+    except (ExportError, StartError) as error:
         fail(error)
     wer = result.history[result.best_epoch - 1]["val_wer"]
     out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")

@@ -12,6 +12,7 @@ import typer
 from app.inference.images import ImageError
 from app.inference.models.folders import VALID_NAME
 from app.shared.command_line import pasteable, typed
+from app.shared.files import error_in_words
 from app.shared.places import model_store, runs
 from app.shared.suggestions import did_you_mean
 from training.commands.common import (
@@ -28,8 +29,8 @@ from training.commands.common import (
     err,
     events_on_stdout,
     fail,
-    in_words,
     make_config,
+    model_folder,
     out,
     prepare_network,
     print_evaluation,
@@ -38,6 +39,9 @@ from training.commands.common import (
 from training.commands.progress import training_progress
 from training.data.dataset import DataError, Sample, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
+
+GENERAL = "general"
+"""The model that reads what the labels do not say."""
 
 
 def train(
@@ -60,6 +64,9 @@ def train(
     unlabelled: Annotated[
         Path | None, typer.Option(help="A folder of pictures without labels, to learn from too.")
     ] = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="The labels are the values of sums, such as 8 for a picture of 10-2=.")
+    ] = False,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
@@ -126,8 +133,10 @@ def train(
     if unlabelled is not None and not unlabelled.is_dir():
         fail(f"--unlabelled {unlabelled}: there is no such folder.{did_you_mean(unlabelled)}")
     output, run_dir = _places(output, run_dir, store, data, name)
-    check_writable(output, run_dir)
+    check_writable(output, run_dir, instead="name other folders with --output and --run-dir")
     samples = read_data(data, images, labels_from)
+    if values:
+        samples = _find_texts(samples, store or model_store())
     if init is not None and not forget:
         _check_not_forgotten(samples, Path(init), data)
     _train(run_dir, {}, *_start(samples, data, unlabelled, options, output, run_dir))
@@ -149,7 +158,9 @@ def export(
     try:
         reports = [json.loads(path.read_text(encoding="utf-8")) for path in crossval or ()]
         export_run(RunFolder(run), output, reports)
-    except (DataError, ExportError, RunError, OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"{error_in_words(error, output)}.{did_you_mean(error.filename or run)}")
+    except (DataError, ExportError, RunError, ValueError) as error:
         fail(error)
     out.print(f"[green]written:[/] {output}")
 
@@ -190,6 +201,20 @@ def _unfinished(output: Path | None, name: str | None) -> Path:
         return newest_unfinished(runs(), "*" if name is None else _checked(name)).path
     except RunError as error:
         fail(error)
+
+
+def _find_texts(samples: list[Sample], store: Path) -> list[Sample]:
+    """What pictures show whose labels are the values of sums, read by the model `general` of a store."""
+    from app.inference.models.model import ModelError
+    from training.data.values import with_texts
+
+    reader = model_folder(store / GENERAL)
+    try:
+        found = with_texts(samples, reader)
+    except (DataError, ModelError) as error:
+        fail(error)
+    out.print(f"{reader} finds sums of their values in {len(found):,} of {len(samples):,} images; others are left out")
+    return found
 
 
 def _architecture_of(init: str | None) -> str | None:
@@ -303,7 +328,7 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
         with training_progress(out, state.config.epochs, done) as on_epoch:
             result = run_training(run, on_epoch, data, network)
     except OSError as error:
-        fail(f"{in_words(error)}. When there is room again, or what it needs, go on with: {again}")
+        fail(f"{error_in_words(error, run_dir)}. When there is room again, or what it needs, go on with: {again}")
     except (DataError, ExportError, RunError, StartError) as error:
         fail(error)
     except KeyboardInterrupt:

@@ -110,7 +110,7 @@ def evaluate(
     """Read every image.
 
     Args:
-        reader: reads them.
+        reader: reads them. One that evaluates sums reads their values, and those the labels are.
         samples: images and labels.
         pictures: the images, if they have been opened already.
         on_line: is called with each image's line, in order, as soon as it is read.
@@ -137,5 +137,8 @@ def _line(sample: Sample, result: Reading | Decoded | ImageError) -> Line:
     path = sample.path.as_posix()
     if isinstance(result, ImageError):
         return Line(path, sample.label, "", 0.0, error=str(result))
+    if result.sum is not None:
+        value = "" if result.sum.value is None else str(result.sum.value)
+        return Line(path, sample.label, value, result.sum.confidence)
     characters = result.characters if isinstance(result, Reading) else ()
     return Line(path, sample.label, result.text, result.confidence, characters=characters)

@@ -32,6 +32,15 @@ class Automaton:
     reads: Booleans
     accepting: Booleans
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no text is allowed."""
+        enters = self.follows & self.reads.any(axis=1)
+        reached = np.arange(len(self.accepting)) == 0
+        for _ in self.accepting:  # no state needs more moves
+            reached = reached | (reached @ enters)
+        return not (reached & self.accepting).any()
+
     def of_length(self, length: int) -> "Automaton":
         """The automaton of those of its texts that have so many characters; its states count them.
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.automaton import Automaton, Booleans
 from app.inference.decoding.ctc import SMALLEST, Alternative, CtcCodec, Decoded, with_temperature
+from app.inference.decoding.sums import Evaluation, most_probable_sum
 
 BEAM_WIDTH = 64
 
@@ -22,6 +23,8 @@ class Search:
     """Allows the texts."""
     alternatives: int
     """How many texts are named, best first."""
+    evaluate: Evaluation | None = None
+    """What is worked out from the texts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,10 +102,11 @@ def search_texts(
 
 def _search_image(codec: CtcCodec, probabilities: Floats, search: Search) -> Decoded:
     texts = most_probable_texts(codec, probabilities, search.constraint, width=BEAM_WIDTH)
+    value = most_probable_sum((text.text, text.confidence) for text in texts) if search.evaluate else None
     if not texts:
-        return Decoded("", 0.0, ())
+        return Decoded("", 0.0, (), sum=value)
     spans = codec.align(probabilities, texts[0].text)
-    return Decoded(texts[0].text, texts[0].confidence, spans, tuple(texts[: search.alternatives]))
+    return Decoded(texts[0].text, texts[0].confidence, spans, tuple(texts[: search.alternatives]), value)
 
 
 def most_probable_texts(

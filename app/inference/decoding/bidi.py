@@ -5,6 +5,7 @@ networks learn and put out the visual order; labels, answers and everything that
 """
 
 import unicodedata
+from dataclasses import replace
 from typing import NamedTuple
 
 from bidi.algorithm import (
@@ -56,7 +57,7 @@ def in_logical_order(decoded: Decoded) -> Decoded:
     places = _places(decoded.text)
     spans = tuple(decoded.spans[place]._replace(character=character) for character, place in places)
     alternatives = tuple(Alternative(to_logical(other.text), other.confidence) for other in decoded.alternatives)
-    return Decoded(_joined(places), decoded.confidence, spans, alternatives)
+    return replace(decoded, text=_joined(places), spans=spans, alternatives=alternatives)
 
 
 def _places(visual: str) -> list[Placed]:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.sums import Sum
+
 CONFIDENCE_DIGITS = 6
 """Of confidences in answers and tables: further ones mean nothing."""
 SMALLEST = 1e-200
@@ -90,6 +92,8 @@ class Decoded:
     spans: tuple[Span, ...]
     alternatives: tuple[Alternative, ...] = ()
     """The most probable texts, best first, where a search was asked for them."""
+    sum: Sum | None = None
+    """The value of the sum that the image shows, where a search was asked for it."""
 
 
 class CtcCodec:

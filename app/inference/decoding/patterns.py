@@ -130,6 +130,25 @@ def compile_pattern(pattern: str, vocab: str) -> Automaton:
     return _Builder(len(vocab)).build(nodes)
 
 
+def lacking_characters(pattern: str, vocab: str) -> list[str]:
+    """Return what a pattern asks for that no character of a vocabulary is, for people: characters, places of classes.
+
+    Args:
+        pattern: one that `compile_pattern` takes.
+        vocab: the characters that there are.
+    """
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        characters = [token for token in _TOKEN.finditer(pattern) if token.lastgroup == "characters"]
+        lacking = [token for token in characters if re.search(token[0], vocab) is None]
+    return list(dict.fromkeys(map(_shown, lacking)))
+
+
+def _shown(token: re.Match[str]) -> str:
+    is_short = len(token[0]) <= 2 and token[0].isprintable()
+    return f"'{token[0]}'" if is_short else f"what stands at position {token.start()}"
+
+
 def _check(pattern: str) -> None:
     """Make sure that Python understands a pattern, and that it has no flags."""
     try:

@@ -12,7 +12,7 @@ from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import MAX_FILE_BYTES, VALID_NAME, model_folders, version_folders
 from app.inference.models.integrity import MAX_BYTES, SUMS_FILE, read_sums
 from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError
-from app.shared.files import FileError, sha256_of_file
+from app.shared.files import FileError, error_in_words, sha256_of_file
 
 ARCHIVES = (".tar.gz", ".tgz")
 MAX_MEMBERS = 1000
@@ -59,7 +59,8 @@ def fetch_models(url: str, sha256: str, store: Path) -> list[Path]:
     except (FileError, tarfile.TarError, EOFError) as error:
         raise FetchError(f"{url}: {error}.") from error
     except (OSError, HTTPException) as error:
-        raise FetchError(f"{url} cannot be fetched: {error}.") from error
+        reason = error_in_words(error, store) if isinstance(error, OSError) else error
+        raise FetchError(f"{url} cannot be fetched: {reason}.") from error
 
 
 def _address(url: str) -> str:

@@ -16,6 +16,7 @@ from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.bidi import in_logical_order
 from app.inference.decoding.boxes import Box, character_boxes
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
+from app.inference.decoding.sums import Sum
 from app.inference.images import Pixels, fit_to_input
 from app.inference.models.configs import CONFIGS_FILE, read_configs
 from app.inference.models.folders import MAX_FILE_BYTES
@@ -57,6 +58,8 @@ class Reading:
     characters: tuple[Character, ...]
     alternatives: tuple[Alternative, ...] = ()
     """The most probable texts, best first, where a search was asked for them."""
+    sum: Sum | None = None
+    """The value of the sum that the image shows, where a search was asked for it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; confidences are rounded to what means something, boxes are None where unknown."""
@@ -74,6 +77,8 @@ class Reading:
         }
         if self.alternatives:
             fields["alternatives"] = [alternative.to_dict() for alternative in self.alternatives]
+        if self.sum is not None:
+            fields["sum"] = {"value": self.sum.value, "confidence": round(self.sum.confidence, CONFIDENCE_DIGITS)}
         return fields
 
 
@@ -233,7 +238,7 @@ class ImageToTextModel(OnnxInferenceModel):
             Character(character, confidence, box)
             for (character, confidence, _, _), box in zip(decoded.spans, boxes, strict=True)
         ]
-        return Reading(decoded.text, decoded.confidence, tuple(characters), decoded.alternatives)
+        return Reading(decoded.text, decoded.confidence, tuple(characters), decoded.alternatives, decoded.sum)
 
     def _fit(self, image: Pixels) -> Pixels:
         height, width = image.shape[:2]

@@ -107,6 +107,30 @@ def test_base64_may_be_broken_into_lines(client: TestClient, samples: dict[str, 
     assert client.post("/predict", json={"image": lines}).json()["text"] == "ef2ec"
 
 
+@pytest.mark.parametrize(
+    "start", ["data:image/png;base64,", "DATA:image/png;charset=utf-8;BASE64,", "data:;base64,", ""]
+)
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("padding", ["", "="])
+def test_base64_may_be_url_safe_without_padding_and_in_a_data_uri(
+    client: TestClient, samples: dict[str, bytes], start: str, encode: Callable[[bytes], bytes], padding: str
+) -> None:
+    for image in (samples["ef2ec"], samples["ef2ec"] + b"?", samples["ef2ec"] + b"\xfb\xff"):
+        text = encode(image).decode()
+        document = {"image": start + (text if padding else text.rstrip("="))}
+        assert client.post("/predict", json=document).json()["text"] == "ef2ec"
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/predict/batch/"])
+def test_a_slash_at_the_end_of_the_path_says_nothing(client: TestClient, samples: dict[str, bytes], path: str) -> None:
+    field = "files" if "batch" in path else "file"
+    plain, slashed = (
+        client.post(one, params={"length": 5}, files={field: samples["ef2ec"]}) for one in (path.rstrip("/"), path)
+    )
+    assert plain.status_code == slashed.status_code == 200
+    assert slashed.json() == plain.json() | {"request_id": slashed.json()["request_id"]}
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_the_answer_has_just_the_keys_of_the_contract(
     client: TestClient, samples: dict[str, bytes], shipped_model: Path, label: str

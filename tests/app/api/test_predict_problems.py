@@ -3,6 +3,7 @@
 import base64
 import gzip
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -101,31 +102,37 @@ def test_a_form_that_does_not_hold_one_image_is_refused(
 
 
 DOCUMENTS = {
-    "nothing": b"",
-    "no JSON": b'{"image": ',
-    "no UTF-8": b'{"image": "\xff"}',
-    "half a character": rb'{"image": "\ud800"}',
-    "very deep": b"[" * 100_000,
-    "a list": b"[]",
-    "no image": b"{}",
-    "null": b'{"image": null}',
-    "a number": b'{"image": 5}',
-    "a list of bytes": b'{"image": [137, 80, 78, 71]}',
-    "no Base64": b'{"image": "%%%%"}',
-    "Base64 with a character too few": b'{"image": "' + base64.b64encode(picture("PNG"))[:-1] + b'"}',
-    "no ASCII": '{"image": "éééé"}'.encode(),
-    "a data URL": b'{"image": "data:image/png;base64,' + base64.b64encode(picture("PNG")) + b'"}',
-    "another key": json.dumps({"image": in_base64(picture("PNG")), "model": "captcha"}).encode(),
+    "nothing": (b"", "is not JSON: EOF while parsing a value at line 1 column 0"),
+    "no JSON": (b'{"image": ', "is not JSON: EOF while parsing a value at line 1 column 10"),
+    "no UTF-8": (b'{"image": "\xff"}', "is not JSON: invalid unicode"),
+    "half a character": (rb'{"image": "\ud800"}', "is not JSON: "),
+    "very deep": (b"[" * 100_000, "is not JSON: recursion limit"),
+    "a list": (b"[]", "is not an object"),
+    "no image": (b"{}", "has no 'image'"),
+    "another name": (b'{"file": "aaaa"}', "has no 'image'"),
+    "null": (b'{"image": null}', "The 'image' is not a string"),
+    "a number": (b'{"image": 5}', "The 'image' is not a string"),
+    "a list of bytes": (b'{"image": [137, 80, 78, 71]}', "The 'image' is not a string"),
+    "no Base64": (b'{"image": "ab%%"}', "is not Base64: the character at position 2"),
+    "no ASCII": ('{"image": "é"}'.encode(), "is not Base64: the character at position 0"),
+    "Base64 with a character too few": (b'{"image": "iVBOR"}', "cut off, or has a character too many"),
+    "Base64 after Base64": (b'{"image": "iVA=iVA="}', "'=' stands amid it"),
+    "a data URI without Base64": (b'{"image": "data:image/png,%89PNG"}', "a data URI that does not say ';base64,'"),
+    "the start of a data URI": (b'{"image": "data:image/png;base6"}', "a data URI that does not say ';base64,'"),
+    "another key": (
+        json.dumps({"image": in_base64(picture("PNG")), "model": "captcha"}).encode(),
+        "other fields than 'image'",
+    ),
 }
 
 
-@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-def test_a_document_without_an_image_in_base64_is_refused(
-    client: TestClient, problem: Problem, document: bytes
+@pytest.mark.parametrize(("document", "words"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_without_an_image_in_base64_is_refused_with_the_mistake(
+    client: TestClient, problem: Problem, document: bytes, words: str
 ) -> None:
     detail = problem(client.post("/predict", content=document, headers=JSON), 422)["detail"]
-    assert '{"image": "…"}' in detail
-    assert "Base64" in detail
+    assert words in detail
+    assert detail.endswith('. Send a document {"image": "…"} with the image file in Base64.')
 
 
 class TestTooLarge:
@@ -187,10 +194,12 @@ def test_the_content_encoding_identity_is_none(client: TestClient, samples: dict
 
 
 def test_no_problem_repeats_what_was_sent(client: TestClient) -> None:
-    for headers in ({}, JSON, BOUNDARY, {"content-type": "echo-me/echo-me"}, {"content-encoding": "echo-me"}):
+    queries: list[dict[str, str]] = [{}, {"charset": "echo-me"}, {"echo-me": "echo-me"}]
+    sent = [{}, JSON, BOUNDARY, {"content-type": "echo-me/echo-me"}, {"content-encoding": "echo-me"}]
+    for query, headers in itertools.product(queries, sent):
         response = client.post(
             "/predict",
-            params={"x": "echo-me"},
+            params=query,
             content=b'{"echo-me": "echo-me"}',
             headers=headers | {"X-Echo": "echo-me"},
         )

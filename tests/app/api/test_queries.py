@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from app.api.queries import ReadQuery
+
 Problem = Callable[[Any, int], dict[str, Any]]
 Document = dict[str, Any]
 PLAIN = ["text", "confidence", "characters", "model", "request_id"]
@@ -127,7 +129,8 @@ class TestRefused:
             ({"length": 60}, "at most 50 characters"),
             ({"charset": "AÉ"}, "none of its characters"),
             ({"charset": "2", "length": 30}, "No text satisfies the constraints"),
-            ({"pattern": "ABC"}, "No text satisfies the constraints"),
+            ({"pattern": "a263"}, "the model's vocabulary lacks 'a'."),
+            ({"pattern": "[ab]2", "length": 2, "charset": "2"}, "both the charset and the pattern"),
             ({"pattern": "(?:ab)*", "length": 5}, "No text of 5 characters"),
         ],
     )
@@ -170,6 +173,32 @@ class TestRefused:
         detail = refuse(**query)
         assert detail.startswith(f"query.{name}: ")
         assert "geheim" not in detail
+
+    @pytest.mark.parametrize(
+        ("name", "nearest"),
+        [
+            ("alternativs", "alternatives"),
+            ("Length", "length"),
+            ("min-confidence", "min_confidence"),
+            ("models", "model"),
+        ],
+    )
+    def test_a_parameter_that_there_is_not_is_told_with_the_nearest(
+        self, refuse: Callable[..., str], name: str, nearest: str
+    ) -> None:
+        assert f"Did you mean '{nearest}'?" in refuse(**{"pattern": "e.*", name: "3"})
+
+    @pytest.mark.parametrize("name", ["geheim", "", "g" * 5000])
+    def test_a_parameter_like_none_is_told_with_all_that_there_are(self, refuse: Callable[..., str], name: str) -> None:
+        detail = refuse(**{name: "geheim"})
+        assert detail.endswith(f"There are: {', '.join(ReadQuery.model_fields)}.")
+        assert "Did you mean" not in detail
+        assert "g" * 10 not in detail
+        assert "geheim" not in detail
+
+    def test_a_parameter_is_given_once(self, refuse: Callable[..., str]) -> None:
+        assert refuse(length=[5, 6]) == "query.length: given 2 times; once is right."
+        assert refuse(charset=["ef", "2c", "8"]) == "query.charset: given 3 times; once is right."
 
     def test_an_unknown_model_is_told_first(
         self, client: TestClient, samples: dict[str, bytes], problem: Problem

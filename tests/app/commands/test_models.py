@@ -30,6 +30,13 @@ def test_the_models_are_listed_with_the_default_one_marked(store: Path, shipped_
     assert result.stderr == f"models in {store}:\n"
 
 
+def test_an_unknown_variable_is_warned_of(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCR_MODELSTORE", "nowhere")
+    warning = "warning: there is no setting OCR_MODELSTORE; did you mean OCR_MODEL_STORE?"
+    assert run().stderr.splitlines()[0] == warning
+    assert run("pull", "nowhere", "--sha256", "0" * 64).stderr.splitlines()[0] == warning
+
+
 def test_a_model_that_cannot_be_loaded_is_told_with_the_reason(store: Path) -> None:
     (store / "mine" / "1").mkdir(parents=True)
     result = run()

@@ -144,6 +144,18 @@ class TestOptions:
         assert len(others) == 2
         assert all(best["confidence"] >= other["confidence"] for other in others)
 
+    def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
+        self, read: Read, repository: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OCR_DEFAULT_MODL", "general")
+        monkeypatch.setenv("OCR_XYZZY", "1")
+        result = read(repository / "samples" / "b5wn6.png")
+        assert result.status == 0
+        assert result.err.splitlines()[:-1] == [
+            "warning: there is no setting OCR_DEFAULT_MODL; did you mean OCR_DEFAULT_MODEL?",
+            "warning: there is no setting OCR_XYZZY",
+        ]
+
     def test_the_model_is_the_newest_version_of_the_default_unless_named(
         self, read: Read, repository: Path, shipped_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -229,6 +241,7 @@ class TestErrors:
             (["sample.png", "--alternatives", "2"], "--alternatives needs --json or --output."),
             (["sample.png", "--charset", "ß"], "No text satisfies the charset"),
             (["sample.png", "--pattern", "(?=a)"], "pattern"),
+            (["sample.png", "--pattern", "a263"], "No text satisfies the pattern: the model's vocabulary lacks 'a'."),
             (["sample.png", "--length", "0"], "--length"),
             (["sample.png", "--workers", "0"], "--workers"),
             ([], "PATH"),

@@ -320,10 +320,11 @@ class TestGoingOn:
         read("scans", "--output", "out.csv")
         rows = Path("out.jsonl").read_bytes()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("app.bulk.engines.processes.write_output", raising(OSError(28, "No space left")))
+            patch.setattr("app.bulk.engines.processes.write_output", raising(OSError(28, "Detail: [errno 28]")))
             result = read("scans", "--output", "out.jsonl", "--force")
         assert result.status == 1
-        assert "No space left" in result.err
+        said = "error: out.jsonl: No space left on device; the same command goes on where it was."
+        assert result.err.splitlines()[-1] == said
         assert Path("out.jsonl").read_bytes() == rows
         assert "(10 of them before)" in read("scans", "--output", "out.jsonl").err
         assert Path("out.jsonl").read_bytes() == rows

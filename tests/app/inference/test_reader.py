@@ -29,6 +29,7 @@ from app.inference.images import (
 from app.inference.models.model import ModelError, Reading
 from app.inference.reader import Picture
 from tests.command import loaded_modules
+from tests.drawn_text import drawn
 from tests.waiting import GENEROUS_SECONDS
 
 LABEL = "ef2ec"
@@ -59,6 +60,16 @@ class TestFolder:
 
     def test_is_found_without_loading_networks(self, repository: Path) -> None:
         assert "onnxruntime" not in loaded_modules(repository, "app.inference.models.folders")
+
+
+class TestSums:
+    def test_have_a_value_where_it_is_asked_for(self, repository: Path) -> None:
+        general = repository / "model_store" / "general"
+        assert Reader(general).read(drawn("10-2=")).sum is None
+        found = Reader(general, evaluate="sum").read(drawn("10-2=")).sum
+        assert found is not None
+        assert found.value == 8
+        assert found.confidence > 0.8
 
 
 class TestPictures:

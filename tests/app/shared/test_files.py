@@ -1,11 +1,12 @@
-"""Files and folders that are there whole or not at all."""
+"""Files and folders that are there whole or not at all, and what is said where they cannot be."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from app.shared.files import lock, write_folder, write_json
+from app.shared.files import error_in_words, lock, write_atomically, write_folder, write_json
 
 
 def names_in(folder: Path) -> list[str]:
@@ -63,3 +64,35 @@ def test_one_at_a_time_has_a_lock_and_several_share_one(tmp_path: Path) -> None:
     with path.open() as first, path.open() as second:
         assert lock(first)
         assert not lock(second)
+
+
+def test_a_full_disk_is_told_with_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_json({}, tmp_path / "a.json")
+    assert error_in_words(caught.value) == f"{tmp_path / 'a.json'}: No space left on device"
+    assert not names_in(tmp_path)
+
+
+def test_a_folder_that_takes_no_files_is_told_with_the_path() -> None:
+    with pytest.raises(OSError, match="/proc/a") as caught:
+        write_json({}, Path("/proc/a.json"))
+    assert error_in_words(caught.value).startswith("/proc/a.json: ")
+
+
+def test_an_error_of_another_file_keeps_its_path(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, write_atomically(tmp_path / "a.txt"):
+        (tmp_path / "nothing").read_text()
+    assert error_in_words(caught.value, "a.txt") == f"{tmp_path / 'nothing'}: No such file or directory"
+
+
+def test_an_error_without_a_path_is_told_with_the_given_one() -> None:
+    assert error_in_words(OSError(errno.ENOSPC, "Detail: x"), "out") == "out: No space left on device"
+    assert error_in_words(OSError(errno.ENOSPC, "Detail: x")) == "No space left on device"
+
+
+def test_an_error_that_is_not_from_the_system_stays_as_it_is() -> None:
+    assert error_in_words(FileExistsError("out exists already"), "out") == "out exists already"

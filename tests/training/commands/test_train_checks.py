@@ -50,6 +50,29 @@ class TestTrain:
         assert f"{in_folder} has room for 5 MB" in result.output
         assert sorted(path.name for path in in_folder.iterdir()) == ["few"]
 
+    @pytest.mark.parametrize(
+        ("command", "instead"),
+        [
+            ("crossval --data few --output /proc/cv", "name another folder with --output"),
+            ("suspects --data few --output /proc/few.csv", "name another file with --output"),
+            ("pretrain --output /proc/store/1", "with --output, --weights and --run-dir"),
+            ("pretrain --run-dir /proc/run", "with --output, --weights and --run-dir"),
+            ("evaluate --model model_store/mine --data few --json /proc/few.json", "--json names the file to write"),
+            ("validate --data few --json /proc/few.json", "--json names the file to write"),
+        ],
+    )
+    def test_so_do_others_that_take_long(
+        self, few_digits: Path, in_folder: Path, shipped_model: Path, command: str, instead: str
+    ) -> None:
+        (in_folder / "model_store").mkdir()
+        (in_folder / "model_store" / "mine").symlink_to(shipped_model.parent)
+        result = run(*command.split())
+        assert result.exit_code == 1
+        said = " ".join(result.output.split())
+        assert "/proc cannot be written to" in said
+        assert instead in said
+        assert "words right" not in said
+
     def test_does_not_forget_characters_unasked(self, prepare_run: Callable[..., RunFolder], in_folder: Path) -> None:
         before = prepare_run(in_folder, images=60)
         draw_folder(in_folder / "new", 30, seed=3, alphabet="0123", length=5, draw=draw_plain)

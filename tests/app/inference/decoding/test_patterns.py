@@ -1,5 +1,6 @@
 """Automata against `re.fullmatch`, which they must agree with, and patterns that would hurt it."""
 
+import itertools
 import re
 import time
 import warnings
@@ -11,7 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, any_text
-from app.inference.decoding.patterns import MAX_LENGTH, compile_pattern
+from app.inference.decoding.patterns import MAX_LENGTH, compile_pattern, lacking_characters
 
 VOCAB = "ab1_ -é٣\n"
 HOSTILE = 1.0
@@ -232,6 +233,42 @@ def test_threads_may_compile_at_the_same_time_and_warnings_stay_as_they_were() -
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda pattern: matches(pattern, "a"), patterns))
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_empty"),
+    [("", False), ("a", False), ("x", True), ("ax", True), ("a|x", False), ("ax?", False), ("x*", False), ("x+", True)],
+)
+def test_a_pattern_without_a_text_of_the_vocabulary_is_empty(pattern: str, is_empty: bool) -> None:
+    assert compile_pattern(pattern, VOCAB).is_empty == is_empty
+
+
+@settings(max_examples=100)
+@given(BODIES.filter(lambda body: "<name>" not in body), st.sampled_from(["a", "ab", "1_"]))
+def test_a_pattern_is_empty_where_it_has_no_short_text(pattern: str, vocab: str) -> None:
+    automaton = compile_pattern(pattern, vocab)
+    longest = min(len(automaton.accepting), 7)
+    texts = ("".join(text) for length in range(longest) for text in itertools.product(vocab, repeat=length))
+    if any(allows(automaton, text, vocab) for text in texts):
+        assert not automaton.is_empty
+    elif longest < 7:  # no state need be passed twice
+        assert automaton.is_empty
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lacking"),
+    [
+        ("a263", ["'2'", "'6'", "'3'"]),
+        ("(x|a)y{2}", ["'x'", "'y'"]),
+        ("[xa][xy]", ["what stands at position 4"]),
+        (r"\s\x78\.", [r"'\s'", "what stands at position 2", r"'\.'"]),
+        ("\n", ["what stands at position 0"]),
+        (r"[x\d][^a].", []),
+        ("zaz", ["'z'"]),
+    ],
+)
+def test_the_characters_that_a_vocabulary_lacks_are_named(pattern: str, lacking: list[str]) -> None:
+    assert lacking_characters(pattern, "ab1") == lacking
 
 
 def test_a_length_counts_the_characters_whatever_the_pattern() -> None:
