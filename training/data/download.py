@@ -111,7 +111,9 @@ def _fetch(url: str, folder: Path, timeout: float, on_progress: Progress) -> Pat
         except (requests.RequestException, ValueError) as error:
             if _may_pass(error):
                 raise
-            raise DownloadError(f"{url} cannot be fetched: {error}; give the address of a zip archive, https://….") from error
+            raise DownloadError(
+                f"{url} cannot be fetched: {error}; give the address of a zip archive, https://…."
+            ) from error
 
     pooch.get_logger().setLevel("ERROR")
     source = pooch.create(folder, url, registry={"archive": None}, urls={"archive": url}, retry_if_failed=RETRIES)
