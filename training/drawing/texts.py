@@ -52,7 +52,7 @@ _LENGTHS = [0.02, 0.03, 0.08, 0.29, 0.2, 0.2, 0.08, 0.07, 0.03]
 
 
 def _sum(rng: np.random.Generator) -> str:
-    sign = rng.choice(list("+-x×*/"), p=[0.31, 0.33, 0.14, 0.14, 0.05, 0.03])
+    sign = rng.choice(list("+-x×*/:"), p=[0.31, 0.33, 0.13, 0.13, 0.04, 0.03, 0.03])
     left, right = rng.integers(0, (100, 100) if rng.random() < 0.4 else (10, 10))
     return f"{left}{sign}{right}{rng.choice(['', '=', '=?'], p=[0.1, 0.5, 0.4])}"
 

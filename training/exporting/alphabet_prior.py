@@ -10,7 +10,7 @@ from keras import layers
 DIGITS, LETTERS = string.digits, string.ascii_letters
 ALPHABETS = (
     (DIGITS, 4.0),
-    (DIGITS + "+-x×*/()=?", 3.0),
+    (DIGITS + "+-x×*/:()=?", 3.0),
     (DIGITS + ".,:-", 2.0),
     (LETTERS, 2.4),
     (DIGITS + string.ascii_uppercase, 2.5),
