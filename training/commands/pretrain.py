@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.shared.command_line import typed
-from app.shared.places import model_store, runs
+from app.shared.places import GENERAL, model_store, runs
 from training.commands.common import INTERRUPTED, err, fail, out
 from training.commands.progress import training_progress
 from training.fitting.backend import load_tensorflow
@@ -53,7 +53,7 @@ def pretrain(
     typefaces = find_typefaces(ALPHABET, fonts or ())
     out.print(f"{len(typefaces)} typefaces found")
     version = datetime.now(UTC).strftime("%Y%m%d%H%M")
-    state = pretraining_state(typed("training"), images, typefaces, output or model_store() / "general" / version)
+    state = pretraining_state(typed("training"), images, typefaces, output or model_store() / GENERAL / version)
     if run.state_file.exists():
         before = run.read_state()
         if before.data_sha256 != state.data_sha256:

@@ -40,6 +40,10 @@ class Queue:
         self._held[tab] = number, time.monotonic()
         return number
 
+    def held(self) -> set[int]:
+        """The images that tabs have before them."""
+        return {number for number, _ in self._held.values()}
+
     def give_up(self, tab: str, number: int) -> None:
         """A tab is done with an image."""
         if tab in self._held and self._held[tab][0] == number:

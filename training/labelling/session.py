@@ -15,11 +15,14 @@ from training.labelling.retrain import FEWEST_LABELS, Retraining
 from training.labelling.schemas import (
     AgreementSchema,
     CharacterSchema,
+    Decided,
     GuessSchema,
     Status,
     Task,
     TrainingStatus,
 )
+
+LAST_DECISIONS = 8
 
 
 class ConflictError(Exception):
@@ -46,10 +49,11 @@ class Session:
         self._lock = threading.RLock()
 
     def waiting(self) -> list[int]:
-        """The images that have to be decided yet."""
+        """The images that have to be decided yet, those that tabs have before them first."""
         with self._lock:
-            decided = self._decisions.all
-            return [n for n in range(len(self.images)) if n not in decided or not decided[n].is_final]
+            decided, held = self._decisions.all, self._queue.held()
+            waiting = (n for n in range(len(self.images)) if n not in decided or not decided[n].is_final)
+            return sorted(waiting, key=lambda number: number not in held)
 
     def samples(self) -> list[Sample]:
         """The labels so far."""
@@ -131,6 +135,7 @@ class Session:
             decided = self._decisions.all
             counts = Counter(decision.kind for decision in decided.values())
             overall, recent = agreement(decided.values())
+            last = [number for number, decision in decided.items() if decision.is_final][: -LAST_DECISIONS - 1 : -1]
             held = self._queue.keep(tab)
             speed = self._pace.per_minute()
         left = len(self.images) - counts[Kind.LABEL] - counts[Kind.UNREADABLE]
@@ -144,6 +149,9 @@ class Session:
             seconds_left=speed and 60 * left / speed,
             agreement=_agreement_schema(overall),
             recent_agreement=_agreement_schema(recent),
+            last=[self._decided(number, decided[number]) for number in last],
+            length=self.guesses.expected.length,
+            charset=self.guesses.expected.charset,
             model=self.guesses.model,
             is_reading=self.guesses.is_reading,
             guess=None if held is None else _guess_schema(self.guesses.all.get(held)),
@@ -155,6 +163,9 @@ class Session:
         if self.retraining is not None:
             self.retraining.close()
         self.guesses.close()
+
+    def _decided(self, number: int, decision: Decision) -> Decided:
+        return Decided(number=number, name=self.images.names[number], kind=decision.kind, label=decision.label)
 
     def _count(self, kind: Kind) -> int:
         with self._lock:
