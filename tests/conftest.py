@@ -78,6 +78,12 @@ def shipped_model(repository: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def general_model(repository: Path) -> Path:
+    """The newest version of the model that reads many kinds of picture."""
+    return max((repository / "model_store" / "general").iterdir())
+
+
+@pytest.fixture(scope="session")
 def samples(repository: Path) -> dict[str, bytes]:
     """The sample images by their labels."""
     return {path.stem: path.read_bytes() for path in sorted((repository / "samples").glob("*.png"))}

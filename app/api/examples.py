@@ -10,10 +10,20 @@ from app.inference.images import ACCEPTED, FORMATS
 EXAMPLE_IMAGE = Path(__file__).with_name("example.png").read_bytes()
 
 _BINARY = {"type": "string", "format": "binary"}
+_IMAGE: dict[str, Any] = {one.media_type: {"schema": _BINARY} for one in FORMATS}
 
 IMAGE_BODY: dict[str, Any] = {
     "required": True,
     "content": {
+        # What is first is what /docs opens with: a form with a file chooser.
+        MULTIPART: {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                # With an empty example, /docs notices that nothing was chosen, and shows those of other types.
+                "properties": {"file": _BINARY | {"description": "The image file.", "example": ""}},
+            }
+        },
         JSON: {
             "schema": {
                 "type": "object",
@@ -28,16 +38,11 @@ IMAGE_BODY: dict[str, Any] = {
             },
             "example": {"image": base64.b64encode(EXAMPLE_IMAGE).decode()},
         },
-        MULTIPART: {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {"file": _BINARY | {"description": "The image file."}},
-            }
-        },
-        **{one.media_type: {"schema": _BINARY} for one in FORMATS},
+        **_IMAGE,
     },
 }
+
+SAMPLE_RESPONSE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": _IMAGE}}
 
 BATCH_BODY: dict[str, Any] = {
     "required": True,

@@ -1,15 +1,20 @@
-"""`GET /models` and `GET /models/{name}`: what is loaded; `POST /models/reload`: load what is there now."""
+"""`GET /models…`: what is loaded, and an image that it reads; `POST /models/reload`: load what is there now."""
 
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Response
 
+from app.api.examples import SAMPLE_RESPONSE
 from app.api.keys import NEEDS_ADMIN_KEY, NEEDS_API_KEY
 from app.api.problems import NOT_READY, ApiError, problem_responses
 from app.api.schemas import BrokenModelSchema, Model, ModelList, ModelVersion, Reload
 from app.api.service import ServiceDep
+from app.inference.images import find_format
 from app.inference.models.store import ModelStore
+
+NameParameter = Annotated[str, Path(description="The model's name.", examples=["captcha"])]
+NO_SAMPLE = "This version has no sample: there is no golden.png in its folder."
 
 router = APIRouter(prefix="/models", tags=["models"], responses=problem_responses(HTTPStatus.UNAUTHORIZED))
 
@@ -51,12 +56,29 @@ async def reload(service: ServiceDep) -> Reload:
 @router.get(
     "/{name}", summary="Show a model", dependencies=NEEDS_API_KEY, responses=problem_responses(HTTPStatus.NOT_FOUND)
 )
-async def show_model(
-    name: Annotated[str, Path(description="The model's name.", examples=["captcha"])], service: ServiceDep
-) -> Model:
+async def show_model(name: NameParameter, service: ServiceDep) -> Model:
     """The loaded versions of a model, newest first."""
     service.store.get(name)
     return _model(service.store, name)
+
+
+@router.get(
+    "/{name}/sample",
+    summary="Show an image that a model reads",
+    dependencies=NEEDS_API_KEY,
+    response_class=Response,
+    responses=problem_responses(HTTPStatus.NOT_FOUND) | SAMPLE_RESPONSE,
+)
+async def show_sample(
+    name: NameParameter,
+    service: ServiceDep,
+    version: Annotated[str | None, Query(description="Of the model; the newest if not given.")] = None,
+) -> Response:
+    """The golden image that is kept with a version, to try it with; its `sample` in `/models` is the text in it."""
+    golden = service.store.get(name, version).model.golden
+    if golden is None:
+        raise ApiError(HTTPStatus.NOT_FOUND, NO_SAMPLE)
+    return Response(golden.file, media_type=find_format(golden.file).media_type)
 
 
 def _model(store: ModelStore, name: str) -> Model:

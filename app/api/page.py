@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
 from app.api.browsers import STATIC
+from app.shared.places import SHARED_WEB
 
 WEB = Path(__file__).parents[1] / "web"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
@@ -17,6 +18,7 @@ def add_page(app: FastAPI) -> None:
     """Serve the page and its files, with ETags."""
     for ending, media_type in MEDIA_TYPES.items():
         mimetypes.add_type(media_type, ending)
+    app.mount(f"{STATIC}/shared", StaticFiles(directory=SHARED_WEB))
     app.mount(STATIC, StaticFiles(directory=WEB / "static"))
     documents = StaticFiles(directory=WEB)
 

@@ -158,11 +158,15 @@ class ModelVersion(BaseModel):
     metrics: Metrics | None
     created: datetime | None
     sha256: Annotated[str, Field(description="Of model.onnx.")]
+    sample: Annotated[
+        str | None,
+        Field(description="The text in its image at `/models/{name}/sample`; null where it has none."),
+    ]
 
     @classmethod
     def of(cls, stored: StoredModel) -> Self:
         """The schema of a loaded model."""
-        card = _Card.of(stored.metrics)
+        card, golden = _Card.of(stored.metrics), stored.model.golden
         return cls(
             version=stored.version,
             vocabulary=stored.model.configs.vocab,
@@ -170,6 +174,7 @@ class ModelVersion(BaseModel):
             metrics=card.validation,
             created=card.created,
             sha256=stored.model.sha256,
+            sample=golden and golden.text,
         )
 
 

@@ -70,6 +70,7 @@ def create_app(settings: Settings | None = None, *, owns_process: bool = False) 
         redirect_slashes=False,  # a redirect loses the body; see RequestContextMiddleware
         responses=ANY_ERROR,
         lifespan=partial(_lifespan, settings=settings, owns_process=owns_process, tracer_provider=tracer_provider),
+        swagger_ui_parameters={"tryItOutEnabled": True},  # the form is there as soon as a call is opened
         telemetry=telemetry_config(tracer_provider, QUIET),
     )
     if settings.origins:

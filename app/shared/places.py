@@ -1,4 +1,4 @@
-"""Where models and runs are kept."""
+"""Where models and runs are kept, and the files that pages share."""
 
 import shutil
 import sys
@@ -9,6 +9,10 @@ from platformdirs import user_data_path
 from app.shared.files import write_folder
 
 MODEL_STORE, RUNS = Path("model_store"), Path("runs")
+GENERAL = "general"
+"""The model that reads many kinds of picture."""
+SHARED_WEB = Path(__file__).with_name("web")
+"""What the pages of the service and of labelling both load."""
 SHIPPED_MODELS = Path(__file__).parents[1] / MODEL_STORE
 """The models that came with an installed package; a checkout has its own at its root and none here."""
 

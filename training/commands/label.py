@@ -13,7 +13,9 @@ import typer
 from rich.markup import escape
 
 from app.inference.images.paths import in_words, other_files
+from app.inference.models.folders import version_folders
 from app.shared.command_line import pasteable
+from app.shared.places import GENERAL, model_store
 from training.commands.common import err, fail, model_folder, out
 from training.data.dataset import DataError
 
@@ -31,8 +33,14 @@ def label(
         Path | None, typer.Option(help="The CSV file of labels to write or go on with.", show_default="DIR/labels.csv")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A model folder, such as model_store/captcha/202611231200, that guesses.")
+        Path | None,
+        typer.Option(
+            help="A model folder, such as model_store/captcha, that guesses.",
+            show_default="what was trained in the background before, else model_store/general",
+        ),
     ] = None,
+    length: Annotated[int | None, typer.Option(min=1, help="How many characters each label has.")] = None,
+    charset: Annotated[str, typer.Option(help="The only characters that labels may have.", show_default="any")] = "",
     retrain_every: Annotated[
         int | None, typer.Option(min=1, help="Train in the background after every so many labels, for better guesses.")
     ] = None,
@@ -45,6 +53,7 @@ def label(
     """
     from app.inference.models.model import ModelError
     from training.labelling.decisions import Decisions, lock_labels
+    from training.labelling.guesses import Expected
     from training.labelling.images import find_images
     from training.labelling.session import Session
 
@@ -55,10 +64,13 @@ def label(
         with lock_labels(labels), _listen(port) as listener:
             _print_left_out(images)
             with closing(Session(images, Decisions(labels, images))) as session:
+                session.guesses.expect(Expected(length, charset))
                 if model is not None:
                     session.guesses.read_with(model)
                 if retrain_every is not None:
                     _retrain(session, retrain_every)
+                if session.guesses.model is None:
+                    _guess_with_general(session)
                 _serve(session, folder, labels, listener, open_browser)
     except ModelError as error:
         fail(f"{model}: {error}")
@@ -77,18 +89,30 @@ def _listen(port: int) -> socket.socket:
 
 def _retrain(session: "Session", every: int) -> None:
     """Train in the background; without another model, guess with what an earlier training on the folder has made."""
-    from app.inference.models.model import ModelError
     from training.labelling.retrain import Retraining, model_name, models_folder
 
     folder = models_folder(session.images.root)
     session.retraining = Retraining(folder, every, session.samples, session.guesses.read_with)
     newest = session.retraining.newest()
     if newest is not None and session.guesses.model is None:
-        try:
-            session.guesses.read_with(newest, model_name(newest))
-        except ModelError as error:
-            err.print(f"[yellow]no guesses yet:[/] {escape(f'{newest}: {error}')}")
+        _try_to_guess(session, newest, model_name(newest))
     session.retraining.start_if_due(len(session.samples()))
+
+
+def _guess_with_general(session: "Session") -> None:
+    """Guess with the shipped model that reads many kinds of picture, from the very first one; without it, not yet."""
+    found = version_folders(general) if (general := model_store() / GENERAL).is_dir() else []
+    if found:
+        _try_to_guess(session, found[0])
+
+
+def _try_to_guess(session: "Session", folder: Path, name: str | None = None) -> None:
+    from app.inference.models.model import ModelError
+
+    try:
+        session.guesses.read_with(folder, name)
+    except ModelError as error:
+        err.print(f"[yellow]no guesses yet:[/] {escape(f'{folder}: {error}')}")
 
 
 def _print_left_out(images: "ImageFolder") -> None:

@@ -9,7 +9,7 @@ import typer
 
 from app.shared.command_line import typed
 from app.shared.files import error_in_words
-from app.shared.places import model_store, runs
+from app.shared.places import GENERAL, model_store, runs
 from training.commands.common import INTERRUPTED, check_writable, err, fail, out
 from training.commands.progress import training_progress
 from training.fitting.backend import load_tensorflow
@@ -57,7 +57,7 @@ def pretrain(
     weights = weights or run_dir / "weights.npz"
     run = RunFolder(run_dir)
     version = datetime.now(UTC).strftime("%Y%m%d%H%M")
-    output_folder = output or model_store() / "general" / version
+    output_folder = output or model_store() / GENERAL / version
     others = "name other places with --output, --weights and --run-dir"
     check_writable(output_folder, weights, run_dir, instead=others)
     typefaces = find_typefaces(ALPHABET, fonts or ())

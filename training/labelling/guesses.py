@@ -4,10 +4,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from app.inference.decoding.automaton import ConstraintError
+from app.inference.decoding.beam import Search
 from app.inference.images import ImageError
-from app.inference.models.model import BATCH_IMAGES, Reading
-from app.inference.reader import Reader
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.reader import Reader, make_search
 from training.labelling.images import ImageFolder
 
 
@@ -29,14 +32,24 @@ class Guess:
     model: str
 
 
+class Expected(NamedTuple):
+    """What labels are like, as far as people have said."""
+
+    length: int | None = None
+    """How many characters each has."""
+    charset: str = ""
+    """The only characters that there are; any where it is empty."""
+
+
 class Guesses:
     """The readings of the images that have no label yet, by the newest model.
 
     A thread reads a few images at a time and keeps only texts. While a better model reads anew, the guesses of the one
-    before remain until theirs are replaced.
+    before remain until theirs are replaced. So do those before another length or charset was expected.
 
     Attributes:
         model: the name and version of the model that reads; None while there is none.
+        expected: what texts are searched for.
     """
 
     def __init__(self, images: ImageFolder, waiting: Callable[[], Sequence[int]]) -> None:
@@ -48,9 +61,12 @@ class Guesses:
         """
         self._images, self._waiting = images, waiting
         self._guesses: dict[int, Guess] = {}
+        self._changing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._reader: Reader | None = None
         self.model: str | None = None
+        self.expected = Expected()
 
     @property
     def all(self) -> Mapping[int, Guess]:
@@ -73,13 +89,19 @@ class Guesses:
             ModelError: it cannot be used; the model of before goes on.
         """
         reader = Reader(folder)
-        self.close()
         folder = folder.resolve()
-        self.model = name or f"{folder.parent.name}/{folder.name}"
-        self._stop = threading.Event()
-        arguments = (reader, self.model, self._waiting(), self._stop)
-        self._thread = threading.Thread(target=self._read, args=arguments, name="guesses", daemon=True)
-        self._thread.start()
+        with self._changing:
+            self._reader, self.model = reader, name or f"{folder.parent.name}/{folder.name}"
+            self._begin(reader, self.model)
+
+    def expect(self, expected: Expected) -> None:
+        """Guess texts that are as expected, in the background; any text where the model knows none that is."""
+        with self._changing:
+            if expected == self.expected:
+                return
+            self.expected = expected
+            if self._reader is not None and self.model is not None:
+                self._begin(self._reader, self.model)
 
     def wait(self, seconds: float) -> None:
         """Wait until all guesses are there, but not longer than that."""
@@ -91,6 +113,14 @@ class Guesses:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+
+    def _begin(self, reader: Reader, name: str) -> None:
+        self.close()
+        reader.search = _search(reader.model, self.expected)
+        self._stop = threading.Event()
+        arguments = (reader, name, self._waiting(), self._stop)
+        self._thread = threading.Thread(target=self._read, args=arguments, name="guesses", daemon=True)
+        self._thread.start()
 
     def _read(self, reader: Reader, name: str, numbers: Sequence[int], stop: threading.Event) -> None:
         for start in range(0, len(numbers), BATCH_IMAGES):
@@ -110,6 +140,13 @@ class Guesses:
             except ImageError:
                 continue  # who is shown the image is told
         return loaded
+
+
+def _search(model: ImageToTextModel, expected: Expected) -> Search | None:
+    try:
+        return make_search(model, length=expected.length, charset=expected.charset or None)
+    except ConstraintError:
+        return None
 
 
 def _guess(reading: Reading, model: str) -> Guess:

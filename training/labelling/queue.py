@@ -40,6 +40,10 @@ class Queue:
         self._held[tab] = number, time.monotonic()
         return number
 
+    def held(self) -> set[int]:
+        """The images that tabs have before them."""
+        return {number for number, _ in self._held.values()}
+
     def give_up(self, tab: str, number: int) -> None:
         """Let others have an image that a tab is done with."""
         if tab in self._held and self._held[tab][0] == number:

@@ -10,8 +10,18 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from training.labelling.access import Access
 from training.labelling.decisions import Decision, Kind, clean_label
+from training.labelling.guesses import Expected
 from training.labelling.images import as_png
-from training.labelling.schemas import DecisionRequest, Folder, Status, Step, Tab, TabRequest, Task
+from training.labelling.schemas import (
+    DecisionRequest,
+    ExpectedRequest,
+    Folder,
+    Status,
+    Step,
+    Tab,
+    TabRequest,
+    Task,
+)
 from training.labelling.session import Session
 
 WEB = Path(__file__).with_name("web")
@@ -113,6 +123,19 @@ def decide(number: NumberDep, request: DecisionRequest, session: SessionDep) -> 
 def read_image(number: NumberDep, session: SessionDep) -> Response:
     """An image as networks see it."""
     return Response(as_png(session.images.pixels(number)), media_type="image/png")
+
+
+@router.get("/images/{number}/task")
+def reopen(number: NumberDep, session: SessionDep) -> Task:
+    """An image to decide about anew."""
+    return session.task(number)
+
+
+@router.put("/expected")
+def expect(request: ExpectedRequest, session: SessionDep) -> Status:
+    """Say what labels are like; the images are read anew, in the background."""
+    session.guesses.expect(Expected(request.length, request.charset))
+    return session.status(request.tab)
 
 
 @router.post("/training")

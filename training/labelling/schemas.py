@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.labelling.decisions import Kind
+from training.labelling.decisions import MAX_LABEL, Kind
 from training.labelling.guesses import Guess
 from training.labelling.pace import Agreement
 from training.labelling.retrain import State
@@ -38,6 +38,13 @@ class DecisionRequest(TabRequest):
     revision: Annotated[str, Field(description="Of the image when it was shown.")]
 
 
+class ExpectedRequest(TabRequest):
+    """What labels are like."""
+
+    length: Annotated[int | None, Field(ge=1, le=MAX_LABEL)]
+    charset: Annotated[str, Field(max_length=MAX_LABEL, description="Any where it is empty.")]
+
+
 class Task(BaseModel):
     """An image to decide about."""
 
@@ -62,6 +69,15 @@ class TrainingStatus(BaseModel):
     possible: Annotated[bool, Field(description="Whether it can be started now.")]
 
 
+class Decided(BaseModel):
+    """An image that is labelled, or marked as unreadable."""
+
+    number: int
+    name: str
+    kind: Kind
+    label: str
+
+
 class Status(BaseModel):
     """How far the labelling has come."""
 
@@ -74,6 +90,9 @@ class Status(BaseModel):
     seconds_left: float | None
     agreement: Agreement
     recent_agreement: Agreement
+    last: Annotated[list[Decided], Field(description="The last decisions, the latest first.")]
+    length: Annotated[int | None, Field(description="How many characters labels are expected to have.")]
+    charset: Annotated[str, Field(description="The only characters that are expected; empty for any.")]
     model: str | None
     is_reading: bool
     guess: Annotated[Guess | None, Field(description="Of the image that the tab has before it.")]

@@ -6,6 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from app.shared.places import SHARED_WEB
 from training.labelling import routes
 from training.labelling.access import HOST, Access, protect
 from training.labelling.problems import add_problem_handlers
@@ -21,6 +22,7 @@ def create_app(session: Session, folder: Folder, access: Access) -> FastAPI:
     app.state.session, app.state.folder, app.state.access = session, folder, access
     protect(app)
     add_problem_handlers(app)
+    app.mount("/web/shared", StaticFiles(directory=SHARED_WEB))
     app.mount("/web", StaticFiles(directory=routes.WEB))
     app.include_router(routes.invitations)
     app.include_router(routes.router)

@@ -12,7 +12,9 @@ from training.labelling.images import ImageFolder
 from training.labelling.pace import Pace, agreement
 from training.labelling.queue import Queue
 from training.labelling.retrain import MIN_LABELS, Retraining
-from training.labelling.schemas import Status, Task, TrainingStatus
+from training.labelling.schemas import Decided, Status, Task, TrainingStatus
+
+LAST_DECISIONS = 8
 
 
 class ConflictError(Exception):
@@ -39,10 +41,11 @@ class Session:
         self._lock = threading.RLock()
 
     def waiting(self) -> list[int]:
-        """Return the images that have to be decided yet."""
+        """Return the images that have to be decided yet, those that tabs have before them first."""
         with self._lock:
-            decided = self._decisions.all
-            return [n for n in range(len(self.images)) if n not in decided or not decided[n].is_final]
+            decided, held = self._decisions.all, self._queue.held()
+            waiting = (n for n in range(len(self.images)) if n not in decided or not decided[n].is_final)
+            return sorted(waiting, key=lambda number: number not in held)
 
     def samples(self) -> list[Sample]:
         """Return the labels so far."""
@@ -124,6 +127,7 @@ class Session:
             decided = self._decisions.all
             counts = Counter(decision.kind for decision in decided.values())
             overall, recent = agreement(decided.values())
+            last = [number for number, decision in decided.items() if decision.is_final][: -LAST_DECISIONS - 1 : -1]
             held = self._queue.keep(tab)
             speed = self._pace.per_minute()
         left = len(self.images) - counts[Kind.LABEL] - counts[Kind.UNREADABLE]
@@ -137,6 +141,9 @@ class Session:
             seconds_left=speed and 60 * left / speed,
             agreement=overall,
             recent_agreement=recent,
+            last=[self._decided(number, decided[number]) for number in last],
+            length=self.guesses.expected.length,
+            charset=self.guesses.expected.charset,
             model=self.guesses.model,
             is_reading=self.guesses.is_reading,
             guess=None if held is None else self.guesses.all.get(held),
@@ -148,6 +155,9 @@ class Session:
         if self.retraining is not None:
             self.retraining.close()
         self.guesses.close()
+
+    def _decided(self, number: int, decision: Decision) -> Decided:
+        return Decided(number=number, name=self.images.names[number], kind=decision.kind, label=decision.label)
 
     def _count(self, kind: Kind) -> int:
         with self._lock:

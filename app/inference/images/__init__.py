@@ -7,7 +7,7 @@ from app.inference.images.checked import CheckedImage
 from app.inference.images.decoding import check_image, decode_image, load_image
 from app.inference.images.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.images.fitting import fit_to_input
-from app.inference.images.formats import ACCEPTED, FORMATS, SUFFIXES
+from app.inference.images.formats import ACCEPTED, FORMATS, SUFFIXES, find_format
 from app.inference.images.limits import ImageLimits
 from app.inference.images.pixels import Pixels
 
@@ -24,6 +24,7 @@ __all__ = [
     "UnsupportedImageError",
     "check_image",
     "decode_image",
+    "find_format",
     "fit_to_input",
     "load_image",
 ]

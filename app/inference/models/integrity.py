@@ -2,8 +2,8 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
-from app.inference.images import ImageError, Pixels, decode_image
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.shared.files import FileError, read_file, sha256_of_file
 
@@ -11,6 +11,14 @@ SUMS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT = "SHA256SUMS", "golden.png", "golden.txt"
 MAX_BYTES = 1_000_000
 # No path: a list of sums speaks of its own folder.
 SUM_LINE = re.compile(r"([0-9A-Fa-f]{64}) [ *](?!\.{1,2}$)([^/\\\0]+)")
+
+
+class Golden(NamedTuple):
+    """The image that is kept with a model."""
+
+    file: bytes
+    text: str
+    """What the model reads in it."""
 
 
 def folder_sums(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
@@ -36,8 +44,8 @@ def folder_sums(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
     return sums
 
 
-def read_golden(folder: Path) -> tuple[Pixels, str] | None:
-    """The image that is kept with a model, and the text that the model reads in it; None where there is none.
+def read_golden(folder: Path) -> Golden | None:
+    """The image that is kept with a model; None where there is none.
 
     Raises:
         FileError: one of the two is missing, or cannot be read.
@@ -45,10 +53,7 @@ def read_golden(folder: Path) -> tuple[Pixels, str] | None:
     if not (folder / GOLDEN_IMAGE).exists() and not (folder / GOLDEN_TEXT).exists():
         return None
     text = _decode(read_file(folder / GOLDEN_TEXT, MAX_BYTES), GOLDEN_TEXT)
-    try:
-        return decode_image(read_file(folder / GOLDEN_IMAGE, MAX_BYTES)), text.removesuffix("\n")
-    except ImageError as error:
-        raise FileError(f"{GOLDEN_IMAGE} cannot be decoded: {error}") from error
+    return Golden(read_file(folder / GOLDEN_IMAGE, MAX_BYTES), text.removesuffix("\n"))
 
 
 def read_sums(path: Path) -> dict[str, str]:

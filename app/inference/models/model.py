@@ -17,11 +17,11 @@ from app.inference.decoding.bidi import in_logical_order
 from app.inference.decoding.boxes import Box, character_boxes
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
 from app.inference.decoding.sums import Sum
-from app.inference.images import Pixels, fit_to_input
+from app.inference.images import ImageError, Pixels, decode_image, fit_to_input
 from app.inference.models.configs import CONFIGS_FILE, read_configs
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.input_width import NARROWEST, proportional_width
-from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, folder_sums, read_golden
+from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, Golden, folder_sums, read_golden
 from app.shared.files import FileError, read_file
 from app.shared.stopwatch import Stopwatch
 
@@ -141,6 +141,7 @@ class ImageToTextModel(OnnxInferenceModel):
             raw 0…255.
         steps: the output steps of an image as wide as the input.
         sums: see `model_sums`.
+        golden: the image that is kept with the network; None where there is none.
 
     Raises:
         ModelError: anything is missing, broken, or does not fit together.
@@ -156,7 +157,7 @@ class ImageToTextModel(OnnxInferenceModel):
         self.sums = model_sums(folder) if sums is None else sums
         try:
             self.configs = read_configs(folder)
-            golden = read_golden(folder)
+            self.golden = read_golden(folder)
         except FileError as error:
             raise ModelError(str(error)) from error
         super().__init__(folder / MODEL_FILE, self.sums[MODEL_FILE])
@@ -164,8 +165,8 @@ class ImageToTextModel(OnnxInferenceModel):
         self.width, self.height = self.configs.width, self.configs.height
         self.channels_first, self.channels = self._layout()
         self.steps = self._warm_up()
-        if golden is not None:
-            self._check_golden(*golden)
+        if self.golden is not None:
+            self._check_golden(self.golden)
 
     def predict(
         self, images: Iterable[Pixels], search: Search | None = None, watch: Stopwatch | None = None
@@ -306,14 +307,18 @@ class ImageToTextModel(OnnxInferenceModel):
             raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
         return int(output.shape[1])
 
-    def _check_golden(self, image: Pixels, text: str) -> None:
+    def _check_golden(self, golden: Golden) -> None:
+        try:
+            image = decode_image(golden.file)
+        except ImageError as error:
+            raise ModelError(f"{GOLDEN_IMAGE} cannot be decoded: {error}") from error
         try:
             read = self.predict([image])[0].text
         except Exception as error:
             # As above: what a graph does may depend on the image.
             raise ModelError(f"{MODEL_FILE} fails on {GOLDEN_IMAGE}") from error
-        if read != text:
-            raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {text!r}")
+        if read != golden.text:
+            raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {golden.text!r}")
 
 
 def model_sums(folder: Path) -> dict[str, str]:

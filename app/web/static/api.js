@@ -6,11 +6,12 @@ const MOST_SECONDS = 10;
 const COME_BACK = [429, 503, 504];
 
 let key = "";
+let wantsKey = false;
 
-/** What went wrong, in words. */
+/** What went wrong, in the words of the service where it has answered; `inWords` has those for people. */
 export class ServiceError extends Error {
   /** @param {{status?: number, title?: string, requestId?: string}} problem - status 0: nothing answered */
-  constructor(message, { status, title = "Not read", requestId = "" } = {}) {
+  constructor(message, { status, title = "", requestId = "" } = {}) {
     super(message);
     this.status = status;
     this.title = title;
@@ -33,13 +34,19 @@ export function useKey(newKey) {
   key = newKey;
 }
 
-export function hasKey() {
-  return key !== "";
+/** Whether the service asks for a key, as far as is known. */
+export function asksForKey() {
+  return wantsKey;
 }
 
 /** The models that are loaded, and those that could not be. */
 export function listModels() {
-  return call("models", {});
+  return callForJson("models", {});
+}
+
+/** The image of a sample. */
+export function readSample(address) {
+  return call(address, {});
 }
 
 /** The address of the call that reads an image by a model; empty names are the service's own choice. */
@@ -55,7 +62,7 @@ export async function predict(file, choice, signal) {
   const body = new FormData();
   body.append("file", file);
   try {
-    return await call(predictAddress(choice), { method: "POST", body, signal });
+    return await callForJson(predictAddress(choice), { method: "POST", body, signal });
   } catch (error) {
     if (error.status === 0 && !(await isReadable(file))) {
       throw new ServiceError("The file cannot be opened any more; it may have been moved or changed. Choose it again.");
@@ -64,13 +71,19 @@ export async function predict(file, choice, signal) {
   }
 }
 
+async function callForJson(address, options) {
+  const body = await call(address, options);
+  return JSON.parse(await body.text());
+}
+
+/** The answer to a call, of which all has come. */
 async function call(address, options) {
   for (let attempt = 1; ; attempt += 1) {
-    const { response, text } = await send(address, options);
-    if (response.ok) return JSON.parse(text);
+    const { response, body } = await send(address, options);
+    if (response.ok) return body;
     const seconds = Number(response.headers.get("Retry-After") ?? NaN);
     if (!COME_BACK.includes(response.status) || !(seconds >= 0) || attempt === MOST_ATTEMPTS) {
-      throw errorOf(response, text);
+      throw errorOf(response, await body.text());
     }
     await pause(Math.min(seconds, MOST_SECONDS), options.signal);
   }
@@ -80,7 +93,8 @@ async function send(address, options) {
   const headers = key ? { Authorization: `Bearer ${asHeader(key)}` } : {};
   try {
     const response = await fetch(address, { ...options, headers, cache: "no-store" });
-    return { response, text: await response.text() };
+    wantsKey ||= key !== "" || response.status === 401;
+    return { response, body: await response.blob() };
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ServiceError("The service cannot be reached: it has stopped, or the network is down.", { status: 0 });
@@ -99,7 +113,7 @@ function errorOf({ status, statusText }, text) {
   } catch {
     // No problem document: something between the page and the service has answered.
   }
-  return new ServiceError(`The answer was ${`${status} ${statusText}`.trim()}, without a reason.`, { status });
+  return new ServiceError(`The answer was ${`${status} ${statusText}`.trim()}, without a reason.`, { status, title: statusText });
 }
 
 async function isReadable(file) {

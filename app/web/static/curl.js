@@ -1,23 +1,21 @@
 /** The command for a POSIX shell that makes the same call. */
 
+const KEY = '-H "Authorization: Bearer $OCR_API_KEY"';
+
 /**
- * @param {{name: string, origin: string}} image
+ * @param {{name: string, sampleAddress?: string}} image - of a sample, with its address
  * @param {string} address - of the call, as an absolute URL
  * @param {boolean} withKey - whether the service asks for a key; the command takes it from the environment
  */
-export function curlCommand({ name, origin }, address, withKey) {
-  const fromSample = origin === "sample";
-  const file = fromSample ? `-;filename=${name}` : curlFile(name);
-  const parts = [`curl -F ${quote(`file=@${file}`)}`];
-  if (withKey) parts.push('-H "Authorization: Bearer $OCR_API_KEY"');
-  parts.push(quote(address));
-  const command = parts.join(" \\\n  ");
-  return fromSample ? `curl -s ${quote(new URL(sampleAddress(name), document.baseURI).href)} |\n${command}` : command;
+export function curlCommand({ name, sampleAddress }, address, withKey) {
+  const file = sampleAddress ? `-;filename=${name}` : curlFile(name);
+  const call = command(`curl -F ${quote(`file=@${file}`)}`, address, withKey);
+  if (!sampleAddress) return call;
+  return `${command("curl -s", new URL(sampleAddress, document.baseURI).href, withKey)} |\n${call}`;
 }
 
-/** Where a sample is. */
-export function sampleAddress(name) {
-  return `static/samples/${name}`;
+function command(start, address, withKey) {
+  return [start, ...(withKey ? [KEY] : []), quote(address)].join(" \\\n  ");
 }
 
 /** A file's name as curl's -F takes it: ; and , would end it, - is standard input. */

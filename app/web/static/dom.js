@@ -29,6 +29,11 @@ export function levelOf(confidence) {
   return confidence >= FAIR ? "fair" : "doubtful";
 }
 
+/** The same of a text; that there is none is never sure, as it is never accepted. */
+export function levelOfText({ text, confidence }) {
+  return text ? levelOf(confidence) : "none";
+}
+
 /** Say something to whoever uses a screen reader, also if it is what was said last. */
 export function announce(words) {
   const place = byId("announcement");

@@ -1,28 +1,24 @@
 /** What happens on the page: images come in, are read, and are shown. */
 
-import { listModels, predict, ServiceError, useKey } from "./api.js";
+import { predict } from "./api.js";
+import { arrange } from "./arrangement.js";
 import { toCsv } from "./csv.js";
-import { sampleAddress } from "./curl.js";
 import { announce, byId, makeCopyButton, percent } from "./dom.js";
+import { inWords } from "./errors.js";
 import { filesOf } from "./intake.js";
-import { chosenModel, showModels, showVersions } from "./models.js";
+import { chosenModel, showSample, showVersions, shownSample } from "./models.js";
 import { createReader } from "./reader.js";
 import { showResult } from "./result.js";
+import { asked, askForKey, checkService, watchService } from "./service.js";
 import { addRows, clearRows, markRow, updateRow } from "./table.js";
 
-const SECONDS_TO_READY = 2;
 const NO_FILES = "There was no image file in that. Drop or paste image files.";
 
 let images = [];
 let shown = null;
-let isListing = false;
-
-// What comes in at once waits until the service was asked for its models: it may have none by default.
-let endAsking;
-const asked = new Promise((resolve) => (endAsking = resolve));
 
 const reader = createReader(async (file, signal) => {
-  await asked;
+  await asked; // what comes in at once waits
   return predict(file, chosenModel(), signal);
 }, onChange);
 
@@ -36,7 +32,7 @@ function onChange(image) {
 }
 
 function add(files, origin) {
-  const added = files.map(({ file, name }) => ({ file, name, origin, state: "waiting" }));
+  const added = files.map((file) => ({ ...file, origin, state: "waiting" }));
   if (!added.length) return;
   images = images.concat(added);
   addRows(added, choose);
@@ -87,6 +83,7 @@ function showProgress() {
   byId("stop").hidden = !isBusy;
   byId("again").hidden = isBusy || !unread;
   byId("again").textContent = `Read the other ${unread}`;
+  arrange(images);
   if (wasBusy && !isBusy && images.length) announce(images.length === 1 ? outcome(images[0]) : summary(done, failed));
   wasBusy = isBusy;
 }
@@ -96,7 +93,7 @@ function unreadImages() {
 }
 
 function outcome({ name, prediction, error }) {
-  if (error) return `${name} could not be read: ${error.message}`;
+  if (error) return `${name} could not be read: ${Object.values(inWords(error)).join(" ")}`;
   if (!prediction) return `${name} is not read yet.`;
   return `${name} reads ${prediction.text || "no text"}, ${percent(prediction.confidence)} sure.`;
 }
@@ -130,22 +127,15 @@ function takeChosen() {
   byId("files").value = ""; // so that the same file may be chosen again
 }
 
-async function takeSample(name) {
+function takeSample() {
   notify("");
-  try {
-    const response = await fetch(sampleAddress(name));
-    if (!response.ok) throw new Error(response.statusText);
-    add([{ file: new File([await response.blob()], name, { type: "image/png" }), name }], "sample");
-  } catch {
-    notify("The sample could not be fetched: the service has stopped, or the network is down.");
-  }
+  const { file, name, address } = shownSample();
+  add([{ file, name, sampleAddress: address }], "sample");
 }
 
 function listenToIntake() {
   byId("files").addEventListener("change", takeChosen);
-  for (const button of document.querySelectorAll("[data-sample]")) {
-    button.addEventListener("click", () => takeSample(button.dataset.sample));
-  }
+  byId("sample").addEventListener("click", takeSample);
   document.addEventListener("paste", (event) => {
     if (event.target.matches?.("input[type=password]")) return;
     event.preventDefault();
@@ -162,75 +152,6 @@ function listenToIntake() {
     event.preventDefault();
     byId("drop").classList.remove("over");
     take(event.dataTransfer, "file");
-  });
-}
-
-// The service: which models it has, whether it answers, whether it asks for a key.
-
-async function checkService() {
-  if (isListing) return;
-  isListing = true;
-  try {
-    await listUntilReady();
-  } catch (error) {
-    if (error.status === 401) refuseKey();
-    else showUnready(error.message);
-  } finally {
-    isListing = false;
-  }
-}
-
-async function listUntilReady() {
-  for (let wasAway = false; ; wasAway = true) {
-    try {
-      const { models, broken } = await listModels();
-      if (!models.length) throw new ServiceError(noModel(broken), { status: 503 });
-      showModels(models);
-      showUnready("");
-      byId("key-form").hidden = true;
-      // What nothing answered while the service was there would come to nothing once more.
-      reader.read(unreadImages().filter(({ error }) => wasAway || error?.status !== 0));
-      return;
-    } catch (error) {
-      if (!error.mayPass || error.status === 401) throw error;
-      showUnready(`${error.message} Trying again every ${SECONDS_TO_READY} seconds …`);
-    } finally {
-      endAsking();
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1000 * SECONDS_TO_READY));
-  }
-}
-
-function showUnready(words) {
-  if (byId("unready").textContent === words) return; // or it would be said again and again
-  byId("unready").textContent = words;
-  byId("unready").hidden = !words;
-}
-
-function noModel(broken) {
-  const reasons = broken.map(({ name, version, reason }) => `${name} ${version}: ${reason}`);
-  return ["The service is not ready: no model is loaded.", ...reasons].join(" ");
-}
-
-function refuseKey() {
-  byId("key-error").textContent = byId("key").value ? "This key is not accepted." : "";
-  askForKey();
-}
-
-function askForKey() {
-  showUnready("");
-  byId("key-form").hidden = false;
-  byId("key").focus();
-}
-
-function listenToKey() {
-  byId("key-form").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    useKey(byId("key").value.trim());
-    await checkService();
-    if (!byId("key-form").hidden) return;
-    byId("key").value = "";
-    byId("files").focus();
   });
 }
 
@@ -265,7 +186,12 @@ function listenToControls() {
     showVersions();
     readAllAgain();
   });
-  byId("version").addEventListener("change", readAllAgain);
+  byId("version").addEventListener("change", () => {
+    showSample();
+    readAllAgain();
+  });
+  byId("order").addEventListener("change", () => arrange(images));
+  byId("only").addEventListener("change", () => arrange(images));
   byId("stop").addEventListener("click", reader.stop);
   byId("again").addEventListener("click", () => reader.read(unreadImages()));
   byId("failure-again").addEventListener("click", () => reader.read([shown]));
@@ -275,6 +201,6 @@ function listenToControls() {
 }
 
 listenToIntake();
-listenToKey();
 listenToControls();
-checkService();
+// What nothing answered while the service was there would come to nothing once more.
+watchService((wasAway) => reader.read(unreadImages().filter(({ error }) => wasAway || error?.status !== 0)));

@@ -1,8 +1,10 @@
-/** Which model reads. */
+/** Which model reads, and the sample that it brings. */
 
+import { readSample } from "./api.js";
 import { byId, element } from "./dom.js";
 
 let models = [];
+let sample = null;
 
 /** Offer the models that are loaded; what was chosen stays so if it is still there. */
 export function showModels(loaded) {
@@ -16,20 +18,46 @@ export function showModels(loaded) {
   ], before.model);
   showVersions(before.version);
   byId("choice").hidden = false;
-  byId("samples").hidden = !models.some((model) => model.name === "captcha");
 }
 
 /** Offer the versions of the model that is chosen. */
 export function showVersions(before = "") {
-  const { model } = chosenModel();
-  const { versions } = models.find(({ name, default: isDefault }) => (model ? name === model : isDefault));
-  const [newest, ...older] = versions.map(({ version }) => version);
+  const [newest, ...older] = modelInUse().versions.map(({ version }) => version);
   fill(byId("version"), [["", `${newest} (newest)`], ...older.map((version) => [version, version])], before);
+  showSample();
 }
 
 /** The names to ask the service for; empty ones are its own choice. */
 export function chosenModel() {
   return { model: byId("model").value, version: byId("version").value };
+}
+
+function modelInUse() {
+  const { model } = chosenModel();
+  return models.find(({ name, default: isDefault }) => (model ? name === model : isDefault));
+}
+
+/** Show the sample of the version that is chosen, if it has one. */
+export async function showSample() {
+  const { name, versions } = modelInUse();
+  const { version } = chosenModel();
+  const { version: number, sample: text } = versions.find((one) => !version || one.version === version);
+  const wanted = (sample = { name: `${name}-sample.png`, address: `models/${name}/sample?version=${number}` });
+  byId("samples").hidden = true;
+  if (text === null) return;
+  const image = await readSample(sample.address).catch(() => null);
+  if (!image || sample !== wanted) return; // another one is chosen meanwhile
+  URL.revokeObjectURL(byId("sample-image").src);
+  sample.file = new File([image], sample.name, { type: image.type });
+  byId("sample-title").textContent = `Sample of ${name}`;
+  byId("sample-image").src = URL.createObjectURL(image);
+  byId("sample-image").alt = `Sample ${text}`;
+  byId("samples").hidden = false;
+}
+
+/** The sample that is shown: its file, its name and its address. */
+export function shownSample() {
+  return sample;
 }
 
 function fill(select, options, before) {

@@ -1,47 +1,45 @@
 /** The picture of the image that is shown, with the boxes of its characters, which the tiles below stand under. */
 
 import { byId } from "./dom.js";
+import { createZoom } from "./shared/zoom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDEST = 880;
 const HIGHEST = 240;
-const LARGEST_SCALE = 6;
 const NARROWEST_TILE = 44;
 
 let shownFile = null;
 let shownUrl = "";
-let boxesOf = [];
+let boxes = [];
 
-/** Show the picture of a file, and its size in an element. */
-export function showPicture(file, sizePlace) {
+const zoom = createZoom({
+  box: byId("stage"),
+  picture: byId("picture"),
+  out: byId("zoom-out"),
+  in: byId("zoom-in"),
+  level: byId("zoom-level"),
+}, () => HIGHEST, alignTiles);
+
+/** Show the picture of a file, and its size. */
+export function showPicture(file) {
   if (file === shownFile) return;
   URL.revokeObjectURL(shownUrl);
   shownFile = file;
   shownUrl = URL.createObjectURL(file);
   const image = byId("image");
-  sizePlace.textContent = "";
-  byId("stage").hidden = false;
+  byId("result-size").textContent = "";
+  byId("stage").hidden = byId("zoom").hidden = false;
   image.onload = () => {
     const { naturalWidth: width, naturalHeight: height } = image;
-    sizePlace.textContent = `${width} × ${height} px`;
-    enlarge(width, height);
-    alignTiles();
+    byId("result-size").textContent = `${width} × ${height} px`;
+    byId("boxes").setAttribute("viewBox", `0 0 ${width} ${height}`);
+    zoom.show(width, height);
   };
   image.onerror = () => {
-    sizePlace.textContent = "No preview in this browser";
-    byId("stage").hidden = true;
+    byId("result-size").textContent = "No preview in this browser";
+    byId("stage").hidden = byId("zoom").hidden = true;
     alignTiles();
   };
   image.src = shownUrl;
-}
-
-/** By a whole number where possible, so that pixels stay squares. */
-function enlarge(width, height) {
-  const fitting = Math.min(WIDEST / width, HIGHEST / height, LARGEST_SCALE);
-  const scale = fitting > 1 ? Math.floor(fitting) : fitting;
-  byId("picture").style.width = `${width * scale}px`;
-  byId("picture").classList.toggle("enlarged", scale >= 1);
-  byId("boxes").setAttribute("viewBox", `0 0 ${width} ${height}`);
 }
 
 /**
@@ -50,11 +48,16 @@ function enlarge(width, height) {
  * @param {(index: number) => void} onPoint - called with the index of the character pointed at, then with -1
  */
 export function showBoxes(characters, onPoint) {
-  boxesOf = characters.map(({ box }) => box);
-  const hasBoxes = boxesOf.length > 0 && boxesOf.every(Boolean);
-  if (!hasBoxes) boxesOf = [];
-  byId("boxes").replaceChildren(...boxesOf.map((box, index) => rectangle(box, characters[index], index, onPoint)));
+  boxes = characters.map(({ box }) => box);
+  const hasBoxes = boxes.length > 0 && boxes.every(Boolean);
+  if (!hasBoxes) boxes = [];
+  byId("boxes").replaceChildren(...boxes.map((box, index) => rectangle(box, characters[index], index, onPoint)));
   alignTiles();
+}
+
+/** Bring the box of a character into view. */
+export function revealBox(index) {
+  if (boxes[index]) zoom.reveal(boxes[index]);
 }
 
 function rectangle({ left, top, right, bottom }, { character }, index, onPoint) {
@@ -66,23 +69,35 @@ function rectangle({ left, top, right, bottom }, { character }, index, onPoint) 
   return rect;
 }
 
-/** Put each tile under the box of its character, unless that would make one too narrow for its numbers. */
+/**
+ * Put each tile under the box of its character, unless that would make one too narrow for its numbers.
+ *
+ * Otherwise they stand beside each other in the order of the boxes: numbers in a text from right to left too.
+ */
 function alignTiles() {
   const list = byId("characters");
   const width = byId("image").naturalWidth;
   const shown = byId("picture").clientWidth;
   const scale = shown / width;
+  const hasBoxes = boxes.length > 0 && list.children.length === boxes.length;
   const aligned =
-    boxesOf.length > 0 &&
-    list.children.length === boxesOf.length &&
-    boxesOf.every((box) => (box.right - box.left) * scale >= NARROWEST_TILE);
+    hasBoxes &&
+    shown > 0 &&
+    !byId("stage").classList.contains("zoomed") &&
+    boxes.every((box) => (box.right - box.left) * scale >= NARROWEST_TILE);
+  const ranks = hasBoxes ? ranksOf(boxes, list.dir === "rtl") : [];
   list.classList.toggle("aligned", aligned);
   list.style.width = aligned ? `${shown}px` : "";
   [...list.children].forEach((item, index) => {
-    const { left, right } = boxesOf[index] ?? {};
+    const { left, right } = boxes[index] ?? {};
     item.style.left = aligned ? `${(100 * left) / width}%` : "";
     item.style.width = aligned ? `${(100 * (right - left)) / width}%` : "";
+    item.style.order = ranks[index] ?? "";
   });
 }
 
-new ResizeObserver(alignTiles).observe(byId("stage"));
+/** Of each box, how many come before it. */
+function ranksOf(all, fromTheRight) {
+  const sorted = [...all].sort((one, other) => (fromTheRight ? other.left - one.left : one.left - other.left));
+  return all.map((box) => sorted.indexOf(box));
+}

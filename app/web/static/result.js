@@ -1,12 +1,15 @@
 /** One image in full: its picture with the boxes, its text character by character, what else it could be, the call. */
 
-import { hasKey, predictAddress } from "./api.js";
+import { asksForKey, predictAddress } from "./api.js";
 import { curlCommand } from "./curl.js";
-import { byId, element, levelOf, percent } from "./dom.js";
-import { showBoxes, showPicture } from "./picture.js";
+import { byId, element, levelOf, levelOfText, percent } from "./dom.js";
+import { inWords } from "./errors.js";
+import { revealBox, showBoxes, showPicture } from "./picture.js";
 
 const MANY = 12; // characters, which then have smaller tiles
-const HINT = "Point at a character, or tab to it, to see its place and what else it could be.";
+const LONG = 16; // so many need a line of their own
+const POINT = matchMedia("(hover: hover)").matches ? "Point at a character, or tab to it," : "Tap a character";
+const HINT = `${POINT} to see its place and what else it could be.`;
 const WORDS = { sure: "sure", fair: "fairly sure", doubtful: "doubtful" };
 
 /** Show an image as far as it has got. */
@@ -14,10 +17,10 @@ export function showResult(image, choice) {
   const { state, prediction, error } = image;
   byId("result").hidden = false;
   byId("result-name").textContent = image.name;
-  showPicture(image.file, byId("result-size"));
+  showPicture(image.file);
   showPending(state);
   byId("failure").hidden = !error;
-  byId("reading").hidden = !prediction;
+  for (const part of ["characters", "inspector", "reading"]) byId(part).hidden = !prediction;
   if (error) showFailure(error);
   if (prediction) showReading(prediction, image.milliseconds);
   showBoxes(prediction?.characters ?? [], activate);
@@ -31,23 +34,31 @@ function showPending(state) {
 }
 
 function showFailure(error) {
-  byId("failure-title").textContent = error.status ? `${error.title} (${error.status})` : error.title;
-  byId("failure-detail").textContent = error.message;
-  byId("failure-request").textContent = error.requestId ? `Request id ${error.requestId}` : "";
+  const { title, advice } = inWords(error);
+  byId("failure-title").textContent = title;
+  byId("failure-advice").textContent = advice;
   byId("failure-again").hidden = !error.mayPass;
+  byId("problem").hidden = !error.status;
+  byId("problem-title").textContent = `${error.title} (${error.status})`.trim();
+  byId("problem-detail").textContent = error.message;
+  byId("problem-request").textContent = error.requestId ? `Request id ${error.requestId}` : "";
 }
 
 function showReading(prediction, milliseconds) {
   const { text, confidence, characters, model } = prediction;
-  byId("characters").classList.toggle("many", characters.length > MANY);
-  byId("characters").replaceChildren(...characters.map((_, index) => tile(prediction, index)));
-  byId("inspector").textContent = characters.length ? HINT : "The model finds no character in this image.";
-  byId("text").textContent = text;
+  byId("text").textContent = text || "no text";
+  byId("text").classList.toggle("none", !text);
+  byId("reading").classList.toggle("long", text.length > LONG);
+  byId("copy-text").hidden = !text;
   byId("confidence").textContent = percent(confidence);
-  byId("confidence").dataset.level = levelOf(confidence);
+  byId("confidence").dataset.level = levelOfText(prediction);
   byId("time").textContent = `${Math.max(1, Math.round(milliseconds))} ms`;
   byId("model-used").textContent = `${model.name} ${model.version}`;
   byId("alternatives").replaceChildren(...(prediction.alternatives ?? []).map((other) => alternative(other, text)));
+  byId("characters").dir = getComputedStyle(byId("text")).direction; // of what is in it
+  byId("characters").classList.toggle("many", characters.length > MANY);
+  byId("characters").replaceChildren(...characters.map((_, index) => tile(prediction, index)));
+  byId("inspector").textContent = characters.length ? HINT : "The model finds no character in this image.";
 }
 
 /** A character in a tile, filled as high as it is sure; pointing at it tells more. */
@@ -59,13 +70,14 @@ function tile(prediction, index) {
     "button",
     { type: "button", dataset: { level: levelOf(confidence) } },
     element("span", { className: "gauge" }, fill, element("span", {}, character === " " ? "␣" : character)),
-    element("span", { className: "number", ariaHidden: "true" }, percent(confidence)),
-    element("span", { className: "visually-hidden" }, explanation(prediction, index)),
+    element("span", { className: "number", dir: "ltr", ariaHidden: "true" }, percent(confidence)),
+    element("span", { className: "visually-hidden" }, ...explanation(prediction, index)),
   );
   for (const event of ["pointerenter", "focus"]) {
     button.addEventListener(event, () => {
       activate(index);
-      byId("inspector").textContent = `${character}: ${explanation(prediction, index)}`;
+      revealBox(index);
+      byId("inspector").replaceChildren(element("bdi", {}, character), ": ", ...explanation(prediction, index));
     });
   }
   for (const event of ["pointerleave", "blur"]) {
@@ -77,12 +89,16 @@ function tile(prediction, index) {
   return element("li", {}, button);
 }
 
+/** What is known of a character, as words and elements. */
 function explanation(prediction, index) {
   const { confidence, box } = prediction.characters[index];
   const place = box ? `, columns ${box.left} to ${box.right}` : "";
-  const others = othersAt(prediction, index).map(([character, more]) => `${character} (${percent(more)})`);
-  const instead = others.length ? `; could be ${others.join(", ")}` : "";
-  return `${percent(confidence)}, ${WORDS[levelOf(confidence)]}${place}${instead}`;
+  const instead = othersAt(prediction, index).flatMap(([character, more], place) => [
+    place ? ", " : "; could be ",
+    element("bdi", {}, character),
+    ` (${percent(more)})`,
+  ]);
+  return [`${percent(confidence)}, ${WORDS[levelOf(confidence)]}${place}`, ...instead];
 }
 
 /** The characters that likely texts of the same length have in this place, with their probability. */
@@ -99,16 +115,18 @@ function othersAt({ text, alternatives = [] }, index) {
 }
 
 /** A likely text, with what differs from the text marked, and its probability as a bar. */
-function alternative({ text: other, confidence }, text) {
+function alternative(other, text) {
   const read = [...text];
-  const sameLength = [...other].length === read.length;
-  const characters = [...other].map((character, index) =>
+  const sameLength = [...other.text].length === read.length;
+  const characters = [...other.text].map((character, index) =>
     sameLength && character !== read[index] ? element("mark", {}, character) : character,
   );
-  const bar = element("span", { className: "bar", ariaHidden: "true", dataset: { level: levelOf(confidence) } });
-  bar.style.setProperty("--part", String(confidence));
-  const shown = other === "" ? [element("em", {}, "no text")] : characters;
-  return element("li", {}, element("span", { className: "text" }, ...shown), bar, element("span", {}, percent(confidence)));
+  const bar = element("span", { className: "bar", ariaHidden: "true", dataset: { level: levelOfText(other) } });
+  bar.style.setProperty("--part", String(other.confidence));
+  const shown = other.text
+    ? element("bdi", { className: "text" }, ...characters)
+    : element("span", { className: "text none" }, "no text");
+  return element("li", {}, shown, bar, element("span", {}, percent(other.confidence)));
 }
 
 /** Light up a character and its box; -1 is none. */
@@ -120,10 +138,10 @@ function activate(index) {
 
 function showCall(image, choice) {
   const address = new URL(predictAddress(choice), document.baseURI).href;
-  byId("curl").textContent = curlCommand(image, address, hasKey());
+  byId("curl").textContent = curlCommand(image, address, asksForKey());
   const hints = [];
   if (image.origin === "paste") hints.push(`Save the pasted image as ${image.name} first.`);
-  if (hasKey()) hints.push("It takes the key from the environment variable OCR_API_KEY.");
+  if (asksForKey()) hints.push("It takes the key from the environment variable OCR_API_KEY.");
   byId("call-hint").hidden = !hints.length;
   byId("call-hint").textContent = hints.join(" ");
 }

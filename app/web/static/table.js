@@ -1,6 +1,7 @@
-/** The table of all images, in the order in which they were added. */
+/** The table of all images. */
 
-import { byId, element, levelOf, percent } from "./dom.js";
+import { byId, element, levelOf, levelOfText, percent } from "./dom.js";
+import { inWords } from "./errors.js";
 
 const rows = new Map();
 const imagesOf = new WeakMap();
@@ -45,20 +46,43 @@ export function markRow(image) {
   current = image;
 }
 
+/** Bring the rows into an order, moving only those that are elsewhere, and hide those that are not wanted. */
+export function arrangeRows(images, isWanted) {
+  const focused = document.activeElement;
+  let next = byId("rows").firstElementChild;
+  for (const image of images) {
+    const row = rows.get(image);
+    row.hidden = !isWanted(image);
+    if (row === next) next = next.nextElementSibling;
+    else byId("rows").insertBefore(row, next);
+  }
+  if (focused !== document.activeElement) focused.focus(); // who is moved loses it
+}
+
 function newRow(image, onChoose) {
   const picture = element("img", { alt: "", decoding: "async" });
-  picture.onload = picture.onerror = () => URL.revokeObjectURL(picture.src);
+  picture.onload = picture.onerror = ({ type }) => {
+    URL.revokeObjectURL(picture.src);
+    picture.hidden = type === "error";
+  };
   imagesOf.set(picture, image);
   thumbnails.observe(picture);
   const name = element("button", { type: "button", className: "name", title: image.name }, image.name);
-  const row = element("tr", {}, element("td", { className: "thumbnail" }, picture), element("td", {}, name));
+  const row = element(
+    "tr",
+    {},
+    element("td", { className: "thumbnail" }, picture),
+    element("td", { className: "file" }, name),
+  );
   row.addEventListener("click", () => {
     if (getSelection().isCollapsed) onChoose(image);
   });
   name.addEventListener("keydown", (event) => {
-    const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
-    if (next === undefined) return;
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    if (!step) return;
     event.preventDefault();
+    let next = row[step];
+    while (next?.hidden) next = next[step];
     next?.querySelector("button").focus();
     next?.click();
   });
@@ -69,20 +93,18 @@ function newRow(image, onChoose) {
 
 function outcome({ state, prediction, error }) {
   if (!prediction) {
-    const words = { waiting: "waiting", reading: "reading …", stopped: "not read", failed: error?.message }[state];
-    return [element("td", { colSpan: 2, className: error ? "error" : "quiet" }, words)];
+    const words = { waiting: "waiting", reading: "reading …", stopped: "not read", failed: error && inWords(error).title };
+    return [element("td", { colSpan: 2, className: error ? "error" : "quiet" }, words[state])];
   }
   const { text, confidence, characters } = prediction;
   const shades = characters.map(({ character, confidence: sure }) =>
     element("span", { dataset: { level: levelOf(sure) }, title: `${character}: ${percent(sure)}` }, character),
   );
+  const shown = text
+    ? [element("bdi", { ariaHidden: "true" }, ...shades), element("span", { className: "visually-hidden" }, text)]
+    : [element("span", { className: "none" }, "no text")];
   return [
-    element(
-      "td",
-      { className: "text", dir: "auto" },
-      element("span", { ariaHidden: "true" }, ...shades),
-      element("span", { className: "visually-hidden" }, text || "no text"),
-    ),
-    element("td", { className: "number", dataset: { level: levelOf(confidence) } }, percent(confidence)),
+    element("td", { className: "text" }, ...shown),
+    element("td", { className: "number", dataset: { level: levelOfText(prediction) } }, percent(confidence)),
   ];
 }

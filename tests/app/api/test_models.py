@@ -4,12 +4,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from fastapi.testclient import TestClient
+from PIL import Image
 
 Problem = Callable[[Any, int], dict[str, Any]]
 
@@ -32,7 +34,7 @@ def test_the_shipped_models_are_listed(client: TestClient, shipped_model: Path) 
     assert model["name"] == "captcha"
     assert model["default"] is True
     version = model["versions"][0]
-    assert list(version) == ["version", "vocabulary", "input", "metrics", "created", "sha256"]
+    assert list(version) == ["version", "vocabulary", "input", "metrics", "created", "sha256", "sample"]
     assert version["version"] == shipped_model.name
     assert version["vocabulary"] == configs["vocab"]
     assert version["input"] == {key: configs[key] for key in ("width", "height", "channels")}
@@ -43,6 +45,43 @@ def test_the_shipped_models_are_listed(client: TestClient, shipped_model: Path) 
 
 def test_a_model_is_shown_as_it_is_listed(client: TestClient) -> None:
     assert client.get("/models/captcha").json() == client.get("/models").json()["models"][0]
+
+
+def test_each_version_brings_a_sample_that_it_reads(client: TestClient) -> None:
+    for model in client.get("/models").json()["models"]:
+        version = model["versions"][0]
+        sample = client.get(f"/models/{model['name']}/sample", params={"version": version["version"]})
+        assert sample.status_code == 200
+        assert sample.headers["content-type"] == "image/png"
+        query = {"model": model["name"]}
+        assert client.post("/predict", params=query, content=sample.content).json()["text"] == version["sample"]
+
+
+def test_the_sample_has_the_type_that_its_content_shows(
+    store: Path, start: Callable[..., TestClient], samples: dict[str, bytes]
+) -> None:
+    folder = store / "captcha" / "10"
+    (folder / "SHA256SUMS").unlink()
+    (folder / "golden.txt").write_text("ef2ec\n")
+    Image.open(BytesIO(samples["ef2ec"])).convert("L").save(folder / "golden.png", "BMP")
+    assert start(model_store=store).get("/models/captcha/sample").headers["content-type"] == "image/bmp"
+
+
+def test_a_version_without_a_golden_image_has_no_sample(
+    store: Path, start: Callable[..., TestClient], problem: Problem
+) -> None:
+    for name in ("golden.png", "golden.txt", "SHA256SUMS"):
+        (store / "captcha" / "10" / name).unlink()
+    client = start(model_store=store)
+    assert client.get("/models/captcha").json()["versions"][0]["sample"] is None
+    assert "no sample" in problem(client.get("/models/captcha/sample"), 404)["detail"]
+
+
+@pytest.mark.parametrize(
+    "path", ["unknown/sample", "%2e%2e/sample", "captcha/sample?version=unknown", "captcha/sample?version=../captcha/1"]
+)
+def test_of_what_is_not_loaded_there_is_no_sample(client: TestClient, problem: Problem, path: str) -> None:
+    problem(client.get(f"/models/{path}"), 404)
 
 
 @pytest.mark.parametrize("name", ["unknown", "%2e%2e", "a%2Fb", "%00", "%C3%A9", "x" * 2000])

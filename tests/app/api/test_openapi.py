@@ -94,6 +94,7 @@ class TestDocument:
             ("post", "/predict/batch"),
             ("get", "/models"),
             ("get", "/models/{name}"),
+            ("get", "/models/{name}/sample"),
             ("post", "/models/reload"),
             ("get", "/livez"),
             ("get", "/readyz"),

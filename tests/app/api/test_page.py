@@ -10,10 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.api.page import MEDIA_TYPES, WEB
+from app.shared.places import SHARED_WEB
 
 Problem = Callable[[Any, int], dict[str, Any]]
 STATIC = WEB / "static"
-FILES = sorted(f"/static/{path.relative_to(STATIC).as_posix()}" for path in STATIC.rglob("*.*"))
+FILES = sorted(
+    f"/static/{place}{path.name}"
+    for place, folder in (("", STATIC), ("shared/", SHARED_WEB))
+    for path in folder.iterdir()
+)
 REFERENCE = re.compile(r"""(?:\b(?:src|href|action|data|poster)=|url\(|\bfrom |\bimport\(?)\s*["']([^"']+)["']""")
 DIRECTIVES = {
     "default-src": "'none'",
@@ -78,7 +83,7 @@ class TestReferences:
             assert client.get(str(client.base_url.join(path).join(reference))).status_code == 200, reference
 
     def test_every_file_is_used(self, client: TestClient) -> None:
-        texts = [client.get(path).text for path in ("/", *FILES) if not path.endswith(".png")]
+        texts = [client.get(path).text for path in ("/", *FILES)]
         referred = {Path(reference).name for text in texts for reference in REFERENCE.findall(text)}
         assert {Path(path).name for path in FILES} <= referred
 
@@ -111,7 +116,7 @@ class TestHeaders:
 
 
 class TestOtherPaths:
-    @pytest.mark.parametrize("path", ["/static/nope.js", "/static/samples", "/static/samples/", "/index.html"])
+    @pytest.mark.parametrize("path", ["/static/nope.js", "/static/shared", "/static/shared/", "/index.html"])
     def test_what_is_not_there_is_a_problem(self, client: TestClient, problem: Problem, path: str) -> None:
         problem(client.get(path), 404)
 
@@ -131,11 +136,7 @@ class TestOtherPaths:
         problem(client.get(path), 404)
 
 
-def test_the_samples_are_those_of_the_repository(repository: Path) -> None:
-    served = {path.name: path.read_bytes() for path in (STATIC / "samples").iterdir()}
-    assert served == {path.name: path.read_bytes() for path in (repository / "samples").iterdir()}
-
-
 def test_no_file_is_long() -> None:
-    lengths = {path.name: path.read_text().count("\n") for path in WEB.rglob("*") if path.suffix in {".js", ".css"}}
+    paths = [path for folder in (WEB, SHARED_WEB) for path in folder.rglob("*.*")]
+    lengths = {path.name: path.read_text().count("\n") for path in paths}
     assert max(lengths.values()) < 400

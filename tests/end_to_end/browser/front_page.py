@@ -1,9 +1,14 @@
 """What the tests of the page at / do on it."""
 
 import base64
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import JSHandle, Page, expect
+from PIL import Image
+from playwright.sync_api import JSHandle, Page, Route, expect
+
+SAMPLES = Path(__file__).parents[3] / "samples"
 
 TRANSFER = """files => {
   const transfer = new DataTransfer();
@@ -39,11 +44,51 @@ def choose(page: Page, *files: Path) -> None:
     page.locator("#files").set_input_files(list(files))
 
 
-def click_sample(page: Page, text: str, reads: str | None = None) -> None:
-    """Click the sample with a text and wait for its picture and for what is read, by default this text."""
-    page.get_by_role("button", name=f"Sample {text}").click()
+def read_sample(page: Page, text: str, reads: str | None = None) -> None:
+    """Choose the sample with a text and wait for its picture and for what is read, by default this text."""
+    choose(page, SAMPLES / f"{text}.png")
     expect_text(page, reads or text)
     expect(page.locator("#result-size")).not_to_be_empty()  # it is said once the picture has its size
+
+
+def reading(
+    text: str, confidence: float = 0.999, *, width: int = 200, height: int = 50, from_the_right: bool = False
+) -> dict[str, Any]:
+    """An answer of the service: equally wide characters from left to right, or the other way, and two alternatives."""
+    edges = [round(width * place / max(1, len(text))) for place in range(len(text) + 1)]
+    boxes = [{"left": left, "top": 0, "right": right, "bottom": height} for left, right in pairwise(edges)]
+    characters = [
+        {"character": character, "confidence": confidence, "box": box}
+        for character, box in zip(text, reversed(boxes) if from_the_right else boxes, strict=True)
+    ]
+    return {
+        "text": text,
+        "confidence": confidence,
+        "characters": characters,
+        "alternatives": [{"text": text, "confidence": confidence}, {"text": f"{text}x", "confidence": 0.0005}],
+        "model": {"name": "captcha", "version": "1"},
+        "request_id": "r",
+    }
+
+
+def answer_with(page: Page, answers: dict[str, dict[str, Any]]) -> None:
+    """Have files of these names answered so, and others by the service."""
+
+    def answer(route: Route) -> None:
+        sent = route.request.post_data_buffer or b""
+        named = [answer for name, answer in answers.items() if f'"{name}"'.encode() in sent]
+        if named:
+            route.fulfill(json=named[0])
+        else:
+            route.continue_()
+
+    page.route("**/predict?*", answer)
+
+
+def draw(path: Path, width: int = 200, height: int = 50) -> Path:
+    """A white picture."""
+    Image.new("L", (width, height), "white").save(path)
+    return path
 
 
 def expect_text(page: Page, text: str) -> None:

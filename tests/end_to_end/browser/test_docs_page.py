@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.end_to_end.browser.conftest import new_page
 
@@ -24,10 +24,9 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
 
 @pytest.fixture
 def predict(page: Page) -> Locator:
-    """The block of POST /predict, opened to be tried."""
+    """The block of POST /predict, opened."""
     block = page.locator(".opblock", has=page.locator("[data-path='/predict']"))
     block.locator(".opblock-summary-control").click()
-    block.get_by_role("button", name="Try it out").click()
     return block
 
 
@@ -41,13 +40,26 @@ def execute(block: Locator) -> str:
     return body.inner_text()
 
 
+def test_it_opens_with_a_form_that_has_a_file_chooser(predict: Locator, repository: Path) -> None:
+    predict.locator("input[type=file]").set_input_files(repository / "samples" / "b5wn6.png")
+    assert '"text": "b5wn6"' in execute(predict)
+
+
+def test_the_page_at_the_root_leads_to_that_form(browser: Browser, server: str) -> None:
+    page = new_page(browser)
+    page.goto(server)
+    page.get_by_role("link", name="API documentation").click()
+    expect(page.locator("input[type=file]")).to_be_visible()
+    page.close()
+
+
 def test_the_example_is_answered_with_its_text(predict: Locator) -> None:
+    predict.locator("select.content-type").first.select_option("application/json")
     assert '"text": "ef2ec"' in execute(predict)
 
 
-@pytest.mark.parametrize("media_type", ["multipart/form-data", "image/png"])
-def test_a_chosen_file_is_read(predict: Locator, media_type: str, repository: Path) -> None:
-    predict.locator("select.content-type").first.select_option(media_type)
+def test_a_file_may_be_the_body_itself(predict: Locator, repository: Path) -> None:
+    predict.locator("select.content-type").first.select_option("image/png")
     predict.locator("input[type=file]").set_input_files(repository / "samples" / "b5wn6.png")
     assert '"text": "b5wn6"' in execute(predict)
 
@@ -56,7 +68,6 @@ def test_a_chosen_file_is_read(predict: Locator, media_type: str, repository: Pa
 def test_every_other_call_can_be_tried(page: Page, path: str) -> None:
     block = page.locator(".opblock", has=page.locator(f"[data-path='{path}']"))
     block.locator(".opblock-summary-control").click()
-    block.get_by_role("button", name="Try it out").click()
     with page.expect_response(f"**{path}") as response:
         block.get_by_role("button", name="Execute").click()
     assert response.value.status == 200

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.end_to_end.browser.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+from tests.end_to_end.browser.front_page import (
+    answer_with,
+    choose,
+    draw,
+    expect_announcement,
+    expect_progress,
+    expect_text,
+    read_sample,
+    reading,
+)
 
 OpenPage = Callable[..., Page]
 MANY = 400
@@ -57,7 +66,7 @@ class TestTheList:
         assert page.locator("#rows .name").all_inner_texts() == [path.name for path in images]
         texts = page.locator("#rows td.text .visually-hidden").all_inner_texts()
         assert texts == [path.stem[2:] for path in images if path.stem != "notes"]
-        expect(page.locator("#rows .error")).to_have_text(re.compile("The upload is not an image that is read here"))
+        expect(page.locator("#rows .error")).to_have_text("This is not a picture that can be read.")
 
     def test_the_first_is_shown_and_others_when_they_are_clicked(self, page: Page, images: list[Path]) -> None:
         choose(page, *images)
@@ -66,7 +75,7 @@ class TestTheList:
         expect_text(page, images[3].stem[2:])
         expect(page.locator("[aria-current]")).to_have_text([images[3].name])
         page.locator("#rows tr").nth(5).click()
-        expect(page.locator("#failure-title")).to_have_text("Unsupported Media Type (415)")
+        expect(page.locator("#failure-title")).to_have_text("This is not a picture that can be read.")
         expect(page.locator("#reading")).to_be_hidden()
 
     def test_the_arrow_keys_go_from_row_to_row(self, page: Page, images: list[Path]) -> None:
@@ -88,7 +97,7 @@ class TestTheList:
     def test_more_are_added_to_it(self, page: Page, images: list[Path]) -> None:
         choose(page, *images[:2])
         expect_progress(page, "2 of 2")
-        click_sample(page, "ef2ec")
+        read_sample(page, "ef2ec")
         expect_progress(page, "3 of 3")
         expect(page.locator("[aria-current]")).to_have_text(["ef2ec.png"])
 
@@ -99,8 +108,67 @@ class TestTheList:
         expect(page.locator("#list")).to_be_hidden()
         expect(page.locator("#result")).to_be_hidden()
         expect(page.locator("#files")).to_be_focused()
-        click_sample(page, "b5wn6")
+        read_sample(page, "b5wn6")
         expect(page.locator("#list")).to_be_hidden()
+
+
+class TestItsOrder:
+    @pytest.fixture
+    def names(self, page: Page, tmp_path: Path) -> list[str]:
+        """Of images that are read with different confidences, the second without text and the fourth with an error."""
+        answers = {
+            "sure.png": reading("b5wn6", 0.999),
+            "empty.png": reading("", 0.996),
+            "doubtful.png": reading("7ydp3", 0.42),
+            "words.png": None,
+            "fair.png": reading("ef2ec", 0.93),
+        }
+        answer_with(page, {name: answer for name, answer in answers.items() if answer})
+        paths = [draw(tmp_path / name) for name in answers]
+        (tmp_path / "words.png").write_text("words")
+        choose(page, *paths)
+        expect_progress(page, "5 of 5, 1 with an error")
+        return list(answers)
+
+    def listed(self, page: Page) -> list[str]:
+        return page.locator("#rows tr:not([hidden]) .name").all_inner_texts()
+
+    def test_may_be_that_of_confidence_errors_and_no_text_first(self, page: Page, names: list[str]) -> None:
+        page.get_by_label("Order").select_option("least sure first")
+        assert self.listed(page) == ["words.png", "empty.png", "doubtful.png", "fair.png", "sure.png"]
+        page.get_by_label("Order").select_option("as added")
+        assert self.listed(page) == names
+
+    def test_what_is_sure_can_be_left_out(self, page: Page, names: list[str]) -> None:
+        only = page.get_by_label("Only doubtful and errors (3)")
+        only.check()
+        assert self.listed(page) == ["empty.png", "doubtful.png", "words.png"]
+        page.get_by_role("button", name="doubtful.png").focus()
+        page.keyboard.press("ArrowUp")
+        expect(page.get_by_role("button", name="empty.png")).to_be_focused()
+        page.keyboard.press("ArrowUp")
+        expect(page.get_by_role("button", name="empty.png")).to_be_focused()
+        only.uncheck()
+        assert self.listed(page) == names
+
+    def test_where_all_is_sure_that_is_said(self, page: Page, images: list[Path]) -> None:
+        choose(page, *images[:2])
+        expect_progress(page, "2 of 2")
+        page.get_by_label("Only doubtful and errors (0)").check()
+        expect(page.get_by_text("None is doubtful, and none has an error.")).to_be_visible()
+        assert self.listed(page) == []
+
+    def test_no_text_is_said_in_grey(self, page: Page, names: list[str]) -> None:
+        grey = page.locator("#progress-words").evaluate("place => getComputedStyle(place).color")
+        row = page.get_by_role("row").filter(has_text="empty.png")
+        expect(row.get_by_text("no text")).to_have_css("color", grey)
+        expect(row.locator(".number")).to_have_css("color", grey)
+
+    def test_the_file_to_download_has_all_as_they_were_added(self, page: Page, names: list[str]) -> None:
+        page.get_by_label("Order").select_option("least sure first")
+        page.get_by_label("Only doubtful and errors (3)").check()
+        rows = csv.DictReader(io.StringIO(downloaded(page).decode(), newline=""))
+        assert [row["path"] for row in rows] == names
 
 
 class TestTheCsv:
@@ -153,7 +221,7 @@ class TestStopping:
         expect_progress(page, "0 of 13")
         page.get_by_role("button", name="Clear").click()
         let_go.set()
-        click_sample(page, "4gm8x")
+        read_sample(page, "4gm8x")
         expect(page.locator("#rows tr")).to_have_count(1)
 
 

@@ -14,7 +14,14 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from app.inference.images import ACCEPTED
-from tests.end_to_end.browser.front_page import choose, click_sample, expect_announcement, expect_progress, expect_text
+from tests.end_to_end.browser.front_page import (
+    SAMPLES,
+    choose,
+    expect_announcement,
+    expect_progress,
+    expect_text,
+    read_sample,
+)
 from tests.web_server import serving
 
 OpenPage = Callable[..., Page]
@@ -28,44 +35,75 @@ def page(open_page: OpenPage, server: str) -> Page:
     return open_page(server, refusals=True)
 
 
-def expect_failure(page: Page, title: str, detail: str) -> None:
+def expect_failure(page: Page, title: str, advice: str) -> None:
+    """Wait for what people are told."""
     expect(page.locator("#failure-title")).to_have_text(title)
-    expect(page.locator("#failure-detail")).to_contain_text(detail)
+    expect(page.locator("#failure-advice")).to_have_text(advice)
 
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("content", "title", "detail"),
+        ("content", "title", "advice", "status", "detail"),
         [
-            (lambda _: b"words", "Unsupported Media Type (415)", f"send {ACCEPTED}"),
-            (lambda image: image[:300], "Unprocessable Entity (422)", "damaged"),
-            (lambda _: b"", "Unsupported Media Type (415)", f"send {ACCEPTED}"),
-            (lambda image: image + bytes(2_000_000), "Request Entity Too Large (413)", "The upload is too large"),
+            (
+                lambda _: b"words",
+                "This is not a picture that can be read.",
+                f"Send {ACCEPTED}.",
+                "Unsupported Media Type (415)",
+                "The upload is not an image",
+            ),
+            (
+                lambda _: b"<svg></svg>",
+                "This is not a picture that can be read.",
+                "Export it as PNG.",
+                "Unsupported Media Type (415)",
+                "SVG is not a picture of pixels",
+            ),
+            (
+                lambda image: image[:300],
+                "This picture is damaged.",
+                "Save or copy it once more, and choose it again.",
+                "Unprocessable Entity (422)",
+                "The PNG image is damaged",
+            ),
+            (
+                lambda image: image + bytes(2_000_000),
+                "This picture is too large.",
+                "At most 1\u00a0MB.",
+                "Request Entity Too Large (413)",
+                "The upload is too large",
+            ),
         ],
-        ids=["words", "damaged", "empty", "too large"],
+        ids=["words", "SVG", "damaged", "too large"],
     )
-    def test_the_service_says_what_is_wrong(
+    def test_people_are_told_what_to_do_and_the_words_of_the_service_are_folded_away(
         self,
         page: Page,
         tmp_path: Path,
         samples: dict[str, bytes],
         content: Callable[[bytes], bytes],
         title: str,
+        advice: str,
+        status: str,
         detail: str,
     ) -> None:
         (tmp_path / "image.png").write_bytes(content(samples["b5wn6"]))
         with page.expect_response("**/predict?*") as response:
             choose(page, tmp_path / "image.png")
-        expect_failure(page, title, detail)
-        expect(page.locator("#failure-request")).to_have_text(f"Request id {response.value.headers['x-request-id']}")
-        expect_announcement(page, "image.png could not be read")
+        expect_failure(page, title, advice)
+        expect_announcement(page, f"image.png could not be read: {title}")
         expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+        expect(page.locator("#problem-detail")).to_be_hidden()
+        page.get_by_text("What the service said").click()
+        expect(page.locator("#problem-title")).to_have_text(status)
+        expect(page.locator("#problem-detail")).to_contain_text(detail)
+        expect(page.locator("#problem-request")).to_have_text(f"Request id {response.value.headers['x-request-id']}")
 
     def test_the_next_image_is_read_all_the_same(self, page: Page, tmp_path: Path) -> None:
         (tmp_path / "words.png").write_text("words")
         choose(page, tmp_path / "words.png")
-        expect_failure(page, "Unsupported Media Type (415)", "send PNG")
-        click_sample(page, "b5wn6")
+        expect(page.locator("#failure")).to_be_visible()
+        read_sample(page, "b5wn6")
         expect(page.locator("#failure")).to_be_hidden()
 
     def test_a_file_that_has_gone_is_said_to_have_gone(
@@ -74,16 +112,18 @@ class TestRefusals:
         (tmp_path / "image.png").write_bytes(samples["b5wn6"])
         page.route("**/predict?*", lambda route: route.abort())
         choose(page, tmp_path / "image.png")
-        expect_failure(page, "Not read", "The service cannot be reached")
+        expect_failure(page, "The service cannot be reached.", "It has stopped, or the network is down.")
+        expect(page.locator("#problem")).to_be_hidden()
         page.unroute("**/predict?*")
         (tmp_path / "image.png").unlink()
         page.get_by_role("button", name="Try again").click()
-        expect_failure(page, "Not read", "The file cannot be opened any more")
+        expect(page.locator("#failure-title")).to_contain_text("The file cannot be opened any more")
 
     def test_an_answer_that_is_not_the_services_is_put_into_words(self, page: Page) -> None:
         page.route("**/predict?*", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
-        page.get_by_role("button", name="Sample b5wn6").click()
-        expect_failure(page, "Not read (502)", "The answer was 502 Bad Gateway, without a reason.")
+        choose(page, SAMPLES / "b5wn6.png")
+        expect_failure(page, "The picture was not read.", "Try again.")
+        expect(page.locator("#problem-detail")).to_have_text("The answer was 502 Bad Gateway, without a reason.")
         page.unroute("**/predict?*")
         page.get_by_role("button", name="Try again").click()
         expect_text(page, "b5wn6")
@@ -101,7 +141,7 @@ class TestAbsence:
                 route.continue_()
 
         page.route("**/predict?*", answer)
-        click_sample(page, "b5wn6")
+        read_sample(page, "b5wn6")
         assert len(asked) == 3
 
     def test_one_that_stays_busy_is_not_asked_for_ever(self, page: Page) -> None:
@@ -113,8 +153,8 @@ class TestAbsence:
             route.fulfill(status=503, headers={"Retry-After": "0"}, json=busy)
 
         page.route("**/predict?*", answer)
-        page.get_by_role("button", name="Sample b5wn6").click()
-        expect_failure(page, "Service Unavailable (503)", "As many as may wait are waiting.")
+        choose(page, SAMPLES / "b5wn6.png")
+        expect_failure(page, "The service is busy.", "Try again in a moment.")
         assert len(asked) == 6
 
     def test_when_it_is_back_all_is_read_that_was_not(
@@ -128,8 +168,6 @@ class TestAbsence:
         # Four are read at once: any of them may be the first to fail, which stops the others.
         expect(page.locator("#rows .error")).to_contain_text("The service cannot be reached")
         expect(page.locator("#unready")).to_contain_text("Trying again every 2 seconds")
-        page.get_by_role("button", name="Sample 7ydp3").click()
-        expect(page.locator("#notice")).to_contain_text("The sample could not be fetched")
         run_server(OCR_PORT=str(port))
         expect_progress(page, "4 of 4")
         expect(page.locator("#unready")).to_be_hidden()
@@ -150,7 +188,7 @@ class TestAbsence:
         reloaded = httpx.post(f"{server.url}/models/reload", headers={"X-API-Key": "admin"})
         assert reloaded.is_success
         expect(page.locator("#unready")).to_be_hidden()
-        click_sample(page, "ef2ec")
+        read_sample(page, "ef2ec")
 
 
 class TestKeys:
@@ -162,7 +200,8 @@ class TestKeys:
         field = guarded.get_by_label("This service asks for an API key")
         expect(field).to_be_focused()
         choose(guarded, repository / "samples" / "b5wn6.png")
-        expect_failure(guarded, "Unauthorized (401)", "Send the API key")
+        expect_failure(guarded, "The service asks for a key.", "Type the key above.")
+        expect(guarded.locator("#curl")).to_contain_text('-H "Authorization: Bearer $OCR_API_KEY"')
         field.fill("another")
         guarded.keyboard.press("Enter")
         expect(guarded.locator("#key-error")).to_have_text("This key is not accepted.")
@@ -188,7 +227,7 @@ class TestKeys:
         guarded.get_by_label("This service asks for an API key").click()
         guarded.keyboard.press("Control+V")
         guarded.keyboard.press("Enter")
-        click_sample(guarded, "b5wn6")
+        read_sample(guarded, "b5wn6")
         expect(guarded.locator("#notice")).to_be_hidden()
 
 
@@ -207,7 +246,7 @@ class TestModels:
         page = open_page(run_server(OCR_MODEL_STORE=str(store)).url)
         model, version = (page.get_by_role("combobox", name=name) for name in ("Model", "Version"))
         used = page.locator("#model-used")
-        click_sample(page, "b5wn6")
+        read_sample(page, "b5wn6")
         expect(used).to_have_text("captcha 2")
         version.select_option("1")
         expect(used).to_have_text("captcha 1")
@@ -220,14 +259,34 @@ class TestModels:
         expect(used).to_have_text("captcha 2")
         expect(page.locator("#curl")).to_contain_text("/predict?alternatives=5'")
 
-    def test_without_the_shipped_model_there_are_no_samples_of_it(
-        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+    def test_the_sample_is_that_of_the_model_and_needs_no_file_but_the_key(
+        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path, general_model: Path
     ) -> None:
-        shutil.copytree(shipped_model, tmp_path / "store" / "mine" / "7")
-        server = run_server(OCR_MODEL_STORE=str(tmp_path / "store"), OCR_DEFAULT_MODEL="mine")
-        page = open_page(server.url)
-        expect(page.get_by_role("combobox", name="Model")).to_be_visible()
+        shutil.copytree(shipped_model, tmp_path / "store" / "captcha" / "1")
+        shutil.copytree(shipped_model, tmp_path / "store" / "captcha" / "2")
+        for name in ("golden.png", "golden.txt", "SHA256SUMS"):
+            (tmp_path / "store" / "captcha" / "1" / name).unlink()
+        shutil.copytree(general_model, tmp_path / "store" / "general" / "1")
+        page = open_page(run_server(OCR_MODEL_STORE=str(tmp_path / "store"), OCR_API_KEY=KEY).url, refusals=True)
+        page.get_by_label("This service asks for an API key").fill(KEY)
+        page.keyboard.press("Enter")
+        text = (shipped_model / "golden.txt").read_text().strip()
+        expect(page.get_by_role("button", name=f"Sample {text}")).to_be_visible()
+        page.get_by_label("Version").select_option("1")
         expect(page.locator("#samples")).to_be_hidden()
+        page.get_by_role("combobox", name="Model").select_option("general")
+        text = (general_model / "golden.txt").read_text().strip()
+        expect(page.locator("#samples")).to_contain_text("Sample of general")
+        page.get_by_role("button", name=f"Sample {text}").click()
+        expect_text(page, text)
+        command = page.locator("#curl").inner_text()
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env={"OCR_API_KEY": KEY, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["text"] == text
 
     def test_without_the_default_model_another_is_named(
         self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
@@ -283,10 +342,15 @@ class TestPrefix:
         with serving(Handler) as address:
             yield f"{address}{PREFIX}/"
 
-    def test_the_page_works_behind_a_proxy_that_adds_one(self, open_page: OpenPage, proxy: str) -> None:
+    def test_the_page_works_behind_a_proxy_that_adds_one(
+        self, open_page: OpenPage, proxy: str, shipped_model: Path
+    ) -> None:
         page = open_page(proxy)
-        click_sample(page, "b5wn6")
+        page.locator("#sample").click()
+        text = (shipped_model / "golden.txt").read_text().strip()
+        expect_text(page, text)
         expect(page.locator("#curl")).to_contain_text(f"{proxy}predict?alternatives=5")
-        assert page.get_by_role("link", name="API documentation").evaluate("link => link.href") == f"{proxy}docs"
+        href = page.get_by_role("link", name="API documentation").evaluate("link => link.href")
+        assert href.partition("#")[0] == f"{proxy}docs"
         done = subprocess.run(["bash", "-c", page.locator("#curl").inner_text()], capture_output=True, check=True)
-        assert json.loads(done.stdout)["text"] == "b5wn6"
+        assert json.loads(done.stdout)["text"] == text

@@ -8,7 +8,7 @@ import pytest
 from app.inference.models.model import ModelError
 from tests.training.labelling.conftest import write_image
 from tests.waiting import GENEROUS_SECONDS
-from training.labelling.guesses import Guesses
+from training.labelling.guesses import Expected, Guesses
 from training.labelling.images import find_images
 
 
@@ -66,6 +66,38 @@ def test_another_model_takes_over_under_its_own_name(guesses: Guesses, shipped_m
     guesses.wait(GENEROUS_SECONDS)
     assert guesses.model == "model of 30 labels"
     assert {guess.model for guess in guesses.all.values()} == {"model of 30 labels"}
+
+
+def test_only_texts_that_are_as_expected_are_guessed(guesses: Guesses, shipped_model: Path) -> None:
+    guesses.read_with(shipped_model)
+    guesses.expect(Expected(4, "2345678"))
+    guesses.wait(GENEROUS_SECONDS)
+    assert len(guesses.all) == 3
+    for guess in guesses.all.values():
+        assert len(guess.text) == 4
+        assert set(guess.text) <= set("2345678")
+
+
+def test_what_is_expected_holds_for_the_next_model(
+    guesses: Guesses, shipped_model: Path, samples: dict[str, bytes]
+) -> None:
+    guesses.expect(Expected(3))
+    guesses.read_with(shipped_model)
+    guesses.wait(GENEROUS_SECONDS)
+    assert {len(guess.text) for guess in guesses.all.values()} == {3}
+    guesses.expect(Expected())
+    guesses.wait(GENEROUS_SECONDS)
+    assert {guess.text for guess in guesses.all.values()} < set(samples)
+
+
+@pytest.mark.parametrize("expected", [Expected(charset="漢字"), Expected(length=500)])
+def test_what_the_model_cannot_read_is_not_expected_of_it(
+    guesses: Guesses, shipped_model: Path, samples: dict[str, bytes], expected: Expected
+) -> None:
+    guesses.expect(expected)
+    guesses.read_with(shipped_model)
+    guesses.wait(GENEROUS_SECONDS)
+    assert {guess.text for guess in guesses.all.values()} < set(samples)
 
 
 def test_a_model_that_cannot_be_used_leaves_all_as_it_was(guesses: Guesses, shipped_model: Path, drawn: Path) -> None:

@@ -14,6 +14,7 @@ from tests.training.labelling.conftest import write_image
 from training.data.layouts import read_samples
 from training.labelling.access import HEADERS, Access
 from training.labelling.decisions import Decisions
+from training.labelling.guesses import Expected
 from training.labelling.schemas import Folder
 from training.labelling.server import create_app
 from training.labelling.session import Session
@@ -93,6 +94,30 @@ class TestLabelling:
         earlier = client.get("previous", params={"tab": "tab", "shown": 1}).json()
         assert (earlier["number"], earlier["label"]) == (0, "x")
 
+    def test_an_image_can_be_decided_about_anew(self, client: TestClient, folder: Path) -> None:
+        decide(client, take(client), label="x")
+        listed = client.get("status", params={"tab": "tab"}).json()["last"]
+        task = client.get(f"images/{listed[0]['number']}/task").json()
+        assert (task["number"], task["label"]) == (0, "x")
+        decide(client, task, label="y")
+        assert [sample.label for sample in read_samples(folder / "labels.csv")] == ["y"]
+
+    def test_what_labels_are_like_can_be_said(self, client: TestClient, session: Session) -> None:
+        answer = client.put("expected", json={"tab": "tab", "length": 5, "charset": "0123456789"})
+        assert answer.status_code == HTTPStatus.OK
+        assert session.guesses.expected == Expected(5, "0123456789")
+        status = client.get("status", params={"tab": "other"}).json()
+        assert (status["length"], status["charset"]) == (5, "0123456789")
+        client.put("expected", json={"tab": "tab", "length": None, "charset": ""})
+        assert session.guesses.expected == Expected()
+
+    @pytest.mark.parametrize(
+        "body", [{"length": 0}, {"length": 501}, {"length": "x"}, {"charset": "x" * 501}, {"x": 1}]
+    )
+    def test_what_no_label_can_be_like_is_refused(self, client: TestClient, body: dict[str, Any]) -> None:
+        answer = client.put("expected", json={"tab": "tab", "length": None, "charset": "", **body})
+        problem_of(answer, HTTPStatus.UNPROCESSABLE_ENTITY)
+
     def test_when_all_are_decided_there_is_no_image(self, client: TestClient) -> None:
         while (task := take(client)) is not None:
             decide(client, task, kind="unreadable")
@@ -153,7 +178,7 @@ class TestImages:
 
 
 class TestOutsiders:
-    PATHS = ("", "status?tab=x", "folder", "images/0.png", "previous?tab=x")
+    PATHS = ("", "status?tab=x", "folder", "images/0.png", "images/0/task", "previous?tab=x")
 
     @pytest.mark.parametrize("path", PATHS)
     def test_without_the_token_see_nothing(self, outsider: TestClient, access: Access, path: str) -> None:
@@ -200,7 +225,9 @@ class TestOutsiders:
         assert decide(client, task, label="x").status_code == HTTPStatus.OK
 
 
-@pytest.mark.parametrize("path", ["", "status?tab=x", "images/0.png", "images/9.png", "/web/main.js", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["", "status?tab=x", "images/0.png", "images/9.png", "/web/main.js", "/web/shared/zoom.js", "/nothing"]
+)
 def test_every_answer_says_what_browsers_may_do_with_it(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert {name: headers.get(name) for name in HEADERS} == HEADERS

@@ -153,6 +153,26 @@ def test_a_decision_that_cannot_be_written_is_none(
     assert open_decisions().all == {0: labelled("x")}
 
 
+def test_the_last_decisions_are_listed_the_latest_first(session: Session) -> None:
+    decide(session, labelled("x"))
+    decide(session, SKIPPED)
+    decide(session, UNREADABLE, tab="other")
+    last = session.status("tab").last
+    assert [(one.number, one.name, one.kind, one.label) for one in last] == [
+        (2, NAMES[2], Kind.UNREADABLE, ""),
+        (0, NAMES[0], Kind.LABEL, "x"),
+    ]
+
+
+def test_what_a_tab_has_before_it_is_read_first(session: Session) -> None:
+    for _ in range(2):
+        decide(session, labelled("x"))
+    take(session, "one")
+    assert take(session, "two").number == 3
+    session.leave("one")
+    assert session.waiting() == [3, 2]
+
+
 def test_the_status_counts(session: Session, shipped_model: Path) -> None:
     session.guesses.read_with(shipped_model)
     session.guesses.wait(GENEROUS_SECONDS)

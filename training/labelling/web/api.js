@@ -20,8 +20,10 @@ export const imageAddress = (number) => `images/${number}.png`;
 export const readFolder = () => ask("GET", "folder");
 export const readStatus = () => ask("GET", `status?tab=${tab}`);
 export const readPrevious = (shown) => ask("GET", `previous?tab=${tab}${shown === null ? "" : `&shown=${shown}`}`);
+export const readTask = (number) => ask("GET", `images/${number}/task`);
 export const takeNext = () => ask("POST", "next", { tab });
 export const trainNow = () => ask("POST", "training", { tab });
+export const expectLabels = (expected) => ask("PUT", "expected", { tab, ...expected });
 export const leave = () => fetch(`tab?tab=${tab}`, { method: "DELETE", keepalive: true });
 export const decide = (number, decision) => ask("PUT", `images/${number}/decision`, { tab, ...decision });
 

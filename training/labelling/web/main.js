@@ -1,6 +1,8 @@
 // Who types what, and what becomes of it.
 
 import * as api from "./api.js";
+import { complaintOf, expected } from "./expected.js";
+import { hasKeyboard } from "./keyboard.js";
 import * as view from "./view.js";
 
 const POLL_MILLISECONDS = 2000;
@@ -11,7 +13,9 @@ const GONE = "The labelling command is not running. Nothing is lost: every decis
 const input = view.element("text");
 let task = null; // what is shown; null when all is done
 let prefilled = ""; // what we put into the input field
+let objectedTo = ""; // a label that is not as expected, which Enter saves when it is pressed once more
 let busy = false;
+let expecting = 0; // how many answers to what was said of labels are awaited
 let actsEnded = 0;
 let unanswered = false;
 
@@ -54,7 +58,8 @@ async function showTask(next) {
   task = next;
   if (task === null) return;
   view.showTask(task, image);
-  fill(task.kind === "label" ? task.label : task.guess?.text ?? "");
+  if (task.kind === "label") fill(task.label);
+  else fillGuess(task.guess);
 }
 
 /** Load an image before anything of it is shown, so that no guess stands below another one's image. */
@@ -70,11 +75,20 @@ async function load(next) {
   }
 }
 
+/** Put a text into the field, all of it selected, so that typing replaces it. */
 function fill(text) {
   prefilled = text;
+  objectedTo = "";
   input.value = text;
   input.focus();
   input.select();
+}
+
+/** The same with what a model has read; where it doubts a character, typing replaces that one. */
+function fillGuess(guess) {
+  fill(guess?.text ?? "");
+  const place = guess && view.doubtfulPlace(guess);
+  if (place) input.setSelectionRange(place.start, place.end);
 }
 
 const isDecided = () => task.kind === "label" || task.kind === "unreadable";
@@ -93,10 +107,15 @@ async function decide(decision, said) {
 
 function save() {
   const label = input.value.trim();
+  const complaint = complaintOf(label);
   if (task.error !== null) {
-    view.say("Mark it as unreadable (Ctrl+Enter), or skip it (↓).");
+    view.say(hasKeyboard() ? "Mark it as unreadable (Ctrl+Enter), or skip it (↓)." : "Mark it as unreadable, or skip it.");
   } else if (label === "") {
-    view.say("Type the text first. ↓ skips the image, Ctrl+Enter marks it as unreadable.");
+    const hint = hasKeyboard() ? " ↓ skips the image, Ctrl+Enter marks it as unreadable." : "";
+    view.say(`Type the text first.${hint}`);
+  } else if (complaint && objectedTo !== label) {
+    objectedTo = label;
+    view.say(`${complaint} ${hasKeyboard() ? "Enter" : "Save"} once more saves it all the same.`, "bad");
   } else {
     const guess = task.guess && { text: task.guess.text, model: task.guess.model };
     act(() => decide({ kind: "label", label, guess }, `Saved: ${label}`));
@@ -116,6 +135,29 @@ function skip() {
   }
 }
 
+/** Show an image again that was decided before. */
+function reopen(number) {
+  act(async () => {
+    await showTask(await api.readTask(number));
+    view.say("");
+  });
+}
+
+/** Beside whatever else is under way: people go from one field to the next. */
+async function sayWhatIsExpected() {
+  expecting += 1;
+  let status = null;
+  try {
+    status = await api.expectLabels(expected());
+  } catch (error) {
+    explain(error);
+  } finally {
+    expecting -= 1;
+    actsEnded += 1;
+  }
+  if (status && !expecting) view.showStatus(status);
+}
+
 function goBack() {
   act(async () => {
     const previous = await api.readPrevious(task === null ? null : task.number);
@@ -128,13 +170,18 @@ function goBack() {
   });
 }
 
+function hintOf(guess) {
+  if (!hasKeyboard()) return "Save takes the guess as it is.";
+  return `Enter saves the guess; typing replaces ${view.doubtfulPlace(guess) ? "the doubtful character" : "it"}.`;
+}
+
 async function poll() {
   const endedBefore = actsEnded;
   try {
     const status = await api.readStatus();
     if (unanswered) view.showTrouble("");
     unanswered = false;
-    if (busy || actsEnded !== endedBefore) return; // the answer to the act itself is newer
+    if (busy || expecting || actsEnded !== endedBefore) return; // the answer to the act itself is newer
     view.showStatus(status);
     if (task !== null && !isDecided()) renewGuess(status.guess);
   } catch (error) {
@@ -148,7 +195,7 @@ function renewGuess(guess) {
   if (!isNew || input.value !== prefilled) return;
   task.guess = guess;
   view.showGuess(guess);
-  fill(guess.text);
+  fillGuess(guess);
 }
 
 async function copyCommand() {
@@ -190,12 +237,23 @@ onClick("unreadable", markUnreadable);
 onClick("back", goBack);
 onClick("done-back", goBack);
 onClick("train", () => act(async () => view.showStatus(await api.trainNow())));
+for (const id of ["picture", "zoom-in", "zoom-out"]) onClick(id, () => {});
 view.element("copy").addEventListener("click", copyCommand);
+view.element("last-list").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) reopen(Number(button.dataset.number));
+});
+view.element("expected").addEventListener("change", sayWhatIsExpected);
+view.element("expected").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault(); // or it would save the label
+  input.focus(); // which makes a change of the field known
+});
 
 await act(async () => {
   view.showFolder(await api.readFolder());
   await show(await api.takeNext());
-  if (task?.guess) view.say("Enter saves the guess; typing replaces it.");
+  if (task?.guess) view.say(hintOf(task.guess));
 });
 addEventListener("pagehide", () => api.leave());
 setInterval(poll, POLL_MILLISECONDS);

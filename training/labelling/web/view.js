@@ -1,6 +1,10 @@
 // What is shown; decides nothing and asks for nothing.
 
+import { imageAddress } from "./api.js";
+import { createZoom } from "./shared/zoom.js";
+
 const DOUBTFUL = 0.9;
+const HIGHEST = 0.42; // of the window
 
 export const element = (id) => document.getElementById(id);
 const percent = (fraction) => (fraction >= 0.995 && fraction < 1 ? "99 %" : `${Math.round(100 * fraction)} %`);
@@ -27,6 +31,8 @@ export function showStatus(status) {
   element("time-left").textContent = status.seconds_left === null ? "–" : duration(status.seconds_left);
   showAgreement(status.agreement, status.recent_agreement);
   element("model").textContent = (status.model ?? "no model yet") + (status.is_reading ? " (still reading)" : "");
+  showExpected(status);
+  showLast(status.last);
   showTraining(status.training);
 }
 
@@ -46,6 +52,43 @@ function showAgreement(overall, recent) {
   }
 }
 
+/** What another tab may have said; not while it is being typed here. */
+function showExpected({ length, charset }) {
+  if (element("expected").contains(document.activeElement)) return;
+  element("length").value = length ?? "";
+  element("charset").value = charset;
+}
+
+let lastShown = "";
+
+function showLast(decisions) {
+  if (JSON.stringify(decisions) === lastShown) return; // or buttons would go away under the pointer
+  lastShown = JSON.stringify(decisions);
+  element("last").hidden = decisions.length === 0;
+  element("last-list").replaceChildren(...decisions.map(lastButton));
+}
+
+function lastButton({ number, name, kind, label }) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  const text = document.createElement("bdi");
+  button.type = "button";
+  button.dataset.number = number;
+  button.title = name;
+  text.textContent = kind === "label" ? label : `unreadable: ${name}`;
+  text.className = kind;
+  if (kind === "label") {
+    // What is marked as unreadable may be no picture at all.
+    const picture = document.createElement("img");
+    picture.src = imageAddress(number);
+    picture.alt = "";
+    button.append(picture);
+  }
+  button.append(text);
+  item.append(button);
+  return item;
+}
+
 function showTraining(training) {
   element("training").hidden = training === null;
   if (training === null) return;
@@ -58,15 +101,22 @@ function showTraining(training) {
   element("train").disabled = !training.possible;
 }
 
+const zoom = createZoom({
+  box: element("stage"),
+  picture: element("picture"),
+  out: element("zoom-out"),
+  in: element("zoom-in"),
+  level: element("zoom-level"),
+}, () => HIGHEST * innerHeight);
+
 /** Show an image and what is known of it; `image` is loaded already, or null if it cannot be shown. */
 export function showTask(task, image) {
   element("work").hidden = false;
   element("done").hidden = true;
-  element("image").hidden = image === null;
+  element("stage").hidden = element("zoom").hidden = image === null;
   if (image !== null) {
     element("image").src = image.src;
-    element("image").width = task.width;
-    element("image").height = task.height;
+    zoom.show(task.width, task.height);
   }
   element("broken").hidden = image !== null;
   element("reason").textContent = task.error ?? "";
@@ -90,6 +140,15 @@ export function showGuess(guess) {
   const read = guess.text === "" ? "The model reads nothing here" : `Guess by ${guess.model}`;
   element("guess-text").textContent = `${read}, ${percent(guess.confidence)} sure`;
   element("guess-characters").replaceChildren(...guess.characters.map(characterTile));
+}
+
+/** Where in a guess its first doubtful character stands; null where none does, or so many that it is no help. */
+export function doubtfulPlace(guess) {
+  const doubtful = guess.characters.filter(({ confidence }) => confidence < DOUBTFUL);
+  if (doubtful.length === 0 || doubtful.length > guess.characters.length / 2) return null;
+  const before = guess.characters.slice(0, guess.characters.indexOf(doubtful[0]));
+  const start = before.reduce((length, { character }) => length + character.length, 0);
+  return { start, end: start + doubtful[0].character.length };
 }
 
 function characterTile({ character, confidence }) {

@@ -82,9 +82,11 @@ def type_label(page: Page, text: str) -> None:
 
 
 def type_label_and_see(page: Page, text: str) -> None:
-    """Type a label, or nothing to accept the guess; what was said of the last one is not seen."""
+    """Type a label over the guess, or nothing to accept it; what was said of the last one is not seen."""
     before = page.locator("#counts").inner_text()
-    page.keyboard.type(text)
+    if text:
+        page.keyboard.press("Control+A")
+        page.keyboard.type(text)
     page.keyboard.press("Enter")
     expect(page.locator("#counts")).not_to_have_text(before)
 
