@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 15
+Z = 1.96
+"""How many standard deviations hold 95 % of a normal distribution on both sides."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,11 @@ class Bin:
     """The part of them that is right, 0…1."""
 
 
-def reliability_bins(confidences: Sequence[float], right: Sequence[bool], bins: int = BINS) -> list[Bin]:
+def reliability_bins(confidences: Sequence[float], right: Sequence[bool]) -> list[Bin]:
     """Group readings by confidence into so many equal intervals of 0…1; empty ones are left out."""
     confidence, correct = np.asarray(confidences, float), np.asarray(right, float)
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    groups = [index == number for number in range(bins)]
+    index = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    groups = [index == number for number in range(BINS)]
     return [
         Bin(int(group.sum()), float(confidence[group].mean()), float(correct[group].mean()))
         for group in groups
@@ -56,7 +58,7 @@ def coverage_at(precision: float, confidences: Sequence[float], right: Sequence[
     return float(good[-1] + 1) / len(order) if len(good) else 0.0
 
 
-def wilson_interval(errors: int, total: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(errors: int, total: int) -> tuple[float, float]:
     """Return where the true rate of errors lies with 95 % confidence (Wilson, 1927).
 
     Returns:
@@ -65,7 +67,7 @@ def wilson_interval(errors: int, total: int, z: float = 1.96) -> tuple[float, fl
     if total == 0:
         return 0.0, 1.0
     rate = errors / total
-    centre = rate + z * z / (2 * total)
-    spread = z * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
+    centre = rate + Z * Z / (2 * total)
+    spread = Z * math.sqrt(rate * (1 - rate) / total + Z * Z / (4 * total * total))
+    scale = 1 + Z * Z / total
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -52,7 +52,6 @@ class Retraining:
         every: int,
         samples: Callable[[], list[Sample]],
         on_model: Callable[[Path, str], None],
-        epochs: int | None = None,
     ) -> None:
         """Prepare to train.
 
@@ -62,9 +61,8 @@ class Retraining:
             samples: the labels so far.
             on_model: called with the folder and the name of each new model, in another thread; may raise
                 `ModelError`.
-            epochs: of each training; None chooses by the number of labels.
         """
-        self._folder, self._samples, self._on_model, self._epochs = folder, samples, on_model, epochs
+        self._folder, self._samples, self._on_model = folder, samples, on_model
         self.every = every
         self.state: State = "waiting"
         self.message = ""
@@ -144,7 +142,7 @@ class Retraining:
         run.mkdir(parents=True)
         labels = run / "labels.csv"
         write_csv(samples, labels)
-        epochs = self._epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, IMAGES // len(samples)))
+        epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, IMAGES // len(samples)))
         options = {"--data": labels, "--output": model, "--run-dir": run, "--epochs": epochs, "--architecture": QUICK}
         words = [str(word) for pair in options.items() for word in pair]
         command = [sys.executable, "-m", "training", "train", "--events", *words]

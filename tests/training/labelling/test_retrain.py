@@ -28,11 +28,12 @@ def session(texts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     """A labelling that lacks one label for its first training, of two epochs."""
     monkeypatch.setenv("PYTHONPATH", str(repository))
     monkeypatch.setattr("training.labelling.retrain.NICENESS", 0)  # other tests would go first
+    monkeypatch.setattr("training.labelling.retrain.MAX_EPOCHS", 2)
     images = find_images(texts[0].parent)
     session = Session(images, Decisions(tmp_path / "labels.csv", images))
     for number in range(MIN_LABELS - 1):
         label(session, number, texts[number].stem)
-    session.retraining = Retraining(tmp_path / "runs", EVERY, session.samples, session.guesses.read_with, epochs=2)
+    session.retraining = Retraining(tmp_path / "runs", EVERY, session.samples, session.guesses.read_with)
     yield session
     session.close()
 
