@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import Server
+from tests.stores import store_of
 from tests.waiting import GENEROUS_SECONDS, ending
 
 RunServer = Callable[..., Any]
@@ -33,12 +34,7 @@ MAX_GROWTH_KIB = 8 * 1024
 @pytest.fixture
 def store(tmp_path: Path, shipped_model: Path, samples: dict[str, bytes]) -> Path:
     """A model store with the shipped model as version 1, and a golden image."""
-    folder = tmp_path / "store" / "captcha" / "1"
-    folder.mkdir(parents=True)
-    for file in ("model.onnx", "configs.yaml"):
-        shutil.copy(shipped_model / file, folder)
-    (folder / "golden.png").write_bytes(samples["ef2ec"])
-    (folder / "golden.txt").write_text("ef2ec\n")
+    store_of(shipped_model, tmp_path / "store", "1", samples["ef2ec"], "ef2ec")
     return tmp_path / "store"
 
 

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.api import schemas
 from app.inference.models.store import ModelStore
+from tests.stores import store_of
 from tests.waiting import GENEROUS_SECONDS
 
 Problem = Callable[[Any, int], dict[str, Any]]
@@ -30,13 +31,7 @@ NOTHING: dict[str, list[Any]] = {"loaded": [], "unchanged": [], "dropped": [], "
 @pytest.fixture
 def store(tmp_path: Path, shipped_model: Path, samples: dict[str, bytes]) -> Path:
     """A model store with the shipped model as version 10 of `captcha`, with sums and a golden image."""
-    folder = tmp_path / "store" / "captcha" / "10"
-    folder.mkdir(parents=True)
-    for file in ("model.onnx", "configs.yaml"):
-        shutil.copy(shipped_model / file, folder)
-    (folder / "golden.png").write_bytes(samples["ef2ec"])
-    (folder / "golden.txt").write_text("ef2ec\n")
-    write_sums(folder)
+    write_sums(store_of(shipped_model, tmp_path / "store", "10", samples["ef2ec"], "ef2ec"))
     return tmp_path / "store"
 
 
