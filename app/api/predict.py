@@ -12,10 +12,11 @@ from app.api import examples
 from app.api.answers import answer, text_fields
 from app.api.keys import check_api_key
 from app.api.problems import image_error_status, make_problem, problem_responses
-from app.api.queries import find_search, query_parameters, read_query
+from app.api.queries import ReadQuery, find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
-from app.api.service import service_of
+from app.api.service import Service, service_of
 from app.api.uploads import read_upload, read_uploads_form, too_large_detail
+from app.inference.decoding.beam import Search
 from app.inference.images import ImageError, ImageLimits, ImageTooLargeError, Pixels, check_image, decode_image
 from app.inference.models.store import StoredModel
 from app.observability.metrics import Work
@@ -71,12 +72,7 @@ async def predict(request: Request) -> Response:
     With `evaluate=sum` the answer also has the value of the sum that the image shows: that to which the most
     probable texts give the most probability together, which need not be the value of the first of them.
     """
-    service = service_of(request)
-    await check_api_key(request)
-    query = read_query(request)
-    stored = service.store.get(query.model, query.version)
-    work = _begin(request, stored)
-    search = await find_search(service.batcher, stored.model, query, work.watch)
+    service, query, stored, work, search = await _begin(request)
     upload = await read_upload(request, service.settings.max_upload_bytes)
     work.watch.lap("receive")
     image = check_image(upload, service.limits)
@@ -101,13 +97,8 @@ async def predict_batch(request: Request) -> Response:
     The results come in the order sent; an image that cannot be read has a problem in its place, and the
     others are read all the same.
     """
-    service = service_of(request)
+    service, query, stored, work, search = await _begin(request)
     settings = service.settings
-    await check_api_key(request)
-    query = read_query(request)
-    stored = service.store.get(query.model, query.version)
-    work = _begin(request, stored)
-    search = await find_search(service.batcher, stored.model, query, work.watch)
     uploads = await read_uploads_form(request, settings.max_batch_files, settings.max_batch_bytes)
     work.images, work.is_batch = len(uploads), True
     work.watch.lap("receive")
@@ -126,10 +117,15 @@ async def predict_batch(request: Request) -> Response:
     return response
 
 
-def _begin(request: Request, stored: StoredModel) -> Work:
-    """Note from here on what a request asks of a model."""
+async def _begin(request: Request) -> tuple[Service, ReadQuery, StoredModel, Work, Search | None]:
+    """Check the key, and return what a request asks for; what comes of it is noted from here on."""
+    service = service_of(request)
+    await check_api_key(request)
+    query = read_query(request)
+    stored = service.store.get(query.model, query.version)
     work = request.scope["state"]["work"] = Work(stored.name, stored.version)
-    return work
+    search = await find_search(service.batcher, stored.model, query, work.watch)
+    return service, query, stored, work, search
 
 
 def _decode(upload: bytes, limits: ImageLimits, max_bytes: int) -> Pixels:
