@@ -195,17 +195,10 @@ def make_config(train: list[Sample], **options: Any) -> Any:
 def check_data(
     samples: list[Sample], steps: int, json_file: Path | None = None, on_image: "OnImage | None" = None
 ) -> None:
-    """Print what `validate` finds, and write it to a file if one is given; end with status 1 on errors.
-
-    Args:
-        samples: the images.
-        steps: the output steps of the network.
-        json_file: to write.
-        on_image: see `validate_samples`.
-    """
+    """Print what `validate_samples` finds, and write it to a file if one is given; end with status 1 on errors."""
     from training.data.validation import validate_samples
 
-    report = validate_samples(samples, steps, *([on_image] if on_image else []))
+    report = validate_samples(samples, steps, on_image)
     write_json_file(report.as_json(), json_file)
     print_data_report(report)
     if report.errors:

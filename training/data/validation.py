@@ -77,9 +77,7 @@ OnImage = Callable[[Sample, bytes, Pixels], None]
 """What is done with an image that was opened: with its file's content and its pixels."""
 
 
-def validate_samples(
-    samples: Sequence[Sample], max_steps: int, on_image: OnImage = lambda _sample, _content, _pixels: None
-) -> DataReport:
+def validate_samples(samples: Sequence[Sample], max_steps: int, on_image: OnImage | None = None) -> DataReport:
     """Check labels and images.
 
     Args:
@@ -157,7 +155,7 @@ def _check_case(samples: Sequence[Sample]) -> Iterator[Finding]:
         yield Finding(what, "possible", mend, _names(rarer))
 
 
-def _check_images(samples: Sequence[Sample], report: DataReport, on_image: OnImage) -> None:
+def _check_images(samples: Sequence[Sample], report: DataReport, on_image: OnImage | None) -> None:
     sizes: Counter[tuple[int, int]] = Counter()
     same_pixels: dict[bytes, list[Sample]] = defaultdict(list)
     unreadable: dict[str, list[Sample]] = defaultdict(list)
@@ -168,7 +166,8 @@ def _check_images(samples: Sequence[Sample], report: DataReport, on_image: OnIma
             reason = str(error).replace(sample.path.name, "The file", 1)
             unreadable[reason.rstrip(".")].append(sample)
         else:
-            on_image(sample, content, pixels)
+            if on_image is not None:
+                on_image(sample, content, pixels)
             sizes[pixels.shape[1], pixels.shape[0]] += 1
             same_pixels[hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()].append(sample)
     report.sizes = dict(sizes.most_common())

@@ -1,7 +1,7 @@
 """From a trained network to a model folder, checked against the network before anything is written."""
 
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -32,6 +32,7 @@ MAX_DIFFERENCE = 1e-4
 MAX_LOST = 0.005
 """The part of the held-out words that a network in 8 bits may read worse."""
 RUN_IMAGES = 64
+LAYOUT_CHANGES = {"Reshape", "Transpose"}
 VERSIONED = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
 
 
@@ -129,17 +130,25 @@ def _scale_channels_first(graph: Any) -> None:
     ONNX Runtime applies a scalar along the innermost axis. Where that is a single channel, it goes pixel by pixel,
     and takes longer than the whole network.
     """
-    nodes = list(graph.node)
-    layout = next(index for index, node in enumerate(nodes) if node.op_type in {"Reshape", "Transpose"})
-    cast, scaling, change = nodes[0], nodes[1:layout], nodes[layout]
-    users = Counter(name for node in nodes for name in node.input)
-    if not scaling or any(node.op_type not in {"Mul", "Add"} or users[node.output[0]] > 1 for node in scaling):
+    users: defaultdict[str, list[Any]] = defaultdict(list)
+    for node in graph.node:
+        for name in node.input:
+            users[name].append(node)
+    path: list[Any] = []
+    name = graph.input[0].name
+    while len(users[name]) == 1 and not (path and path[-1].op_type in LAYOUT_CHANGES):
+        path.append(users[name][0])
+        name = path[-1].output[0]
+    kinds = [node.op_type for node in path]
+    if len(path) < 3 or kinds[0] != "Cast" or kinds[-1] not in LAYOUT_CHANGES or not {"Mul", "Add"} >= set(kinds[1:-1]):
         return
+    cast, *scaling, change = path
     scaled, changed = change.output[0], f"{cast.output[0]}_channels_first"
     change.input[0], scaling[0].input[0] = cast.output[0], changed
     change.output[0], scaling[-1].output[0] = changed, scaled
+    others = [node for node in graph.node if node not in path]
     del graph.node[:]
-    graph.node.extend([cast, change, *scaling, *nodes[layout + 1 :]])
+    graph.node.extend([cast, change, *scaling, *others])
 
 
 def _name_ports(graph: Any, steps: int | None) -> None:
