@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from app.inference.decoding.automaton import MAX_STATES, Automaton, Booleans, ConstraintError
+from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, members, set_of, union
 
 MAX_LENGTH = 200
 
@@ -55,9 +55,9 @@ Parsed = tuple[Any, Any]
 
 
 class _One(NamedTuple):
-    """A node for one character: bool (characters,), those of the vocabulary that it reads."""
+    """A node for one character: those of the vocabulary that it reads, as a set of `Automaton`."""
 
-    reads: Booleans
+    reads: int
 
 
 class _Either(NamedTuple):
@@ -84,14 +84,13 @@ _Sequence = list[_Node]
 
 
 class _Part(NamedTuple):
-    """A part of a pattern: the states that can come first and last in it, and whether it may be left out."""
+    """A part of a pattern: the sets of states that can come first and last in it, and whether it may be left out."""
 
-    first: list[int]
-    last: list[int]
+    first: int
+    last: int
     empty: bool
 
 
-@functools.lru_cache(maxsize=32)
 def compile_pattern(pattern: str, vocab: str) -> Automaton:
     r"""The automaton of the texts of a vocabulary that `re.fullmatch` would match.
 
@@ -107,7 +106,7 @@ def compile_pattern(pattern: str, vocab: str) -> Automaton:
     # Counted before anything is built: repeats of repeats multiply.
     if 1 + _count_states(nodes) > MAX_STATES:
         raise ConstraintError(f"The pattern is too large: written out, it has over {MAX_STATES} characters.")
-    return _Builder(len(vocab)).build(nodes)
+    return _Builder().build(nodes)
 
 
 def _parse(pattern: str) -> list[Parsed]:
@@ -137,6 +136,8 @@ class _Reader:
 
     def __init__(self, vocab: str) -> None:
         self._vocab = vocab
+        self._every = (1 << len(vocab)) - 1
+        self._code_points = np.frombuffer(vocab.encode("utf-32-le", "surrogatepass"), np.uint32)
 
     def sequence(self, parsed: Iterable[Parsed], *, at_start: bool, at_end: bool) -> _Sequence:
         """The nodes of a sequence, which may stand at an end of the whole pattern.
@@ -174,26 +175,33 @@ class _Reader:
             return _Repeat(least, None if most is _parser.MAXREPEAT else most, nodes)
         return _One(self._characters(kind, arguments))
 
-    def _characters(self, kind: str, argument: Any) -> Booleans:
+    def _characters(self, kind: str, argument: Any) -> int:
         if kind == "IN":
             negated = str(argument[0][0]) == "NEGATE"
-            members = [self._characters(str(member[0]), member[1]) for member in argument[negated:]]
-            return np.asarray(np.any(members, axis=0) != negated)
-        return np.array([_reads_character(kind, argument, character) for character in self._vocab])
+            read = union(self._characters(str(member[0]), member[1]) for member in argument[negated:])
+            return self._every ^ read if negated else read
+        if kind == "CATEGORY":
+            return _category(str(argument), self._vocab)
+        if kind == "RANGE":
+            return self._among(*argument)
+        if kind == "ANY":
+            return self._every ^ self._among(ord("\n"), ord("\n"))
+        read = self._among(argument, argument)
+        return read if kind == "LITERAL" else self._every ^ read
+
+    def _among(self, first: int, last: int) -> int:
+        """The characters with these code points."""
+        return set_of((first <= self._code_points) & (self._code_points <= last))
+
+
+@functools.lru_cache(maxsize=64)
+def _category(kind: str, vocab: str) -> int:
+    is_one = re.compile(_CATEGORIES[kind]).fullmatch
+    return set_of(np.array([is_one(character) is not None for character in vocab]))
 
 
 def _is_anchor(parsed: Parsed, kinds: tuple[str, ...]) -> bool:
     return str(parsed[0]) == "AT" and str(parsed[1]) in kinds
-
-
-def _reads_character(kind: str, argument: Any, character: str) -> bool:
-    if kind == "CATEGORY":
-        return re.fullmatch(_CATEGORIES[str(argument)], character) is not None
-    if kind == "RANGE":
-        return bool(argument[0] <= ord(character) <= argument[1])
-    if kind == "ANY":
-        return character != "\n"
-    return bool(ord(character) == argument) == (kind == "LITERAL")
 
 
 def _count_states(nodes: _Sequence) -> int:
@@ -214,35 +222,31 @@ def _count_node_states(node: _Node) -> int:
 class _Builder:
     """Builds an automaton after Glushkov: a state for each character of the pattern, repeats written out."""
 
-    def __init__(self, characters: int) -> None:
-        self._reads = [np.zeros(characters, np.bool_)]
-        self._follows = np.zeros((MAX_STATES, MAX_STATES), np.bool_)
+    def __init__(self) -> None:
+        self._follows = [0]
+        self._reads = [0]
 
     def build(self, nodes: _Sequence) -> Automaton:
         whole = self._sequence(map(self._part, nodes))
-        states = len(self._reads)
-        self._connect([0], whole.first)
-        accepting = np.zeros(states, np.bool_)
-        accepting[whole.last] = True
-        accepting[0] = whole.empty
-        return Automaton(self._follows[:states, :states].copy(), np.stack(self._reads), accepting)
+        self._connect(1, whole.first)
+        return Automaton(tuple(self._follows), tuple(self._reads), whole.last | whole.empty)
 
-    def _connect(self, last: list[int], first: list[int]) -> None:
-        self._follows[np.ix_(last, first)] = True
+    def _connect(self, last: int, first: int) -> None:
+        for state in members(last):
+            self._follows[state] |= first
 
     def _part(self, node: _Node) -> _Part:
         match node:
             case _One(reads):
+                self._follows.append(0)
                 self._reads.append(reads)
-                state = len(self._reads) - 1
-                return _Part([state], [state], False)
+                state = 1 << len(self._reads) - 1
+                return _Part(state, state, False)
             case _Either(branches):
                 parts = [self._sequence(map(self._part, branch)) for branch in branches]
-                return _Part(
-                    [state for part in parts for state in part.first],
-                    [state for part in parts for state in part.last],
-                    any(part.empty for part in parts),
-                )
+                first = union(part.first for part in parts)
+                last = union(part.last for part in parts)
+                return _Part(first, last, any(part.empty for part in parts))
             case _Repeat():
                 return self._sequence(self._copies(node))
 
@@ -254,12 +258,12 @@ class _Builder:
             yield part._replace(empty=part.empty or copy >= repeat.least)
 
     def _sequence(self, parts: Iterable[_Part]) -> _Part:
-        whole = _Part([], [], True)
+        whole = _Part(0, 0, True)
         for part in parts:
             self._connect(whole.last, part.first)
             whole = _Part(
-                whole.first + part.first if whole.empty else whole.first,
-                whole.last + part.last if part.empty else part.last,
+                whole.first | part.first if whole.empty else whole.first,
+                whole.last | part.last if part.empty else part.last,
                 whole.empty and part.empty,
             )
         return whole
