@@ -1,14 +1,15 @@
-"""Finite automata over a vocabulary, as matrices: which texts are allowed."""
+"""Finite automata over a vocabulary: which texts are allowed."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_STATES = 200
-"""The search multiplies matrices of this size for every step of every image."""
-
 Booleans = NDArray[np.bool_]
+
+MAX_STATES = 200
+"""The search goes through so many bits for every step of every image."""
 
 
 class ConstraintError(ValueError):
@@ -22,24 +23,27 @@ class Automaton:
     It starts in state 0. A text is allowed if its characters lead from there, each into a state that reads it,
     to an accepting state. As there is nothing to try and take back, a text costs time linear in its length.
 
+    Sets are integers with a bit for each member: those of 5,000 characters cost little more than those of 50.
+
     Attributes:
-        follows: bool (states, states); whether the second state may come right after the first.
-        reads: bool (states, characters); the characters of the vocabulary that lead into a state.
-        accepting: bool (states,).
+        follows: for each state, the states that may come right after it.
+        reads: for each state, the characters of the vocabulary that lead into it.
+        accepting: the states that a text may end in.
     """
 
-    follows: Booleans
-    reads: Booleans
-    accepting: Booleans
+    follows: tuple[int, ...]
+    reads: tuple[int, ...]
+    accepting: int
 
     @property
     def is_empty(self) -> bool:
         """Whether no text is allowed."""
-        enters = self.follows & self.reads.any(axis=1)
-        reached = np.arange(len(self.accepting)) == 0
-        for _ in self.accepting:  # no state needs more moves
-            reached = reached | (reached @ enters)
-        return not (reached & self.accepting).any()
+        entered = sum(1 << state for state, characters in enumerate(self.reads) if characters)
+        reached, found = 0, 1
+        while found:
+            reached |= found
+            found = union(self.follows[state] for state in members(found)) & entered & ~reached
+        return not reached & self.accepting
 
     def of_length(self, length: int) -> "Automaton":
         """The automaton of those of its texts that have so many characters; its states count them.
@@ -47,25 +51,61 @@ class Automaton:
         Raises:
             ConstraintError: there is no such text, or there are too many states.
         """
-        enters = self.follows & self.reads.any(axis=1)
-        reached = [np.arange(len(self.accepting)) == 0]
+        entered = sum(1 << state for state, characters in enumerate(self.reads) if characters)
+        successors = [following & entered for following in self.follows]
+        reached = [1]
         completed = [self.accepting]
         for _ in range(length):
-            reached.append(reached[-1] @ enters)
-            completed.append(enters @ completed[-1])
-        counts, states = np.nonzero(np.stack(reached) & np.stack(completed[::-1]))
-        if not len(states):
+            reached.append(union(successors[state] for state in members(reached[-1])))
+            completed.append(sum(1 << state for state, after in enumerate(successors) if after & completed[-1]))
+        layers = [forwards & backwards for forwards, backwards in zip(reached, completed[::-1], strict=True)]
+        if not layers[0]:
             raise ConstraintError(f"No text of {length} characters satisfies the charset and the pattern.")
-        if len(states) > MAX_STATES:
+        if sum(map(int.bit_count, layers)) > MAX_STATES:
             raise ConstraintError("The pattern is too large to be combined with a length.")
-        follows = self.follows[np.ix_(states, states)] & (counts[:, np.newaxis] + 1 == counts)
-        return Automaton(follows, self.reads[states], counts == length)
+        places = [(count, state) for count, layer in enumerate(layers) for state in members(layer)]
+        numbers = {place: number for number, place in enumerate(places)}
+        follows = tuple(
+            sum(1 << numbers[count + 1, after] for after in members(successors[state] & layers[count + 1]))
+            if count < length
+            else 0
+            for count, state in places
+        )
+        accepting = sum(1 << number for (count, _), number in numbers.items() if count == length)
+        return Automaton(follows, tuple(self.reads[state] for _, state in places), accepting)
 
-    def of_characters(self, allowed: Booleans) -> "Automaton":
-        """The automaton of those of its texts that have only the characters of a mask (characters,)."""
-        return Automaton(self.follows, self.reads & allowed, self.accepting)
+    def of_characters(self, allowed: int) -> "Automaton":
+        """The automaton of those of its texts that have only these characters."""
+        return Automaton(self.follows, tuple(characters & allowed for characters in self.reads), self.accepting)
 
 
 def any_text(characters: int) -> Automaton:
     """The automaton that allows every text of a vocabulary of so many characters."""
-    return Automaton(np.ones((1, 1), np.bool_), np.ones((1, characters), np.bool_), np.ones(1, np.bool_))
+    return Automaton(follows=(1,), reads=((1 << characters) - 1,), accepting=1)
+
+
+def members(numbers: int) -> Iterator[int]:
+    """Yield the members of a set, the least first."""
+    while numbers:
+        least = numbers & -numbers
+        yield least.bit_length() - 1
+        numbers ^= least
+
+
+def union(sets: Iterable[int]) -> int:
+    """The members of any of the sets."""
+    every = 0
+    for one in sets:
+        every |= one
+    return every
+
+
+def set_of(mask: Booleans) -> int:
+    """The set of the places (places,) where there is True."""
+    return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
+
+
+def mask_of(numbers: int, places: int) -> Booleans:
+    """The inverse of `set_of`: (places,)."""
+    octets = np.frombuffer(numbers.to_bytes(-(-places // 8), "little"), np.uint8)
+    return np.unpackbits(octets, count=places, bitorder="little").view(np.bool_)

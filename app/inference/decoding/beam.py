@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.automaton import Automaton, Booleans
+from app.inference.decoding.automaton import Automaton, set_of
+from app.inference.decoding.completions import Completions, all_completions, over_classes
 from app.inference.decoding.ctc import SMALLEST, Alternative, CtcCodec, Decoded, with_temperature
+from app.inference.decoding.forward import probabilities_of_labels
+from app.inference.decoding.state_sets import Classes, States, StateSets, Viability
 from app.inference.decoding.sums import Evaluation, most_probable_sum
 
 BEAM_WIDTH = 64
+FIRST_CLASSES = 32
+"""So many classes are tried first at each step; others only where one of them could be among the best."""
+LEAST = np.nextafter(0.0, 1.0)
+"""Less than every probability but 0."""
 
 Floats = NDArray[np.float64]
 
@@ -27,63 +36,6 @@ class Search:
     """What is worked out from the texts."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Completions:
-    """From where an allowed text can still be reached.
-
-    Attributes:
-        after_blank: bool (steps + 1, states); after so many steps, the last a blank, in a state of the automaton.
-        after_character: bool (steps + 1, states, classes); the same after a step of a character.
-    """
-
-    after_blank: Booleans
-    after_character: Booleans
-
-    @property
-    def possible(self) -> bool:
-        """Whether there is an allowed text at all."""
-        return bool(self.after_blank[0, 0])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Beam:
-    """The prefixes that are followed, and how probable they are; the axis of all fields.
-
-    Attributes:
-        nodes: in the tree.
-        in_blank, in_character: of the paths that end in a blank, and in the last character.
-        states: bool (prefixes, states) of the automaton.
-    """
-
-    nodes: list[int]
-    in_blank: Floats
-    in_character: Floats
-    states: Booleans
-
-
-class _Tree:
-    """All prefixes that were ever in the beam, each its parent's and one class more; node 0 is the empty one."""
-
-    def __init__(self, blank_index: int) -> None:
-        self.parents = [-1]
-        self.classes = [blank_index]
-        self._children: dict[tuple[int, int], int] = {}
-
-    def child(self, parent: int, index: int) -> int:
-        node = self._children.setdefault((parent, index), len(self.parents))
-        if node == len(self.parents):
-            self.parents.append(parent)
-            self.classes.append(index)
-        return node
-
-    def label(self, node: int) -> list[int]:
-        label: list[int] = []
-        while node:
-            label.append(self.classes[node])
-            node = self.parents[node]
-        return label[::-1]
-
-
 def search_texts(
     codec: CtcCodec, probabilities: NDArray[np.floating], temperature: float, search: Search
 ) -> list[Decoded]:
@@ -96,8 +48,10 @@ def search_texts(
         search: what is searched for. Where no text that its constraint allows fits the steps, the text is empty and
             has confidence 0.
     """
-    calibrated = with_temperature(probabilities, temperature).astype(np.float64)
-    return [_search_image(codec, image, search) for image in calibrated]
+    return [
+        _search_image(codec, with_temperature(image[np.newaxis], temperature)[0].astype(np.float64), search)
+        for image in probabilities
+    ]
 
 
 def _search_image(codec: CtcCodec, probabilities: Floats, search: Search) -> Decoded:
@@ -129,116 +83,221 @@ def most_probable_texts(
         At most `width` texts, best first, with their probabilities summed over all alignments; none if no
         allowed text fits the steps.
     """
+    sets = _state_sets(constraint, codec.blank_index, codec.classes)
     shares = np.where(probabilities < SMALLEST, 0.0, probabilities)
-    reachable = completions(codec, constraint, shares > 0)
-    if not reachable.possible:
+    completions = _completions(sets, shares, codec.blank_index)
+    if not completions[0].is_possible:
         shares = np.maximum(probabilities, SMALLEST)
-        reachable = completions(codec, constraint, shares > 0)
-    if not reachable.possible:
+        completions = _completions(sets, shares, codec.blank_index)
+    if not completions[0].is_possible:
         return []
-    texts = _search(codec, shares, constraint, reachable, width)
-    repeated = np.broadcast_to(probabilities, (len(texts), *probabilities.shape))
-    confidences = codec.text_probabilities(repeated, texts)
+    labels = _search(codec.blank_index, shares, sets, completions, width)
+    confidences = probabilities_of_labels(labels, [probabilities] * len(labels), codec.blank_index)
     # Stable: where all is 0, the beam's order stands.
-    return [Alternative(texts[place], float(confidences[place])) for place in np.argsort(-confidences, kind="stable")]
+    order = np.argsort(-confidences, kind="stable")
+    return [Alternative(codec.text(labels[place]), float(confidences[place])) for place in order]
 
 
-def completions(codec: CtcCodec, constraint: Automaton, possible: Booleans) -> Completions:
-    """From where an allowed text can still be reached, computed backwards from the last step.
+@lru_cache(maxsize=32)
+def _state_sets(constraint: Automaton, blank_index: int, classes: int) -> StateSets:
+    return StateSets(over_classes(constraint, blank_index), classes)
 
-    Args:
-        codec: the vocabulary and the blank.
-        constraint: allows the texts.
-        possible: (steps, classes); the classes that have a probability.
+
+def _completions(sets: StateSets, shares: Floats, blank_index: int) -> list[Completions]:
+    possible = shares > 0
+    whole = np.all(possible, axis=1)
+    classes = [sets.all_classes if whole[step] else set_of(possible[step]) for step in range(len(shares))]
+    return all_completions(sets.constraint, classes, blank_index, sets.all_classes)
+
+
+class _Tree:
+    """All prefixes that were ever in the beam, each its parent's and one class more.
+
+    Attributes:
+        parents: (nodes,).
+        classes: (nodes,); of the first two it is the blank.
     """
-    steps, classes = possible.shape
-    reads = _reads_classes(codec, constraint)
-    after_blank = np.empty((steps + 1, len(reads)), np.bool_)
-    after_character = np.empty((steps + 1, len(reads), classes), np.bool_)
-    after_blank[steps] = constraint.accepting
-    after_character[steps] = constraint.accepting[:, np.newaxis]
-    for step in reversed(range(steps)):
-        next_character = constraint.follows @ (after_character[step + 1] & reads & possible[step])
-        another_character = next_character.sum(axis=1, keepdims=True) > next_character
-        blank = after_blank[step + 1] & possible[step, codec.blank_index]
-        after_blank[step] = blank | next_character.any(axis=1)
-        # The same character again is no new one: it needs a blank between.
-        after_character[step] = (after_character[step + 1] & possible[step]) | blank[:, np.newaxis] | another_character
-    return Completions(after_blank, after_character)
+
+    NONE, EMPTY = 0, 1
+    """No prefix, and the empty one."""
+
+    def __init__(self, most: int, classes: int, blank_index: int) -> None:
+        """Make room for so many."""
+        self.parents = np.full(most, self.NONE)
+        self.classes = np.full(most, blank_index)
+        self._all_classes = classes
+        self._rows = np.zeros(most, np.intp)
+        self._numbers: dict[int, int] = {}
+        self._next = self.EMPTY + 1
+
+    def children(self, parents: Classes, classes: Classes) -> Classes:
+        """The prefixes that are one class longer, one for each pair."""
+        pairs = (parents * self._all_classes + classes).tolist()
+        free = range(self._next, self._next + len(pairs))
+        self._next = free.stop
+        nodes = np.fromiter(map(self._numbers.setdefault, pairs, free), np.intp, len(pairs))
+        self.parents[nodes], self.classes[nodes] = parents, classes
+        return nodes
+
+    def rows_of_parents(self, nodes: Classes) -> Classes:
+        """In which row of these, the first of which is none, the parent of each is; 0 where it is in no row."""
+        self._rows[nodes] = np.arange(len(nodes))
+        rows = self._rows[self.parents[nodes]]
+        self._rows[nodes] = 0
+        return rows
+
+    def label(self, node: int) -> list[int]:
+        label: list[int] = []
+        while node != self.EMPTY:
+            label.append(int(self.classes[node]))
+            node = int(self.parents[node])
+        return label[::-1]
+
+
+class _Beam(NamedTuple):
+    """The prefixes that are followed, and how probable they are; the axis of all fields.
+
+    The first row is no prefix and has no probability: it stands for parents that are not in the beam.
+
+    Attributes:
+        nodes: in the tree.
+        in_blank, in_character: of the paths that end in a blank, and in the last character.
+        states: of the automaton.
+    """
+
+    nodes: Classes
+    in_blank: Floats
+    in_character: Floats
+    states: States
 
 
 def _search(
-    codec: CtcCodec, shares: Floats, constraint: Automaton, reachable: Completions, width: int
-) -> Sequence[str]:
-    """The texts in the beam after the last step, best first."""
-    tree = _Tree(codec.blank_index)
-    reads = _reads_classes(codec, constraint)
-    start = np.arange(len(reads))[np.newaxis] == 0
-    beam = _Beam([0], np.ones(1), np.zeros(1), start)
-    for step, share in enumerate(shares, start=1):
-        after_blank, after_character = reachable.after_blank[step], reachable.after_character[step]
-        onward = beam.states @ constraint.follows
-        last = np.array([tree.classes[node] for node in beam.nodes])
-        in_blank, in_character, longer = _extend(tree, beam, last, share)
-        in_blank *= (beam.states & after_blank).any(axis=1)
-        in_character *= (beam.states & after_character[:, last].T).any(axis=1)
-        longer *= onward @ (reads & after_character)
-        stay, (rows, classes) = _best(in_blank + in_character, longer, width)
-        kept = _Beam(
-            [beam.nodes[row] for row in stay]
-            + [tree.child(beam.nodes[row], int(index)) for row, index in zip(rows, classes, strict=True)],
-            np.concatenate([in_blank[stay], np.zeros(len(rows))]),
-            np.concatenate([in_character[stay], longer[rows, classes]]),
-            np.concatenate([beam.states[stay], onward[rows] & reads[:, classes].T]),
-        )
-        # Only ratios matter here; products over many steps would become 0.
-        scale = (kept.in_blank + kept.in_character).max()
-        beam = _Beam(kept.nodes, kept.in_blank / scale, kept.in_character / scale, kept.states)
-    order = np.argsort(-(beam.in_blank + beam.in_character), kind="stable")
-    return [codec.text(tree.label(beam.nodes[row])) for row in order]
+    blank_index: int, shares: Floats, sets: StateSets, completions: Sequence[Completions], width: int
+) -> list[list[int]]:
+    """The texts in the beam after the last step as classes, best first."""
+    steps, classes = shares.shape
+    tree = _Tree(steps * width + 2, classes, blank_index)
+    viabilities = {after: Viability(sets, after) for after in dict.fromkeys(completions)}
+    beam = _Beam(
+        np.array([tree.NONE, tree.EMPTY]), np.array([0.0, 1.0]), np.zeros(2), np.concatenate([sets.every, sets.start])
+    )
+    # Of classes that no state tells apart so many suffice: even without the extensions of a prefix that are in the beam
+    # already, that by its last character, and one that no text comes of, they fill a beam and are as probable.
+    candidates, first = _candidates(shares, sets.groups, 2 * width + 2)
+    for share, likeliest, after in zip(shares, candidates, completions[1:], strict=True):
+        viability = viabilities[after]
+        tried = likeliest if viability.is_regular else _candidates(share[np.newaxis], sets.groups, classes)[0][0]
+        beam = _Step(tree, sets, beam, share, tried, viability).next_beam(first, width)
+    order = np.argsort(-(beam.in_blank + beam.in_character)[1:], kind="stable")
+    return [tree.label(node) for node in beam.nodes[1:][order].tolist()]
 
 
-def _extend(tree: _Tree, beam: _Beam, last: NDArray[np.intp], share: Floats) -> tuple[Floats, Floats, Floats]:
-    """One step on: the prefixes that stay, ending in a blank and in their last character, and the longer ones.
+def _candidates(shares: Floats, groups: Sequence[Classes], most: int) -> tuple[Classes, int]:
+    """The classes that may make prefixes longer at each step, (steps, classes), and how many of them come first.
 
-    Args:
-        tree: the prefixes.
-        beam: those that are followed.
-        last: (prefixes,), the class of each one's last character; the blank for the empty prefix.
-        share: (classes,), the step's probabilities.
-
-    Returns:
-        (prefixes,), (prefixes,), and (prefixes, classes) for each with each class added, without those that
-        are in the beam already: they are counted there.
+    First come the likeliest of each group, so that most prefixes can be made longer; then the others, the likeliest
+    first. Of each group there are so many at most.
     """
-    blank_index = tree.classes[0]
-    rows = np.arange(len(last))
-    total = beam.in_blank + beam.in_character
-    in_character = beam.in_character * share[last]
-    longer = np.outer(total, share)
-    longer[rows, last] = beam.in_blank * share[last]
-    longer[:, blank_index] = 0
-    row_of = {node: row for row, node in enumerate(beam.nodes)}
-    for row, node in enumerate(beam.nodes):
-        parent = row_of.get(tree.parents[node])
-        if parent is not None:
-            in_character[row] += longer[parent, last[row]]
-            longer[parent, last[row]] = 0
-    return total * share[blank_index], in_character, longer
+    each = max(1, FIRST_CLASSES // max(1, len(groups)))
+    nothing = np.empty((len(shares), 0), np.intp)
+    first, others = [nothing], [nothing]
+    for group in groups:
+        if len(group) > most:
+            classes = group[np.argpartition(-shares[:, group], most, axis=1)[:, :most]]
+        else:
+            classes = np.broadcast_to(group, (len(shares), len(group)))
+        classes = _sorted(shares, classes)
+        first.append(classes[:, :each])
+        others.append(classes[:, each:])
+    likeliest = np.concatenate(first, axis=1)
+    return np.concatenate([likeliest, _sorted(shares, np.concatenate(others, axis=1))], axis=1), likeliest.shape[1]
 
 
-def _best(
-    stays: Floats, longer: Floats, width: int
-) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """The rows of the best of the prefixes that stay, and the rows and classes of the best of the longer ones."""
-    scores = np.concatenate([stays, longer.ravel()])
-    best = np.flatnonzero(scores)
-    if len(best) > width:
-        best = best[np.argpartition(-scores[best], width - 1)[:width]]
-    rows, classes = np.divmod(best[best >= len(stays)] - len(stays), longer.shape[1])
-    return best[best < len(stays)], (rows, classes)
+def _sorted(shares: Floats, classes: Classes) -> Classes:
+    """Classes (steps, classes) of each step, the likeliest first."""
+    order = np.argsort(-np.take_along_axis(shares, classes, axis=1), axis=1)
+    return np.take_along_axis(classes, order, axis=1)
 
 
-def _reads_classes(codec: CtcCodec, constraint: Automaton) -> Booleans:
-    """What each state reads, (states, classes): no state reads the blank."""
-    return np.insert(constraint.reads, codec.blank_index, False, axis=1)
+class _Step:
+    """What becomes of the prefixes in the beam in one step."""
+
+    def __init__(
+        self, tree: _Tree, sets: StateSets, beam: _Beam, share: Floats, classes: Classes, viability: Viability
+    ) -> None:
+        """Find how probable the prefixes are that stay.
+
+        Args:
+            tree: the prefixes.
+            sets: the moves of the automaton.
+            beam: those that are followed.
+            share: (classes,), the step's probabilities.
+            classes: those that may make prefixes longer, see `_candidates`.
+            viability: says which prefixes are left out.
+        """
+        self._tree, self._sets, self._beam, self._viability = tree, sets, beam, viability
+        self._classes, self._likely = classes, share[classes]
+        self._total = beam.in_blank + beam.in_character
+        last = tree.classes[beam.nodes]
+        self._parents = parents = tree.rows_of_parents(beam.nodes)
+        # What comes of another prefix in the beam is counted here; the same character is a new one only after a blank.
+        arriving = np.where(last[parents] == last, beam.in_blank[parents], self._total[parents])
+        self._in_character = beam.in_character * share[last] + arriving * share[last]
+        self._in_blank = self._total * share[tree.classes[tree.EMPTY]]
+        if not viability.is_certain:
+            self._in_blank *= viability.of_blank(beam.states)
+            self._in_character *= viability.of_character(beam.states, last)
+        self._onward = sets.onward(beam.states)
+        self._again = beam.in_blank * share[last]
+        columns = np.full(len(share), len(share))
+        columns[classes] = np.arange(len(classes))
+        self._column_of_last = columns[last]
+
+    def next_beam(self, first: int, width: int) -> _Beam:
+        """The best prefixes after the step.
+
+        Args:
+            first: how many of the classes are always tried.
+            width: how many prefixes are kept.
+        """
+        count = first
+        scores = self._scores(count)
+        least = _least_of_best(scores, width)
+        most = self._total.max()
+        if count < len(self._classes) and most * self._likely[count] >= least:
+            count += int(np.count_nonzero(most * self._likely[count:] >= least))
+            scores = self._scores(count)
+        (best,) = (scores >= least).nonzero()
+        if len(best) > width:
+            best = best[np.argpartition(scores[best], -width)[-width:]]
+        rows, columns = np.divmod(best, count + 1)
+        is_longer = columns < count
+        stay = np.concatenate([[0], rows[~is_longer]])
+        rows, classes = rows[is_longer], self._classes[columns[is_longer]]
+        # Only ratios matter here; products over many steps would become 0.
+        scale = scores[best].max()
+        return _Beam(
+            np.concatenate([self._beam.nodes[stay], self._tree.children(self._beam.nodes[rows], classes)]),
+            np.concatenate([self._in_blank[stay], np.zeros(len(rows))]) / scale,
+            np.concatenate([self._in_character[stay], scores[best[is_longer]]]) / scale,
+            np.concatenate([self._beam.states[stay], self._sets.entered(self._onward[rows], classes)]),
+        )
+
+    def _scores(self, count: int) -> Floats:
+        """Of each prefix made longer by each of the first classes, and left as it is: flat (prefixes, count + 1)."""
+        scores = np.empty((len(self._total), count + 1))
+        np.multiply(self._total[:, np.newaxis], self._likely[:count], out=scores[:, :count])
+        column_of_last = np.minimum(self._column_of_last, count)
+        scores[np.arange(len(scores)), column_of_last] = self._again
+        scores[self._parents, column_of_last] = 0.0
+        viable = self._viability.of_longer(self._onward, self._classes[:count])
+        if viable is not None:
+            scores[:, :count] *= viable
+        scores[:, count] = self._in_blank + self._in_character
+        return scores.ravel()
+
+
+def _least_of_best(scores: Floats, width: int) -> float:
+    """The least of so many of the best scores; where no more than these are above 0, what only 0 is below."""
+    positive = scores[scores > 0]
+    return float(np.partition(positive, -width)[-width]) if len(positive) > width else LEAST

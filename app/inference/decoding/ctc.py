@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.forward import Columns, probabilities_of_labels, probability_of_label
 from app.inference.decoding.sums import Sum
 
 CONFIDENCE_DIGITS = 6
@@ -25,6 +26,8 @@ NEGLIGIBLE = 5e-7
 """What is less likely does not change the sixth digit of a confidence."""
 SURE = 1 - 1e-9
 """So near to 1 that to take all steps of a text that are for 1 changes less than what is negligible."""
+MANY = 40
+"""Python's numbers are quicker than NumPy's for so many characters at a step, or fewer."""
 LOW_TEMPERATURE = 0.2
 """Below it, all powers of a step's probabilities may underflow, in 32 bits as networks put them out."""
 
@@ -34,10 +37,6 @@ Real = TypeVar("Real", bound=np.floating)
 
 class LabelError(ValueError):
     """A label has a character that the vocabulary lacks."""
-
-
-Columns = dict[int, list[float]]
-"""The probabilities of some classes, by class, at each step."""
 
 
 Run = tuple[int, int, int]
@@ -116,7 +115,7 @@ class CtcCodec:
         Raises:
             LabelError: a character is not in the vocabulary.
         """
-        unknown = sorted(set(label) - self._indices.keys())
+        unknown = sorted(set(label).difference(self._indices))
         if unknown:
             raise LabelError(f"the label {label!r} has {''.join(unknown)!r}, which the vocabulary lacks")
         return [self._indices[character] for character in label]
@@ -144,9 +143,6 @@ class CtcCodec:
     def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of one text an image, summed over all alignments (the paper's forward variables).
 
-        Computed without logarithms: a prefix of a path is never less likely than the path, so what
-        underflows to 0 could not have been seen in the sum.
-
         Args:
             probabilities: (images, steps, classes).
             texts: a text of the vocabulary for each image.
@@ -157,14 +153,7 @@ class CtcCodec:
         Raises:
             LabelError: a text has a character that the vocabulary lacks.
         """
-        labels = [self.encode(text) for text in texts]
-        return np.array(
-            [
-                _probability_of_label(label, self._columns(image, label), self.blank_index)
-                for image, label in zip(probabilities, labels, strict=True)
-            ],
-            np.float64,
-        )
+        return probabilities_of_labels([self.encode(text) for text in texts], list(probabilities), self.blank_index)
 
     def align(self, probabilities: NDArray[np.float64], text: str) -> tuple[Span, ...]:
         """Where the characters of a text are seen: the runs of its likeliest alignment (Viterbi).
@@ -245,15 +234,17 @@ class CtcCodec:
         if _not_by_stretches(path, ones, nones) < NEGLIGIBLE:
             return Decoded(text, math.prod(ones), spans)
         label = [symbol for symbol, _, _ in path.runs]
+        if len(path.steps) * len(label) > MANY * len(probabilities):
+            return Decoded(text, float(probabilities_of_labels([label], [probabilities], self.blank_index)[0]), spans)
         # Of steps in a row that are surely blank, one says as much as all: that after a step that is not.
         telling = sorted({*path.steps, *[step + 1 for step in path.steps if step + 1 < len(probabilities)]})
-        columns = self._columns(probabilities[telling], label)
-        return Decoded(text, _probability_of_label(label, columns, self.blank_index), spans)
+        columns = self._columns(probabilities, telling, label)
+        return Decoded(text, probability_of_label(label, columns, self.blank_index), spans)
 
-    def _columns(self, probabilities: NDArray[np.floating], classes: Iterable[int]) -> Columns:
-        """Of probabilities (steps, classes), those of the blank and of some classes."""
+    def _columns(self, probabilities: NDArray[np.floating], steps: Sequence[int], classes: Iterable[int]) -> Columns:
+        """Of probabilities (steps, classes), those of the blank and of some classes at some steps."""
         wanted = list({self.blank_index, *classes})
-        return dict(zip(wanted, probabilities.take(wanted, axis=1).T.tolist(), strict=True))
+        return dict(zip(wanted, probabilities[np.ix_(steps, wanted)].T.tolist(), strict=True))
 
     def _spans(self, runs: Sequence[Run], confidences: Sequence[float]) -> tuple[Span, ...]:
         """The characters of runs."""
@@ -305,32 +296,6 @@ def _not_by_stretches(path: Path, ones: Sequence[float], nones: Sequence[float])
     touching = [stop for stop in stops[:-1] if steps[stop - 1] + 1 == steps[stop]]
     crossing = sum([(1.0 - blanks[stop - 1]) * (1.0 - blanks[stop]) for stop in touching])
     return sum(nones) * (len(ones) - sum(ones)) + crossing
-
-
-def _probability_of_label(label: Sequence[int], columns: Columns, blank: int) -> float:
-    """The probability of a text: the sum over all its alignments (the paper's forward variables).
-
-    Args:
-        label: the text as classes.
-        columns: the probabilities of them and of the blank.
-        blank: its class.
-    """
-    blanks = columns[blank]
-    # Of what has been seen of the text so far, after each step: that shows the last character, or a blank after it.
-    shown, parted = [0.0] * len(blanks), list(itertools.accumulate(blanks, operator.mul))
-    before = blank
-    for symbol in label:
-        # Equal characters must be parted.
-        starts = parted if symbol == before else map(operator.add, shown, parted)
-        seen, then_parted = 0.0, 0.0
-        shown, parted, coming = [], [], [float(before == blank), *starts]
-        for start, likely, nothing in zip(coming, columns[symbol], blanks, strict=False):
-            then_parted = (then_parted + seen) * nothing
-            seen = (seen + start) * likely
-            shown.append(seen)
-            parted.append(then_parted)
-        before = symbol
-    return min(shown[-1] + parted[-1], 1.0)
 
 
 def _probability_of_one(told: Iterable[tuple[int, float, float]]) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Regular expressions that a whole text must match, as automata: matching takes linear time, whatever they are."""
 
-import functools
 import re
 import threading
 import warnings
@@ -9,9 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-import numpy as np
-
-from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError
+from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, members, union
 
 MAX_LENGTH = 200
 
@@ -71,9 +68,9 @@ class _Anchor(NamedTuple):
 
 
 class _Characters(NamedTuple):
-    """A node for one character: the places in the vocabulary of those that it reads."""
+    """A node for one character: those of the vocabulary that it reads, as a set of `Automaton`."""
 
-    places: frozenset[int]
+    reads: int
 
 
 class _Alternation(NamedTuple):
@@ -100,14 +97,13 @@ _Sequence = list[_Node]
 
 
 class _Fragment(NamedTuple):
-    """Part of an automaton: the states that can come first and last in it, and whether it may be left out."""
+    """Part of an automaton: the sets of states that can come first and last in it, and whether it may be left out."""
 
-    first: list[int]
-    last: list[int]
+    first: int
+    last: int
     nullable: bool
 
 
-@functools.lru_cache(maxsize=32)
 def compile_pattern(pattern: str, vocab: str) -> Automaton:
     r"""Return the automaton of the texts of a vocabulary that `re.fullmatch` would match.
 
@@ -127,7 +123,7 @@ def compile_pattern(pattern: str, vocab: str) -> Automaton:
     # Counted before anything is built: repeats of repeats multiply.
     if 1 + _count_states(nodes) > MAX_STATES:
         raise ConstraintError(f"The pattern is too large: written out, it has over {MAX_STATES} characters.")
-    return _Builder(len(vocab)).build(nodes)
+    return _Builder().build(nodes)
 
 
 def lacking_characters(pattern: str, vocab: str) -> list[str]:
@@ -183,7 +179,7 @@ def _parse(tokens: deque[re.Match[str]], vocab: str) -> _Node:
         elif kind == "repeat":
             nodes.append(_Repeat(*_times(token), [nodes.pop()]))
         elif kind == "characters":
-            nodes.append(_Characters(frozenset(found.start() for found in re.finditer(token[0], vocab))))
+            nodes.append(_Characters(sum(1 << found.start() for found in re.finditer(token[0], vocab))))
         else:
             nodes.append(_Anchor(kind))
     return _alternation(branches)
@@ -202,9 +198,9 @@ def _alternation(branches: Sequence[_Sequence]) -> _Node:
     alike = takewhile(lambda nodes: all(node == nodes[0] for node in nodes), zip(*branches, strict=False))
     shared = [nodes[0] for nodes in alike]
     rest = [branch[len(shared) :] for branch in branches]
-    places = [nodes[0].places for nodes in rest if len(nodes) == 1 and isinstance(nodes[0], _Characters)]
-    if len(places) == len(rest):
-        rest = [[_Characters(frozenset().union(*places))]]
+    reads = [nodes[0].reads for nodes in rest if len(nodes) == 1 and isinstance(nodes[0], _Characters)]
+    if len(reads) == len(rest):
+        rest = [[_Characters(union(reads))]]
     if shared:
         rest = [[*shared, _Alternation(rest)] if any(rest) else shared]
     return _Alternation(rest)
@@ -245,36 +241,31 @@ def _count_node_states(node: _Node) -> int:
 class _Builder:
     """Builds an automaton after Glushkov: a state for each character of the pattern, repeats written out."""
 
-    def __init__(self, characters: int) -> None:
-        self._vocabulary = np.arange(characters)
-        self._reads = [np.zeros(characters, np.bool_)]
-        self._follows = np.zeros((MAX_STATES, MAX_STATES), np.bool_)
+    def __init__(self) -> None:
+        self._follows = [0]
+        self._reads = [0]
 
     def build(self, nodes: _Sequence) -> Automaton:
         whole = self._sequence(map(self._fragment, nodes))
-        states = len(self._reads)
-        self._connect([0], whole.first)
-        accepting = np.zeros(states, np.bool_)
-        accepting[whole.last] = True
-        accepting[0] = whole.nullable
-        return Automaton(self._follows[:states, :states].copy(), np.stack(self._reads), accepting)
+        self._connect(1, whole.first)
+        return Automaton(tuple(self._follows), tuple(self._reads), whole.last | whole.nullable)
 
-    def _connect(self, last: list[int], first: list[int]) -> None:
-        self._follows[np.ix_(last, first)] = True
+    def _connect(self, last: int, first: int) -> None:
+        for state in members(last):
+            self._follows[state] |= first
 
     def _fragment(self, node: _Node) -> _Fragment:
         match node:
-            case _Characters(places):
-                state = len(self._reads)
-                self._reads.append(np.isin(self._vocabulary, list(places)))
-                return _Fragment([state], [state], False)
+            case _Characters(reads):
+                self._follows.append(0)
+                self._reads.append(reads)
+                state = 1 << len(self._reads) - 1
+                return _Fragment(state, state, False)
             case _Alternation(branches):
                 parts = [self._sequence(map(self._fragment, branch)) for branch in branches]
-                return _Fragment(
-                    [state for part in parts for state in part.first],
-                    [state for part in parts for state in part.last],
-                    any(part.nullable for part in parts),
-                )
+                first = union(part.first for part in parts)
+                last = union(part.last for part in parts)
+                return _Fragment(first, last, any(part.nullable for part in parts))
             case _Repeat():
                 return self._sequence(self._copies(node))
             case _Anchor():
@@ -288,12 +279,12 @@ class _Builder:
             yield part._replace(nullable=part.nullable or copy >= repeat.minimum)
 
     def _sequence(self, parts: Iterable[_Fragment]) -> _Fragment:
-        whole = _Fragment([], [], True)
+        whole = _Fragment(0, 0, True)
         for part in parts:
             self._connect(whole.last, part.first)
             whole = _Fragment(
-                whole.first + part.first if whole.nullable else whole.first,
-                whole.last + part.last if part.nullable else part.last,
+                whole.first | part.first if whole.nullable else whole.first,
+                whole.last | part.last if part.nullable else part.last,
                 whole.nullable and part.nullable,
             )
         return whole

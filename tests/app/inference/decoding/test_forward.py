@@ -1,0 +1,50 @@
+"""Many texts at once, against one after the other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.inference.decoding import forward
+from app.inference.decoding.ctc import MANY, NEGLIGIBLE, CtcCodec
+from app.inference.decoding.forward import probabilities_of_labels, probability_of_label
+
+CLASSES, BLANK = 5, 2
+LABELS = st.lists(st.lists(st.sampled_from([0, 1, 3, 4]), max_size=9), min_size=1, max_size=6)
+
+
+def some_images(seed: int, images: int, steps: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).dirichlet(np.full(CLASSES, 0.4), size=(images, steps)))
+
+
+@settings(max_examples=100)
+@given(LABELS, st.integers(0, 2**32 - 1), st.integers(1, 20), st.sampled_from([np.float32, np.float64]))
+def test_together_they_are_what_they_are_alone(
+    labels: list[list[int]], seed: int, steps: int, dtype: type[np.floating]
+) -> None:
+    images = [image.astype(dtype) for image in some_images(seed, len(labels), steps)]
+    together = probabilities_of_labels(labels, images, BLANK)
+    for label, image, found in zip(labels, images, together, strict=True):
+        columns = dict(enumerate(image.T.tolist()))
+        assert found == probability_of_label(label, columns, BLANK)
+
+
+def test_no_more_numbers_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = [[0, 1, 3] * 3, [], [4, 4], [1]] * 3
+    images = some_images(1, len(labels), 12)
+    together = probabilities_of_labels(labels, images, BLANK)
+    monkeypatch.setattr(forward, "MOST_NUMBERS", 250)
+    np.testing.assert_array_equal(probabilities_of_labels(labels, images, BLANK), together)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.integers(2 * MANY, 4 * MANY))
+def test_long_unsure_texts_have_their_probabilities(seed: int, steps: int) -> None:
+    codec = CtcCodec("abcdefgh")
+    logits = np.random.default_rng(seed).normal(size=(1, steps, codec.classes))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    (decoded,) = codec.decode(probabilities)
+    assert len(decoded.text) > MANY
+    columns = dict(enumerate(probabilities[0].T.tolist()))
+    exact = probability_of_label(codec.encode(decoded.text), columns, codec.blank_index)
+    assert decoded.confidence == pytest.approx(exact, rel=1e-9, abs=NEGLIGIBLE)
