@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.decoding.beam import Search
@@ -32,7 +31,8 @@ class Guess:
     model: str
 
 
-class Expected(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Expected:
     """What labels are like, as far as people have said."""
 
     length: int | None = None

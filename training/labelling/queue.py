@@ -41,7 +41,7 @@ class Queue:
         return number
 
     def held(self) -> set[int]:
-        """The images that tabs have before them."""
+        """Return the images that tabs have before them."""
         return {number for number, _ in self._held.values()}
 
     def give_up(self, tab: str, number: int) -> None:

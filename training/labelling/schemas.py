@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.labelling.decisions import MAX_LABEL, Kind
-from training.labelling.guesses import Guess
+from training.labelling.guesses import Expected, Guess
 from training.labelling.pace import Agreement
 from training.labelling.retrain import State
 
@@ -91,8 +91,7 @@ class Status(BaseModel):
     agreement: Agreement
     recent_agreement: Agreement
     last: Annotated[list[Decided], Field(description="The last decisions, the latest first.")]
-    length: Annotated[int | None, Field(description="How many characters labels are expected to have.")]
-    charset: Annotated[str, Field(description="The only characters that are expected; empty for any.")]
+    expected: Expected
     model: str | None
     is_reading: bool
     guess: Annotated[Guess | None, Field(description="Of the image that the tab has before it.")]

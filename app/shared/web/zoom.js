@@ -79,12 +79,12 @@ export function createZoom(parts, highest, onChange = () => {}) {
       size = { width, height };
       apply(legible(), { x: 0, y: 0 });
     },
-    /** Scroll to a rectangle of the picture, in its own pixels, if it is not all to be seen. */
+    /** Scroll to the middle of a rectangle of the picture, in its own pixels, if that is not to be seen. */
     reveal({ left, top, right, bottom }) {
-      if (!box.classList.contains("zoomed")) return;
-      const x = ((left + right) / 2) * scale - box.clientWidth / 2;
-      const y = ((top + bottom) / 2) * scale - box.clientHeight / 2;
-      box.scrollTo(x, y);
+      const x = ((left + right) / 2) * scale - box.scrollLeft;
+      const y = ((top + bottom) / 2) * scale - box.scrollTop;
+      const isSeen = x > 0 && x < box.clientWidth && y > 0 && y < box.clientHeight;
+      if (!isSeen) box.scrollBy(x - box.clientWidth / 2, y - box.clientHeight / 2);
     },
   };
 }

@@ -107,7 +107,7 @@ class TestLabelling:
         assert answer.status_code == HTTPStatus.OK
         assert session.guesses.expected == Expected(5, "0123456789")
         status = client.get("status", params={"tab": "other"}).json()
-        assert (status["length"], status["charset"]) == (5, "0123456789")
+        assert status["expected"] == {"length": 5, "charset": "0123456789"}
         client.put("expected", json={"tab": "tab", "length": None, "charset": ""})
         assert session.guesses.expected == Expected()
 

@@ -75,13 +75,13 @@ async function load(next) {
   }
 }
 
-/** Put a text into the field, all of it selected, so that typing replaces it. */
+/** Put a text into the field, all of it selected, so that typing replaces it; who says what is expected goes on. */
 function fill(text) {
   prefilled = text;
   objectedTo = "";
   input.value = text;
-  input.focus();
-  input.select();
+  if (!view.element("expected").contains(document.activeElement)) input.focus();
+  input.setSelectionRange(0, text.length); // select() would take the focus
 }
 
 /** The same with what a model has read; where it doubts a character, typing replaces that one. */

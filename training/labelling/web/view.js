@@ -31,7 +31,7 @@ export function showStatus(status) {
   element("time-left").textContent = status.seconds_left === null ? "–" : duration(status.seconds_left);
   showAgreement(status.agreement, status.recent_agreement);
   element("model").textContent = (status.model ?? "no model yet") + (status.is_reading ? " (still reading)" : "");
-  showExpected(status);
+  showExpected(status.expected);
   showLast(status.last);
   showTraining(status.training);
 }

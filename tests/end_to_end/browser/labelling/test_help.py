@@ -13,7 +13,7 @@ from app.inference.reader import Reader
 from tests.end_to_end.browser.labelling.conftest import Command, labels_of, shown, type_label, type_label_and_see
 from training.drawing.draw import draw_captcha
 
-TEXT, SEED = "b5wn6", 41
+TEXT = "b5wn6"
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def drawn(tmp_path: Path, repository: Path) -> Path:
     """The folder of one drawn captcha, beside the models that are shipped."""
     (tmp_path / "model_store").symlink_to(repository / "model_store")
     (tmp_path / "images").mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "0.png"), draw_captcha(TEXT, SEED))
+    cv2.imwrite(str(tmp_path / "images" / "0.png"), draw_captcha(TEXT, seed=1))
     return tmp_path / "images"
 
 
@@ -34,9 +34,13 @@ def selected(page: Page) -> str:
 def test_the_general_model_guesses_and_the_caret_stands_at_the_first_character_that_it_doubts(
     label: Callable[..., Command], open_page: Callable[..., Page], drawn: Path, general_model: Path
 ) -> None:
-    reading = Reader(general_model).read(drawn / "0.png")
-    doubtful = [place for place, character in enumerate(reading.characters) if character.confidence < 0.9]
-    assert 0 < len(doubtful) <= len(reading.characters) / 2, "or this image shows nothing"
+    reader = Reader(general_model)
+    doubtful: list[int] = []
+    seed = 0
+    while not 0 < len(doubtful) <= len(TEXT) / 2:  # until there is an image of which it doubts some characters
+        cv2.imwrite(str(drawn / "0.png"), draw_captcha(TEXT, seed := seed + 1))
+        reading = reader.read(drawn / "0.png")
+        doubtful = [place for place, character in enumerate(reading.characters) if character.confidence < 0.9]
     page = open_page(label(drawn).address)
     expect(page.locator("#guess-text")).to_contain_text(f"Guess by general/{general_model.name}")
     expect(page.locator("#text")).to_have_value(reading.text)
@@ -55,8 +59,11 @@ def test_guesses_are_of_the_length_and_the_characters_that_are_expected(
     expect(page.get_by_label("Length of each label")).to_have_value("3")
     expect(field).to_have_value(re.compile(r"^.{3}$"))
     page.get_by_label("Length of each label").fill("4")
-    page.keyboard.press("Enter")
-    page.get_by_label("Its characters").fill("0123456789")
+    page.keyboard.press("Tab")
+    page.keyboard.type("01234")
+    expect(field).to_have_value(re.compile(r"^.{4}$"))
+    expect(page.get_by_label("Its characters")).to_be_focused()  # a new guess takes nobody away from it
+    page.keyboard.type("56789")
     page.keyboard.press("Enter")
     expect(field).to_have_value(re.compile(r"^\d{4}$"))
     expect(field).to_be_focused()
