@@ -204,7 +204,7 @@ def _unfinished(output: Path | None, name: str | None) -> Path:
 
 
 def _find_texts(samples: list[Sample], store: Path) -> list[Sample]:
-    """What pictures show whose labels are the values of sums, read by the model `general` of a store."""
+    """Return what pictures show whose labels are the values of sums, read by the model `general` of a store."""
     from app.inference.models.model import ModelError
     from training.data.values import with_texts
 

@@ -36,7 +36,7 @@ class Sum(NamedTuple):
 
 
 def most_probable_sum(texts: Iterable[tuple[str, float]]) -> Sum:
-    """The value to which texts, each with its probability, give the most probability together."""
+    """Return the value to which texts, each with its probability, give the most probability together."""
     confidences: defaultdict[int, float] = defaultdict(float)
     for text, confidence in texts:
         value = value_of(text)
@@ -47,7 +47,7 @@ def most_probable_sum(texts: Iterable[tuple[str, float]]) -> Sum:
 
 
 def value_of(text: str) -> int | None:
-    """The value of a sum such as `10-2=`, `(3 + 4) × 5 = ?` or `٦÷٢`, worked out exactly.
+    """Return the value of a sum such as `10-2=`, `(3 + 4) × 5 = ?` or `٦÷٢`, worked out exactly.
 
     Digits may be those of any script. Products come before sums, otherwise the order is from the left. A sign may stand
     before the first number of the whole and of parentheses.
