@@ -166,7 +166,7 @@ class TestAnInterruptedTraining:
     def test_goes_on_where_it_was_as_if_nothing_had_happened(
         self, parted: Parted, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("training.pipeline.train._export", lambda *_: {})
+        monkeypatch.setattr("training.pipeline.train.write_model_folder", lambda *_: {})
         assert parted.run.read_state().seconds > parted.seconds
         whole = prepare_run(tmp_path, epochs=4, **SMALL)
         run_training(whole, ignore)
@@ -200,7 +200,7 @@ class TestAnInterruptedTraining:
             save_variables(path, variables, state)
 
         monkeypatch.setattr("training.fitting.callbacks.save_variables", save)
-        monkeypatch.setattr("training.pipeline.train._export", export)
+        monkeypatch.setattr("training.pipeline.train.write_model_folder", export)
         run = prepare_run(tmp_path, epochs=2, **SMALL)
         with pytest.raises(KeyboardInterrupt) if epoch == 1 else nullcontext():
             run_training(run, ignore)
@@ -220,7 +220,7 @@ class TestAnInterruptedTraining:
             raise SystemExit
 
         monkeypatch.setattr("training.pipeline.train.fit", lambda *_: None)
-        monkeypatch.setattr("training.pipeline.train._export", killed_once_written)
+        monkeypatch.setattr("training.pipeline.train.write_model_folder", killed_once_written)
         for _ in range(2):
             with pytest.raises(SystemExit):
                 run_training(run, ignore)
@@ -261,7 +261,7 @@ class TestThePlateauSchedule:
     def test_stops_early_and_remembers_its_waiting_when_resumed(
         self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("training.pipeline.train._export", lambda *_: {})
+        monkeypatch.setattr("training.pipeline.train.write_model_folder", lambda *_: {})
         options = SMALL | {"schedule": "plateau", "patience": 2, "learning_rate": 1e-12}
         run = prepare_run(tmp_path, epochs=30, **options)
         run_training(run, interrupt_after(2))
