@@ -150,12 +150,17 @@ def fit_images(
 
 def fit_image(image: Pixels, width: int, height: int, channels: int, keep_proportions: bool) -> Pixels:
     """Bring an image to the size of a network's input; see `load_images`."""
-    if not keep_proportions:
-        return fit_to_input(image, width=width, height=height, channels=channels)
-    rows, columns = image.shape[:2]
-    own_width = proportional_width(columns, rows, input_height=height, widest=width)
+    own_width = fitted_width(image, width, height, keep_proportions)
     fitted = fit_to_input(image, width=own_width, height=height, channels=channels)
     return np.pad(fitted, ((0, 0), (0, width - own_width), (0, 0)), "edge")
+
+
+def fitted_width(image: Pixels, width: int, height: int, keep_proportions: bool) -> int:
+    """Return the columns of `fit_image` that the image itself takes."""
+    if not keep_proportions:
+        return width
+    rows, columns = image.shape[:2]
+    return proportional_width(columns, rows, input_height=height, widest=width)
 
 
 def open_image(path: Path) -> tuple[bytes, Pixels]:

@@ -21,6 +21,7 @@ from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
 from training.exporting.calibration import fit_temperature
 from training.exporting.golden import write_golden, write_sums
+from training.exporting.out_of_distribution import Picture, doubt_unlike
 from training.exporting.quantize import quantize_convolutions
 
 OPSET = 17
@@ -49,6 +50,7 @@ def export_folder(
     destination: Path,
     *,
     quantize_by: NDArray[np.uint8] | None,
+    like: tuple[Sequence[Picture], Sequence[Picture]] | None,
     replace: bool,
 ) -> Iterator[tuple[Path, Reader]]:
     """Write a model folder: whole, or not at all. The block adds the files that are not the model's own.
@@ -61,6 +63,8 @@ def export_folder(
         destination: the folder to make.
         quantize_by: typical inputs (images, height, width, channels), by which the inner convolutions are put into 8
             bits if the network reads as well then; None leaves them as they are.
+        like: images that it was trained on, and others of their kind: unlike ones are to be doubted; None doubts none.
+            See `doubt_unlike`.
         replace: whether an existing destination may be replaced.
 
     Yields:
@@ -81,6 +85,9 @@ def export_folder(
             if quantize_by is not None:
                 outputs = _quantize_if_as_good(path, codec, held_out, outputs, quantize_by)
             temperature = fit_temperature(codec, outputs, held_out.labels)
+            # Afterwards, as augmented images may be unlike those that it was trained on.
+            if like is not None:
+                doubt_unlike(path, *like)
             write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
             write_golden(folder)
             write_sums(folder)

@@ -53,14 +53,15 @@ def write_model_folder(
         FileExistsError: the folder exists, and not by this run.
     """
     config, typical = state.config, data.train_images if data.train else data.validation_images
-    quantized = get_architecture(config.architecture).quantized
+    architecture = get_architecture(config.architecture)
     exported = export_folder(
         result.model,
         _configs(state, data),
         {"data_sha256": state.data_sha256, "architecture": config.architecture},
         augmented_copies(data.validation_images, config.seed),
         Path(state.output),
-        quantize_by=typical.images[:TYPICAL_IMAGES] if quantized else None,
+        quantize_by=typical.images[:TYPICAL_IMAGES] if architecture.quantized else None,
+        like=data.as_served(TYPICAL_IMAGES) if data.train and architecture.time_axis else None,
         replace=state.exported,
     )
     with exported as (folder, reader):

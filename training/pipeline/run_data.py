@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.inference.decoding.bidi import to_visual
 from app.inference.images import Pixels
-from training.data.dataset import LabelledImages, Sample, checksum_of, fit_image, open_image
+from training.data.dataset import LabelledImages, Sample, checksum_of, fit_image, fitted_width, open_image
 from training.data.download import CHECKSUMS
 from training.fitting.config import TrainingConfig
 
@@ -24,20 +25,23 @@ class RunData:
 
     def __init__(self, train: Sequence[Sample], validation: Sequence[Sample], config: TrainingConfig) -> None:
         self.train, self.validation = list(train), list(validation)
-        self._size = config.input_size
+        self._config = config
         samples = [*train, *validation]
         self._rows: defaultdict[Sample, list[int]] = defaultdict(list)
         for row, sample in enumerate(samples):
             self._rows[sample].append(row)
         self._images = np.empty((len(samples), config.height, config.width, config.channels), np.uint8)
+        self._widths = [config.width] * len(samples)
         self._labels = [to_visual(sample.label) for sample in samples]
         self._checksums = [""] * len(samples)
 
     def add(self, sample: Sample, content: bytes, pixels: Pixels) -> None:
         """Keep an image that was opened, unless it is neither trained on nor validated by."""
         if rows := self._rows.get(sample):
-            self._images[rows] = fit_image(pixels, **self._size)
+            config = self._config
+            self._images[rows] = fit_image(pixels, **config.input_size)
             for row in rows:
+                self._widths[row] = fitted_width(pixels, config.width, config.height, config.keep_proportions)
                 self._checksums[row] = hashlib.sha256(content).hexdigest()
 
     def open_all(self) -> "RunData":
@@ -61,6 +65,12 @@ class RunData:
         listed = {line.split()[0] for line in CHECKSUMS.read_text(encoding="utf-8").splitlines()}
         images = sum(checksum in listed for checksum in self._checksums)
         return {"name": CHECKSUMS.stem, "size": len(listed), "images": images} if images else None
+
+    def as_served(self, images: int) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+        """Return so many images to train on, and to validate by, as the service feeds them: in their own widths."""
+        end = len(self.train)
+        own = [image[:, :width] for image, width in zip(self._images, self._widths, strict=True)]
+        return own[:end][:images], own[end:][:images]
 
     @property
     def train_images(self) -> LabelledImages:

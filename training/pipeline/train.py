@@ -22,8 +22,12 @@ from training.pipeline.model_folder import write_model_folder
 from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
 from training.pipeline.run_data import RunData
 
-ROUNDS = 2
+MAX_ROUNDS = 5
 """Trainings with unlabelled pictures, each taught by the one before."""
+ROUND = 0.5
+"""The epochs of a round, as a part of those of the first training."""
+MORE = 1.05
+"""Another round is worth its time while so many times as many unlabelled pictures are read surely as before."""
 
 
 @dataclass(frozen=True)
@@ -143,11 +147,12 @@ def _learn_from_unlabelled(
     """
     state, before = run.read_state(), run
     codec = CtcCodec(state.vocab)
-    for number in range(1, ROUNDS + 1):
-        labelled = pseudo_label(teacher.model, codec, unlabelled, train.labels)
+    labelled = pseudo_label(teacher.model, codec, unlabelled, train.labels)
+    for number in range(1, MAX_ROUNDS + 1):
         together = _together(train, labelled)
         config = resolve_config(len(together.labels), _continued(state.config, before))
-        config = config.model_copy(update={"epochs": min(config.epochs, state.config.epochs)})
+        epochs = max(1, round(ROUND * min(config.epochs, state.config.epochs)))
+        config = config.model_copy(update={"epochs": epochs})
         student_run = run.round(number)
         student_run.path.mkdir(exist_ok=True)
         student_run.write_state(state.model_copy(update={"config": config}))
@@ -167,6 +172,9 @@ def _learn_from_unlabelled(
             return replace(teacher, interrupted=student.interrupted)
         teacher, before = student, student_run
         if student.interrupted:
+            break
+        before_count, labelled = len(labelled.labels), pseudo_label(teacher.model, codec, unlabelled, train.labels)
+        if len(labelled.labels) <= MORE * before_count:
             break
     return teacher
 

@@ -59,6 +59,7 @@ def write(
         LabelledImages(images, list(labels)),
         destination,
         quantize_by=images if quantize else None,
+        like=None,
         replace=replace,
     )
     with exported as (folder, reader):
