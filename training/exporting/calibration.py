@@ -12,6 +12,8 @@ from training.fitting.augment import augment
 READINGS = 1_000
 TEMPERATURES = np.geomspace(0.5, 4, 49)
 STRIDE = 6
+SPREAD = 0.25
+"""Of the temperature's logarithm around 0, before any image is read: a normal distribution."""
 _SURE = 1e-12
 
 
@@ -26,18 +28,22 @@ def augmented_copies(held_out: LabelledImages, seed: int) -> LabelledImages:
     return LabelledImages(np.stack(images), held_out.labels * copies)
 
 
-def fit_temperature(codec: CtcCodec, probabilities: NDArray[np.floating], labels: Sequence[str]) -> float:
+def fit_temperature(
+    codec: CtcCodec, probabilities: NDArray[np.floating], labels: Sequence[str], originals: int
+) -> float:
     """Return the temperature under which the words' confidences fit best how often they are right.
 
     Temperature scaling is of Guo et al., "On Calibration of Modern Neural Networks", 2017; the likelihood of
     right and wrong words is taken with Platt's smoothed targets ("Probabilistic Outputs for Support Vector
     Machines", 1999): where every word is right, they keep the confidences from rising to 1 without end, the
-    less so the more words there are.
+    less so the more words there are. A prior probability keeps the temperature near 1 where there are few images, one of
+    which may be labelled wrongly.
 
     Args:
         codec: vocabulary and blank.
         probabilities: (images, steps, classes) of images that the network was not trained on.
         labels: what the images say.
+        originals: how many of the images are not copies of others.
     """
     exact = probabilities.astype(np.float64)
     texts = [decoded.text for decoded in codec.decode(exact)]
@@ -48,7 +54,8 @@ def fit_temperature(codec: CtcCodec, probabilities: NDArray[np.floating], labels
         decoded = codec.decode(exact, float(TEMPERATURES[index]))
         confidences = np.array([one.confidence for one in decoded])
         sure, unsure = np.maximum(confidences, _SURE), np.maximum(1 - confidences, _SURE)
-        return float(-np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure)))
+        likelihood = np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure))
+        return float(-originals * likelihood + np.log(TEMPERATURES[index]) ** 2 / (2 * SPREAD**2))
 
     # The loss has one valley: it is looked for among some temperatures, and then beside the best of them.
     last = len(TEMPERATURES) - 1

@@ -47,6 +47,7 @@ def export_folder(
     configs: ModelConfigs,
     metadata: dict[str, str],
     held_out: LabelledImages,
+    originals: int,
     destination: Path,
     *,
     quantize_by: NDArray[np.uint8] | None,
@@ -60,6 +61,7 @@ def export_folder(
         configs: what becomes configs.yaml; the temperature is found here.
         metadata: what the ONNX file carries besides vocabulary, blank, size and versions.
         held_out: what the network was not trained on: to compare and to calibrate.
+        originals: how many of these are not copies of others.
         destination: the folder to make.
         quantize_by: typical inputs (images, height, width, channels), by which the inner convolutions are put into 8
             bits if the network reads as well then; None leaves them as they are.
@@ -84,7 +86,7 @@ def export_folder(
             outputs = _check_agreement(probabilities, path, codec, held_out.images)
             if quantize_by is not None:
                 outputs = _quantize_if_as_good(path, codec, held_out, outputs, quantize_by)
-            temperature = fit_temperature(codec, outputs, held_out.labels)
+            temperature = fit_temperature(codec, outputs, held_out.labels, originals)
             # Afterwards, as augmented images may be unlike those that it was trained on.
             if like is not None:
                 doubt_unlike(path, *like)

@@ -59,6 +59,7 @@ def write_model_folder(
         _configs(state, data),
         {"data_sha256": state.data_sha256, "architecture": config.architecture},
         augmented_copies(data.validation_images, config.seed),
+        len(data.validation),
         Path(state.output),
         quantize_by=typical.images[:TYPICAL_IMAGES] if architecture.quantized else None,
         like=data.as_served(TYPICAL_IMAGES) if data.train and architecture.time_axis else None,

@@ -32,26 +32,34 @@ def mean_confidence(probabilities: NDArray[np.float64], temperature: float) -> f
 def test_an_overconfident_network_is_made_as_sure_as_it_is_right(logit: float) -> None:
     probabilities = one_step_images(logit, part_right=0.9)
     assert mean_confidence(probabilities, 1) > 0.92
-    assert mean_confidence(probabilities, fit_temperature(CODEC, probabilities, LABELS)) == pytest.approx(0.9, abs=0.01)
+    assert mean_confidence(probabilities, fit_temperature(CODEC, probabilities, LABELS, len(LABELS))) == pytest.approx(
+        0.9, abs=0.01
+    )
 
 
 def test_a_doubting_network_is_made_surer() -> None:
     probabilities = one_step_images(1.5, part_right=0.95)
-    temperature = fit_temperature(CODEC, probabilities, LABELS)
+    temperature = fit_temperature(CODEC, probabilities, LABELS, len(LABELS))
     assert temperature < 1
     assert mean_confidence(probabilities, temperature) == pytest.approx(0.95, abs=0.01)
 
 
 def test_few_flawless_readings_prove_little() -> None:
     probabilities = one_step_images(4.0, part_right=1.0)
-    few, many = (fit_temperature(CODEC, probabilities[:n], LABELS[:n]) for n in (8, 800))
-    assert mean_confidence(probabilities, few) == pytest.approx(0.9, abs=0.02)  # (8 + 1) / (8 + 2)
+    few, many = (fit_temperature(CODEC, probabilities[:n], LABELS[:n], n) for n in (8, 800))
+    assert few == pytest.approx(1, abs=0.1)
     assert many < few
+
+
+def test_copies_of_few_images_prove_no_more_than_these() -> None:
+    probabilities = one_step_images(8.0, part_right=0.9)
+    copies, images = (fit_temperature(CODEC, probabilities, LABELS, originals) for originals in (10, 1000))
+    assert 1 < copies < images
 
 
 def test_it_stays_within_bounds_where_all_readings_are_wrong() -> None:
     probabilities = one_step_images(6.0, part_right=0.0)
-    assert fit_temperature(CODEC, probabilities, LABELS) == TEMPERATURES[-1]
+    assert fit_temperature(CODEC, probabilities, LABELS, len(LABELS)) == TEMPERATURES[-1]
 
 
 def test_held_out_images_are_copied_to_about_a_thousand_each_augmented_anew() -> None:

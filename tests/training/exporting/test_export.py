@@ -57,6 +57,7 @@ def write(
         configs,
         metadata,
         LabelledImages(images, list(labels)),
+        len(labels),
         destination,
         quantize_by=images if quantize else None,
         like=None,
