@@ -36,8 +36,8 @@ def fit_temperature(
     Temperature scaling is of Guo et al., "On Calibration of Modern Neural Networks", 2017; the likelihood of
     right and wrong words is taken with Platt's smoothed targets ("Probabilistic Outputs for Support Vector
     Machines", 1999): where every word is right, they keep the confidences from rising to 1 without end, the
-    less so the more words there are. A prior probability keeps the temperature near 1 where there are few images, one of
-    which may be labelled wrongly.
+    less so the more words there are. A prior probability keeps the temperature near 1 where there are few images, one
+    of which may be labelled wrongly.
 
     Args:
         codec: vocabulary and blank.

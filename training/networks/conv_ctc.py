@@ -47,5 +47,5 @@ ARCHITECTURE = Architecture(
     continued=Recipe(
         batch_size=16, learning_rate=1e-3, weight_decay=1e-2, schedule="one-cycle", steps=6_000, most_epochs=600
     ),
-    description="small fully convolutional network, grey input (the default)",
+    description="small fully convolutional network, grey input",
 )

@@ -47,7 +47,7 @@ def test_a_doubting_network_is_made_surer() -> None:
 def test_few_flawless_readings_prove_little() -> None:
     probabilities = one_step_images(4.0, part_right=1.0)
     few, many = (fit_temperature(CODEC, probabilities[:n], LABELS[:n], n) for n in (8, 800))
-    assert few == pytest.approx(1, abs=0.1)
+    assert few == pytest.approx(1, abs=0.2)
     assert many < few
 
 
