@@ -16,7 +16,10 @@ from training.networks import get_architecture
 DEFAULT_ARCHITECTURE = "residual_ctc"
 FEW_IMAGES = 300
 """From fewer labels, a network forgets what it knew unless it goes on seeing drawn pictures."""
-MIN_EPOCHS = 40  # of however many images
+MIN_EPOCHS, FEWEST_EPOCHS = 40, 12
+"""Fewest epochs, and those of very many images."""
+MANY_IMAGES = 250_000
+"""As many as all epochs together go over need no more than the fewest of them: each image is like many others."""
 SHIPPED, NO_START = "shipped", "none"
 
 
@@ -119,7 +122,8 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     batches = math.ceil(images / max(1, values["batch_size"]))
     values.setdefault("passes", math.ceil(recipe.epoch_steps / batches))
     steps_per_epoch = batches * values["passes"]
-    values.setdefault("epochs", min(recipe.most_epochs, max(MIN_EPOCHS, round(recipe.steps / steps_per_epoch))))
+    fewest = min(MIN_EPOCHS, max(FEWEST_EPOCHS, MANY_IMAGES // max(1, images)))
+    values.setdefault("epochs", min(recipe.most_epochs, max(fewest, round(recipe.steps / steps_per_epoch))))
     # One cycle ends by itself, and its last epochs are its best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

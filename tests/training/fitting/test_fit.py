@@ -168,7 +168,7 @@ class TestTheDefaults:
         assert continued.epochs * continued.steps_per_epoch(842) < fresh.epochs * fresh.steps_per_epoch(842) / 2
         assert continued.learning_rate < fresh.learning_rate
 
-    @pytest.mark.parametrize(("images", "epochs"), [(842, 151), (100, 600), (10_000, 40)])
+    @pytest.mark.parametrize(("images", "epochs"), [(842, 151), (100, 600), (6_000, 40), (10_000, 25), (100_000, 12)])
     def test_give_few_images_more_epochs_and_many_no_more_than_they_need(self, images: int, epochs: int) -> None:
         assert resolve_config(images, SIZE | {"init": "none"}).epochs == epochs
 
