@@ -30,7 +30,7 @@ class Features(NamedTuple):
         convolution: whose input the features are, counted from the first (0) or the last (-1).
         strength: of the augmentation that is no reason to doubt; early features see any change of the paper.
         within: the part of the augmented images that is within the limit.
-        steepness: by how much the temperature rises as the distance grows by a limit.
+        steepness: by how much the temperature rises as the squared distance grows by the limit's.
     """
 
     convolution: int
@@ -39,8 +39,8 @@ class Features(NamedTuple):
     steepness: float
 
 
-EARLY, LATE = Features(3, 0.3, 0.95, 10.0), Features(-1, 1.0, 0.99, 20.0)
-MAX_TEMPERATURE = 10.0
+COMPARED = (Features(3, 0.3, 0.95, 5.0), Features(-1, 1.0, 0.99, 10.0))
+MIN_CONVOLUTIONS = 5
 COPIES = 1_000
 """Augmented images."""
 SHRINKAGE = 0.05
@@ -68,19 +68,18 @@ def doubt_unlike(path: Path, trained_on: Sequence[Picture], held_back: Sequence[
     """
     model = onnx.load(path)
     softmax, convolutions = _find_nodes(model.graph)
-    temperature = _Temperature(softmax.input[0])
-    for features in (EARLY, LATE):
-        name = convolutions[features.convolution].input[0]
+    names = [convolutions[features.convolution].input[0] for features in COMPARED]
+    scales = []
+    for name, features in zip(names, COMPARED, strict=True):
         session = _session_of(model, name)
         known, others = (
             _mean_features(session, _augmented(images, features.strength)) for images in (trained_on, held_back)
         )
         center, scale = _fit(known)
-        limit = max(
-            np.quantile(np.linalg.norm((one - center) @ scale, axis=1), features.within) for one in (known, others)
-        )
-        temperature.rise_beyond(name, center, scale / limit, features.steepness)
-    temperature.insert_before(softmax, model.graph)
+        distances = [np.linalg.norm((means - center) @ scale, axis=1) for means in (known, others)]
+        limit = max(np.quantile(of_some, features.within) for of_some in distances)
+        scales.append((center, scale / limit))
+    _insert_temperature(model.graph, softmax, names, scales)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
@@ -97,7 +96,7 @@ def _find_nodes(graph: Any) -> tuple[Any, list[Any]]:
     softmax = before(makers.get(graph.output[0].name), "Softmax")
     logits = before(softmax, "Conv")
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    if logits is None or logits is not convolutions[-1] or len(convolutions) <= EARLY.convolution + 1:
+    if logits is None or logits is not convolutions[-1] or len(convolutions) < MIN_CONVOLUTIONS:
         raise GraphError("the graph does not end in a convolution and a softmax, after four other convolutions")
     return softmax, convolutions
 
@@ -139,45 +138,48 @@ def _fit(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return features.mean(axis=0), np.linalg.inv(np.linalg.cholesky(shrunk)).T
 
 
-class _Temperature:
-    """The nodes of a graph that divide its logits by a temperature of 1 and more."""
+def _insert_temperature(
+    graph: Any, softmax: Any, features: Sequence[str], scales: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
+) -> None:
+    """Let the softmax take logits that are divided by 1 plus the steepness for what is beyond the limits.
 
-    def __init__(self, logits: str) -> None:
-        self._logits = logits
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self._value = self._constant(np.float32(1))
+    Few nodes, as each costs a microsecond: the distances of all features are worked out together.
+    """
+    nodes = []
 
-    def rise_beyond(
-        self, features: str, center: NDArray[np.float64], to_limits: NDArray[np.float64], steepness: float
-    ) -> None:
-        """Let it rise where features (images, features, rows, columns) are farther from a centre than the limit."""
-        mean = self._add("ReduceMean", features, axes=PLACES, keepdims=0)
-        place = self._add("Sub", mean, self._constant(center.astype(np.float32)))
-        inside = self._add("MatMul", place, self._constant(to_limits.astype(np.float32)))
-        distance = self._add("ReduceL2", inside, axes=[1], keepdims=1)
-        beyond = self._add("Relu", self._add("Sub", distance, self._constant(np.float32(1))))
-        rise = self._add("Mul", beyond, self._constant(np.float32(steepness)))
-        self._value = self._add("Add", rise, self._value)
-
-    def insert_before(self, softmax: Any, graph: Any) -> None:
-        """Let the softmax take the divided logits."""
-        bounded = self._add("Min", self._value, self._constant(np.float32(MAX_TEMPERATURE)))
-        temperature = self._add("Unsqueeze", bounded, self._constant(np.array([2])))
-        divided = self._add("Div", self._logits, temperature)
-        place = list(graph.node).index(softmax)
-        softmax.input[0] = divided
-        rest = list(graph.node)[place:]
-        del graph.node[place:]
-        graph.node.extend([*self._nodes, *rest])
-        graph.initializer.extend(self._constants)
-
-    def _constant(self, value: Any) -> str:
-        name = f"temperature_constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.asarray(value), name))
+    def constant(values: Any) -> str:
+        name = f"unlike_constant_{len(graph.initializer)}"
+        graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def _add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        name = f"temperature_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
+    def numbers(values: Any) -> str:
+        return constant(np.asarray(values, np.float32))
+
+    def add(operator: str, *inputs: str, **attributes: Any) -> str:
+        name = f"unlike_{len(nodes)}"
+        nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
         return name
+
+    means = [add("ReduceMean", name, axes=PLACES, keepdims=0) for name in features]
+    scale = _block_diagonal([scale for _, scale in scales])
+    offset = -np.concatenate([center @ scale for center, scale in scales])
+    places = add("Gemm", add("Concat", *means, axis=1), numbers(scale), numbers(offset))
+    sums = _block_diagonal([np.ones((len(center), 1)) for center, _ in scales])
+    beyond = add("Gemm", add("Mul", places, places), numbers(sums), numbers([-1.0] * len(scales)))
+    bounded = add("Clip", beyond, numbers(0), numbers(1))
+    steepness = [[one.steepness] for one in COMPARED]
+    temperature = add("Unsqueeze", add("Gemm", bounded, numbers(steepness), numbers([1])), constant(np.array([2])))
+    softmax_at = list(graph.node).index(softmax)
+    softmax.input[0] = add("Div", softmax.input[0], temperature)
+    rest = list(graph.node)[softmax_at:]
+    del graph.node[softmax_at:]
+    graph.node.extend([*nodes, *rest])
+
+
+def _block_diagonal(blocks: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return a matrix of blocks along its diagonal and zeros."""
+    ends = np.cumsum([block.shape for block in blocks], axis=0)
+    matrix = np.zeros(ends[-1])
+    for block, (row, column) in zip(blocks, ends, strict=True):
+        matrix[row - block.shape[0] : row, column - block.shape[1] : column] = block
+    return matrix
