@@ -87,11 +87,11 @@ def export_folder(
             if quantize_by is not None:
                 outputs = _quantize_if_as_good(path, codec, held_out, outputs, quantize_by)
             temperature = fit_temperature(codec, outputs, held_out.labels, originals)
-            # Afterwards, as augmented images may be unlike those that it was trained on.
-            if like is not None:
-                doubt_unlike(path, *like)
             write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
             write_golden(folder)
+            # Last, as augmented images and the golden one may be unlike those that it was trained on.
+            if like is not None:
+                doubt_unlike(path, *like)
             write_sums(folder)
             reader = Reader(folder)
         except ModelError as error:

