@@ -6,7 +6,7 @@ Lee, "Pseudo-Label", 2013; the teacher reads each picture in several views, as i
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,6 +20,20 @@ from training.fitting.callbacks import EVALUATION_BATCH
 
 MIN_CONFIDENCE = 0.5
 """The mean probability over all views from which on a text is taken for a label."""
+SURE = 0.9
+"""That of a text which more training would hardly change."""
+
+
+class PseudoLabels(NamedTuple):
+    """What a network reads in pictures without labels.
+
+    Attributes:
+        images: those that it reads surely enough, with what it reads there.
+        sure: how many it is sure of.
+    """
+
+    images: LabelledImages
+    sure: int
 
 
 def load_unlabelled(folder: Path, size: dict[str, Any]) -> LabelledImages:
@@ -38,8 +52,8 @@ def load_unlabelled(folder: Path, size: dict[str, Any]) -> LabelledImages:
 
 def pseudo_label(
     network: keras.Model, codec: CtcCodec, unlabelled: LabelledImages, labels: Sequence[str]
-) -> LabelledImages:
-    """Return the pictures that a network reads surely enough, with what it reads there.
+) -> PseudoLabels:
+    """Read pictures without labels in several views.
 
     Args:
         network: puts out logits.
@@ -53,12 +67,13 @@ def pseudo_label(
         return codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
 
     if not len(unlabelled.labels):
-        return unlabelled
+        return PseudoLabels(unlabelled, 0)
     lengths = [len(label) for label in labels]
     readings = read_views(read, list(unlabelled.images))
-    sure = [
+    likely = [
         index
         for index, reading in enumerate(readings)
         if reading.confidence >= MIN_CONFIDENCE and min(lengths) <= len(reading.text) <= max(lengths)
     ]
-    return LabelledImages(unlabelled.images[sure], [readings[index].text for index in sure])
+    images = LabelledImages(unlabelled.images[likely], [readings[index].text for index in likely])
+    return PseudoLabels(images, sum(readings[index].confidence >= SURE for index in likely))

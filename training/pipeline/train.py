@@ -27,7 +27,7 @@ MAX_ROUNDS = 5
 ROUND = 0.5
 """The epochs of a round, as a part of those of the first training."""
 MORE = 1.05
-"""Another round is worth its time while so many times as many unlabelled pictures are read surely as before."""
+"""Another round is worth its time while the network is sure of so many times as many unlabelled pictures as before."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _learn_from_unlabelled(
     codec = CtcCodec(state.vocab)
     labelled = pseudo_label(teacher.model, codec, unlabelled, train.labels)
     for number in range(1, MAX_ROUNDS + 1):
-        together = _together(train, labelled)
+        together = _together(train, labelled.images)
         config = resolve_config(len(together.labels), _continued(state.config, before))
         epochs = max(1, round(ROUND * min(config.epochs, state.config.epochs)))
         config = config.model_copy(update={"epochs": epochs})
@@ -163,8 +163,9 @@ def _learn_from_unlabelled(
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
         words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
+        learnt = len(labelled.images.labels)
         said = (
-            f"round {number}: {len(labelled.labels)} of {len(unlabelled.labels)} unlabelled pictures learnt from; "
+            f"round {number}: {learnt} of {len(unlabelled.labels)} unlabelled pictures learnt from; "
             f"held-back words right: {words_before} before, {words} after, of {len(validation.labels)}"
         )
         run.write_state(run.read_state().model_copy(update={"gained": said}))
@@ -173,8 +174,8 @@ def _learn_from_unlabelled(
         teacher, before = student, student_run
         if student.interrupted:
             break
-        before_count, labelled = len(labelled.labels), pseudo_label(teacher.model, codec, unlabelled, train.labels)
-        if len(labelled.labels) <= MORE * before_count:
+        sure_before, labelled = labelled.sure, pseudo_label(teacher.model, codec, unlabelled, train.labels)
+        if labelled.sure <= MORE * sure_before:
             break
     return teacher
 
