@@ -17,13 +17,14 @@ from app.inference.models.folders import version_folders
 from app.shared.command_line import pasteable
 from app.shared.places import GENERAL, model_store
 from training.commands.common import err, fail, model_folder, out
-from training.data.dataset import DataError
+from training.data.dataset import LABELS_FILE, DataError
 
 if TYPE_CHECKING:
+    from training.labelling.decisions import Decisions
     from training.labelling.images import ImageFolder
     from training.labelling.session import Session
 
-LABELS_FILE, TABLES = "labels.csv", ".csv"
+TABLES = ".csv"
 MAX_SHOWN = 5
 
 
@@ -31,6 +32,10 @@ def label(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the images.", show_default=False)],
     labels: Annotated[
         Path | None, typer.Option(help="The CSV file of labels to write or go on with.", show_default="DIR/labels.csv")
+    ] = None,
+    suspects: Annotated[
+        Path | None,
+        typer.Option(help="The file that `suspects` wrote: its labels come first, each to be kept or corrected."),
     ] = None,
     model: Annotated[
         Path | None,
@@ -56,6 +61,7 @@ def label(
     from training.labelling.guesses import Expected
     from training.labelling.images import find_images
     from training.labelling.session import Session
+    from training.labelling.suspects import find_suspects
 
     labels = labels or folder / LABELS_FILE
     model = model and model_folder(model)
@@ -63,7 +69,11 @@ def label(
         images = find_images(folder)
         with lock_labels(labels), _listen(port) as listener:
             _print_left_out(images)
-            with closing(Session(images, Decisions(labels, images))) as session:
+            decisions = Decisions(labels, images)
+            with closing(Session(images, decisions)) as session:
+                if suspects is not None:
+                    session.suspects = find_suspects(suspects, images, decisions)
+                    _print_suspects(session, decisions)
                 session.guesses.expect(Expected(length, charset))
                 if model is not None:
                     session.guesses.read_with(model)
@@ -115,6 +125,17 @@ def _try_to_guess(session: "Session", folder: Path, name: str | None = None) -> 
         err.print(f"[yellow]no guesses yet:[/] {escape(f'{folder}: {error}')}")
 
 
+def _print_suspects(session: "Session", decisions: "Decisions") -> None:
+    from training.labelling.suspects import is_decided
+
+    left = len(session.open_suspects())
+    before = sum(is_decided(suspect, decisions.all.get(number)) for number, suspect in session.suspects.items())
+    stale = len(session.suspects) - left - before
+    decided = f", {before} decided before" if before else ""
+    changed = f", {stale} left out, as their labels have changed since" if stale else ""
+    out.print(f"{left} of {len(session.suspects)} suspects to decide about{decided}{changed}")
+
+
 def _print_left_out(images: "ImageFolder") -> None:
     for line in images.left_out[:MAX_SHOWN]:
         err.print(f"[yellow]left out:[/] {escape(line)}")
@@ -148,6 +169,8 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
         threading.Thread(target=webbrowser.open, args=arguments, daemon=True).start()
     with suppress(KeyboardInterrupt):
         serve(app, listener)
+    if left := len(session.open_suspects()):
+        out.print(f"{left} of {len(session.suspects)} suspects are left; the same command goes on.")
     count = len(session.samples())
     out.print(f"{count} of {len(session.images)} images have a label.{' Train with:' if count else ''}")
     if count:
