@@ -56,17 +56,16 @@ def find_suspects(file: Path, images: ImageFolder, decisions: Decisions) -> dict
 
 def is_decided(suspect: Suspect, decision: Decision | None) -> bool:
     """Return whether somebody has kept or corrected a label against this reading, or set the image aside."""
-    if decision is None or decision.kind is not Kind.LABEL:
-        return decision is not None and decision.is_final
-    return (decision.guess, decision.model) == (suspect.reading, SUSPECTS)
+    if decision is None:
+        return False
+    return decision.kind is Kind.UNREADABLE or (decision.guess, decision.model) == (suspect.reading, SUSPECTS)
 
 
 def is_open(suspect: Suspect, decision: Decision | None) -> bool:
     """Return whether nobody has decided about a suspect, and the label is still the one that was contradicted."""
     if decision is None or decision.kind is not Kind.LABEL or is_decided(suspect, decision):
         return False
-    # As `read_dataset` takes it from a list.
-    return with_formula(decision.label) == suspect.label
+    return with_formula(decision.label) == suspect.label  # as `read_dataset` takes it from a list
 
 
 def decided_against(suspect: Suspect, label: str) -> Decision:

@@ -126,8 +126,8 @@ function save() {
 
 /** Save what models read that contradict the label. */
 function takeReading() {
-  if (busy || task.error !== null) return;
-  input.value = task.suspect.reading;
+  if (busy) return;
+  if (task.error === null) input.value = task.suspect.reading;
   save();
 }
 

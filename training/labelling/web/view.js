@@ -169,7 +169,7 @@ function marked(text, other) {
 
 /** What Enter does with the text in the field. */
 export function showSave(task, text) {
-  element("save-name").textContent = isSuspect(task) && text === task.label ? "Keep the label" : "Save";
+  element("save-name").textContent = isSuspect(task) && text === task.label ? "Keep label" : "Save";
 }
 
 function showDecision(task) {
