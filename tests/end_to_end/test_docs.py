@@ -80,7 +80,14 @@ INSTEAD = {
     'make bench BENCH_OPTIONS="stages startup"': "{} --dry-run",
 }
 """What is run instead of a command; {} is the command."""
-ONLY_PARSED = ("crossval", "suspects", "train --data my_images", "train --resume", "evaluate --robustness", "evaluate --values")
+ONLY_PARSED = (
+    "crossval",
+    "suspects",
+    "train --data my_images",
+    "train --resume",
+    "evaluate --robustness",
+    "evaluate --values",
+)
 """Commands of `training` that take minutes or need the data set: their options must exist; tests/training runs them."""
 
 

@@ -20,7 +20,6 @@ from training.commands.common import err, fail, model_folder, out
 from training.data.dataset import LABELS_FILE, DataError
 
 if TYPE_CHECKING:
-    from training.labelling.decisions import Decisions
     from training.labelling.images import ImageFolder
     from training.labelling.session import Session
 
@@ -62,6 +61,7 @@ def label(
     from training.labelling.images import find_images
     from training.labelling.session import Session
     from training.labelling.suspects import find_suspects
+    from training.labelling.suspects import in_words as suspects_in_words
 
     labels = labels or folder / LABELS_FILE
     model = model and model_folder(model)
@@ -73,7 +73,7 @@ def label(
             with closing(Session(images, decisions)) as session:
                 if suspects is not None:
                     session.suspects = find_suspects(suspects, images, decisions)
-                    _print_suspects(session, decisions)
+                    out.print(suspects_in_words(session.suspects, decisions.all))
                 session.guesses.expect(Expected(length, charset))
                 if model is not None:
                     session.guesses.read_with(model)
@@ -123,17 +123,6 @@ def _try_to_guess(session: "Session", folder: Path, name: str | None = None) -> 
         session.guesses.read_with(folder, name)
     except ModelError as error:
         err.print(f"[yellow]no guesses yet:[/] {escape(f'{folder}: {error}')}")
-
-
-def _print_suspects(session: "Session", decisions: "Decisions") -> None:
-    from training.labelling.suspects import is_decided
-
-    left = len(session.open_suspects())
-    before = sum(is_decided(suspect, decisions.all.get(number)) for number, suspect in session.suspects.items())
-    stale = len(session.suspects) - left - before
-    decided = f", {before} decided before" if before else ""
-    changed = f", {stale} left out, as their labels have changed since" if stale else ""
-    out.print(f"{left} of {len(session.suspects)} suspects to decide about{decided}{changed}")
 
 
 def _print_left_out(images: "ImageFolder") -> None:

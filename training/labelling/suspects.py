@@ -1,7 +1,7 @@
 """Labels that are probably wrong: each is kept or corrected on the page, once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,6 +71,17 @@ def is_open(suspect: Suspect, decision: Decision | None) -> bool:
 def decided_against(suspect: Suspect, label: str) -> Decision:
     """Return the decision for a label that marks the suspect as decided."""
     return Decision(Kind.LABEL, label, suspect.reading, SUSPECTS)
+
+
+def in_words(suspects: Mapping[int, Suspect], decisions: Mapping[int, Decision]) -> str:
+    """Return how many suspects are to be decided about, and why the others are not."""
+    pairs = [(suspect, decisions.get(number)) for number, suspect in suspects.items()]
+    left = sum(is_open(*pair) for pair in pairs)
+    before = sum(is_decided(*pair) for pair in pairs)
+    stale = len(pairs) - left - before
+    decided = f", {before:,} decided before" if before else ""
+    changed = f", {stale:,} left out, as their labels have changed since" if stale else ""
+    return f"{left:,} of {len(pairs):,} suspects to decide about{decided}{changed}"
 
 
 def review_commands(

@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 from tests.training.labelling.conftest import NAMES, write_image
 from training.__main__ import app
 from training.data.dataset import DataError
-from training.data.layouts import read_dataset, read_samples
+from training.data.layouts import LayoutName, read_dataset, read_samples
 from training.data.suspects import Suspect, write_suspects
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import find_images
 from training.labelling.pace import agreement
 from training.labelling.schemas import Task
 from training.labelling.session import ConflictError, Session
-from training.labelling.suspects import find_suspects, review_commands
+from training.labelling.suspects import find_suspects, in_words, review_commands
 
 LABELS = 'path,label,note\r\n./a.png,1234,"a, b"\r\n"b, c.jpg",5678,\r\nsub/d é.webp,9012,\r\nlost.png,1,\r\n'
 """Of three of the four images, as somebody else has written them."""
@@ -168,6 +168,19 @@ def test_what_was_read_is_no_guess_that_was_right_or_wrong(start: Start) -> None
     assert agreement(Decisions(session.images.root / "labels.csv", session.images).all.values())[0].labels == 0
 
 
+def test_how_many_are_left_and_why_the_others_are_not_is_said(start: Start, labels: Path, suspects: Path) -> None:
+    def said(session: Session) -> str:
+        return in_words(session.suspects, Decisions(labels, session.images).all)
+
+    assert said(start()) == "2 of 2 suspects to decide about"
+    decide(start(), Kind.UNREADABLE)
+    assert said(start()) == "1 of 2 suspects to decide about, 1 decided before"
+    labels.write_text(labels.read_text().replace("1234", "1235"))
+    assert said(start()) == (
+        "0 of 2 suspects to decide about, 1 decided before, 1 left out, as their labels have changed since"
+    )
+
+
 class TestAFileOfSuspects:
     def read(self, file: Path, folder: Path) -> list[int]:
         images = find_images(folder)
@@ -244,6 +257,14 @@ class TestTheCommandsThatOpenThePage:
             ["convert", data, "--output", corrected],
             ["label", "named", "--labels", corrected, "--suspects", "suspects.csv"],
         ]
+
+    def test_leave_a_list_alone_that_was_not_asked_for(self, named: Path) -> None:
+        (named / "labels.csv").write_text("path,label\n5678.png,1\n")
+        write_suspects([Suspect("named/1234.png", "1234", "x", 0.9)], Path("suspects.csv"))
+        dataset = read_dataset(named, labels_from=LayoutName.NAMES)
+        convert, label = review_commands(Path("suspects.csv"), dataset, named, None, LayoutName.NAMES)
+        assert convert.endswith("convert named --labels-from names --output named-corrected.csv")
+        assert label.endswith("label named --labels named-corrected.csv --suspects suspects.csv")
 
     def test_say_where_images_were_moved(self, named: Path, tmp_path: Path) -> None:
         (tmp_path / "list.csv").write_text("path,label\nold/1234.png,1284\nold/5678.png,5673\n")
