@@ -15,7 +15,11 @@ from training.commands.train import export, train
 PROGRAM = program("training")
 EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
     download: ("download",),
-    label: ("label my_images", "label my_images --retrain-every 50"),
+    label: (
+        "label my_images",
+        "label my_images --retrain-every 50",
+        "label my_images --suspects suspects.csv",
+    ),
     validate: ("validate --data my_images", "validate --data labels.csv --json report.json"),
     convert: ("convert rec_gt_train.txt --output labels.csv", "convert my_images more.csv --output all.csv --lower"),
     train: (

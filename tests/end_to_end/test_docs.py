@@ -55,6 +55,7 @@ NOT_HERE = {
     "docker compose up --detach": "likewise",
     "docker compose --profile watch up --detach": "likewise",
     f"{PYTHON} -m training label my_images --retrain-every 50": "tests/end_to_end/browser/labelling",
+    f"{PYTHON} -m training label my_images --suspects suspects.csv": "likewise",
     RAY_READ: "tests/on_ray/test_read.py, where Ray is installed",
     RAY_CROSSVAL: "tests/on_ray/test_crossval.py, likewise",
     f"{PYTHON} -m training download": "tests/training/data/test_download.py, without the internet",
@@ -79,7 +80,14 @@ INSTEAD = {
     'make bench BENCH_OPTIONS="stages startup"': "{} --dry-run",
 }
 """What is run instead of a command; {} is the command."""
-ONLY_PARSED = ("crossval", "train --data my_images", "train --resume", "evaluate --robustness", "evaluate --values")
+ONLY_PARSED = (
+    "crossval",
+    "suspects",
+    "train --data my_images",
+    "train --resume",
+    "evaluate --robustness",
+    "evaluate --values",
+)
 """Commands of `training` that take minutes or need the data set: their options must exist; tests/training runs them."""
 
 

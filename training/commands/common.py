@@ -22,7 +22,7 @@ from app.inference.models.model import MODEL_FILE
 from app.shared.files import error_in_words, write_json
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError, Sample
-from training.data.layouts import LayoutName, read_dataset
+from training.data.layouts import Dataset, LayoutName, read_dataset
 
 if TYPE_CHECKING:
     from training.data.validation import DataReport, OnImage
@@ -168,14 +168,19 @@ def model_folder(path: Path) -> Path:
 
 
 def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> list[Sample]:
-    """The samples of --data, having said how they were found; end with status 1 if there are none."""
+    """The samples of --data; see `open_data`."""
+    return open_data(data, images, labels_from).samples
+
+
+def open_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> Dataset:
+    """The labelled images of --data, having said how they were found; end with status 1 if there are none."""
     try:
         dataset = read_dataset(data, images, labels_from)
     except (DataError, OSError) as error:
         fail(error)
     for note in dataset.notes:
         out.print(escape(note))
-    return dataset.samples
+    return dataset
 
 
 def make_config(train: list[Sample], **options: Any) -> Any:

@@ -30,6 +30,7 @@ from training.commands.common import (
     fail,
     make_config,
     model_folder,
+    open_data,
     out,
     prepare_network,
     print_evaluation,
@@ -191,10 +192,13 @@ def suspects(
     The surest come first. Interrupted, the same command goes on where it was.
     """
     load_tensorflow()
+    from training.data.suspects import write_suspects
+    from training.labelling.suspects import review_commands
     from training.pipeline.crossval import default_folder, fold_parts
-    from training.pipeline.suspects import find_suspects, write_suspects
+    from training.pipeline.suspects import find_suspects
 
-    samples = read_data(data, images, labels_from)
+    dataset = open_data(data, images, labels_from)
+    samples = dataset.samples
     options = {"architecture": architecture, "epochs": epochs}
     _check_training(samples, options)
     try:
@@ -214,6 +218,10 @@ def suspects(
     except OSError as error:
         fail(error)
     out.print(f"{len(found):,} of {len(samples):,} labels are contradicted; [green]written:[/] {file}")
+    if found:
+        out.print("Keep or correct them on a page with:")
+        for command in review_commands(file, dataset, data, images, labels_from):
+            out.print(f"  {escape(command)}")
 
 
 def _check_training(samples: list[Sample], options: dict[str, Any]) -> None:

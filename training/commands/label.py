@@ -17,13 +17,13 @@ from app.inference.models.folders import version_folders
 from app.shared.command_line import pasteable
 from app.shared.places import GENERAL, model_store
 from training.commands.common import err, fail, model_folder, out
-from training.data.dataset import DataError
+from training.data.dataset import LABELS_FILE, DataError
 
 if TYPE_CHECKING:
     from training.labelling.images import ImageFolder
     from training.labelling.session import Session
 
-LABELS_FILE, TABLES = "labels.csv", ".csv"
+TABLES = ".csv"
 MAX_SHOWN = 5
 
 
@@ -31,6 +31,10 @@ def label(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the images.", show_default=False)],
     labels: Annotated[
         Path | None, typer.Option(help="The CSV file of labels to write or go on with.", show_default="DIR/labels.csv")
+    ] = None,
+    suspects: Annotated[
+        Path | None,
+        typer.Option(help="The file that `suspects` wrote: its labels come first, each to be kept or corrected."),
     ] = None,
     model: Annotated[
         Path | None,
@@ -56,6 +60,8 @@ def label(
     from training.labelling.guesses import Expected
     from training.labelling.images import find_images
     from training.labelling.session import Session
+    from training.labelling.suspects import find_suspects
+    from training.labelling.suspects import in_words as suspects_in_words
 
     labels = labels or folder / LABELS_FILE
     model = model and model_folder(model)
@@ -63,7 +69,11 @@ def label(
         images = find_images(folder)
         with lock_labels(labels), _listen(port) as listener:
             _print_left_out(images)
-            with closing(Session(images, Decisions(labels, images))) as session:
+            decisions = Decisions(labels, images)
+            with closing(Session(images, decisions)) as session:
+                if suspects is not None:
+                    session.suspects = find_suspects(suspects, images, decisions)
+                    out.print(suspects_in_words(session.suspects, decisions.all))
                 session.guesses.expect(Expected(length, charset))
                 if model is not None:
                     session.guesses.read_with(model)
@@ -148,6 +158,8 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
         threading.Thread(target=webbrowser.open, args=arguments, daemon=True).start()
     with suppress(KeyboardInterrupt):
         serve(app, listener)
+    if left := len(session.open_suspects()):
+        out.print(f"{left} of {len(session.suspects)} suspects are left; the same command goes on.")
     count = len(session.samples())
     out.print(f"{count} of {len(session.images)} images have a label.{' Train with:' if count else ''}")
     if count:

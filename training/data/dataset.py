@@ -17,6 +17,8 @@ from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
 
 CSV_COLUMNS = ("path", "label")
+LABELS_FILE = "labels.csv"
+"""What the labels of a folder of images are written to, in it."""
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "val", "test")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.labelling.decisions import Decision, Kind
+from training.labelling.suspects import SUSPECTS
 
 RECENT_DECISIONS, RECENT_LABELS = 20, 50
 MIN_DECISIONS = 3
@@ -44,9 +45,14 @@ class Agreement:
 
 
 def agreement(decisions: Iterable[Decision]) -> tuple[Agreement, Agreement]:
-    """Return the agreement of all labels, and of the last ones; the latest decision comes last."""
+    """Return the agreement of all labels, and of the last ones; the latest decision comes last.
+
+    A reading that contradicted a label was no guess.
+    """
     same = [
-        decision.label == decision.guess for decision in decisions if decision.kind is Kind.LABEL and decision.model
+        decision.label == decision.guess
+        for decision in decisions
+        if decision.kind is Kind.LABEL and decision.model not in {"", SUSPECTS}
     ]
     recent = same[-RECENT_LABELS:]
     return Agreement(sum(same), len(same)), Agreement(sum(recent), len(recent))

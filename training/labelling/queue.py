@@ -1,7 +1,7 @@
-"""Which image comes next: the one that the model is least sure of, and to each tab another."""
+"""Which image comes next: suspects, then the one that the model is least sure of; and to each tab another."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from training.labelling.decisions import Decision
 from training.labelling.guesses import Guess
@@ -19,20 +19,27 @@ class Queue:
         self._images = images
         self._held: dict[str, tuple[int, float]] = {}
 
-    def next_for(self, tab: str, decisions: Mapping[int, Decision], guesses: Mapping[int, Guess]) -> int | None:
+    def next_for(
+        self,
+        tab: str,
+        decisions: Mapping[int, Decision],
+        guesses: Mapping[int, Guess],
+        suspects: Sequence[int] = (),
+    ) -> int | None:
         """Return the image for a tab: the one it has, else the next one that no other tab has, if there is such.
 
-        Those that the model is least sure of come first, then those without a guess as they are in the folder, and
-        last those that were skipped, in the order of their skipping. None if all are decided.
+        Suspects come first, in their order; then those that the model is least sure of, those without a guess as they
+        are in the folder, and last those that were skipped, in the order of their skipping. None if all are decided.
         """
         waiting = [number for number in range(self._images) if number not in decisions]
         skipped = [number for number, decision in decisions.items() if not decision.is_final]
-        if not waiting and not skipped:
+        left = {*suspects, *waiting, *skipped}
+        if not left:
             return None
         held = self._held.get(tab)
-        if held is None or (held[0] in decisions and decisions[held[0]].is_final):
+        if held is None or held[0] not in left:
             waiting.sort(key=lambda number: guesses[number].confidence if number in guesses else UNREAD)
-            queue = [*waiting, *skipped]
+            queue = [*suspects, *waiting, *skipped]
             elsewhere = self._held_by_others(tab)
             number = next((number for number in queue if number not in elsewhere), queue[0])
         else:

@@ -45,6 +45,15 @@ class ExpectedRequest(TabRequest):
     charset: Annotated[str, Field(max_length=MAX_LABEL, description="Any where it is empty.")]
 
 
+class ContradictedLabel(BaseModel):
+    """A label that is probably wrong."""
+
+    label: Annotated[str, Field(description="When it was contradicted.")]
+    reading: Annotated[str, Field(description="Of models that had not seen the image.")]
+    confidence: float
+    is_open: Annotated[bool, Field(description="Whether nobody has decided about it yet.")]
+
+
 class Task(BaseModel):
     """An image to decide about."""
 
@@ -54,6 +63,7 @@ class Task(BaseModel):
     height: int
     error: Annotated[str | None, Field(description="Why it cannot be shown.")]
     guess: Guess | None
+    suspect: ContradictedLabel | None
     kind: Annotated[Kind | None, Field(description="Of the decision there is.")]
     label: str
     revision: str
@@ -86,6 +96,7 @@ class Status(BaseModel):
     unreadable: int
     skipped: int
     left: int
+    suspects_left: Annotated[int | None, Field(description="None where none were named.")]
     per_minute: float | None
     seconds_left: float | None
     agreement: Agreement

@@ -6,13 +6,15 @@ from collections import Counter
 
 from app.inference.images import ImageError
 from training.data.dataset import Sample
+from training.data.suspects import Suspect
 from training.labelling.decisions import Decision, Decisions, Kind, LabelError
 from training.labelling.guesses import Guesses
 from training.labelling.images import ImageFolder
 from training.labelling.pace import Pace, agreement
 from training.labelling.queue import Queue
 from training.labelling.retrain import MIN_LABELS, Retraining
-from training.labelling.schemas import Decided, Status, Task, TrainingStatus
+from training.labelling.schemas import ContradictedLabel, Decided, Status, Task, TrainingStatus
+from training.labelling.suspects import decided_against, is_open
 
 LAST_DECISIONS = 8
 
@@ -27,12 +29,14 @@ class Session:
     Attributes:
         images: the folder.
         guesses: of a model, if there is one.
+        suspects: labels that are probably wrong by their images' numbers, those first that come first.
         retraining: in the background, if it was asked for.
     """
 
     def __init__(self, images: ImageFolder, decisions: Decisions) -> None:
         self.images = images
         self.guesses = Guesses(images, self.waiting)
+        self.suspects: dict[int, Suspect] = {}
         self.retraining: Retraining | None = None
         self._decisions = decisions
         self._queue = Queue(len(images))
@@ -52,11 +56,17 @@ class Session:
         with self._lock:
             return self._decisions.samples()
 
+    def open_suspects(self) -> list[int]:
+        """Return the images whose labels have to be decided about yet."""
+        with self._lock:
+            decided = self._decisions.all
+            return [number for number, suspect in self.suspects.items() if is_open(suspect, decided.get(number))]
+
     def next_task(self, tab: str) -> Task | None:
         """Return the image for a tab; None if all are decided."""
         with self._lock:
             self._decisions.refresh()
-            number = self._queue.next_for(tab, self._decisions.all, self.guesses.all)
+            number = self._queue.next_for(tab, self._decisions.all, self.guesses.all, self.open_suspects())
             return None if number is None else self.task(number)
 
     def leave(self, tab: str) -> None:
@@ -73,12 +83,13 @@ class Session:
         """
         with self._lock:
             self._decisions.refresh()
-            made = [number for number in self._decisions.all if self._made_by.get(number, tab) == tab]
+            suspects = set(self.open_suspects())
+            made = [n for n in self._decisions.all if n not in suspects and self._made_by.get(n, tab) == tab]
             earlier = made[: made.index(shown)] if shown in made else made
             return self.task(earlier[-1]) if earlier else None
 
     def decide(self, tab: str, number: int, decision: Decision, revision: str) -> None:
-        """Write a decision.
+        """Write a decision; a suspect that is skipped keeps its label, and comes again after the others.
 
         Raises:
             ConflictError: the image was decided otherwise since the revision; nothing is overwritten.
@@ -88,12 +99,10 @@ class Session:
         """
         with self._lock:
             self._decisions.refresh()
-            before = self._decisions.all.get(number)
-            if before is None or (before.kind, before.label) != (decision.kind, decision.label):
-                self._check_unchanged(number, before, revision)
-                if decision.kind is Kind.LABEL:
-                    self._check_readable(number)
-            self._decisions.record(number, decision)
+            if decision.kind is Kind.SKIPPED and number in self.open_suspects():
+                self.suspects[number] = self.suspects.pop(number)
+            else:
+                self._record(number, decision, revision)
             self._made_by[number] = tab
             self._pace.add()
             self._queue.give_up(tab, number)
@@ -116,6 +125,7 @@ class Session:
             height=height,
             error=error,
             guess=self.guesses.all.get(number),
+            suspect=_contradicted(self.suspects.get(number), decision),
             kind=decision and decision.kind,
             label=decision.label if decision else "",
             revision=_revision(decision),
@@ -127,7 +137,9 @@ class Session:
             decided = self._decisions.all
             counts = Counter(decision.kind for decision in decided.values())
             overall, recent = agreement(decided.values())
-            last = [number for number, decision in decided.items() if decision.is_final][: -LAST_DECISIONS - 1 : -1]
+            suspects = set(self.open_suspects())
+            final = [number for number, one in decided.items() if one.is_final and number not in suspects]
+            last = final[: -LAST_DECISIONS - 1 : -1]
             held = self._queue.keep(tab)
             speed = self._pace.per_minute()
         left = len(self.images) - counts[Kind.LABEL] - counts[Kind.UNREADABLE]
@@ -137,8 +149,9 @@ class Session:
             unreadable=counts[Kind.UNREADABLE],
             skipped=counts[Kind.SKIPPED],
             left=left,
+            suspects_left=len(suspects) if self.suspects else None,
             per_minute=speed,
-            seconds_left=speed and 60 * left / speed,
+            seconds_left=speed and 60 * (left + len(suspects)) / speed,
             agreement=overall,
             recent_agreement=recent,
             last=[self._decided(number, decided[number]) for number in last],
@@ -154,6 +167,16 @@ class Session:
         if self.retraining is not None:
             self.retraining.close()
         self.guesses.close()
+
+    def _record(self, number: int, decision: Decision, revision: str) -> None:
+        before = self._decisions.all.get(number)
+        if before is None or (before.kind, before.label) != (decision.kind, decision.label):
+            self._check_unchanged(number, before, revision)
+            if decision.kind is Kind.LABEL:
+                self._check_readable(number)
+        if decision.kind is Kind.LABEL and number in self.suspects:
+            decision = decided_against(self.suspects[number], decision.label)
+        self._decisions.record(number, decision)
 
     def _decided(self, number: int, decision: Decision) -> Decided:
         return Decided(number=number, name=self.images.names[number], kind=decision.kind, label=decision.label)
@@ -178,7 +201,14 @@ def _revision(decision: Decision | None) -> str:
     """Return what changes when an image is decided about; skipping changes nothing that could be overwritten."""
     if decision is None or not decision.is_final:
         return "undecided"
-    return hashlib.sha256(f"{decision.kind} {decision.label}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{decision.kind} {decision.label} {decision.model}".encode()).hexdigest()[:16]
+
+
+def _contradicted(suspect: Suspect | None, decision: Decision | None) -> ContradictedLabel | None:
+    if suspect is None:
+        return None
+    _, label, reading, confidence = suspect
+    return ContradictedLabel(label=label, reading=reading, confidence=confidence, is_open=is_open(suspect, decision))
 
 
 def _training_status(retraining: Retraining | None, labels: int) -> TrainingStatus | None:

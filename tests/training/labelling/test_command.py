@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from app.inference.images import ACCEPTED, SUFFIXES
 from tests.command import loaded_modules
 from training.__main__ import app
+from training.data.suspects import Suspect, write_suspects
 from training.labelling.decisions import lock_labels
 
 
@@ -37,6 +38,13 @@ def test_the_table_must_be_one_of_labels(folder: Path) -> None:
 
 def test_the_table_needs_a_place(folder: Path) -> None:
     assert "There is no folder" in refused(folder, "--labels", folder / "no" / "labels.csv")
+
+
+def test_suspects_must_be_labelled(folder: Path) -> None:
+    write_suspects([Suspect(str(folder / "a.png"), "1234", "1284", 0.9)], folder.parent / "suspects.csv")
+    output = refused(folder, "--suspects", folder.parent / "suspects.csv")
+    assert f"1 of 1 images ({folder / 'a.png'}) are without a label in {folder / 'labels.csv'}" in output
+    assert "is not what `training suspects` writes" in refused(folder, "--suspects", folder / "a.png")
 
 
 def test_the_model_must_be_one(folder: Path, tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ def test_the_least_sure_come_first_then_those_without_a_guess_and_last_the_skipp
     assert all_for("tab", Queue(6), guesses, decisions) == [1, 3, 2, 5, 0]
 
 
+def test_suspects_come_before_all_others_though_they_have_labels() -> None:
+    queue = Queue(4)
+    assert queue.next_for("tab", {2: LABEL, 3: LABEL}, {0: guess(0.1)}, [3, 2]) == 3
+    assert queue.next_for("other", {2: LABEL, 3: LABEL}, {0: guess(0.1)}, [3, 2]) == 2
+    assert queue.next_for("tab", {2: LABEL, 3: LABEL}, {0: guess(0.1)}, [2]) == 0  # the other tab has the suspect
+
+
 def test_a_tab_keeps_its_image_until_it_is_decided_even_if_another_has_become_less_sure() -> None:
     queue = Queue(3)
     assert queue.next_for("tab", {}, {}) == 0

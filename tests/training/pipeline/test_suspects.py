@@ -1,6 +1,7 @@
 """Labels that are probably wrong: found among good ones, the surest first."""
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from app.shared.command_line import pasteable
 from training.__main__ import app
 from training.data.dataset import Sample, write_csv
 from training.data.layouts import read_samples
+from training.data.suspects import Suspect
 from training.evaluation.evaluate import Line
 from training.pipeline.crossval import PartResult
-from training.pipeline.suspects import MIN_CONFIDENCE, Suspect, find_suspects, write_suspects
+from training.pipeline.suspects import MIN_CONFIDENCE, find_suspects
 
 SHARE = 0.05
 """Of the labels that are changed at random."""
@@ -43,11 +46,6 @@ class TestASuspect:
     def test_comes_the_earlier_the_surer_the_reading_is(self) -> None:
         lines = [Line("a.png", "1", "2", 0.6), Line("b.png", "1", "2", 0.9), Line("c.png", "1", "2", 0.7)]
         assert [suspect.path for suspect in find_suspects(results(*lines))] == ["b.png", "c.png", "a.png"]
-
-    def test_is_written_with_what_was_read(self, tmp_path: Path) -> None:
-        write_suspects([Suspect("a, b.png", "1", "2", 0.98765)], tmp_path / "suspects.csv")
-        text = (tmp_path / "suspects.csv").read_text()
-        assert text == 'path,label,reading,confidence\n"a, b.png",1,2,0.9877\n'
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +79,5 @@ def test_labels_that_were_changed_are_found(
     assert len(right) >= 0.9 * len(changed)
     assert len(right) >= 0.8 * len(found)
     assert f"{len(found)} of 300 labels are contradicted" in done.output
+    page = pasteable("training", "label", os.path.relpath(data.parent / "digits"), "--labels", data)
+    assert done.output.endswith(f"on a page with:\n  {page} --suspects {tmp_path / 'found.csv'}\n")

@@ -80,6 +80,7 @@ function fill(text) {
   prefilled = text;
   objectedTo = "";
   input.value = text;
+  view.showSave(task, text);
   if (!view.element("expected").contains(document.activeElement)) input.focus();
   input.setSelectionRange(0, text.length); // select() would take the focus
 }
@@ -91,12 +92,12 @@ function fillGuess(guess) {
   if (place) input.setSelectionRange(place.start, place.end);
 }
 
-const isDecided = () => task.kind === "label" || task.kind === "unreadable";
-
 async function decide(decision, said) {
   try {
-    await show(await api.decide(task.number, { revision: task.revision, ...decision }));
-    view.say(said, "good");
+    const wasSuspect = view.isSuspect(task);
+    const step = await api.decide(task.number, { revision: task.revision, ...decision });
+    await show(step);
+    view.say(wasSuspect && step.status.suspects_left === 0 ? `${said}. That was the last suspect.` : said, "good");
   } catch (error) {
     if (error.status !== CONFLICT) throw error;
     const typed = decision.label ? ` You had typed ${decision.label}.` : "";
@@ -118,20 +119,29 @@ function save() {
     view.say(`${complaint} ${hasKeyboard() ? "Enter" : "Save"} once more saves it all the same.`, "bad");
   } else {
     const guess = task.guess && { text: task.guess.text, model: task.guess.model };
-    act(() => decide({ kind: "label", label, guess }, `Saved: ${label}`));
+    const verb = view.isSuspect(task) && label === task.label ? "Kept" : "Saved";
+    act(() => decide({ kind: "label", label, guess }, `${verb}: ${label}`));
   }
+}
+
+/** Save what models read that contradict the label. */
+function takeReading() {
+  if (busy) return;
+  if (task.error === null) input.value = task.suspect.reading;
+  save();
 }
 
 const markUnreadable = () => act(() => decide({ kind: "unreadable" }, `Marked as unreadable: ${task.name}`));
 
 function skip() {
-  if (isDecided()) {
+  if (view.isDecided(task)) {
     act(async () => {
       await show(await api.takeNext());
       view.say("Left as it was.");
     });
   } else {
-    act(() => decide({ kind: "skipped" }, `Skipped, comes again at the end: ${task.name}`));
+    const when = view.isSuspect(task) ? "after the other suspects" : "at the end";
+    act(() => decide({ kind: "skipped" }, `Skipped, comes again ${when}: ${task.name}`));
   }
 }
 
@@ -170,7 +180,8 @@ function goBack() {
   });
 }
 
-function hintOf(guess) {
+function hintOf({ guess, suspect }) {
+  if (suspect) return hasKeyboard() ? "Enter keeps the label; typing replaces it." : "Keep leaves the label as it is.";
   if (!hasKeyboard()) return "Save takes the guess as it is.";
   return `Enter saves the guess; typing replaces ${view.doubtfulPlace(guess) ? "the doubtful character" : "it"}.`;
 }
@@ -183,7 +194,7 @@ async function poll() {
     unanswered = false;
     if (busy || expecting || actsEnded !== endedBefore) return; // the answer to the act itself is newer
     view.showStatus(status);
-    if (task !== null && !isDecided()) renewGuess(status.guess);
+    if (task?.suspect === null && !view.isDecided(task)) renewGuess(status.guess);
   } catch (error) {
     explain(error);
   }
@@ -210,7 +221,14 @@ async function copyCommand() {
 }
 
 function onKey(event) {
-  if (event.isComposing || event.altKey || event.metaKey || event.shiftKey) return;
+  if (event.isComposing || event.altKey || event.metaKey) return;
+  if (event.shiftKey) {
+    // Who has typed a label, perhaps in capitals, saves that.
+    if (event.key !== "Enter" || event.target !== input || input.value !== prefilled || !view.canTake(task)) return;
+    event.preventDefault();
+    if (!event.repeat) takeReading();
+    return;
+  }
   const actions = task === null ? { ArrowUp: goBack } : { ArrowUp: goBack, ArrowDown: skip };
   const action = event.ctrlKey ? { Enter: task && markUnreadable }[event.key] : actions[event.key];
   if (action) {
@@ -231,7 +249,9 @@ view.element("work").addEventListener("submit", (event) => {
   save();
 });
 view.element("work").addEventListener("keydown", onKey);
+input.addEventListener("input", () => view.showSave(task, input.value));
 view.element("done").addEventListener("keydown", onKey);
+onClick("take", takeReading);
 onClick("skip", skip);
 onClick("unreadable", markUnreadable);
 onClick("back", goBack);
@@ -253,7 +273,7 @@ view.element("expected").addEventListener("keydown", (event) => {
 await act(async () => {
   view.showFolder(await api.readFolder());
   await show(await api.takeNext());
-  if (task?.guess) view.say(hintOf(task.guess));
+  if (task?.guess || task?.suspect) view.say(hintOf(task));
 });
 addEventListener("pagehide", () => api.leave());
 setInterval(poll, POLL_MILLISECONDS);

@@ -20,7 +20,8 @@ export function showFolder(folder) {
 
 export function showStatus(status) {
   const decided = status.labelled + status.unreadable;
-  const parts = [`${status.labelled} of ${status.images} labelled`];
+  const parts = status.suspects_left ? [`${plural(status.suspects_left, "suspect")} left`] : [];
+  parts.push(`${status.labelled} of ${status.images} labelled`);
   if (status.unreadable > 0) parts.push(`${status.unreadable} unreadable`);
   if (status.skipped > 0) parts.push(`${status.skipped} skipped`);
   parts.push(`${status.left} left`);
@@ -124,11 +125,55 @@ export function showTask(task, image) {
   element("text").readOnly = image === null;
   element("save").ariaDisabled = image === null;
   showDecision(task);
+  showSuspect(task);
   showGuess(task.guess);
 }
 
+/** Whether the label is contradicted, and nobody has decided about that yet. */
+export const isSuspect = (task) => task.suspect?.is_open ?? false;
+
+export const isDecided = (task) => (task.kind === "label" || task.kind === "unreadable") && !isSuspect(task);
+
+/** Whether there is a reading that is not the label. */
+export const canTake = (task) => Boolean(task?.suspect?.reading) && task.suspect.reading !== task.label;
+
+function showSuspect(task) {
+  element("suspect").hidden = task.suspect === null;
+  element("take").hidden = !canTake(task);
+  if (task.suspect === null) return;
+  const { label, reading, confidence, is_open } = task.suspect;
+  element("suspect").replaceChildren(
+    "Models that had not seen this picture read ",
+    reading === "" ? "nothing" : marked(reading, label),
+    ` (${percent(confidence)}).`,
+  );
+  if (!is_open) element("suspect").append(" The label was ", marked(label, reading), ".");
+}
+
+/** A text in which what differs from another one is marked: what is between their common start and end. */
+function marked(text, other) {
+  const [here, there] = [[...text], [...other]];
+  const shorter = Math.min(here.length, there.length);
+  let start = 0;
+  let end = 0; // from the right
+  while (start < shorter && here[start] === there[start]) start += 1;
+  while (end < shorter - start && here.at(-1 - end) === there.at(-1 - end)) end += 1;
+  const parts = [here.slice(0, start), here.slice(start, here.length - end), here.slice(here.length - end)];
+  const [before, between, after] = parts.map((characters) => characters.join(""));
+  const mark = document.createElement("mark");
+  mark.textContent = between;
+  const whole = document.createElement("bdi");
+  whole.append(before, mark, after);
+  return whole;
+}
+
+/** What Enter does with the text in the field. */
+export function showSave(task, text) {
+  element("save-name").textContent = isSuspect(task) && text === task.label ? "Keep label" : "Save";
+}
+
 function showDecision(task) {
-  const decided = task.kind === "label" || task.kind === "unreadable";
+  const decided = isDecided(task);
   element("review").hidden = !decided;
   element("decided").textContent = task.kind === "label" ? `The label is ${task.label}` : "It is marked as unreadable.";
   element("skip-name").textContent = decided ? "Keep" : "Skip";
@@ -167,7 +212,8 @@ export function showDone(status) {
   const labelled = `${status.labelled} of ${status.images} images are labelled`;
   const all = status.images === 1 ? "The image is labelled." : `All ${status.images} images are labelled.`;
   element("done-title").textContent =
-    status.unreadable === 0 ? all : `${labelled}, ${status.unreadable} marked as unreadable.`;
+    (status.unreadable === 0 ? all : `${labelled}, ${status.unreadable} marked as unreadable.`) +
+    (status.suspects_left === 0 ? " No suspect is left." : "");
   element("next").hidden = status.labelled === 0;
   element("done-title").focus();
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.command import start_command
@@ -95,5 +96,23 @@ def shown(page: Page) -> str:
     return page.locator("#name").inner_text()
 
 
+def selected(page: Page) -> str:
+    """What of the text is selected."""
+    text: str = page.locator("#text").evaluate("field => field.value.slice(field.selectionStart, field.selectionEnd)")
+    return text
+
+
 def labels_of(folder: Path) -> list[Sample]:
     return read_samples(folder / "labels.csv")
+
+
+def check(page: Page, state: str) -> None:
+    """No issue that axe-core finds serious, and nothing wider than the window."""
+    issues = [
+        f"{issue['id']}: {[node['html'] for node in issue['nodes']]}"
+        for issue in Axe().run(page).response["violations"]
+        if issue["impact"] in {"serious", "critical"}
+    ]
+    assert issues == [], state
+    too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert too_wide <= 0, state

@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app.inference.models.model import ImageToTextModel
 from tests.end_to_end.browser.labelling.conftest import (
     Command,
+    check,
     labels_of,
     shown,
     type_label,
@@ -113,15 +113,3 @@ def test_every_state_is_accessible_and_fits(
     page.keyboard.press("Control+Enter")
     expect(page.locator("#done-title")).to_be_visible()
     check(page, "the end")
-
-
-def check(page: Page, state: str) -> None:
-    """No issue that axe-core finds serious, and nothing wider than the window."""
-    issues = [
-        f"{issue['id']}: {[node['html'] for node in issue['nodes']]}"
-        for issue in Axe().run(page).response["violations"]
-        if issue["impact"] in {"serious", "critical"}
-    ]
-    assert issues == [], state
-    too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert too_wide <= 0, state

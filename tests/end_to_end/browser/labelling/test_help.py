@@ -10,7 +10,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.inference.reader import Reader
-from tests.end_to_end.browser.labelling.conftest import Command, labels_of, shown, type_label, type_label_and_see
+from tests.end_to_end.browser.labelling.conftest import (
+    Command,
+    labels_of,
+    selected,
+    shown,
+    type_label,
+    type_label_and_see,
+)
 from training.drawing.draw import draw_captcha
 
 TEXT = "b5wn6"
@@ -23,12 +30,6 @@ def drawn(tmp_path: Path, repository: Path) -> Path:
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "0.png"), draw_captcha(TEXT, seed=1))
     return tmp_path / "images"
-
-
-def selected(page: Page) -> str:
-    """What of the text is selected."""
-    text: str = page.locator("#text").evaluate("field => field.value.slice(field.selectionStart, field.selectionEnd)")
-    return text
 
 
 def test_the_general_model_guesses_and_the_caret_stands_at_the_first_character_that_it_doubts(

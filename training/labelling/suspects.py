@@ -1,0 +1,131 @@
+"""Labels that are probably wrong: each is kept or corrected on the page, once."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from app.shared.command_line import pasteable
+from app.shared.csv_files import with_formula
+from training.data.dataset import LABELS_FILE, DataError, Sample
+from training.data.layouts import LAYOUTS, Dataset, LayoutName
+from training.data.suspects import Suspect, read_suspects
+from training.labelling.decisions import Decision, Decisions, Kind
+from training.labelling.images import ImageFolder, find_images
+
+SUSPECTS = "suspects"
+"""In the column `model` of a label that was kept or given against a reading, which is in the column `guess`."""
+MAX_SHOWN = 3
+
+
+def find_suspects(file: Path, images: ImageFolder, decisions: Decisions) -> dict[int, Suspect]:
+    """Return the suspects of a file by their images' numbers, the surest contradiction first.
+
+    Their paths are looked for below the current folder, where `training suspects` was started, then beside the file.
+
+    Raises:
+        DataError: the file is none of suspects, or there are some whose image is not in the folder or has no label.
+        OSError: it cannot be read.
+    """
+    numbers = {images.path(number): number for number in range(len(images))}
+    found: dict[int, Suspect] = {}
+    elsewhere, unlabelled = [], []
+    suspects = read_suspects(file)
+    for suspect in suspects:
+        places = (place.parent.resolve() / place.name for place in (Path(suspect.path), file.parent / suspect.path))
+        number = next((numbers[place] for place in places if place in numbers), None)
+        if number is None:
+            elsewhere.append(suspect.path)
+        elif number not in decisions.all:
+            unlabelled.append(suspect.path)
+        else:
+            found.setdefault(number, suspect)
+    if elsewhere:
+        raise DataError(
+            f"{file}: {_some(elsewhere, suspects)} not in {images.root}; name the folder that holds the images, and "
+            "start the command where `training suspects` was started."
+        )
+    if unlabelled:
+        raise DataError(
+            f"{file}: {_some(unlabelled, suspects)} without a label in {decisions.labels_file}; --labels names the CSV "
+            "file with the columns path,label that has them, and `training convert DATA --output FILE` writes one from "
+            "images labelled in any other way."
+        )
+    return found
+
+
+def is_decided(suspect: Suspect, decision: Decision | None) -> bool:
+    """Return whether somebody has kept or corrected a label against this reading, or set the image aside."""
+    if decision is None:
+        return False
+    return decision.kind is Kind.UNREADABLE or (decision.guess, decision.model) == (suspect.reading, SUSPECTS)
+
+
+def is_open(suspect: Suspect, decision: Decision | None) -> bool:
+    """Return whether nobody has decided about a suspect, and the label is still the one that was contradicted."""
+    if decision is None or decision.kind is not Kind.LABEL or is_decided(suspect, decision):
+        return False
+    return with_formula(decision.label) == suspect.label  # as `read_dataset` takes it from a list
+
+
+def decided_against(suspect: Suspect, label: str) -> Decision:
+    """Return the decision for a label that marks the suspect as decided."""
+    return Decision(Kind.LABEL, label, suspect.reading, SUSPECTS)
+
+
+def in_words(suspects: Mapping[int, Suspect], decisions: Mapping[int, Decision]) -> str:
+    """Return how many suspects are to be decided about, and why the others are not."""
+    pairs = [(suspect, decisions.get(number)) for number, suspect in suspects.items()]
+    left = sum(is_open(*pair) for pair in pairs)
+    before = sum(is_decided(*pair) for pair in pairs)
+    stale = len(pairs) - left - before
+    decided = f", {before:,} decided before" if before else ""
+    changed = f", {stale:,} left out, as their labels have changed since" if stale else ""
+    return f"{left:,} of {len(pairs):,} suspects to decide about{decided}{changed}"
+
+
+def review_commands(
+    file: Path, dataset: Dataset, data: Path, images: Path | None, labels_from: LayoutName | None
+) -> list[str]:
+    """Return the commands that open the suspects of a file on the page.
+
+    The first is `convert` where the labels are in no CSV file that can be corrected.
+
+    Args:
+        file: of the suspects.
+        dataset: all labelled images.
+        data: where they were found.
+        images: as `read_dataset` was given it.
+        labels_from: the same.
+    """
+    folder = _folder_of(dataset.samples, data)
+    for labels in sorted(data.glob("*.csv")) if data.is_dir() else [data]:
+        if labels.resolve() != file.resolve():
+            with suppress(DataError, OSError):
+                listed = find_images(folder)
+                find_suspects(file, listed, Decisions(labels, listed))
+                return [_label_command(folder, labels, file)]
+    labels = data / LABELS_FILE
+    if LAYOUTS[dataset.layout].label_of is None or labels.exists():
+        # Not in the folder, which would hold two lists then.
+        beside = data.resolve()
+        labels = Path(os.path.relpath(beside.with_name(f"{beside.stem}-corrected.csv")))
+    options = [*(["--images", images] if images else []), *(["--labels-from", labels_from] if labels_from else [])]
+    convert = pasteable("training", "convert", data, *options, "--output", labels)
+    return [convert, _label_command(folder, labels, file)]
+
+
+def _folder_of(samples: Sequence[Sample], data: Path) -> Path:
+    """Return the folder that holds all images: that of the data if it does."""
+    common = Path(os.path.commonpath([sample.path.parent.resolve() for sample in samples]))
+    return data if common.is_relative_to(data.resolve()) else Path(os.path.relpath(common))
+
+
+def _label_command(folder: Path, labels: Path, file: Path) -> str:
+    options = [] if labels == folder / LABELS_FILE else ["--labels", labels]
+    return pasteable("training", "label", folder, *options, "--suspects", file)
+
+
+def _some(paths: Sequence[str], suspects: Sequence[Suspect]) -> str:
+    shown = ", ".join(paths[:MAX_SHOWN]) + (" …" if len(paths) > MAX_SHOWN else "")
+    return f"{len(paths):,} of {len(suspects):,} images ({shown}) are"
