@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
 
+from app.shared.errors import UserError
 from app.shared.streams import stderr_silenced
 
 ENVIRONMENT = {
@@ -25,7 +26,7 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-class ClusterError(Exception):
+class ClusterError(UserError):
     """There is no Ray, or no cluster; the message says why."""
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from tests.drawn import draw_plain_folder
 from tests.training.data.download_site import IMAGES, Site
 from tests.web_server import serving
 from training.data import download as downloading
 from training.data.dataset import data_checksum, split_samples, vocabulary_of
 from training.data.layouts import read_samples
 from training.drawing import typefaces as drawn_typefaces
-from training.drawing.draw import draw_folder, draw_plain
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, find_typefaces
 from training.fitting.config import TrainingConfig, configure
@@ -60,7 +60,7 @@ def drawn_digits(shared_folder: Path) -> Path:
     folder = shared_folder / "digits"
     with locked(shared_folder):
         if not folder.exists():
-            draw_folder(folder, 300, seed=1, alphabet=DIGITS, length=4, draw=draw_plain)
+            draw_plain_folder(folder, 300, seed=1)
     return folder
 
 

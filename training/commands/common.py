@@ -19,9 +19,10 @@ from typer.core import TyperCommand
 
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE
+from app.shared.errors import UserError
 from app.shared.files import error_in_words, write_json
 from app.shared.suggestions import did_you_mean
-from training.data.dataset import DataError, Sample
+from training.data.dataset import Sample
 from training.data.layouts import LayoutName, read_dataset
 
 if TYPE_CHECKING:
@@ -72,13 +73,18 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 
 
 class TrainingCommand(TyperCommand):
-    """A command that says what to install where that is missing."""
+    """A command that says what to install where that is missing, and what is wrong where users can put it right."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         if find_spec("tensorflow") is None:
             fail(MISSING)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # who reads the lines has enough of them: typer ends the command without a word
+        except (UserError, OSError) as error:
+            fail(error)
 
 
 @contextmanager
@@ -146,12 +152,9 @@ def check_json_file(path: Path | None) -> None:
 
 
 def write_json_file(report: dict[str, Any], path: Path | None) -> None:
-    """Write what `--json` asks for, if it was given; end with status 1 where that cannot be."""
+    """Write what `--json` asks for, if it was given."""
     if path is not None:
-        try:
-            write_json(report, path)
-        except OSError as error:
-            fail(error)
+        write_json(report, path)
 
 
 def model_folder(path: Path) -> Path:
@@ -168,11 +171,8 @@ def model_folder(path: Path) -> Path:
 
 
 def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> list[Sample]:
-    """The samples of --data, having said how they were found; end with status 1 if there are none."""
-    try:
-        dataset = read_dataset(data, images, labels_from)
-    except (DataError, OSError) as error:
-        fail(error)
+    """Return the samples of --data, having said how they were found."""
+    dataset = read_dataset(data, images, labels_from)
     for note in dataset.notes:
         out.print(escape(note))
     return dataset.samples
@@ -210,7 +210,7 @@ def check_data(
 
 
 def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: "OnImage | None" = None) -> Any:
-    """Return a network to be trained, having checked the data and the weights to start from; end with status 1 if bad.
+    """Return a network to be trained, having checked the data, and with the weights to start from.
 
     Args:
         samples: all images.
@@ -221,15 +221,12 @@ def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_
     from app.inference.decoding.ctc import CtcCodec
     from training.data.dataset import vocabulary_of
     from training.fitting.fit import build_network, output_steps
-    from training.fitting.start import StartError, load_start
+    from training.fitting.start import load_start
 
     codec = CtcCodec(vocabulary_of(known))
     network = build_network(config, codec.classes, bfloat16=config.bfloat16)
     check_data(samples, output_steps(network, config), on_image=on_image)
-    try:
-        load_start(config.init, config.architecture, network, codec)
-    except StartError as error:
-        fail(error)
+    load_start(config.init, config.architecture, network, codec)
     return network
 
 

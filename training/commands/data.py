@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from app.shared.files import error_in_words
 from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     ArchitectureName,
@@ -38,20 +37,17 @@ def download(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that the server may stay silent.")] = 30,
 ) -> None:
     """Fetch the tutorial's 1040 captchas, or an archive of your own, check it and unpack it."""
-    from training.data.download import DEFAULT_URL, DownloadError
+    from training.data.download import DEFAULT_URL
     from training.data.download import download as fetch
 
-    try:
-        with progress_bar(err, BYTES) as bar:
-            report = fetch(
-                output,
-                url=url or DEFAULT_URL,
-                sha256=sha256,
-                timeout=timeout,
-                on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
-            )
-    except DownloadError as error:
-        fail(error)
+    with progress_bar(err, BYTES) as bar:
+        report = fetch(
+            output,
+            url=url or DEFAULT_URL,
+            sha256=sha256,
+            timeout=timeout,
+            on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
+        )
     found = "were there already" if report.already_present else "downloaded and checked"
     out.print(f"{report.images} images {found} in {report.destination}")
 
@@ -104,10 +100,7 @@ def convert(
         )
         for sample in samples
     ]
-    try:
-        write_csv(written, output)
-    except OSError as error:
-        fail(error)
+    write_csv(written, output)
     out.print(f"[green]written:[/] {output}, {len(samples):,} labels")
 
 
@@ -119,10 +112,5 @@ def draw(
     """Draw captchas in the style of the tutorial's, named by their labels: to try things out."""
     from training.drawing.draw import draw_folder
 
-    try:
-        draw_folder(output, count, seed=seed)
-    except OSError as error:
-        fail(f"{error_in_words(error, output)}.")
-    except ValueError as error:
-        fail(error)
+    draw_folder(output, count, seed)
     out.print(f"{count} images drawn in {output}")

@@ -17,7 +17,6 @@ from app.inference.models.folders import version_folders
 from app.shared.command_line import pasteable
 from app.shared.places import GENERAL, model_store
 from training.commands.common import err, fail, model_folder, out
-from training.data.dataset import DataError
 
 if TYPE_CHECKING:
     from training.labelling.images import ImageFolder
@@ -74,8 +73,6 @@ def label(
                 _serve(session, folder, labels, listener, open_browser)
     except ModelError as error:
         fail(f"{model}: {error}")
-    except (DataError, OSError) as error:
-        fail(error)
 
 
 def _listen(port: int) -> socket.socket:

@@ -13,6 +13,7 @@ import pooch
 import requests
 
 from app.inference.images import SUFFIXES
+from app.shared.errors import UserError
 from app.shared.files import write_json
 
 DEFAULT_URL = "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
@@ -32,7 +33,7 @@ Progress = Callable[[int, int | None], None]
 _UNSOUND_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-class DownloadError(Exception):
+class DownloadError(UserError):
     """The data set could not be had; the message says what was wrong and what would be right."""
 
 

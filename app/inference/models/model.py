@@ -22,6 +22,7 @@ from app.inference.models.configs import CONFIGS_FILE, read_configs
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.input_width import NARROWEST, proportional_width
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, Golden, folder_sums, read_golden
+from app.shared.errors import UserError
 from app.shared.files import FileError, read_file
 from app.shared.stopwatch import Stopwatch
 
@@ -36,7 +37,7 @@ DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
 
 
-class ModelError(Exception):
+class ModelError(UserError):
     """A model folder cannot be used; the message says why, without paths."""
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from tests.command import start_command
 from tests.waiting import GENEROUS_SECONDS, ending, wait_until
 from training.__main__ import app
-from training.data.dataset import Sample
+from training.data.dataset import DataError, Sample
 from training.data.layouts import read_samples
 from training.pipeline.crossval import default_folder, fold_parts, label_parts
 
@@ -43,7 +43,7 @@ class TestFolds:
 
     @pytest.mark.parametrize(("images", "folds"), [(10, 1), (5, 5)])
     def test_that_cannot_be_are_refused(self, images: int, folds: int) -> None:
-        with pytest.raises(ValueError, match="cannot be divided"):
+        with pytest.raises(DataError, match="cannot be divided"):
             fold_parts(some_samples(images), folds, repeats=1)
 
 
@@ -58,7 +58,7 @@ class TestLabels:
 
     @pytest.mark.parametrize("labels", [2, 100])
     def test_that_cannot_be_drawn_are_refused(self, labels: int) -> None:
-        with pytest.raises(ValueError, match="cannot be drawn"):
+        with pytest.raises(DataError, match="cannot be drawn"):
             label_parts(some_samples(100), labels, repeats=1)
 
 

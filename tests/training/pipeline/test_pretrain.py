@@ -15,8 +15,8 @@ import pytest
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import read_configs
 from app.inference.models.model import ImageToTextModel
+from tests.drawn import draw_plain
 from training.data.dataset import read_csv, read_image
-from training.drawing.draw import draw_plain
 from training.drawing.stream import CHUNK, EASY_IMAGES, Drawn
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface
