@@ -15,8 +15,9 @@ from tests.waiting import GENEROUS_SECONDS
 
 pytest.register_assert_rewrite("tests.deploy", "tests.end_to_end")  # helpers that assert say what they saw, as tests do
 # No test fails because the machine is busy: Hypothesis would have each example done in 200 ms, HTTPX an answer in 5 s.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("full"), max_examples=25)  # --hypothesis-profile names another
+settings.load_profile("quick")
 for phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, phase, GENEROUS_SECONDS)
 

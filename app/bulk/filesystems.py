@@ -145,13 +145,7 @@ class Fetcher:
     """The content of images, those behind URLs fetched several at a time."""
 
     def __init__(self, roots: Mapping[str, str], folder: Path, max_bytes: int) -> None:
-        """Prepare to fetch.
-
-        Args:
-            roots: the options of the URLs' roots.
-            folder: what paths of this machine are relative to.
-            max_bytes: of the largest image.
-        """
+        """Prepare to fetch: roots are the URLs' with their options; paths of this machine are below the folder."""
         self._roots = roots
         self._folder = folder
         self._max_bytes = max_bytes

@@ -87,11 +87,7 @@ class Metrics:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Declare the metrics, and begin to count.
-
-        Args:
-            folder: what several workers share.
-        """
+        """Declare the metrics, and begin to count, in the folder that several workers share."""
         self.counts = Counts(folder)
         self.families: list[Family[Any]] = []
         self._requests = self._counter(

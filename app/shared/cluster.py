@@ -45,10 +45,7 @@ def check_ray() -> None:
 
 @contextmanager
 def connect(processors: int) -> Iterator[int]:
-    """Connect to the cluster of `RAY_ADDRESS`, or without one start one of this machine alone.
-
-    Args:
-        processors: of this machine, where it is alone.
+    """Connect to the cluster of `RAY_ADDRESS`, or without one start one of so many processors of this machine.
 
     Yields:
         The processors of the cluster.

@@ -119,12 +119,7 @@ def print_error(message: str) -> None:
 
 
 def check_writable(*folders: Path, instead: str) -> None:
-    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end.
-
-    Args:
-        folders: where they are to be.
-        instead: what else to do, for people.
-    """
+    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end."""
     for folder in folders:
         place = next(parent for parent in folder.absolute().parents if parent.exists())
         try:
@@ -212,11 +207,7 @@ def check_data(
 def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: "OnImage | None" = None) -> Any:
     """Return a network to be trained, having checked the data, and with the weights to start from.
 
-    Args:
-        samples: all images.
-        known: those to train on and to validate by.
-        config: of the training.
-        on_image: see `validate_samples`.
+    `samples` are all images, `known` those to train on and to validate by; for `on_image` see `validate_samples`.
     """
     from app.inference.decoding.ctc import CtcCodec
     from training.data.dataset import vocabulary_of

@@ -57,11 +57,6 @@ def draw_captcha(text: str, seed: int, *, width: int = 200, height: int = 50) ->
 def draw_folder(destination: Path, count: int, seed: int = 0) -> list[Path]:
     """Write images of different random labels into a folder, each named `<label>.png`.
 
-    Args:
-        destination: the folder; it is made if it does not exist.
-        count: how many images to write.
-        seed: zero or more; the same seed gives the same labels and images.
-
     Returns:
         The files written, in the order of their making.
     """

@@ -52,14 +52,9 @@ class Artists:
 
 @contextmanager
 def artists(typefaces: Sequence[Typeface], *, height: int, size: int, seed: int, processes: int) -> Iterator[Artists]:
-    """Start processes that draw, and end them with the block.
+    """Start processes that draw batches of `size`, which divides `CHUNK`, and end them with the block.
 
-    Args:
-        typefaces: to draw with.
-        height: that all pictures are brought to, in pixels.
-        size: pictures a batch; divides `CHUNK`.
-        seed: the same one gives the same pictures, whatever the number of processes.
-        processes: that draw.
+    The seed gives the same pictures, whatever the number of processes.
     """
     # Not forked: TensorFlow's threads would be left behind locked.
     context = multiprocessing.get_context("spawn")

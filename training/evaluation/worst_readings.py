@@ -74,10 +74,6 @@ def plot_worst_readings(lines: Sequence[Line], path: Path) -> None:
     """Draw the 24 images that were read worst, with a box and a confidence for each character, as a PNG.
 
     Images that cannot be opened are left out.
-
-    Args:
-        lines: the readings.
-        path: the file to write.
     """
     tiles = _open(worst_first(lines)[:TILES])
     columns = _columns(tiles)

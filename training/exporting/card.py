@@ -24,11 +24,7 @@ QUOTED = (
 
 
 def write_card(metrics: dict[str, Any]) -> str:
-    """Return the Markdown text of MODEL_CARD.md.
-
-    Args:
-        metrics: the content of metrics.json.
-    """
+    """Return the Markdown text of MODEL_CARD.md from the content of metrics.json."""
     data, training, validation, model = (metrics[key] for key in ("data", "training", "validation", "model"))
     return f"""# Model card: {model["name"]} {model["version"]}
 

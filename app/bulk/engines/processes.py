@@ -23,15 +23,7 @@ class ProcessEngine:
     """
 
     def __init__(self, paths: Sequence[str], output: Path | None, *, workers: int, force: bool, restart: bool) -> None:
-        """Prepare to read.
-
-        Args:
-            paths: files, folders and globs.
-            output: the table to write.
-            workers: how many processes there may be.
-            force: whether to replace an output that is there.
-            restart: whether not to go on with a reading that was interrupted.
-        """
+        """Prepare to read; the options are those of the command line."""
         self._paths, self._output = paths, output
         self._workers, self._force, self._restart = workers, force, restart
 

@@ -149,12 +149,7 @@ class ImageToTextModel(OnnxInferenceModel):
     """
 
     def __init__(self, folder: Path, sums: dict[str, str] | None = None) -> None:
-        """Load the network.
-
-        Args:
-            folder: of the network.
-            sums: see `model_sums`, if they are known; the network must have its own.
-        """
+        """Load the network; its sums, where they are known (see `model_sums`), must be the given ones."""
         self.sums = model_sums(folder) if sums is None else sums
         try:
             self.configs = read_configs(folder)

@@ -11,9 +11,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from tests.training.labelling.conftest import NAMES, write_image
 from training.data.dataset import DataError, Sample
 from training.data.layouts import read_samples
@@ -184,7 +185,7 @@ DECISIONS = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(made=st.lists(st.tuples(st.integers(0, 2), DECISIONS), min_size=1, max_size=6), data=st.data())
 def test_killed_at_whatever_moment_nothing_is_lost_that_was_acknowledged(
     made: list[tuple[int, Decision]], data: st.DataObject

@@ -177,10 +177,10 @@ class TestTheCommand:
         assert from_run.parent == plain.parent
 
     def test_stopped_leaves_no_process_behind(self, few_digits: Path, tmp_path: Path, repository: Path) -> None:
-        options = ["--output", tmp_path / "cv", *SMALL[:-1], "500", "--folds", "2", "--jobs", "2"]
+        options = ["--output", tmp_path / "cv", *SMALL[:-1], "500", "--folds", "2"]
         command = start_command(repository, ("training", "crossval", "--data", few_digits, *options), {})
         with ending(command) as process:
-            wait_until(lambda: len(list(tmp_path.glob("cv/*/run/checkpoint.npz"))) == 2 or process.poll())
+            wait_until(lambda: list(tmp_path.glob("cv/*/run/checkpoint.npz")) or process.poll())
             os.kill(process.pid, signal.SIGTERM)
             _, said = process.communicate(timeout=GENEROUS_SECONDS)
             assert process.returncode == 130, said

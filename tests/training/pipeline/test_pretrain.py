@@ -103,8 +103,9 @@ def test_interrupted_writes_nothing_and_goes_on_with_the_next_epoch(pretrained: 
 
 
 def test_goes_on_from_the_weights_of_another_with_pictures_of_full_difficulty(
-    pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path
+    pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pretraining, "write_model_folder", lambda *_: {})
     state = pretraining_state("", 32, typefaces, tmp_path / "general" / "2", init=str(pretrained.weights))
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
