@@ -22,9 +22,12 @@ for phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, phase, GENEROUS_SECONDS)
 
 ROOT = Path(__file__).parents[1]
-LONGEST = ("training", "end_to_end", "deploy")
-# Chromium drops its connections (ERR_NETWORK_CHANGED) when a network interface comes or goes, as containers' do.
-NETWORK = ("tests/end_to_end/browser/", "tests/end_to_end/containers/")
+CONTAINERS = "tests/end_to_end/containers/"
+LONGEST = (
+    *(CONTAINERS, "tests/benchmarks/kinds/test_command", "tests/end_to_end/test_docs", "tests/training/"),
+    *("tests/end_to_end/browser/", "tests/end_to_end/", "tests/deploy/"),
+)
+"""What takes longest, in the order in which it comes. Browsers wait for containers, so they come later."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,25 +40,25 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-class BrowserBesideNoContainer(LoadFileScheduling):
-    """Each process runs one file of tests after the other, and one of them all that start browsers or containers."""
+class ContainersTogether(LoadFileScheduling):
+    """Each process runs one file of tests after the other, and one of them all that start containers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "network" if nodeid.startswith(NETWORK) else super()._split_scope(nodeid)
+        return CONTAINERS if nodeid.startswith(CONTAINERS) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """How `--dist loadfile` shares the tests out."""
-    return BrowserBesideNoContainer(config, log) if config.getvalue("dist") == "loadfile" else None
+    return ContainersTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that the processes which share the tests end at about the same time."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(NETWORK), _place(item.path)))
+    items.sort(key=lambda item: _place(item.nodeid))
 
 
-def _place(path: Path) -> int:
-    return next((index for index, name in enumerate(LONGEST) if name in path.parts), len(LONGEST))
+def _place(nodeid: str) -> int:
+    return next((index for index, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
 
 
 @pytest.hookimpl(trylast=True)
@@ -64,6 +67,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes which share the tests (pytest-xdist) have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
