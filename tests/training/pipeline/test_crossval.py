@@ -145,6 +145,7 @@ class TestTheCommand:
         assert run(few_digits, copy_of_two_folds, "--folds", "2").exit_code == 0
         assert (copy_of_two_folds / "crossval.json").read_text() == before
 
+    @pytest.mark.slow
     def test_draws_labels(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "12", "--seeds", "1")
         assert result.exit_code == 0, result.output
