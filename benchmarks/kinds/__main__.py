@@ -109,7 +109,7 @@ def newest_general(labels: Sequence[str]) -> Path:
     Raises:
         BenchmarkError: it is to read and there is none.
     """
-    found = version_folders(GENERAL) if GENERAL.is_dir() else []
+    found = version_folders(GENERAL)
     if NONE in labels and not found:
         raise BenchmarkError("there is no general model in model_store/general; name one with --model DIR")
     return found[0] if found else GENERAL

@@ -134,18 +134,6 @@ def check_writable(*folders: Path, instead: str) -> None:
             )
 
 
-def check_json_file(path: Path | None) -> None:
-    """End with status 1 if no file can be written there: now, not when all is done."""
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        fail(f"{what}; --json names the file to write.{did_you_mean(path.parent)}")
-    if path is not None:
-        try:
-            TemporaryFile(dir=path.parent).close()
-        except OSError as error:
-            fail(f"{path.parent} cannot be written to ({error.strerror}); --json names the file to write.")
-
-
 def write_json_file(report: dict[str, Any], path: Path | None) -> None:
     """Write what `--json` asks for, if it was given."""
     if path is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.shared.suggestions import did_you_mean
+from app.shared.files import check_place
 from training.commands.common import (
     ArchitectureName,
     Data,
@@ -17,7 +17,6 @@ from training.commands.common import (
     LabelsFrom,
     Width,
     check_data,
-    check_json_file,
     err,
     fail,
     make_config,
@@ -49,7 +48,7 @@ def download(
             on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
         )
     found = "were there already" if report.already_present else "downloaded and checked"
-    out.print(f"{report.images} images {found} in {report.destination}")
+    out.print(f"{report.images} images {found} in {output}")
 
 
 def validate(
@@ -62,7 +61,8 @@ def validate(
     json_file: JsonFile = None,
 ) -> None:
     """Look data over before training: how its labels were found, and what is wrong with them and the images."""
-    check_json_file(json_file)
+    if json_file is not None:
+        check_place(json_file, "--json")
     load_tensorflow()
     samples = read_data(data, images, labels_from)
     config = make_config(samples, architecture=architecture, width=width, height=height)
@@ -89,8 +89,7 @@ def convert(
 
     if output.exists():
         fail(f"{output} exists already; name another --output.")
-    if not output.parent.is_dir():
-        fail(f"there is no folder {output.parent}; --output names the file to write.{did_you_mean(output.parent)}")
+    check_place(output, "--output")
     samples = [sample for source in sources for sample in read_data(source, images, labels_from)]
     written = [
         replace(

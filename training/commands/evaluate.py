@@ -12,7 +12,7 @@ from rich.markup import escape
 from app.inference.models.model import ModelError
 from app.shared.cluster import EngineName, check_ray
 from app.shared.command_line import typed
-from app.shared.files import error_in_words
+from app.shared.files import check_place, error_in_words
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -24,7 +24,6 @@ from training.commands.common import (
     JsonFile,
     LabelsFrom,
     Width,
-    check_json_file,
     check_writable,
     err,
     fail,
@@ -78,7 +77,8 @@ def evaluate(
     from training.evaluation.evaluate import evaluate as read_all
     from training.evaluation.robustness import measure_robustness
 
-    check_json_file(json_file)
+    if json_file is not None:
+        check_place(json_file, "--json")
     if values and (views or robustness):
         fail("--values goes neither with --views nor with --robustness, which are about texts.")
     model = model_folder(model)

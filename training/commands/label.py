@@ -98,8 +98,7 @@ def _retrain(session: "Session", every: int) -> None:
 
 def _guess_with_general(session: "Session") -> None:
     """Guess with the shipped model that reads many kinds of picture, from the very first one; without it, not yet."""
-    found = version_folders(general) if (general := model_store() / GENERAL).is_dir() else []
-    if found:
+    if found := version_folders(model_store() / GENERAL):
         _try_to_guess(session, found[0])
 
 

@@ -76,8 +76,7 @@ class Retraining:
 
     def newest(self) -> Path | None:
         """Return the folder of the newest model that an earlier training has made."""
-        found = version_folders(self._folder) if self._folder.is_dir() else []
-        return next((path for path in found if (path / MODEL_FILE).exists()), None)
+        return next((path for path in version_folders(self._folder) if (path / MODEL_FILE).exists()), None)
 
     def labels_needed(self, labels: int) -> int:
         """Return how many more labels the next training waits for."""

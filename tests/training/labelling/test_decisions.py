@@ -137,7 +137,7 @@ class TestTheLock:
 
     @pytest.mark.parametrize(("name", "complaint"), [("sub", "is a folder"), ("no/labels.csv", "There is no folder")])
     def test_needs_a_place_for_the_file(self, folder: Path, name: str, complaint: str) -> None:
-        with pytest.raises(DataError, match=f"{complaint}.*--labels names the file"), lock_labels(folder / name):
+        with pytest.raises(UserError, match=f"{complaint}.*--labels names the file"), lock_labels(folder / name):
             pass
 
     def test_needs_a_folder_that_can_be_written_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ class TestTheLock:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(Path, "open", read_only)
-        complaint = r"images cannot be written to \(Permission denied\); --labels names a file elsewhere"
+        complaint = r"images cannot be written to \(Permission denied\); --labels names the file to write"
         with pytest.raises(DataError, match=complaint), lock_labels(folder / "labels.csv"):
             pass
 
