@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.shared.errors import UserError
 from tests.properties import examples
 from tests.training.labelling.conftest import NAMES, write_image
 from training.data.dataset import DataError, Sample
@@ -144,9 +145,9 @@ class TestTheLock:
         def read_only(*_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "open", read_only)
+        monkeypatch.setattr("app.shared.files.TemporaryFile", read_only)
         complaint = r"images cannot be written to \(Permission denied\); --labels names the file to write"
-        with pytest.raises(DataError, match=complaint), lock_labels(folder / "labels.csv"):
+        with pytest.raises(UserError, match=complaint), lock_labels(folder / "labels.csv"):
             pass
 
 
