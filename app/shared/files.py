@@ -9,11 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
-
-from app.shared.errors import UserError
-from app.shared.suggestions import did_you_mean
 
 try:
     import fcntl
@@ -78,22 +74,6 @@ def lock(file: IO[Any], *, exclusive: bool = True) -> bool:
         except BlockingIOError:
             return False
     return True
-
-
-def check_place(path: Path, option: str) -> None:
-    """Look whether a file can be written, before what is to be in it is made.
-
-    Raises:
-        UserError: it cannot; the message says which option names another.
-    """
-    if path.is_dir() or not path.parent.is_dir():
-        what = f"{path} is a folder" if path.is_dir() else f"There is no folder {path.parent}"
-        raise UserError(f"{what}; {option} names the file to write.{did_you_mean(path.parent)}")
-    try:
-        TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        reason = f"{path.parent} cannot be written to ({error.strerror})"
-        raise UserError(f"{reason}; {option} names the file to write.") from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.shared.files import check_place
+from app.shared.outputs import check_place
 from training.commands.common import (
     ArchitectureName,
     Data,

@@ -12,7 +12,8 @@ from rich.markup import escape
 from app.inference.models.model import ModelError
 from app.shared.cluster import EngineName, check_ray
 from app.shared.command_line import typed
-from app.shared.files import check_place, error_in_words
+from app.shared.files import error_in_words
+from app.shared.outputs import check_place
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,

@@ -7,7 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from app.shared.files import check_place, lock
+from app.shared.files import lock
+from app.shared.outputs import check_place
 from training.data.dataset import CSV_COLUMNS, DataError, Sample
 from training.data.labels import clean, hidden_character
 from training.labelling.images import ImageFolder

@@ -12,7 +12,7 @@ from app.bulk.partial import go_on, open_partial, partial_of, read_rows
 from app.bulk.paths import check_paths
 from app.bulk.run import read_all
 from app.inference.images.paths import image_paths
-from app.shared.files import check_place
+from app.shared.outputs import check_place
 
 
 class ProcessEngine:

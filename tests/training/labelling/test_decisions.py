@@ -145,7 +145,7 @@ class TestTheLock:
         def read_only(*_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("app.shared.files.TemporaryFile", read_only)
+        monkeypatch.setattr("app.shared.outputs.TemporaryFile", read_only)
         complaint = r"images cannot be written to \(Permission denied\); --labels names the file to write"
         with pytest.raises(UserError, match=complaint), lock_labels(folder / "labels.csv"):
             pass
