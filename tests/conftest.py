@@ -1,6 +1,7 @@
 """Fixtures that several packages of tests use."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.pools import InThisProcess
 from tests.ports import held_port
 from tests.waiting import GENEROUS_SECONDS
 
@@ -20,6 +22,8 @@ settings.register_profile("quick", settings.get_profile("full"), max_examples=25
 settings.load_profile("quick")
 for phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, phase, GENEROUS_SECONDS)
+if "PYTEST_XDIST_WORKER" in os.environ:  # the processes that share the tests have the processors busy
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 ROOT = Path(__file__).parents[1]
 CONTAINERS = "tests/end_to_end/containers/"
@@ -107,3 +111,12 @@ def port() -> Iterator[int]:
     """A port for a server of the test, which nobody else gets, also while the server is not there."""
     with held_port() as port:
         yield port
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Cross-validations train in this process; the commands may change what becomes of SIGTERM."""
+    monkeypatch.setattr("training.pipeline.crossval.ProcessPoolExecutor", InThisProcess)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)

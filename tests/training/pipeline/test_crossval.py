@@ -116,6 +116,7 @@ class TestTheCommand:
         for name in pictures:
             assert cv2.imread(str(two_folds / name)) is not None
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_goes_on_fold_by_fold(self, few_digits: Path, copy_of_two_folds: Path) -> None:
         first, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
         readings = copy_of_two_folds / first.name / "readings.json"
@@ -128,6 +129,7 @@ class TestTheCommand:
         assert report["trainings"][1]["seconds"] < 1000
         assert report["trainings"][1]["name"] == second.name
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_reads_a_fold_again_whose_readings_were_lost(self, few_digits: Path, copy_of_two_folds: Path) -> None:
         first, _ = fold_parts(read_samples(few_digits), folds=2, repeats=1)
         readings = copy_of_two_folds / first.name / "readings.json"
@@ -145,7 +147,7 @@ class TestTheCommand:
         assert run(few_digits, copy_of_two_folds, "--folds", "2").exit_code == 0
         assert (copy_of_two_folds / "crossval.json").read_text() == before
 
-    @pytest.mark.slow
+    @pytest.mark.usefixtures("in_this_process")
     def test_draws_labels(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "12", "--seeds", "1")
         assert result.exit_code == 0, result.output
