@@ -22,13 +22,7 @@ class ConflictError(Exception):
 
 
 class Session:
-    """The images of a folder, what is decided about them, and who has which before them.
-
-    Attributes:
-        images: the folder.
-        guesses: of a model, if there is one.
-        retraining: in the background, if it was asked for.
-    """
+    """The images of a folder, what is decided about them, and who has which before them."""
 
     def __init__(self, images: ImageFolder, decisions: Decisions) -> None:
         self.images = images
