@@ -161,22 +161,12 @@ class Fetcher:
         return self._under_way[path].result() if is_url(path) else load_file(str(self._folder / path), max_bytes)
 
     def _fetch(self, path: str) -> bytes:
-        root = parse_root(path)
+        root = "/".join(path.split("/", 3)[:3])  # not by `parse_url`: in the path of an image, ? is any character
+        filesystem, base = open_root(root, self._roots[root])
         try:
-            return self._read(root, path)
+            with filesystem.open_input_file(base + path.removeprefix(root)) as file:
+                if file.size() > self._max_bytes:
+                    raise too_large(self._max_bytes)
+                return bytes(file.read())
         except OSError as error:
             raise ImageError(f"The file cannot be read: {error.strerror or error}.") from error
-
-    def _read(self, root: str, path: str) -> bytes:
-        filesystem, base = open_root(root, self._roots[root])
-        with filesystem.open_input_file(base + path.removeprefix(root)) as file:
-            if file.size() > self._max_bytes:
-                raise too_large(self._max_bytes)
-            content: bytes = file.read()
-        return content
-
-
-def parse_root(path: str) -> str:
-    """Return the root of an image's URL, whose path may have any character."""
-    scheme, _, rest = path.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
