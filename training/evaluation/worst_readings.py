@@ -1,5 +1,6 @@
 """The grid of the images that were read worst. It shows images of the data: keep it where they are kept."""
 
+import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -160,23 +161,26 @@ def _draw_outline(axes: Axes, frame: Bbox, right: bool, line_width: float, dashe
 
 
 def _draw_characters(axes: Axes, tile: Tile, picture: Bbox, frame: Bbox) -> None:
-    """Draw the boxes and, below the image, each character and its confidence: at equal distances, with room for all."""
-    read = [character.character for character in tile.line.characters]
+    """Draw the boxes and, below the text, each character and its confidence: at equal distances, with room for all."""
+    characters, count = tile.line.characters, len(tile.line.characters)
+    read = [character.character for character in characters]
     right = [wanted == got for wanted, got in aligned(tile.line.label, "".join(read)) if got]
+    scale = picture.width / tile.width
+    ends = [picture.width * index / count for index in range(count + 1)]
+    spans = [(scale * one.box.left, scale * one.box.right) if one.box else None for one in characters]
+    places = [span or even for span, even in zip(spans, itertools.pairwise(ends), strict=True)]
     needed = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(shown(character)) + 1 for character in read))
-    upright = needed * len(read) <= frame.width
-    width = max(picture.width, min((needed if upright else NARROWEST_SLOT) * len(read), frame.width))
-    slot, left = width / len(read), (picture.x0 + picture.x1 - width) / 2
-    for index, (character, good) in enumerate(zip(tile.line.characters, right, strict=True)):
-        place, middle = left + slot * (index + 0.5), picture.x0 + picture.width * (index + 0.5) / len(read)
-        if character.box is not None:
-            start, end = (
-                picture.x0 + picture.width * x / tile.width for x in (character.box.left, character.box.right)
-            )
+    upright = needed * count <= frame.width
+    width = min(max(places[-1][1] - places[0][0], (needed if upright else NARROWEST_SLOT) * count), frame.width)
+    left = picture.x0 + (places[0][0] + places[-1][1] - width) / 2
+    left, slot = min(max(left, frame.x0), frame.x1 - width), width / count
+    for index, (character, good, span) in enumerate(zip(characters, right, spans, strict=True)):
+        start, end = (picture.x0 + x for x in places[index])
+        if span is not None:
             box = Bbox.from_extents(start, picture.y0, end, picture.y1)
             _draw_outline(axes, box, good, 0.8 if good else 1.8, "-" if good else "--")
-            middle = (start + end) / 2
-        axes.plot((middle, place), (picture.y1 + 0.01, picture.y1 + 0.06), color=FAINT, linewidth=0.5)
+        place = left + slot * (index + 0.5)
+        axes.plot(((start + end) / 2, place), (picture.y1 + 0.01, picture.y1 + 0.06), color=FAINT, linewidth=0.5)
         _draw_letter(axes, character, good, (place, picture.y1 + 0.14), min(1.0, slot / NARROWEST_SLOT), upright)
 
 
