@@ -25,12 +25,12 @@ serve: $(SERVE_STAMP) ## the service on 127.0.0.1:8000 with the shipped model
 
 install: $(DEV_STAMP) ## everything that training, tests and checks need, into .venv
 
-ray: $(RAY_STAMP) ## the same, and what reading and training on Ray need
+ray: $(RAY_STAMP) ## everything, and what reading and training on Ray need, into .venv
 
-test: $(DEV_STAMP) ## the test suite, training included; not what needs Ray, nor soaks
+test: $(DEV_STAMP) ## the test suite, trainings included; not what takes long or needs Ray
 	$(PYTEST) -m "not slow" --ignore tests/on_ray $(PYTEST_OPTIONS)
 
-test-full: $(DEV_STAMP) ## what `make test` leaves out or shortens: soaks, all pages' commands, properties with all examples
+test-full: $(DEV_STAMP) ## what `make test` leaves out or shortens: soaks, long trainings, the wheel, properties with all examples
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile full --ignore tests/on_ray $(PYTEST_OPTIONS)
 
 test-ray: $(RAY_STAMP) ## the tests of what runs on Ray, one after the other, each with clusters of its own
