@@ -26,10 +26,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the processes that share the tests ha
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 ROOT = Path(__file__).parents[1]
-CONTAINERS = "tests/end_to_end/containers/"
+CONTAINERS, BROWSER = "tests/end_to_end/containers/", "tests/end_to_end/browser/"
 LONGEST = (
     *(CONTAINERS, "tests/benchmarks/kinds/test_command", "tests/end_to_end/test_docs", "tests/training/"),
-    *("tests/end_to_end/browser/", "tests/end_to_end/", "tests/deploy/"),
+    *(BROWSER, "tests/end_to_end/", "tests/deploy/"),
 )
 """What takes longest, in the order in which it comes. Browsers wait for containers, so they come later."""
 
@@ -59,6 +59,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that the processes which share the tests end at about the same time."""
     items.sort(key=lambda item: _place(item.nodeid))
+    for item in items:
+        if item.nodeid.startswith(BROWSER):
+            item.add_marker(pytest.mark.timeout(func_only=True))  # they wait for containers before they begin
 
 
 def _place(nodeid: str) -> int:
