@@ -7,15 +7,14 @@ SERVE_STAMP := $(VENV)/.serve.installed
 DEV_STAMP := $(VENV)/.dev.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
-RAY_VENV := .venv-ray
-RAY_STAMP := $(RAY_VENV)/.installed
+RAY_STAMP := $(VENV)/.ray.installed
 
 .DEFAULT_GOAL := help
 VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 IMAGE ?= captcha-reader
 
-.PHONY: help serve install ray test test-ray test-wheel bench check audit wheels format lock version release sbom sign \
+.PHONY: help serve install ray test test-full test-ray test-wheel bench check audit wheels format lock version release sbom sign \
 	image clean
 
 help: ## list the commands
@@ -26,13 +25,18 @@ serve: $(SERVE_STAMP) ## the service on 127.0.0.1:8000 with the shipped model
 
 install: $(DEV_STAMP) ## everything that training, tests and checks need, into .venv
 
-ray: $(RAY_STAMP) ## everything that reading and training on Ray need, and their tests, into .venv-ray
+ray: $(RAY_STAMP) ## everything, and what reading and training on Ray need, into .venv
 
-test: $(DEV_STAMP) ## the whole test suite, training included; not what needs Ray
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/on_ray $(PYTEST_OPTIONS)
+test: $(DEV_STAMP) ## the test suite, trainings included; not what takes long or needs Ray
+	$(PYTEST) -m "not slow" --ignore tests/on_ray $(PYTEST_OPTIONS)
+
+test-full: $(DEV_STAMP) ## what `make test` leaves out or shortens: soaks, long trainings, the wheel, properties with all examples
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile full --ignore tests/on_ray $(PYTEST_OPTIONS)
 
 test-ray: $(RAY_STAMP) ## the tests of what runs on Ray, one after the other, each with clusters of its own
-	$(RAY_VENV)/bin/python -m pytest tests/on_ray $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest tests/on_ray $(PYTEST_OPTIONS)
+
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-wheel: $(DEV_STAMP) ## the wheel in an empty environment; WHEEL_PYTHON=python3.14 for another Python
 	$(BIN)/python -m pytest tests/end_to_end/test_wheel.py $(PYTEST_OPTIONS)
@@ -57,11 +61,11 @@ format: $(DEV_STAMP) ## lay the code out and mend what the linter can
 
 lock: $(DEV_STAMP) ## resolve pyproject.toml anew into requirements/*.txt
 	$(LOCK) pyproject.toml -o requirements/serve.txt
-	$(LOCK) pyproject.toml --extra training -c requirements/serve.txt -o requirements/train.txt
-	$(LOCK) pyproject.toml --extra tracing -c requirements/serve.txt -o requirements/tracing.txt
-	$(LOCK) pyproject.toml --extra training --extra tracing --extra dev -c requirements/train.txt -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra training --extra tracing --extra dev --extra ray --extra ray-dev \
 		-c requirements/serve.txt -o requirements/ray.txt
+	$(LOCK) pyproject.toml --extra training -c requirements/ray.txt -o requirements/train.txt
+	$(LOCK) pyproject.toml --extra tracing -c requirements/ray.txt -o requirements/tracing.txt
+	$(LOCK) pyproject.toml --extra training --extra tracing --extra dev -c requirements/ray.txt -o requirements/dev.txt
 	$(LOCK) benchmarks/requirements.in --override benchmarks/overrides.txt -c requirements/serve.txt \
 		-o requirements/bench.txt
 
@@ -100,7 +104,7 @@ endif
 IMAGE_OPTIONS = --tag $(IMAGE):$(VERSION_NOW) --build-arg VERSION=$(VERSION_NOW) --build-arg REVISION=$(REVISION)
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(BENCH_VENV) $(RAY_VENV) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH_VENV) dist .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -116,9 +120,8 @@ $(DEV_STAMP): requirements/dev.txt | $(BIN)/python
 	@touch $@ $(SERVE_STAMP)
 
 $(RAY_STAMP): requirements/ray.txt | $(BIN)/python
-	@$(BIN)/python -m venv $(RAY_VENV)
-	@$(RAY_VENV)/bin/python .ci/install.py $< "Ray and what its tests need (3.6 GB)"
-	@touch $@
+	@$(INSTALL) $< "what service, training, Ray and tests need (3.6 GB, most of it TensorFlow)"
+	@touch $@ $(DEV_STAMP) $(SERVE_STAMP)
 
 # Not what the packages ask for and do not need: see benchmarks/overrides.txt.
 $(BENCH_STAMP): requirements/bench.txt | $(BIN)/python

@@ -17,7 +17,7 @@ from app.inference.images import decode_image
 from app.inference.models.model import ImageToTextModel
 from app.shared.cpus import available_cpus
 from benchmarks.figures import BenchmarkError
-from training.drawing.draw import CAPTCHA_ALPHABET, draw_captcha, draw_folder
+from training.drawing.draw import draw_folder
 
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -75,7 +75,7 @@ def draw_uploads(folder: Path, model: Path, count: int = UPLOADS) -> list[Path]:
         BenchmarkError: it reads too few of them.
     """
     reader = ImageToTextModel(model)
-    drawn = draw_folder(folder, count + count // 4 + 2, alphabet=CAPTCHA_ALPHABET, draw=draw_captcha)
+    drawn = draw_folder(folder, count + count // 4 + 2)
     right = []
     for path in drawn:
         cv2.imwrite(str(path), cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2BGRA), AS_THE_DATA_SET)

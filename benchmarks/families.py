@@ -23,6 +23,7 @@ from app.shared.files import write_atomically
 from benchmarks.family_images import FAMILIES, Family, draw_family
 from training.data.dataset import Sample
 from training.evaluation.evaluate import Evaluation
+from training.evaluation.markdown import table
 from training.evaluation.reliability import wilson_interval
 from training.fitting.backend import load_tensorflow
 
@@ -137,18 +138,18 @@ def size_of(samples: Sequence[Sample]) -> str:
 
 def to_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The figures of all families as a table for people."""
-    lines = [
-        "| family | image | alphabet | length | labels | words right | 95 % interval | CER | minutes |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        low, high = row["words_right_interval"]
-        lines.append(
-            f"| {row['family']} | {row['size']} | {len(row['alphabet'])} | {row['lengths']} | {row['labels']} "
-            f"| {row['words_right']} of {row['images']} ({1 - row['wer']:.1%}) | {low:.1%} to {high:.1%} "
-            f"| {row['cer']:.2%} | {row['seconds'] / 60:.1f} |"
+    header = ("family", "image", "alphabet", "length", "labels", "words right", "95 % interval", "CER", "minutes")
+    cells = [
+        (
+            *(row["family"], row["size"], len(row["alphabet"]), row["lengths"], row["labels"]),
+            f"{row['words_right']} of {row['images']} ({1 - row['wer']:.1%})",
+            " to ".join(f"{bound:.1%}" for bound in row["words_right_interval"]),
+            f"{row['cer']:.2%}",
+            f"{row['seconds'] / 60:.1f}",
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    return table(header, cells)
 
 
 def write_report(rows: Sequence[Mapping[str, Any]], jobs: int, path: Path) -> None:

@@ -1,6 +1,6 @@
 """`python -m app read` with and without Ray on this machine: the same folder, by one worker and by two.
 
-    .venv-ray/bin/python -m benchmarks.ray_reading [--images 5000] [--rounds 3]
+    .venv/bin/python -m benchmarks.ray_reading [--images 5000] [--rounds 3]
 
 A reading of a few images tells what starting takes; the rest of the time is that of the others.
 """

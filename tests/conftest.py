@@ -1,6 +1,7 @@
 """Fixtures that several packages of tests use."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,20 +11,27 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.pools import InThisProcess
 from tests.ports import held_port
 from tests.waiting import GENEROUS_SECONDS
 
 pytest.register_assert_rewrite("tests.deploy", "tests.end_to_end")  # helpers that assert say what they saw, as tests do
 # No test fails because the machine is busy: Hypothesis would have each example done in 200 ms, HTTPX an answer in 5 s.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("full"), max_examples=25)  # --hypothesis-profile names another
+settings.load_profile("quick")
 for phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, phase, GENEROUS_SECONDS)
+if "PYTEST_XDIST_WORKER" in os.environ:  # the processes that share the tests have the processors busy
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 ROOT = Path(__file__).parents[1]
-LONGEST = ("training", "end_to_end", "deploy")
-# Chromium drops its connections (ERR_NETWORK_CHANGED) when a network interface comes or goes, as containers' do.
-NETWORK = ("tests/end_to_end/browser/", "tests/end_to_end/containers/")
+CONTAINERS, BROWSER = "tests/end_to_end/containers/", "tests/end_to_end/browser/"
+LONGEST = (
+    *(CONTAINERS, "tests/benchmarks/kinds/test_command", "tests/end_to_end/test_docs", "tests/training/"),
+    *(BROWSER, "tests/end_to_end/", "tests/deploy/"),
+)
+"""What takes longest, in the order in which it comes. Browsers wait for containers, so they come later."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,25 +44,28 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-class BrowserBesideNoContainer(LoadFileScheduling):
-    """Each process runs one file of tests after the other, and one of them all that start browsers or containers."""
+class ContainersTogether(LoadFileScheduling):
+    """Each process runs one file of tests after the other, and one of them all that start containers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "network" if nodeid.startswith(NETWORK) else super()._split_scope(nodeid)
+        return CONTAINERS if nodeid.startswith(CONTAINERS) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """How `--dist loadfile` shares the tests out."""
-    return BrowserBesideNoContainer(config, log) if config.getvalue("dist") == "loadfile" else None
+    return ContainersTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that the processes which share the tests end at about the same time."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(NETWORK), _place(item.path)))
+    items.sort(key=lambda item: _place(item.nodeid))
+    for item in items:
+        if item.nodeid.startswith(BROWSER):
+            item.add_marker(pytest.mark.timeout(func_only=True))  # they wait for containers before they begin
 
 
-def _place(path: Path) -> int:
-    return next((index for index, name in enumerate(LONGEST) if name in path.parts), len(LONGEST))
+def _place(nodeid: str) -> int:
+    return next((index for index, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,6 +74,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes which share the tests (pytest-xdist) have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +114,12 @@ def port() -> Iterator[int]:
     """A port for a server of the test, which nobody else gets, also while the server is not there."""
     with held_port() as port:
         yield port
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Cross-validations train in this process; the commands may change what becomes of SIGTERM."""
+    monkeypatch.setattr("training.pipeline.crossval.ProcessPoolExecutor", InThisProcess)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)

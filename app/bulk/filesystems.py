@@ -145,13 +145,7 @@ class Fetcher:
     """The content of images, those behind URLs fetched several at a time."""
 
     def __init__(self, roots: Mapping[str, str], folder: Path, max_bytes: int) -> None:
-        """Prepare to fetch.
-
-        Args:
-            roots: the options of the URLs' roots.
-            folder: what paths of this machine are relative to.
-            max_bytes: of the largest image.
-        """
+        """Prepare to fetch: roots are the URLs' with their options; paths of this machine are below the folder."""
         self._roots = roots
         self._folder = folder
         self._max_bytes = max_bytes
@@ -167,22 +161,12 @@ class Fetcher:
         return self._under_way[path].result() if is_url(path) else load_file(str(self._folder / path), max_bytes)
 
     def _fetch(self, path: str) -> bytes:
-        root = parse_root(path)
+        root = "/".join(path.split("/", 3)[:3])  # not by `parse_url`: in the path of an image, ? is any character
+        filesystem, base = open_root(root, self._roots[root])
         try:
-            return self._read(root, path)
+            with filesystem.open_input_file(base + path.removeprefix(root)) as file:
+                if file.size() > self._max_bytes:
+                    raise too_large(self._max_bytes)
+                return bytes(file.read())
         except OSError as error:
             raise ImageError(f"The file cannot be read: {error.strerror or error}.") from error
-
-    def _read(self, root: str, path: str) -> bytes:
-        filesystem, base = open_root(root, self._roots[root])
-        with filesystem.open_input_file(base + path.removeprefix(root)) as file:
-            if file.size() > self._max_bytes:
-                raise too_large(self._max_bytes)
-            content: bytes = file.read()
-        return content
-
-
-def parse_root(path: str) -> str:
-    """Return the root of an image's URL, whose path may have any character."""
-    scheme, _, rest = path.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"

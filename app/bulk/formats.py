@@ -32,14 +32,9 @@ def check_format(output: Path) -> None:
 
 
 def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-    """Write rows into the format of a file's ending; the file comes out whole or not at all.
+    """Write rows (JSON lines) in the format of a file's ending; the file comes out whole or not at all.
 
     Only one process may write a file at a time; what one that was killed has left beside it is removed.
-
-    Args:
-        output: the file.
-        columns: the fields of each row.
-        rows: JSON lines.
 
     Raises:
         OSError: it cannot be written.
@@ -84,13 +79,7 @@ def _write_json_lines(file: IO[Any], _: Sequence[str], rows: Iterable[bytes]) ->
 
 
 def write_parquet(file: IO[Any], columns: Sequence[str], rows: Iterable[bytes]) -> None:
-    """Write rows as Parquet.
-
-    Args:
-        file: open for writing.
-        columns: the fields of each row.
-        rows: JSON lines.
-    """
+    """Write rows (JSON lines) as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

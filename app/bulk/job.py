@@ -6,13 +6,14 @@ from typing import Any, Literal, NamedTuple
 
 from app.inference.decoding.sums import Evaluation
 from app.inference.models.folders import MAX_FILE_BYTES, model_folders, version_folders
+from app.shared.errors import UserError
 from app.shared.files import FileError, sha256_of_file
 
 CHUNK = 128
 """Images that are read, and whose rows are written, at a time: enough for what a chunk costs not to matter."""
 
 
-class BulkError(Exception):
+class BulkError(UserError):
     """Nothing can be read, or not as asked; the message says why."""
 
 

@@ -90,13 +90,7 @@ class PartFolder:
         return found
 
     def write(self, number: int, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-        """Write a part; whoever wrote it before, it is this part alone then.
-
-        Args:
-            number: of the part.
-            columns: the fields of each row.
-            rows: JSON lines.
-        """
+        """Write a part's rows (JSON lines); whoever wrote it before, it is this part alone then."""
         content = io.BytesIO()
         write_parquet(content, columns, rows)
         self._write(_name(number), content.getvalue())

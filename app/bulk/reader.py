@@ -43,11 +43,7 @@ def too_large(max_bytes: int) -> ImageTooLargeError:
 
 
 def open_reader(job: Job, load: Load = load_file) -> Callable[[Sequence[str]], Chunk]:
-    """Load the job's model; what is returned reads a chunk of paths.
-
-    Args:
-        job: how images are read.
-        load: where their content comes from.
+    """Load the job's model; what is returned reads a chunk of paths, whose content `load` gives.
 
     Raises:
         BulkError: the model cannot be used, or no text satisfies the constraints.

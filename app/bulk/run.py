@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, islice
 
 from app.bulk.job import CHUNK, Chunk, Job
-from app.bulk.processes import read_in_processes
 
 FEW = 2 * CHUNK
 """So many images are read before processes have started."""
@@ -26,6 +25,8 @@ def read_all(job: Job, paths: Iterator[str], workers: int) -> Generator[Chunk, N
 
         yield from map(open_reader(job), chunks)
     else:
+        from app.bulk.processes import read_in_processes
+
         yield from read_in_processes(job, chunks, min(workers, -(-len(first) // CHUNK)))
 
 

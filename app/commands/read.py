@@ -19,8 +19,9 @@ from app.bulk.job import BulkError, Job, find_model
 from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
 from app.inference.decoding.sums import Evaluation
 from app.inference.images.paths import image_paths, in_words, other_files
-from app.shared.cluster import ClusterError, EngineName
+from app.shared.cluster import EngineName
 from app.shared.cpus import available_cpus
+from app.shared.errors import UserError
 from app.shared.files import error_in_words
 
 SOME_ERRORS, INTERRUPTED = 1, 130
@@ -125,7 +126,7 @@ def read(
             evaluate=evaluate,
             min_confidence=min_confidence,
         )
-    except (BulkError, ClusterError) as error:
+    except UserError as error:
         _fail(error, WRONG_USAGE)
     run = Run()
     if skipped := _skipped(paths):
@@ -178,7 +179,7 @@ def _ending(run: Run, output: str | None) -> Iterator[None]:
         raise  # who reads the lines has enough of them: typer ends the command without a word
     except OSError as error:
         _fail(f"{error_in_words(error, output or 'standard output')}{again if run.images else ''}.", run.failed)
-    except (BulkError, ClusterError) as error:
+    except UserError as error:
         _fail(error, run.failed)
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted after {run.images:,} images{again}\n")

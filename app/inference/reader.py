@@ -139,15 +139,7 @@ def make_search(
     alternatives: int = 0,
     evaluate: Evaluation | None = None,
 ) -> Search | None:
-    """Return what to search for; None where greedy decoding gives it.
-
-    Args:
-        model: reads the texts.
-        length: see `Reader`, as for the others.
-        charset: see `Reader`.
-        pattern: see `Reader`.
-        alternatives: see `Reader`.
-        evaluate: see `Reader`.
+    """Return what to search for (see `Reader`); None where greedy decoding gives it.
 
     Raises:
         ConstraintError: no text satisfies all of them, or the pattern is not valid.

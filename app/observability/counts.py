@@ -52,11 +52,7 @@ class Counts:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Begin to count, or go on.
-
-        Args:
-            folder: what the workers share; without it, there is one worker.
-        """
+        """Begin to count, or go on, in the folder that workers share; without it, there is one worker."""
         self._folder = folder
         self._places: dict[Series, int] = {}
         self._sizes: dict[Series, int] = {}
@@ -141,13 +137,7 @@ class Histogram:
     """How many values lie in each of several buckets, and their sum."""
 
     def __init__(self, counts: Counts, series: Series, edges: Sequence[float]) -> None:
-        """Begin to count.
-
-        Args:
-            counts: hold the numbers: of the buckets, of the values above all edges, and the sum.
-            series: name and labels.
-            edges: the upper edges of the buckets, which belong to them, ascending.
-        """
+        """Begin to count; the edges, ascending, are the upper ones of the buckets and belong to them."""
         self._values, self._edges = counts.values, edges
         self._place = counts.place(series, len(edges) + 2, lasting=True)
         self._sum = self._place + len(edges) + 1

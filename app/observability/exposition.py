@@ -23,13 +23,7 @@ from app.observability.metrics import PROCESS_ID, RECENT, RECENT_CONFIDENCES, ST
 
 
 def expose(of: Metrics, store: ModelStore, accept: str) -> tuple[bytes, str]:
-    """Return the metrics, and their media type.
-
-    Args:
-        of: this worker's, which lead to those of the others.
-        store: the models that are loaded.
-        accept: the header that says which formats are understood.
-    """
+    """Return the metrics of all workers in a format that the header Accept names, and its media type."""
     encode, media_type = choose_encoder(accept)
     return encode(_AllWorkers(of, store)), media_type
 

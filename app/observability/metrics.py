@@ -60,13 +60,7 @@ class Family(dict[tuple[str, ...], T], Generic[T]):
 
 @dataclass(slots=True)
 class Work:
-    """What a request asks of a model, and what comes of it.
-
-    Attributes:
-        images: how many; 1 until more are known of.
-        is_batch: whether there may be several.
-        confidences: of the texts that were read.
-    """
+    """What a request asks of a model, and what comes of it: the confidences of the texts that were read."""
 
     model: str
     version: str
@@ -77,21 +71,10 @@ class Work:
 
 
 class Metrics:
-    """The metrics of a worker.
-
-    Attributes:
-        counts: all numbers.
-        families: all metrics that are exposed as they are counted.
-        waiting: how many requests wait for their turn.
-        ready: whether this worker can read.
-    """
+    """The metrics of a worker: `families` are those that are exposed as they are counted."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Declare the metrics, and begin to count.
-
-        Args:
-            folder: what several workers share.
-        """
+        """Declare the metrics, and begin to count, in the folder that several workers share."""
         self.counts = Counts(folder)
         self.families: list[Family[Any]] = []
         self._requests = self._counter(

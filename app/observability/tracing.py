@@ -60,12 +60,7 @@ async def send_last_spans(provider: "TracerProvider") -> None:
 
 
 def telemetry_config(provider: "TracerProvider | None", untraced: Set[str]) -> TelemetryConfig:
-    """Return what FastAPI is to do: traces or nothing, since metrics and log are our own.
-
-    Args:
-        provider: makes the spans; without it, none are made.
-        untraced: the paths that get none.
-    """
+    """Return what FastAPI is to do: traces, but for some paths, or nothing, since metrics and log are our own."""
     return {
         "tracing": provider is not None,
         "tracer_provider": provider,

@@ -17,11 +17,6 @@ def drain_on_sigterm(stopping: threading.Event, metrics: Metrics, seconds: float
 
     Until then load balancers notice, and requests are served. The server then takes no more connections, answers
     what is under way, and ends.
-
-    Args:
-        stopping: is set by the signal.
-        metrics: show that the service is not ready.
-        seconds: how long to go on serving.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may handle signals; tests start the application in others

@@ -78,9 +78,6 @@ class Listener:
 
     Rounds are long where many requests have to be refused; new connections, those of probes too, would wait for as
     many rounds as there are others before them.
-
-    Attributes:
-        sockets: on which it listens.
     """
 
     def __init__(

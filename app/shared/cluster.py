@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
 
+from app.shared.errors import UserError
 from app.shared.streams import stderr_silenced
 
 ENVIRONMENT = {
@@ -25,7 +26,7 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-class ClusterError(Exception):
+class ClusterError(UserError):
     """There is no Ray, or no cluster; the message says why."""
 
 
@@ -44,10 +45,7 @@ def check_ray() -> None:
 
 @contextmanager
 def connect(processors: int) -> Iterator[int]:
-    """Connect to the cluster of `RAY_ADDRESS`, or without one start one of this machine alone.
-
-    Args:
-        processors: of this machine, where it is alone.
+    """Connect to the cluster of `RAY_ADDRESS`, or without one start one of so many processors of this machine.
 
     Yields:
         The processors of the cluster.

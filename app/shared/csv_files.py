@@ -9,13 +9,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_rows(file: Any, rows: Iterable[Sequence[Any]], *, delimiter: str = ",") -> None:
-    r"""Write rows, each ended by \n.
-
-    Args:
-        file: a text file opened with `newline=""`.
-        rows: the cells of each row.
-        delimiter: what stands between two cells.
-    """
+    r"""Write rows, each ended by \n, into a text file that was opened with `newline=""`."""
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     # The writer quotes only what ends its own rows; a bare CR ends those of other programs.
     quoting = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)

@@ -80,9 +80,7 @@ def lock(file: IO[Any], *, exclusive: bool = True) -> bool:
 def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file beside `path` that takes its name when the block ends well, and is removed otherwise.
 
-    Args:
-        path: the file to write or replace.
-        mode: "w" for text in UTF-8, "wb" for bytes.
+    The mode is "w" for text in UTF-8, or "wb" for bytes.
 
     Raises:
         OSError: it cannot be written; the error names it.

@@ -10,11 +10,7 @@ WAIT = "wait"
 
 
 class Stopwatch:
-    """Notes the stages of some work, each of which begins where the one before it ended.
-
-    Attributes:
-        stages: what was noted.
-    """
+    """Notes the stages of some work, each of which begins where the one before it ended."""
 
     __slots__ = ("_began", "stages")
 

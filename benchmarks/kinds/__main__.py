@@ -14,7 +14,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from typing import Any
 from app.inference.models.folders import version_folders
 from app.shared.files import write_atomically
 from app.shared.suggestions import did_you_mean
-from benchmarks.common import PEERS_PYTHON, ROOT, environment, machine, versions
+from benchmarks.common import PEERS_PYTHON, ROOT, machine, versions
 from benchmarks.figures import BenchmarkError, Table
 from benchmarks.kinds.cells import (
     NONE,
@@ -56,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         kinds = read_kinds(options.folder, options.kinds)
         general = (options.model or newest_general(options.labels)).absolute()
-        readers = Readers(general, options.train_options, learns_unlabelled(), options.code)
+        readers = Readers(general, options.train_options, options.code)
         cells = make_cells(kinds, [*options.labels, *installed_peers()], readers, options.results)
         results, rejections = asyncio.run(measure_all(cells, kinds, readers, options))
     except BenchmarkError as error:
@@ -110,7 +109,7 @@ def newest_general(labels: Sequence[str]) -> Path:
     Raises:
         BenchmarkError: it is to read and there is none.
     """
-    found = version_folders(GENERAL) if GENERAL.is_dir() else []
+    found = version_folders(GENERAL)
     if NONE in labels and not found:
         raise BenchmarkError("there is no general model in model_store/general; name one with --model DIR")
     return found[0] if found else GENERAL
@@ -167,14 +166,6 @@ def in_short(result: Result) -> str:
     if "error" in result:
         return result["error"].splitlines()[-1]
     return f"{result['score']['words_right']} of {result['score']['images']} words right"
-
-
-def learns_unlabelled() -> bool:
-    """Whether the training command takes images without labels."""
-    command = [sys.executable, "-m", "training", "train", "--help"]
-    wide = environment(COLUMNS=200)
-    shown = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, check=True).stdout
-    return "--unlabelled" in shown
 
 
 def write_report(

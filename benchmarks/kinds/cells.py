@@ -90,13 +90,11 @@ class Readers:
     Attributes:
         general: the folder of the model that reads without labels, as an absolute path.
         train_options: of the training command, besides data and places.
-        learns_unlabelled: whether that command takes images without labels.
         code: a name for the code that learns; None is a checksum of it.
     """
 
     general: Path
     train_options: list[str]
-    learns_unlabelled: bool
     code: str | None = None
 
     def version(self, reader: str) -> str:
@@ -180,7 +178,7 @@ async def _train(cell: Cell, processors: Processors, readers: Readers) -> float:
     command: list[str | Path] = [sys.executable, "-m", "training", "train", "--data", data]
     command += ["--output", cell.model, "--run-dir", cell.place / "run", *readers.train_options]
     rest = cell.kind.pool[len(labelled) :]
-    if rest and readers.learns_unlabelled:
+    if rest:
         command += ["--unlabelled", _link(rest, cell.place / "unlabelled")]
     started = time.perf_counter()
     await run_on(processors, command)

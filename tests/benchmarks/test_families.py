@@ -2,12 +2,8 @@
 
 import json
 import secrets
-import signal
 import unicodedata
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Self
 
 import captcha.image
 import numpy as np
@@ -18,7 +14,6 @@ from benchmarks import families as command
 from benchmarks.family_images import FAMILIES, LABELS_FILE, Family, draw_family, random_labels
 from training.data.dataset import read_image, vocabulary_of
 from training.data.layouts import read_samples
-from training.pipeline import crossval
 
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
@@ -121,32 +116,6 @@ class TestFolders:
             image.load()
 
 
-class InThisProcess:
-    """A pool of no processes: a test need not wait until another has imported TensorFlow."""
-
-    def __init__(self, *arguments: object, **options: object) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function(*arguments))
-        return future
-
-
-@pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(crossval, "ProcessPoolExecutor", InThisProcess)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
-
-
 class TestTheCommand:
     def test_trains_reads_reports_and_goes_on(
         self,
@@ -156,7 +125,7 @@ class TestTheCommand:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         family = FAMILIES["serial-numbers"]
-        settings = {"width": 96, "height": 32, "epochs": 1}
+        settings = {"architecture": "conv_ctc", "width": 96, "height": 32, "epochs": 1}
         (row,) = command.measure([family], tmp_path, labels=12, unseen=4, jobs=1, settings=settings)
         assert (row["labels"], row["images"]) == (12, 4)
         place = tmp_path / "serial-numbers-12-4"

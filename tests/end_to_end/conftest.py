@@ -97,6 +97,15 @@ def running(folder: Path, repository: Path, variables: dict[str, str]) -> Iterat
                 process.wait(timeout=10)
 
 
+@pytest.fixture(scope="session")
+def network_lock(shared_folder: Path) -> Path:
+    """A file that who starts containers locks, and who uses a browser shares.
+
+    Chromium drops its connections (ERR_NETWORK_CHANGED) when a network interface comes or goes, as containers' do.
+    """
+    return shared_folder / "network.lock"
+
+
 @pytest.fixture
 def run_server(tmp_path: Path, repository: Path) -> Iterator[Callable[..., Server]]:
     """Starts the service with variables `OCR_…`; it is ready when this returns unless `wait` is False."""

@@ -40,8 +40,8 @@ README, TUTORIAL, FOLDERS, CLIENT, DEPLOY, CTC = (
     )
 )
 
-RAY_READ = ".venv-ray/bin/python -m app read --engine ray 's3://scans/2026/**/*.png' --output s3://scans/readings"
-RAY_CROSSVAL = ".venv-ray/bin/python -m training crossval --data my_images --engine ray --jobs 2"
+RAY_READ = ".venv/bin/python -m app read --engine ray 's3://scans/2026/**/*.png' --output s3://scans/readings"
+RAY_CROSSVAL = ".venv/bin/python -m training crossval --data my_images --engine ray --jobs 2"
 NOT_HERE = {
     "make install": "what it installs runs this test",
     "pipx install captcha_reader-*.whl": "tests/end_to_end/test_wheel.py",
@@ -70,6 +70,8 @@ INSTEAD = {
     # Shorter.
     f"{PYTHON} -m training train --data scans/labels.csv --name tickets --architecture conv_ctc": "{} --epochs 2",
     f"{PYTHON} -m training train --data datasets/drawn --name drawn --epochs 10": "{} --epochs 2",
+    # So many that no pictures are drawn beside them.
+    f"{PYTHON} -m training draw --output datasets/drawn --count 300": "{} --count 340",
     f"{PYTHON} -m benchmarks.fuzz --count 1000000": "{} --count 100",
     # Minutes each: tests/benchmarks runs their parts.
     f"{PYTHON} -m benchmarks.faults": "{} --help",

@@ -15,6 +15,7 @@ from app import __version__
 from tests.ports import held_port
 from tests.waiting import GENEROUS_SECONDS, answers_200, ending, wait_until
 
+pytestmark = pytest.mark.slow
 SERVE_MEGABYTES = 420
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.command import Result, start_command
 from tests.waiting import GENEROUS_SECONDS
 
-pytest.importorskip("ray", reason="no Ray: make test-ray installs it into .venv-ray and runs these tests")
+pytest.importorskip("ray", reason="no Ray: make test-ray installs it and runs these tests")
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,7 @@
 """Drawn images, and one small training that the tests of its results share."""
 
 import contextlib
-import fcntl
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,13 +11,14 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from tests.drawn import draw_plain_folder
+from tests.locks import locked
 from tests.training.data.download_site import IMAGES, Site
 from tests.web_server import serving
 from training.data import download as downloading
 from training.data.dataset import data_checksum, split_samples, vocabulary_of
 from training.data.layouts import read_samples
 from training.drawing import typefaces as drawn_typefaces
-from training.drawing.draw import draw_folder, draw_plain
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, find_typefaces
 from training.fitting.config import TrainingConfig, configure
@@ -27,23 +26,6 @@ from training.fitting.run import RunFolder, RunState
 from training.pipeline.train import run_training, start_run
 
 DIGITS = "0123456789"
-
-
-@pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the processes which share the tests (pytest-xdist) have in common."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "training"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time makes what all of them use."""
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +40,9 @@ def typefaces() -> list[Typeface]:
 def drawn_digits(shared_folder: Path) -> Path:
     """A folder of 300 clean images of four digits each."""
     folder = shared_folder / "digits"
-    with locked(shared_folder):
+    with locked(shared_folder / "training.lock"):
         if not folder.exists():
-            draw_folder(folder, 300, seed=1, alphabet=DIGITS, length=4, draw=draw_plain)
+            draw_plain_folder(folder, 300, seed=1)
     return folder
 
 
@@ -90,7 +72,7 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
 @pytest.fixture(scope="session")
 def trained_run(prepare_run: Callable[..., RunFolder], shared_folder: Path) -> RunFolder:
     """A finished run of three epochs; its output reads the drawn digits."""
-    with locked(shared_folder):
+    with locked(shared_folder / "training.lock"):
         if (shared_folder / "run").exists():
             return RunFolder(shared_folder / "run")
         run = prepare_run(shared_folder, epochs=3)

@@ -19,9 +19,10 @@ from typer.core import TyperCommand
 
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE
+from app.shared.errors import UserError
 from app.shared.files import error_in_words, write_json
 from app.shared.suggestions import did_you_mean
-from training.data.dataset import DataError, Sample
+from training.data.dataset import Sample
 from training.data.layouts import Dataset, LayoutName, read_dataset
 
 if TYPE_CHECKING:
@@ -72,13 +73,18 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 
 
 class TrainingCommand(TyperCommand):
-    """A command that says what to install where that is missing."""
+    """A command that says what to install where that is missing, and what is wrong where users can put it right."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         if find_spec("tensorflow") is None:
             fail(MISSING)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # who reads the lines has enough of them: typer ends the command without a word
+        except (UserError, OSError) as error:
+            fail(error)
 
 
 @contextmanager
@@ -113,12 +119,7 @@ def print_error(message: str) -> None:
 
 
 def check_writable(*folders: Path, instead: str) -> None:
-    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end.
-
-    Args:
-        folders: where they are to be.
-        instead: what else to do, for people.
-    """
+    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end."""
     for folder in folders:
         place = next(parent for parent in folder.absolute().parents if parent.exists())
         try:
@@ -133,25 +134,10 @@ def check_writable(*folders: Path, instead: str) -> None:
             )
 
 
-def check_json_file(path: Path | None) -> None:
-    """End with status 1 if no file can be written there: now, not when all is done."""
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        fail(f"{what}; --json names the file to write.{did_you_mean(path.parent)}")
-    if path is not None:
-        try:
-            TemporaryFile(dir=path.parent).close()
-        except OSError as error:
-            fail(f"{path.parent} cannot be written to ({error.strerror}); --json names the file to write.")
-
-
 def write_json_file(report: dict[str, Any], path: Path | None) -> None:
-    """Write what `--json` asks for, if it was given; end with status 1 where that cannot be."""
+    """Write what `--json` asks for, if it was given."""
     if path is not None:
-        try:
-            write_json(report, path)
-        except OSError as error:
-            fail(error)
+        write_json(report, path)
 
 
 def model_folder(path: Path) -> Path:
@@ -168,16 +154,13 @@ def model_folder(path: Path) -> Path:
 
 
 def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> list[Sample]:
-    """The samples of --data; see `open_data`."""
+    """Return the samples of --data; see `open_data`."""
     return open_data(data, images, labels_from).samples
 
 
 def open_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> Dataset:
-    """The labelled images of --data, having said how they were found; end with status 1 if there are none."""
-    try:
-        dataset = read_dataset(data, images, labels_from)
-    except (DataError, OSError) as error:
-        fail(error)
+    """Return the labelled images of --data, having said how they were found."""
+    dataset = read_dataset(data, images, labels_from)
     for note in dataset.notes:
         out.print(escape(note))
     return dataset
@@ -215,26 +198,19 @@ def check_data(
 
 
 def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: "OnImage | None" = None) -> Any:
-    """Return a network to be trained, having checked the data and the weights to start from; end with status 1 if bad.
+    """Return a network to be trained, having checked the data, and with the weights to start from.
 
-    Args:
-        samples: all images.
-        known: those to train on and to validate by.
-        config: of the training.
-        on_image: see `validate_samples`.
+    `samples` are all images, `known` those to train on and to validate by; for `on_image` see `validate_samples`.
     """
     from app.inference.decoding.ctc import CtcCodec
     from training.data.dataset import vocabulary_of
     from training.fitting.fit import build_network, output_steps
-    from training.fitting.start import StartError, load_start
+    from training.fitting.start import load_start
 
     codec = CtcCodec(vocabulary_of(known))
     network = build_network(config, codec.classes, bfloat16=config.bfloat16)
     check_data(samples, output_steps(network, config), on_image=on_image)
-    try:
-        load_start(config.init, config.architecture, network, codec)
-    except StartError as error:
-        fail(error)
+    load_start(config.init, config.architecture, network, codec)
     return network
 
 

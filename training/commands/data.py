@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.shared.files import error_in_words
-from app.shared.suggestions import did_you_mean
+from app.shared.outputs import check_place
 from training.commands.common import (
     ArchitectureName,
     Data,
@@ -18,7 +17,6 @@ from training.commands.common import (
     LabelsFrom,
     Width,
     check_data,
-    check_json_file,
     err,
     fail,
     make_config,
@@ -38,22 +36,19 @@ def download(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that the server may stay silent.")] = 30,
 ) -> None:
     """Fetch the tutorial's 1040 captchas, or an archive of your own, check it and unpack it."""
-    from training.data.download import DEFAULT_URL, DownloadError
+    from training.data.download import DEFAULT_URL
     from training.data.download import download as fetch
 
-    try:
-        with progress_bar(err, BYTES) as bar:
-            report = fetch(
-                output,
-                url=url or DEFAULT_URL,
-                sha256=sha256,
-                timeout=timeout,
-                on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
-            )
-    except DownloadError as error:
-        fail(error)
+    with progress_bar(err, BYTES) as bar:
+        report = fetch(
+            output,
+            url=url or DEFAULT_URL,
+            sha256=sha256,
+            timeout=timeout,
+            on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
+        )
     found = "were there already" if report.already_present else "downloaded and checked"
-    out.print(f"{report.images} images {found} in {report.destination}")
+    out.print(f"{report.images} images {found} in {output}")
 
 
 def validate(
@@ -66,7 +61,8 @@ def validate(
     json_file: JsonFile = None,
 ) -> None:
     """Look data over before training: how its labels were found, and what is wrong with them and the images."""
-    check_json_file(json_file)
+    if json_file is not None:
+        check_place(json_file, "--json")
     load_tensorflow()
     samples = read_data(data, images, labels_from)
     config = make_config(samples, architecture=architecture, width=width, height=height)
@@ -93,8 +89,7 @@ def convert(
 
     if output.exists():
         fail(f"{output} exists already; name another --output.")
-    if not output.parent.is_dir():
-        fail(f"there is no folder {output.parent}; --output names the file to write.{did_you_mean(output.parent)}")
+    check_place(output, "--output")
     samples = [sample for source in sources for sample in read_data(source, images, labels_from)]
     written = [
         replace(
@@ -104,10 +99,7 @@ def convert(
         )
         for sample in samples
     ]
-    try:
-        write_csv(written, output)
-    except OSError as error:
-        fail(error)
+    write_csv(written, output)
     out.print(f"[green]written:[/] {output}, {len(samples):,} labels")
 
 
@@ -119,10 +111,5 @@ def draw(
     """Draw captchas in the style of the tutorial's, named by their labels: to try things out."""
     from training.drawing.draw import draw_folder
 
-    try:
-        draw_folder(output, count, seed=seed)
-    except OSError as error:
-        fail(f"{error_in_words(error, output)}.")
-    except ValueError as error:
-        fail(error)
+    draw_folder(output, count, seed)
     out.print(f"{count} images drawn in {output}")

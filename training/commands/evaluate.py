@@ -10,9 +10,10 @@ import typer
 from rich.markup import escape
 
 from app.inference.models.model import ModelError
-from app.shared.cluster import ClusterError, EngineName, check_ray
+from app.shared.cluster import EngineName, check_ray
 from app.shared.command_line import typed
 from app.shared.files import error_in_words
+from app.shared.outputs import check_place
 from training.commands.common import (
     INTERRUPTED,
     ArchitectureName,
@@ -24,7 +25,6 @@ from training.commands.common import (
     JsonFile,
     LabelsFrom,
     Width,
-    check_json_file,
     check_writable,
     err,
     fail,
@@ -39,7 +39,7 @@ from training.commands.common import (
     write_json_file,
 )
 from training.commands.progress import COUNT, progress_bar
-from training.data.dataset import TEST, DataError, Sample
+from training.data.dataset import TEST, Sample
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
 
@@ -74,11 +74,13 @@ def evaluate(
     """Read labelled images with a model and count what is wrong."""
     from app.inference.reader import Reader
     from training.data.dataset import read_image
+    from training.data.values import with_values
     from training.evaluation.evaluate import Evaluation, Line
     from training.evaluation.evaluate import evaluate as read_all
     from training.evaluation.robustness import measure_robustness
 
-    check_json_file(json_file)
+    if json_file is not None:
+        check_place(json_file, "--json")
     if values and (views or robustness):
         fail("--values goes neither with --views nor with --robustness, which are about texts.")
     model = model_folder(model)
@@ -87,7 +89,7 @@ def evaluate(
         out.print(f"reading the {len(kept_back):,} images of {TEST}")
         samples = kept_back
     if values:
-        samples = _with_values(samples)
+        samples = with_values(samples)
 
     def show(line: Line) -> None:
         bar.advance(bar.task_ids[0])
@@ -110,15 +112,6 @@ def evaluate(
         report["robustness"] = [asdict(row) for row in measure_robustness(reader, pictures, labels)]
         print_robustness(report["robustness"])
     write_json_file(report, json_file)
-
-
-def _with_values(samples: list[Sample]) -> list[Sample]:
-    from training.data.values import with_values
-
-    try:
-        return with_values(samples)
-    except DataError as error:
-        fail(error)
 
 
 def crossval(
@@ -151,7 +144,7 @@ def crossval(
     Interrupted, the same command goes on where it was.
     """
     if engine == EngineName.RAY:
-        _check_ray()
+        check_ray()
     load_tensorflow()
     from training.pipeline.crossval import default_folder, fold_parts, label_parts
     from training.pipeline.crossval_report import write_report
@@ -159,10 +152,7 @@ def crossval(
     samples = read_data(data, images, labels_from)
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
     _check_training(samples, options)
-    try:
-        parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
-    except ValueError as error:
-        fail(error)
+    parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
     parts = parts[:first]
     kind = {"folds": folds} if labels is None else {"labels": labels}
     folder = output or default_folder(data, samples, kind | options)
@@ -201,10 +191,7 @@ def suspects(
     samples = dataset.samples
     options = {"architecture": architecture, "epochs": epochs}
     _check_training(samples, options)
-    try:
-        parts = fold_parts(samples, folds, repeats=1)
-    except ValueError as error:
-        fail(error)
+    parts = fold_parts(samples, folds, repeats=1)
     folder = default_folder(data, samples, {"folds": folds} | options)
     check_writable(folder, instead="start the command in another folder")
     if output is not None:
@@ -213,10 +200,7 @@ def suspects(
     for suspect in found[:MAX_SUSPECTS]:
         out.print(escape(f"{suspect.path}  label {suspect.label}  read {suspect.reading}  {suspect.confidence:.1%}"))
     file = output or folder / "suspects.csv"
-    try:
-        write_suspects(found, file)
-    except OSError as error:
-        fail(error)
+    write_suspects(found, file)
     out.print(f"{len(found):,} of {len(samples):,} labels are contradicted; [green]written:[/] {file}")
     if found:
         out.print("Keep or correct them on a page with:")
@@ -233,7 +217,6 @@ def _cross_validate(
     parts: "list[Part]", folder: Path, options: dict[str, Any], jobs: int, engine: EngineName
 ) -> "list[PartResult]":
     """Return the results of all parts, in their order, and say how each did."""
-    from training.fitting.run import RunError
     from training.pipeline.crossval import run_parts
     from training.pipeline.ray_engine import run_parts_on_ray
 
@@ -249,16 +232,7 @@ def _cross_validate(
                 out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
     except OSError as error:
         fail(f"{error_in_words(error, folder)}. When there is room again, the same command goes on where it was.")
-    except (ClusterError, RunError) as error:
-        fail(error)
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on where it was")
         raise typer.Exit(INTERRUPTED) from None
     return [results[part.name] for part in parts]
-
-
-def _check_ray() -> None:
-    try:
-        check_ray()
-    except ClusterError as error:
-        fail(error)

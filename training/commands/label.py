@@ -17,7 +17,7 @@ from app.inference.models.folders import version_folders
 from app.shared.command_line import pasteable
 from app.shared.places import GENERAL, model_store
 from training.commands.common import err, fail, model_folder, out
-from training.data.dataset import LABELS_FILE, DataError
+from training.data.dataset import LABELS_FILE
 
 if TYPE_CHECKING:
     from training.labelling.images import ImageFolder
@@ -84,8 +84,6 @@ def label(
                 _serve(session, folder, labels, listener, open_browser)
     except ModelError as error:
         fail(f"{model}: {error}")
-    except (DataError, OSError) as error:
-        fail(error)
 
 
 def _listen(port: int) -> socket.socket:
@@ -111,8 +109,7 @@ def _retrain(session: "Session", every: int) -> None:
 
 def _guess_with_general(session: "Session") -> None:
     """Guess with the shipped model that reads many kinds of picture, from the very first one; without it, not yet."""
-    found = version_folders(general) if (general := model_store() / GENERAL).is_dir() else []
-    if found:
+    if found := version_folders(model_store() / GENERAL):
         _try_to_guess(session, found[0])
 
 

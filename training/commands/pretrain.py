@@ -46,9 +46,7 @@ def pretrain(
     load_tensorflow()
     from training.drawing.texts import ALPHABET
     from training.drawing.typefaces import find_typefaces
-    from training.exporting.export import ExportError
     from training.fitting.run import RunFolder
-    from training.fitting.start import StartError
     from training.pipeline.pretrain import pretrain as run_pretraining
     from training.pipeline.pretrain import pretraining_state
 
@@ -80,8 +78,6 @@ def pretrain(
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         fail(f"{error_in_words(error, run_dir)}. When there is room again, the same command goes on where it was.")
-    except (ExportError, StartError) as error:
-        fail(error)
     wer = result.history[result.best_epoch - 1]["val_wer"]
     out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")
     out.print(f"[green]written:[/] {state.output} and {weights}")

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.inference.images import ImageError
 from app.inference.models.folders import VALID_NAME
 from app.shared.command_line import pasteable, typed
 from app.shared.files import error_in_words
-from app.shared.places import model_store, runs
+from app.shared.places import GENERAL, model_store, runs
 from app.shared.suggestions import did_you_mean
 from training.commands.common import (
     DATA_HELP,
@@ -37,11 +36,8 @@ from training.commands.common import (
     read_data,
 )
 from training.commands.progress import training_progress
-from training.data.dataset import DataError, Sample, divide_samples, vocabulary_of
+from training.data.dataset import Sample, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
-
-GENERAL = "general"
-"""The model that reads what the labels do not say."""
 
 
 def train(
@@ -151,8 +147,7 @@ def export(
 ) -> None:
     """Write a model folder from the best weights of a run."""
     load_tensorflow()
-    from training.exporting.export import ExportError
-    from training.fitting.run import RunError, RunFolder
+    from training.fitting.run import RunFolder
     from training.pipeline.train import export_run
 
     try:
@@ -160,7 +155,7 @@ def export(
         export_run(RunFolder(run), output, reports)
     except OSError as error:
         fail(f"{error_in_words(error, output)}.{did_you_mean(error.filename or run)}")
-    except (DataError, ExportError, RunError, ValueError) as error:
+    except ValueError as error:  # no JSON
         fail(error)
     out.print(f"[green]written:[/] {output}")
 
@@ -168,11 +163,7 @@ def export(
 def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) -> None:
     from training.fitting.preview import draw_preview
 
-    config = make_config(samples, **options)
-    try:
-        draw_preview(samples, config, path)
-    except (ImageError, OSError) as error:
-        fail(error)
+    draw_preview(samples, make_config(samples, **options), path)
     out.print(f"augmented images drawn in {path}")
 
 
@@ -193,26 +184,17 @@ def _run_of(output: Path) -> Path:
 
 def _unfinished(output: Path | None, name: str | None) -> Path:
     """The folder of the run to resume."""
-    from training.fitting.run import RunError, newest_unfinished
+    from training.fitting.run import newest_unfinished
 
-    if output is not None:
-        return _run_of(output)
-    try:
-        return newest_unfinished(runs(), "*" if name is None else _checked(name)).path
-    except RunError as error:
-        fail(error)
+    return _run_of(output) if output else newest_unfinished(runs(), "*" if name is None else _checked(name)).path
 
 
 def _find_texts(samples: list[Sample], store: Path) -> list[Sample]:
     """Return what pictures show whose labels are the values of sums, read by the model `general` of a store."""
-    from app.inference.models.model import ModelError
     from training.data.values import with_texts
 
     reader = model_folder(store / GENERAL)
-    try:
-        found = with_texts(samples, reader)
-    except (DataError, ModelError) as error:
-        fail(error)
+    found = with_texts(samples, reader)
     out.print(f"{reader} finds sums of their values in {len(found):,} of {len(samples):,} images; others are left out")
     return found
 
@@ -275,17 +257,14 @@ def _start(
     run_dir: Path,
 ) -> tuple[Any, Any]:
     """Check the data and make the folder of a new run; return its images and its network."""
-    from training.fitting.run import RunError, RunFolder, RunState
+    from training.fitting.run import RunFolder, RunState
     from training.pipeline.run_data import RunData
     from training.pipeline.train import start_run
 
     if output.exists():
         fail(f"{output} exists already; name another --output.")
     fraction = options["validation_fraction"]
-    try:
-        train_part, validation = divide_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
-    except DataError as error:
-        fail(error)
+    train_part, validation = divide_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
     config = make_config(train_part, **options)
     known = [*train_part, *validation]
     run_data = RunData(train_part, validation, config)
@@ -299,18 +278,13 @@ def _start(
         config=config,
         unlabelled=None if unlabelled is None else str(unlabelled),
     )
-    try:
-        start_run(RunFolder(run_dir), state, train_part, validation)
-    except (RunError, OSError) as error:
-        fail(error)
+    start_run(RunFolder(run_dir), state, train_part, validation)
     return run_data, network
 
 
 def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: Any = None) -> None:
     """Run a training that `_start` prepared or that was interrupted."""
-    from training.exporting.export import ExportError
-    from training.fitting.run import RunError, RunFolder
-    from training.fitting.start import StartError
+    from training.fitting.run import RunFolder
     from training.pipeline.train import run_training
 
     # A stopped container or a closed session ends a training as Ctrl-C does.
@@ -329,8 +303,6 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
             result = run_training(run, on_epoch, data, network)
     except OSError as error:
         fail(f"{error_in_words(error, run_dir)}. When there is room again, or what it needs, go on with: {again}")
-    except (DataError, ExportError, RunError, StartError) as error:
-        fail(error)
     except KeyboardInterrupt:
         err.print(f"interrupted, nothing exported; go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None

@@ -14,6 +14,7 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import Pixels, decode_image, fit_to_input, load_image
 from app.inference.models.input_width import proportional_width
 from app.shared.csv_files import write_rows
+from app.shared.errors import UserError
 from app.shared.files import write_atomically
 
 CSV_COLUMNS = ("path", "label")
@@ -22,7 +23,7 @@ LABELS_FILE = "labels.csv"
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "val", "test")
 
 
-class DataError(Exception):
+class DataError(UserError):
     """The data cannot be used; the message says why and what would be right."""
 
 

@@ -1,23 +1,21 @@
 """Fetches a zip archive of labelled images, the tutorial's by default, checks it and unpacks it."""
 
-import json
 import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pooch
 import requests
 
 from app.inference.images import SUFFIXES
-from app.shared.files import write_json
+from app.shared.errors import UserError
 
 DEFAULT_URL = "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
 CHECKSUMS = Path(__file__).with_name("captcha_images_v2.sha256")
-MARKER = ".download.json"
 LABEL_SUFFIXES = (".csv", ".txt")
 MAX_ARCHIVE_BYTES = 200_000_000
 MAX_UNPACKED_BYTES = 500_000_000
@@ -32,15 +30,13 @@ Progress = Callable[[int, int | None], None]
 _UNSOUND_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-class DownloadError(Exception):
+class DownloadError(UserError):
     """The data set could not be had; the message says what was wrong and what would be right."""
 
 
-@dataclass(frozen=True)
-class DownloadReport:
+class DownloadReport(NamedTuple):
     """What a download left in the destination."""
 
-    destination: Path
     images: int
     already_present: bool
 
@@ -58,7 +54,7 @@ def download(
     The images of the default address are compared with the packaged list of checksums.
 
     Args:
-        destination: the folder to make. It may exist if it is empty or holds this very download.
+        destination: the folder to make. It may exist if it is empty, or holds the images of the default address.
         url: the http or https address of a zip archive.
         sha256: the checksum that the archive must have, in hexadecimal.
         timeout: seconds that the server may stay silent.
@@ -71,16 +67,16 @@ def download(
         raise DownloadError(f"{sha256!r} is not a SHA-256: that is 64 hexadecimal digits.")
     target = destination.resolve()  # siblings of a link's target are on the same file system
     try:
-        present = _images_present(target, url, sha256)
+        present = _images_present(target, url)
         if present is not None:
-            return DownloadReport(destination, present, already_present=True)
+            return DownloadReport(present, already_present=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as holder:
             archive = _fetch(url, Path(holder), timeout, on_progress)
             images = _install(archive, target, url, sha256)
     except OSError as error:
         raise DownloadError(f"{error.filename or destination}: {error.strerror or error}.") from error
-    return DownloadReport(destination, images, already_present=False)
+    return DownloadReport(images, already_present=False)
 
 
 class _Bar:
@@ -147,9 +143,7 @@ def _install(archive: Path, target: Path, url: str, sha256: str | None) -> int:
     except _UNSOUND_ZIP as error:
         raise DownloadError(f"What {url} sent is not a sound zip archive ({error}).") from error
     images = _images_in(folder)
-    if url != DEFAULT_URL:
-        write_json({"url": url, "sha256": digest, "images": len(images)}, folder / MARKER)
-    elif wrong := _difference(images):
+    if url == DEFAULT_URL and (wrong := _difference(images)):
         raise DownloadError(f"The archive at {url} should hold the tutorial's images but does not: {wrong}.")
     if target.exists():
         target.rmdir()  # fails, as it should, if someone has filled it meanwhile
@@ -185,8 +179,8 @@ def _images_in(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if name.lower().endswith(SUFFIXES)}
 
 
-def _images_present(target: Path, url: str, sha256: str | None) -> int | None:
-    """Return how many images a finished download has left, or None if the place is free."""
+def _images_present(target: Path, url: str) -> int | None:
+    """Return how many images an earlier download from the default address has left, or None if the place is free."""
     if not target.exists():
         return None
     if not target.is_dir():
@@ -194,25 +188,13 @@ def _images_present(target: Path, url: str, sha256: str | None) -> int | None:
     if not any(target.iterdir()):
         return None
     images = _images_in(target)
-    wrong = _difference(images) if url == DEFAULT_URL else _marker_fault(target, url, sha256, len(images))
+    wrong = _difference(images) if url == DEFAULT_URL else "what it holds is not looked at"
     if wrong:
         raise DownloadError(
-            f"{target} is not empty and not this download ({wrong}); "
+            f"{target} is not empty ({wrong}); "
             "nothing in it was touched: move it away or name a folder that is new or empty."
         )
     return len(images)
-
-
-def _marker_fault(target: Path, url: str, sha256: str | None, images: int) -> str:
-    try:
-        marker = dict(json.loads((target / MARKER).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return f"it has no readable {MARKER}"
-    expected = {"url": url, "sha256": sha256.lower() if sha256 else marker.get("sha256"), "images": images}
-    changed = [
-        f"{key} {marker.get(key)} instead of {expected[key]}" for key in expected if marker.get(key) != expected[key]
-    ]
-    return f"its {MARKER} says {' and '.join(changed)}" if changed else ""
 
 
 def _difference(images: dict[str, Path]) -> str:

@@ -80,10 +80,8 @@ OnImage = Callable[[Sample, bytes, Pixels], None]
 def validate_samples(samples: Sequence[Sample], max_steps: int, on_image: OnImage | None = None) -> DataReport:
     """Check labels and images.
 
-    Args:
-        samples: the labelled images.
-        max_steps: the output steps of the network; a label that needs more cannot be learned.
-        on_image: called with each image that can be read, so that nobody opens it again.
+    A label that needs more than the network's output steps cannot be learned. Each image that can be read is handed to
+    `on_image`, so that nobody opens it again.
     """
     report = DataReport(
         images=len(samples),

@@ -35,10 +35,6 @@ def with_texts(samples: Sequence[Sample], model: Path) -> list[Sample]:
     A picture labelled with a value gets the most probable text that has it. Signs that mean the same are written as
     most of the texts have them: a network that is to tell `x` from `×` learns less.
 
-    Args:
-        samples: pictures with labels; those in which no text has the value are left out.
-        model: the folder of the model that reads them.
-
     Raises:
         DataError: a label is neither a sum nor a whole number.
         ModelError: the folder holds no usable model.

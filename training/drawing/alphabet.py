@@ -15,11 +15,6 @@ TYPEFACES = 150
 def draw_like(labels: Sequence[str], count: int, seed: int) -> list[tuple[Pixels, str]]:
     """Draw texts of the labels' characters and lengths.
 
-    Args:
-        labels: what the images say that a network is trained on.
-        count: how many to draw.
-        seed: the same one gives the same pictures where the same typefaces are installed.
-
     Returns:
         Pictures, uint8 (height, width, 3), and their texts; none where no typeface has all of the characters.
     """

@@ -13,14 +13,7 @@ from training.drawing.typefaces import Typeface, glyph
 def add_clutter(
     picture: Picture, inks: Sequence[Colour], faces: Sequence[Typeface], rng: np.random.Generator
 ) -> Picture:
-    """Draw one or two kinds of clutter over a picture.
-
-    Args:
-        picture: is changed.
-        inks: the letters' colours: half of the clutter is drawn in one of them.
-        faces: stars and small letters are of one of them.
-        rng: the source of randomness.
-    """
+    """Draw one or two kinds of clutter over a picture, which is changed: half of it in the inks of its letters."""
     for _ in range(int(rng.choice([1, 2], p=[0.7, 0.3]))):
         kind = rng.random()
         colour = inks[int(rng.integers(len(inks)))] if rng.random() < 0.5 else random_colour(rng)

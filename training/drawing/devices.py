@@ -27,11 +27,7 @@ _SEGMENTS = {
 def segment_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
     """Draw a number of seven segments, which leans, glows and shows what is unlit as it may.
 
-    Args:
-        text: digits, "-", ".", "," and ":".
-        face: of the small unit that may stand behind the number, and is no part of the text.
-        height: of the digits, in pixels.
-        rng: the source of randomness.
+    A small unit may stand behind it, in the typeface, which is no part of the text. The height is that of the digits.
     """
     ground = _display_colour(rng)
     colour = contrasting_colour(ground, float(rng.choice([25, 45, 70])), rng)
@@ -158,14 +154,7 @@ def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator
 
 
 def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
-    """Draw a counter of number drums: each digit in a window, the last one often between two.
-
-    Args:
-        text: digits; the last is that of which more is seen.
-        face: of the digits.
-        height: of a window, in pixels.
-        rng: the source of randomness.
-    """
+    """Draw a counter of number drums: each digit in a window, the last one often between two."""
     dark = rng.random() < 0.4
     light = rng.uniform(10, 60) if dark else rng.uniform(120, 245)
     drum = np.clip(light + rng.normal(0, 8, 3), 0, 255).astype(np.float32)

@@ -1,10 +1,9 @@
-"""Draws small text images: for test fixtures, for the samples and to train tiny models on.
+"""Draws captchas like the tutorial's: to try things out, for the samples and for golden images.
 
 The letters are set in the DejaVu fonts that come with matplotlib, so no font file is kept here.
 """
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from training.drawing.layers import Mask, moved
+
 CAPTCHA_ALPHABET = "2345678bcdefgmnpwxy"
-SAMPLES = {"4gm8x": 1, "7ydp3": 7, "b5wn6": 27, "ef2ec": 4}
-
-Coverage = NDArray[np.float32]
-"""How much ink covers each pixel: (height, width), 0 for none, 1 for solid."""
-
-_SMALLEST_HEIGHT = 16
+LENGTH = 5
 
 
 def draw_captcha(text: str, seed: int, *, width: int = 200, height: int = 50) -> NDArray[np.uint8]:
-    """Draws text in the style of the data set captcha_images_v2.
+    """Draw text in the style of the data set captcha_images_v2.
 
     Bold letters that nearly touch, rippled all over and torn around the middle of the image, with two
     bent lines across them, on a light grey that brightens to the right.
@@ -38,14 +34,14 @@ def draw_captcha(text: str, seed: int, *, width: int = 200, height: int = 50) ->
         A grey image, dark on light: (height, width), uint8.
 
     Raises:
-        ValueError: the text is empty, cannot be drawn or does not fit, or the seed or the size is too small.
+        ValueError: the text does not fit.
     """
-    rng = _rng(text, seed, height)
+    rng = np.random.default_rng([seed, *text.encode()])
     scale = height / 50
     size = (38.5 + rng.uniform(-1, 1)) * scale
     left = width / (2 + len(text)) + rng.uniform(0, 3) * scale
     baseline = (42.7 + rng.uniform(-0.5, 0.5)) * scale
-    tiles = [_letter(c, size, mono=rng.random() < 0.5, stroke=1.2 * scale, stretch=0.87) for c in text]
+    tiles = [_letter(c, size, mono=rng.random() < 0.5, stroke=1.2 * scale) for c in text]
     ink = _set_letters(tiles, (height, width), left, baseline, gap=-round(scale))
     ink = _ripple(_tear(ink, scale), scale)
     for columns in ((0.1, 0.1, 0.25, 0.25), (0.1, 0.25, 0.5, 0.9)):
@@ -53,121 +49,45 @@ def draw_captcha(text: str, seed: int, *, width: int = 200, height: int = 50) ->
         ink = np.maximum(ink, _bent_line(points, (height, width), scale))
     rows, cols = np.mgrid[0:height, 0:width]
     paper = 192 + 63 * (cols * width + rows * height) / (width**2 + height**2)
-    return _as_jpeg(_to_grey(paper * (1 - ink)))
+    # The faint traces of compression that the images of the data set have.
+    _, data = cv2.imencode(".jpg", np.round(paper * (1 - ink)).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 75])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def draw_plain(text: str, seed: int, *, width: int = 200, height: int = 50) -> NDArray[np.uint8]:
-    """Draws clean text, which a tiny model learns to read within seconds.
-
-    The place and the size of the text vary a little, and there is a little noise.
-
-    Args:
-        text: one or more printable ASCII characters, no spaces; eight of any fit the default width.
-        seed: zero or more; the same text and seed give the same image with the same library versions.
-        width: width of the image in pixels.
-        height: height of the image in pixels; the letters grow with it.
-
-    Returns:
-        A grey image, dark on light: (height, width), uint8.
-
-    Raises:
-        ValueError: the text is empty, cannot be drawn or does not fit, or the seed or the size is too small.
-    """
-    rng = _rng(text, seed, height)
-    scale = height / 50
-    size = rng.uniform(29, 33) * scale
-    tiles = [_letter(c, size, mono=True, stroke=scale / 2, stretch=1) for c in text]
-    gap = round(2 * scale)
-    room = width - sum(tile.shape[1] + gap for tile in tiles)
-    left = max(room, 0) * rng.uniform(0.4, 0.6)
-    ink = _set_letters(tiles, (height, width), left, rng.uniform(35, 39) * scale, gap)
-    return _to_grey(235 - 200 * ink + rng.normal(0, 3, ink.shape))
-
-
-def draw_folder(
-    destination: Path,
-    count: int,
-    *,
-    seed: int = 0,
-    alphabet: str = CAPTCHA_ALPHABET,
-    length: int = 5,
-    draw: Callable[[str, int], NDArray[np.uint8]] = draw_captcha,
-) -> list[Path]:
-    """Writes images of different random labels into a folder, each named `<label>.png`.
-
-    Args:
-        destination: the folder; it is made if it does not exist.
-        count: how many images to write.
-        seed: zero or more; the same seed gives the same labels and images.
-        alphabet: ASCII letters and digits to make labels of, each of them once.
-        length: how many characters a label has.
-        draw: draws a label with a seed.
+def draw_folder(destination: Path, count: int, seed: int = 0) -> list[Path]:
+    """Write images of different random labels into a folder, each named `<label>.png`.
 
     Returns:
         The files written, in the order of their making.
-
-    Raises:
-        ValueError: the alphabet or the seed is bad, count or length is below one, there are not as many
-            labels as images asked for, or a label does not fit in its image.
     """
-    if not (alphabet.isascii() and alphabet.isalnum() and len(set(alphabet.lower())) == len(alphabet)):
-        # Some file systems take b.png and B.png for the same file.
-        raise ValueError(f"the alphabet must be ASCII letters and digits, each once and in one case: {alphabet!r}")
-    if count < 1 or length < 1:
-        raise ValueError(f"count and length must be at least 1, not {count} and {length}")
-    if count > len(alphabet) ** length:
-        raise ValueError(f"{len(alphabet)} characters make fewer than {count} labels of length {length}")
-    if seed < 0:
-        raise ValueError(f"the seed must not be negative: {seed}")
     rng = np.random.default_rng(seed)
     labels: dict[str, None] = {}
     while len(labels) < count:
-        labels["".join(alphabet[i] for i in rng.integers(len(alphabet), size=length))] = None
-    return [_write(destination / f"{label}.png", draw(label, seed)) for label in labels]
-
-
-def draw_samples(destination: Path) -> list[Path]:
-    """Writes the images of the folder samples, each named `<label>.png`.
-
-    Args:
-        destination: the folder; it is made if it does not exist.
-
-    Returns:
-        The files written.
-    """
-    return [_write(destination / f"{text}.png", draw_captcha(text, seed)) for text, seed in SAMPLES.items()]
-
-
-def _rng(text: str, seed: int, height: int) -> np.random.Generator:
-    """Checks what every image is drawn from, and returns its source of chance."""
-    if not text:
-        raise ValueError("there is no text to draw")
-    if not all("!" <= character <= "~" for character in text):
-        raise ValueError(f"only printable ASCII characters other than the space can be drawn: {text!r}")
-    if height < _SMALLEST_HEIGHT:
-        raise ValueError(f"the height must be at least {_SMALLEST_HEIGHT} pixels, not {height}")
-    if seed < 0:
-        raise ValueError(f"the seed must not be negative: {seed}")
-    return np.random.default_rng([seed, *text.encode()])
+        labels["".join(CAPTCHA_ALPHABET[i] for i in rng.integers(len(CAPTCHA_ALPHABET), size=LENGTH))] = None
+    destination.mkdir(parents=True, exist_ok=True)
+    paths = [destination / f"{label}.png" for label in labels]
+    for path in paths:
+        Image.fromarray(draw_captcha(path.stem, seed)).save(path, optimize=True)
+    return paths
 
 
 @functools.lru_cache(maxsize=64)
 def load_font(name: str, size: float) -> ImageFont.FreeTypeFont:
-    """A font that comes with matplotlib, by file name, so many pixels an em."""
+    """Return a font that comes with matplotlib, by file name, so many pixels an em."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
     # The basic layout is there in every build of Pillow, so the letters sit at the same place everywhere.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def cubic_curve(points: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """So many points (count, 2) along the Bézier curve of four control points (4, 2)."""
+    """Return so many points (count, 2) along the Bézier curve of four control points (4, 2)."""
     t = np.linspace(0, 1, count)[:, None]
     weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
     return np.asarray(weights @ points)
 
 
-def _letter(character: str, size: float, *, mono: bool, stroke: float, stretch: float) -> Coverage:
-    """Draws one letter as a tile just as wide as its ink, with the baseline in the middle row."""
+def _letter(character: str, size: float, *, mono: bool, stroke: float) -> Mask:
+    """Draw one letter as a tile just as wide as its ink, with the baseline in the middle row."""
     font = load_font("DejaVuSansMono.ttf" if mono else "DejaVuSans.ttf", size)
     left, _, right, _ = font.getbbox(character, stroke_width=stroke, anchor="ls")
     half = int(1.5 * size)
@@ -175,13 +95,12 @@ def _letter(character: str, size: float, *, mono: bool, stroke: float, stretch: 
     drawing = ImageDraw.Draw(image)
     drawing.text((-left, half), character, fill=255, font=font, stroke_width=stroke, anchor="ls")
     tile = np.asarray(image, np.float32) / 255
-    return cv2.resize(
-        tile, (max(1, round(tile.shape[1] * stretch)), tile.shape[0]), interpolation=cv2.INTER_AREA
-    ).astype(np.float32)
+    narrow = (max(1, round(tile.shape[1] * 0.87)), tile.shape[0])
+    return cv2.resize(tile, narrow, interpolation=cv2.INTER_AREA)
 
 
-def _set_letters(tiles: list[Coverage], shape: tuple[int, int], left: float, baseline: float, gap: int) -> Coverage:
-    """Puts letter tiles side by side; raises ValueError where they run out of the image."""
+def _set_letters(tiles: list[Mask], shape: tuple[int, int], left: float, baseline: float, gap: int) -> Mask:
+    """Put letter tiles side by side; raise ValueError where they run out of the image."""
     ends = np.cumsum([round(left)] + [tile.shape[1] + gap for tile in tiles])
     if ends[-1] - gap > shape[1]:
         raise ValueError(f"the text needs {ends[-1] - gap} pixels, and the image is {shape[1]} wide")
@@ -194,8 +113,8 @@ def _set_letters(tiles: list[Coverage], shape: tuple[int, int], left: float, bas
     return ink
 
 
-def _tear(ink: Coverage, scale: float) -> Coverage:
-    """Moves ink to and fro along rays from the centre, most near it and not at all 50 pixels away.
+def _tear(ink: Mask, scale: float) -> Mask:
+    """Move ink to and fro along rays from the centre, most near it and not at all 50 pixels away.
 
     The wave is only two pixels long: letters there look frayed rather than bent.
     """
@@ -203,41 +122,20 @@ def _tear(ink: Coverage, scale: float) -> Coverage:
     x, y = x - ink.shape[1] / 2, y - ink.shape[0] / 2
     distance = np.maximum(np.hypot(x, y), 1e-6) / scale
     push = 3 * scale * np.sin(np.pi * distance - 10) * np.maximum(0, 1 - distance / 50) / (distance * scale)
-    return _move(ink, x * push, y * push)
+    return moved(ink, x * push, y * push)
 
 
-def _ripple(ink: Coverage, scale: float) -> Coverage:
-    """Waves rows sideways and columns up and down, the same in every image."""
+def _ripple(ink: Mask, scale: float) -> Mask:
+    """Wave rows sideways and columns up and down, the same in every image."""
     y, x = np.indices(ink.shape, np.float32) / scale
-    return _move(ink, 2.6 * scale * np.sin(y / 15), 1.7 * scale * np.sin(x / 5))
+    return moved(ink, 2.6 * scale * np.sin(y / 15), 1.7 * scale * np.sin(x / 5))
 
 
-def _move(ink: Coverage, dx: Coverage, dy: Coverage) -> Coverage:
-    y, x = np.indices(ink.shape, np.float32)
-    return cv2.remap(ink, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _bent_line(points: NDArray[np.float64], shape: tuple[int, int], scale: float) -> Coverage:
-    """Draws a cubic curve of four control points (4, 2) in four straight pieces that get thinner."""
+def _bent_line(points: NDArray[np.float64], shape: tuple[int, int], scale: float) -> Mask:
+    """Draw a cubic curve of four control points (4, 2) in four straight pieces that get thinner."""
     fine = 8
     corners = np.round(cubic_curve(points, 5) * fine).astype(int).tolist()
     canvas = np.zeros((shape[0] * fine, shape[1] * fine), np.uint8)
     for start, end, thickness in zip(corners, corners[1:], (3.6, 2.7, 1.8, 1.8), strict=False):
         cv2.line(canvas, start, end, 255, max(1, round(thickness * scale * fine)))
     return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-
-
-def _to_grey(image: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.clip(np.round(image), 0, 255).astype(np.uint8)
-
-
-def _as_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Adds the faint traces of JPEG compression that the images of the data set have."""
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 75])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
-
-
-def _write(path: Path, image: NDArray[np.uint8]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, optimize=True)
-    return path

@@ -24,12 +24,7 @@ def empty_layer(height: int, width: int) -> Layer:
 def set_ink(layer: Layer, mask: Mask, left: int, top: int, colour: Colour | Picture) -> None:
     """Lay ink over what is there; what lies outside is cut off.
 
-    Args:
-        layer: is changed.
-        mask: of the ink.
-        left: of the mask in the layer, in pixels; may be negative.
-        top: of the mask in the layer, in pixels; may be negative.
-        colour: one, or one for each pixel of the mask.
+    Left and top, in pixels, may be negative. There is one colour, or one for each pixel of the mask.
     """
     height, width = layer.shape[:2]
     first_row, first_column = max(0, -top), max(0, -left)

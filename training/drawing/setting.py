@@ -64,14 +64,7 @@ def random_setting(size: float, rng: np.random.Generator) -> Setting:
 def set_text(
     text: str, faces: Sequence[Typeface], setting: Setting, inks: Sequence["Ink"], rng: np.random.Generator
 ) -> Layer:
-    """Set a text.
-
-    Args:
-        text: one or more characters.
-        faces: the typeface of each.
-        setting: how.
-        inks: of each character.
-        rng: the source of randomness.
+    """Set a text, each character in its typeface and ink.
 
     Returns:
         A layer as large as the text needs.

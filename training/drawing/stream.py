@@ -1,6 +1,5 @@
 """Drawn pictures in batches of one size, drawn by processes of their own."""
 
-import itertools
 import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import fit_to_input
 from app.shared.processes import end_with_parent
 from training.drawing.scenes import draw_scene
+from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
 
 CHUNK = 512
@@ -24,6 +25,7 @@ EASY_IMAGES = 120_000
 WIDTH_STEP = 16
 NARROWEST, WIDEST = 48, 480
 COLUMNS_A_STEP = 4
+CODEC = CtcCodec(ALPHABET)
 
 
 class Drawn(NamedTuple):
@@ -52,14 +54,9 @@ class Artists:
 
 @contextmanager
 def artists(typefaces: Sequence[Typeface], *, height: int, size: int, seed: int, processes: int) -> Iterator[Artists]:
-    """Start processes that draw, and end them with the block.
+    """Start processes that draw batches of `size`, which divides `CHUNK`, and end them with the block.
 
-    Args:
-        typefaces: to draw with.
-        height: that all pictures are brought to, in pixels.
-        size: pictures a batch; divides `CHUNK`.
-        seed: the same one gives the same pictures, whatever the number of processes.
-        processes: that draw.
+    The seed gives the same pictures, whatever the number of processes.
     """
     # Not forked: TensorFlow's threads would be left behind locked.
     context = multiprocessing.get_context("spawn")
@@ -91,12 +88,7 @@ def _draw_chunk(seed: Sequence[int], height: int, size: int) -> list[Drawn]:
 def _batch(pictures: Sequence[tuple[NDArray[np.uint8], str]], height: int) -> Drawn:
     """Bring pictures of about one shape to one size."""
     widths = [image.shape[1] * height / image.shape[0] for image, _ in pictures]
-    needed = max(COLUMNS_A_STEP * _steps_needed(label) for _, label in pictures)
+    needed = COLUMNS_A_STEP * (1 + max(CODEC.steps_needed(label) for _, label in pictures))  # one step to spare
     width = WIDTH_STEP * round(min(max(float(np.mean(widths)), needed, NARROWEST), WIDEST) / WIDTH_STEP)
     images = [fit_to_input(image, width=width, height=height, channels=3) for image, _ in pictures]
     return Drawn(np.stack(images), [label for _, label in pictures])
-
-
-def _steps_needed(label: str) -> int:
-    """Return how many steps CTC needs: one for each character, one more between equal ones, and one to spare."""
-    return len(label) + sum(a == b for a, b in itertools.pairwise(label)) + 1

@@ -99,14 +99,7 @@ def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
 
 @functools.lru_cache(maxsize=200_000)
 def glyph(face: Typeface, character: str, size: int, *, smooth: bool) -> Glyph:
-    """Draw a character.
-
-    Args:
-        face: has the character.
-        character: one.
-        size: pixels an em.
-        smooth: whether its edge is anti-aliased.
-    """
+    """Draw a character at a size in pixels an em, its edge anti-aliased or not."""
     font = _font(face.path, face.number, size)
     left, top, right, bottom = font.getbbox(character, anchor="ls")
     width, height = max(1, int(right - left)), max(1, int(bottom - top))

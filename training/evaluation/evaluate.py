@@ -20,15 +20,9 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Line:
-    """One image: what it says and what was read.
+    """One image: its file, what it says, and what was read with which confidence (0…1).
 
-    Attributes:
-        path: of its file.
-        label: what it says.
-        prediction: what was read.
-        confidence: of that, 0…1.
-        error: why it could not be opened.
-        characters: of the prediction; none where it was read in several views.
+    Where it could not be opened, the error says why. Where it was read in several views, there are no characters.
     """
 
     path: str

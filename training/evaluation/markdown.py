@@ -1,6 +1,7 @@
 """What the reports in Markdown share."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 CONFUSIONS_EXPLAINED = (
     "A row is a character of the labels, a column what was read: right on the blue diagonal, wrong in the orange cells."
@@ -17,6 +18,13 @@ def code_cell(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{text}{space}{fence}".replace("|", r"\|")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown; nothing where it has no rows."""
+    cells = [list(map(str, row)) for row in rows]
+    lines = [header, ["---"] * len(header), *cells] if cells else []
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def processors(count: int) -> str:

@@ -25,13 +25,7 @@ FAINTEST = 0.001
 
 
 def draw_pictures(lines: Sequence[Line], folder: Path, worst: Path) -> None:
-    """Write confusions.png and reliability.png, which hold no image of the data, and the worst readings, which do.
-
-    Args:
-        lines: the readings.
-        folder: where the first two go.
-        worst: the file of the third.
-    """
+    """Write confusions.png and reliability.png, which hold no image of the data, and the worst readings, which do."""
     plot_confusions([line.label for line in lines], [line.prediction for line in lines], folder / CONFUSIONS)
     plot_reliability([line.confidence for line in lines], [line.right for line in lines], folder / RELIABILITY)
     plot_worst_readings(lines, worst)
@@ -43,11 +37,6 @@ def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Pat
     A row is a character of the labels, a column what was read; "nothing" is the row of characters that are not
     there and the column of those that were missed. Of more than 80 characters, those that were confused are
     shown, the 80 most frequent of them at most.
-
-    Args:
-        labels: what the images say.
-        predictions: what was read, one for each label.
-        path: the file to write.
     """
     counts = Counter(pair for texts in zip(labels, predictions, strict=True) for pair in aligned(*texts))
     characters, note = _shown_characters(counts)

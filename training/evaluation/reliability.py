@@ -42,13 +42,7 @@ def expected_calibration_error(confidences: Sequence[float], right: Sequence[boo
 
 
 def coverage_at(precision: float, confidences: Sequence[float], right: Sequence[bool]) -> float:
-    """Return the greatest part of the readings, the most confident first, of which at least so many are right.
-
-    Args:
-        precision: the part of the accepted readings that must be right, 0…1.
-        confidences: of each reading.
-        right: whether each was read exactly.
-    """
+    """Return the greatest part of the readings, the most confident first, of which at least so many are right."""
     confidence = np.asarray(confidences, float)
     order = np.argsort(confidence)[::-1]
     correct = np.cumsum(np.asarray(right, float)[order])

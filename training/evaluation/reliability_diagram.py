@@ -14,11 +14,6 @@ def plot_reliability(confidences: Sequence[float], right: Sequence[bool], path: 
     """Draw how often readings of some confidence are right, and how many there are, as a PNG.
 
     A vertical line is Wilson's interval at 95 %: long where there are few readings to tell from.
-
-    Args:
-        confidences: of each reading, 0…1.
-        right: whether each was read exactly.
-        path: the file to write.
     """
     bins = reliability_bins(confidences, right)
     figure = Figure(figsize=(5.2, 5.2), dpi=100, layout="constrained")

@@ -1,5 +1,6 @@
 """The grid of the images that were read worst. It shows images of the data: keep it where they are kept."""
 
+import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox
 
 from app.inference.images import ImageError, Pixels
 from app.inference.models.model import Character
 from app.shared.files import write_atomically
 from training.data.dataset import read_image
 from training.evaluation.evaluate import Line
-from training.evaluation.lettering import EM, FONT, shown, shown_text, spread
+from training.evaluation.lettering import EM, FONT, shown, shown_text
 from training.evaluation.metrics import aligned
 
 TILES, COLUMNS = 24, 4
@@ -37,16 +39,6 @@ EXPLANATION = (
     "✗ wrong, the surest first; then ✓ right, the least sure first. Above: label → what was read, and the confidence "
     "of the word.\nBelow: each character that was read, and its confidence; what is wrong is bold and its box dashed."
 )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A rectangle of the figure, in inches from the top left corner."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -74,10 +66,6 @@ def plot_worst_readings(lines: Sequence[Line], path: Path) -> None:
     """Draw the 24 images that were read worst, with a box and a confidence for each character, as a PNG.
 
     Images that cannot be opened are left out.
-
-    Args:
-        lines: the readings.
-        path: the file to write.
     """
     tiles = _open(worst_first(lines)[:TILES])
     columns = _columns(tiles)
@@ -97,7 +85,7 @@ def plot_worst_readings(lines: Sequence[Line], path: Path) -> None:
     top = HEADING
     for row, height in zip(rows, heights, strict=True):
         for column, tile in enumerate(row):
-            _draw_tile(axes, tile, Frame(MARGIN + column * (width + MARGIN), top + TITLE, width, height))
+            _draw_tile(axes, tile, Bbox.from_bounds(MARGIN + column * (width + MARGIN), top + TITLE, width, height))
         top += TITLE + height + LETTERS
     with write_atomically(path, "wb") as file:
         figure.savefig(file, format="png")
@@ -128,13 +116,13 @@ def _columns(tiles: Sequence[Tile]) -> int:
     return min(most, max(2, len(tiles)))
 
 
-def _draw_tile(axes: Axes, tile: Tile, frame: Frame) -> None:
-    """Draw an image as large as the frame allows, its title above and its characters below."""
+def _draw_tile(axes: Axes, tile: Tile, frame: Bbox) -> None:
+    """Draw an image as large as the frame (in inches) allows, its title above and its characters below."""
     scale = min(frame.width / tile.aspect, frame.height)
     width = scale * tile.aspect
-    picture = Frame(frame.left + (frame.width - width) / 2, frame.top, width, scale)
+    picture = Bbox.from_bounds(frame.x0 + (frame.width - width) / 2, frame.y0, width, scale)
     pixels = tile.image if tile.image.ndim == 2 else tile.image[..., ::-1]  # OpenCV's blue, green, red
-    extent = (picture.left, picture.left + picture.width, picture.top + picture.height, picture.top)
+    extent = (picture.x0, picture.x1, picture.y1, picture.y0)
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
     _draw_title(axes, tile.line, frame)
     _draw_outline(axes, picture, tile.line.right, 0.8 if tile.line.right else 2.0)
@@ -142,12 +130,12 @@ def _draw_tile(axes: Axes, tile: Tile, frame: Frame) -> None:
         _draw_characters(axes, tile, picture, frame)
 
 
-def _draw_title(axes: Axes, line: Line, frame: Frame) -> None:
+def _draw_title(axes: Axes, line: Line, frame: Bbox) -> None:
     room = int(72 * frame.width / (EM * TITLE_SIZE)) - len("✗  →  0.987")
     label, read = (shown_text(text, room // 2) for text in (line.label, line.prediction))
     axes.text(
-        frame.left,
-        frame.top - 0.08,
+        frame.x0,
+        frame.y0 - 0.08,
         f"{'✓' if line.right else '✗'} {label} → {read} {line.confidence:.3f}",
         color=RIGHT if line.right else WRONG,
         fontfamily=FONT,
@@ -157,10 +145,10 @@ def _draw_title(axes: Axes, line: Line, frame: Frame) -> None:
     )
 
 
-def _draw_outline(axes: Axes, frame: Frame, right: bool, line_width: float, dashes: str = "-") -> None:
+def _draw_outline(axes: Axes, frame: Bbox, right: bool, line_width: float, dashes: str = "-") -> None:
     axes.add_patch(
         Rectangle(
-            (frame.left, frame.top),
+            (frame.x0, frame.y0),
             frame.width,
             frame.height,
             fill=False,
@@ -172,28 +160,28 @@ def _draw_outline(axes: Axes, frame: Frame, right: bool, line_width: float, dash
     )
 
 
-def _draw_characters(axes: Axes, tile: Tile, picture: Frame, frame: Frame) -> None:
-    """Draw the boxes and, below the image, each character and its confidence as near its box as there is room."""
-    read = [character.character for character in tile.line.characters]
+def _draw_characters(axes: Axes, tile: Tile, picture: Bbox, frame: Bbox) -> None:
+    """Draw the boxes and, below the text, each character and its confidence: at equal distances, with room for all."""
+    characters, count = tile.line.characters, len(tile.line.characters)
+    read = [character.character for character in characters]
     right = [wanted == got for wanted, got in aligned(tile.line.label, "".join(read)) if got]
-    slot = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(shown(character)) + 1 for character in read))
-    upright = slot * len(read) <= frame.width
-    if not upright:
-        slot = min(NARROWEST_SLOT, frame.width / len(read))
-    middles = []
-    for index, (character, good) in enumerate(zip(tile.line.characters, right, strict=True)):
-        middles.append(picture.left + picture.width * (index + 0.5) / len(read))
-        if character.box is not None:
-            scale = picture.width / tile.width
-            left, width = character.box.left * scale, (character.box.right - character.box.left) * scale
-            box = Frame(picture.left + left, picture.top, width, picture.height)
+    scale = picture.width / tile.width
+    ends = [picture.width * index / count for index in range(count + 1)]
+    spans = [(scale * one.box.left, scale * one.box.right) if one.box else None for one in characters]
+    places = [span or even for span, even in zip(spans, itertools.pairwise(ends), strict=True)]
+    needed = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(shown(character)) + 1 for character in read))
+    upright = needed * count <= frame.width
+    width = min(max(places[-1][1] - places[0][0], (needed if upright else NARROWEST_SLOT) * count), frame.width)
+    left = picture.x0 + (places[0][0] + places[-1][1] - width) / 2
+    left, slot = min(max(left, frame.x0), frame.x1 - width), width / count
+    for index, (character, good, span) in enumerate(zip(characters, right, spans, strict=True)):
+        start, end = (picture.x0 + x for x in places[index])
+        if span is not None:
+            box = Bbox.from_extents(start, picture.y0, end, picture.y1)
             _draw_outline(axes, box, good, 0.8 if good else 1.8, "-" if good else "--")
-            middles[-1] = box.left + box.width / 2
-    bottom = picture.top + picture.height
-    places = spread(middles, slot, frame.left, frame.left + frame.width)
-    for character, good, middle, place in zip(tile.line.characters, right, middles, places, strict=True):
-        axes.plot((middle, place), (bottom + 0.01, bottom + 0.06), color=FAINT, linewidth=0.5)
-        _draw_letter(axes, character, good, (place, bottom + 0.14), min(1.0, slot / NARROWEST_SLOT), upright)
+        place = left + slot * (index + 0.5)
+        axes.plot(((start + end) / 2, place), (picture.y1 + 0.01, picture.y1 + 0.06), color=FAINT, linewidth=0.5)
+        _draw_letter(axes, character, good, (place, picture.y1 + 0.14), min(1.0, slot / NARROWEST_SLOT), upright)
 
 
 def _draw_letter(

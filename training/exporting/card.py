@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
+from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors, table
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY
 
 CURVES = "learning_curves.png"
@@ -24,11 +24,7 @@ QUOTED = (
 
 
 def write_card(metrics: dict[str, Any]) -> str:
-    """Return the Markdown text of MODEL_CARD.md.
-
-    Args:
-        metrics: the content of metrics.json.
-    """
+    """Return the Markdown text of MODEL_CARD.md from the content of metrics.json."""
     data, training, validation, model = (metrics[key] for key in ("data", "training", "validation", "model"))
     return f"""# Model card: {model["name"]} {model["version"]}
 
@@ -77,7 +73,7 @@ SHA-256 of images and labels: `{data["sha256"]}`
 
 {_training(training)}
 
-{_table(training["config"])}
+{table(("setting", "value"), [(key.replace("_", " "), value) for key, value in training["config"].items()])}
 
 ![loss and error rates over the epochs]({CURVES})
 
@@ -119,13 +115,18 @@ def quotable(report: dict[str, Any]) -> dict[str, Any]:
 def _crossval(quoted: list[dict[str, Any]]) -> str:
     if not quoted:
         return ""
-    rows = "\n".join(
-        f"| {one['labels']} | {one['words_right']:,} of {one['images']:,} ({one['words_right'] / one['images']:.2%}) "
-        f"| {one['wer_interval'][0]:.2%} to {one['wer_interval'][1]:.2%} | {one['cer']:.2%} "
-        f"| {one['expected_calibration_error']:.2%} | {one['coverage_at_99.5']:.1%} | {one['coverage_at_99.9']:.1%} "
-        f"| {one['words_right_in_views']:,} |"
+    rows = [
+        (
+            one["labels"],
+            f"{one['words_right']:,} of {one['images']:,} ({one['words_right'] / one['images']:.2%})",
+            f"{one['wer_interval'][0]:.2%} to {one['wer_interval'][1]:.2%}",
+            f"{one['cer']:.2%}",
+            f"{one['expected_calibration_error']:.2%}",
+            *(f"{one[key]:.1%}" for key in ("coverage_at_99.5", "coverage_at_99.9")),
+            f"{one['words_right_in_views']:,}",
+        )
         for one in quoted
-    )
+    ]
     commands = "\n".join(f"    {one['command']}" for one in quoted)
     columns = ["labels", "words right", "WER, 95 % interval", "CER", "calibration error"]
     columns += ["coverage, 99.5 % right", "99.9 % right", "in views"]
@@ -133,9 +134,7 @@ def _crossval(quoted: list[dict[str, Any]]) -> str:
 
 Images read by models that had not seen them, trained with the same settings:
 
-| {" | ".join(columns)} |
-|---|---|---|---|---|---|---|---|
-{rows}
+{table(columns, rows)}
 
 Coverage is the part of the words, the surest first, of which so many are right; "in views" are the words right where
 each image is read in {quoted[0]["views"]} slightly shifted views, as the service does not. The rows are of
@@ -146,10 +145,8 @@ each image is read in {quoted[0]["views"]} slightly shifted views, as the servic
 
 
 def _robustness(rows: list[dict[str, Any]]) -> str:
-    lines = "\n".join(
-        f"| {row['change']} | {row['words_right']} | {row['words_right'] / row['images']:.1%} |" for row in rows
-    )
-    return f"| change | words right of {rows[0]['images']} | |\n|---|---|---|\n{lines}"
+    cells = [(row["change"], row["words_right"], f"{row['words_right'] / row['images']:.1%}") for row in rows]
+    return table(("change", f"words right of {rows[0]['images']}", ""), cells)
 
 
 def _data(data: dict[str, Any], seed: int) -> str:
@@ -200,14 +197,8 @@ def _paragraph(text: str, indent: str = "") -> str:
 def _wrong_words(wrong: list[dict[str, Any]]) -> str:
     if not wrong:
         return ""
-    rows = "\n".join(
-        f"| {code_cell(line['label'])} | {code_cell(line['prediction'])} | {line['confidence']:.3f} |"
-        for line in wrong[:SHOWN]
-    )
+    rows = [
+        (code_cell(one["label"]), code_cell(one["prediction"]), f"{one['confidence']:.3f}") for one in wrong[:SHOWN]
+    ]
     rest = f"\nand {len(wrong) - SHOWN} others, which are in `metrics.json`.\n" if len(wrong) > SHOWN else ""
-    return f"\nRead wrong:\n\n| label | read | confidence |\n|---|---|---|\n{rows}\n{rest}"
-
-
-def _table(config: dict[str, Any]) -> str:
-    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in config.items())
-    return f"| setting | value |\n|---|---|\n{rows}"
+    return f"\nRead wrong:\n\n{table(('label', 'read', 'confidence'), rows)}\n{rest}"

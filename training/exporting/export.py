@@ -17,6 +17,7 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import Calibration, ModelConfigs, write_configs
 from app.inference.models.model import MODEL_FILE, ModelError, OnnxInferenceModel
 from app.inference.reader import Reader
+from app.shared.errors import UserError
 from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
 from training.exporting.calibration import fit_temperature
@@ -37,7 +38,7 @@ LAYOUT_CHANGES = {"Reshape", "Transpose"}
 VERSIONED = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
 
 
-class ExportError(Exception):
+class ExportError(UserError):
     """The exported graph does not do what the network does; nothing was written."""
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.shared.errors import UserError
 from app.shared.files import write_json
 from app.shared.suggestions import did_you_mean
 from training.fitting.checkpoints import read_state
 from training.fitting.config import TrainingConfig
 
 
-class RunError(Exception):
+class RunError(UserError):
     """A run cannot be started or continued; the message says why and what to do."""
 
 

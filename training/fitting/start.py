@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
+from app.shared.errors import UserError
 from app.shared.suggestions import did_you_mean
 from training.fitting.checkpoints import read_state, read_variables, save_variables
 from training.fitting.config import NO_START, SHIPPED, shipped_start
@@ -15,7 +16,7 @@ from training.fitting.run import RunError, RunFolder
 from training.networks import LOGITS
 
 
-class StartError(Exception):
+class StartError(UserError):
     """The weights cannot be used; the message says why."""
 
 

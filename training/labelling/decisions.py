@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.shared.files import lock
+from app.shared.outputs import check_place
 from training.data.dataset import CSV_COLUMNS, DataError, Sample
 from training.data.labels import clean, hidden_character
 from training.labelling.images import ImageFolder
@@ -155,19 +156,13 @@ def lock_labels(labels_file: Path) -> Iterator[None]:
     """Keep other labelling commands from writing a file of labels.
 
     Raises:
-        DataError: another one is writing it, or its folder does not exist or cannot be written to.
+        DataError: another one is writing it.
+        UserError: its folder does not exist or cannot be written to.
     """
     labels_file = labels_file.resolve()
-    if labels_file.is_dir() or not labels_file.parent.is_dir():
-        what = f"{labels_file} is a folder" if labels_file.is_dir() else f"There is no folder {labels_file.parent}"
-        raise DataError(f"{what}; --labels names the file to write.")
+    check_place(labels_file, "--labels")
     beside = labels_file.with_name(f".{labels_file.name}.lock")
-    try:
-        opened = beside.open("ab")
-    except OSError as error:
-        reason = f"{labels_file.parent} cannot be written to ({error.strerror})"
-        raise DataError(f"{reason}; --labels names a file elsewhere.") from error
-    with opened as file:
+    with beside.open("ab") as file:
         if not lock(file) or not _is_at(file.fileno(), beside):
             raise DataError(f"Another labelling command is writing {labels_file}; use its page, or end it first.")
         try:

@@ -53,12 +53,7 @@ class Guesses:
     """
 
     def __init__(self, images: ImageFolder, waiting: Callable[[], Sequence[int]]) -> None:
-        """Prepare to read.
-
-        Args:
-            images: where they are.
-            waiting: the images without a label, when a model begins to read.
-        """
+        """Prepare to read those images that wait for a label when a model begins."""
         self._images, self._waiting = images, waiting
         self._guesses: dict[int, Guess] = {}
         self._changing = threading.Lock()
@@ -79,11 +74,7 @@ class Guesses:
         return self._thread is not None and self._thread.is_alive()
 
     def read_with(self, folder: Path, name: str | None = None) -> None:
-        """Read all images that wait with another model, in the background.
-
-        Args:
-            folder: of a model's version.
-            name: what people know it by; None takes the names of model and version.
+        """Read all images that wait with another model, in the background; people know it by the name, if one is given.
 
         Raises:
             ModelError: it cannot be used; the model of before goes on.

@@ -40,9 +40,7 @@ class Retraining:
     not at all; what an ended one leaves is removed.
 
     Attributes:
-        every: how many new labels are waited for.
-        state: of the training under way, or of the last one.
-        message: the same in words.
+        state, message: of the training under way, or of the last one.
         progress: of the training under way, 0…1.
     """
 
@@ -58,7 +56,7 @@ class Retraining:
         Args:
             folder: where models go, and below `checkpoints` what trainings need.
             every: how many new labels are waited for.
-            samples: the labels so far.
+            samples: returns the labels so far.
             on_model: called with the folder and the name of each new model, in another thread; may raise
                 `ModelError`.
         """
@@ -76,8 +74,7 @@ class Retraining:
 
     def newest(self) -> Path | None:
         """Return the folder of the newest model that an earlier training has made."""
-        found = version_folders(self._folder) if self._folder.is_dir() else []
-        return next((path for path in found if (path / MODEL_FILE).exists()), None)
+        return next((path for path in version_folders(self._folder) if (path / MODEL_FILE).exists()), None)
 
     def labels_needed(self, labels: int) -> int:
         """Return how many more labels the next training waits for."""

@@ -77,9 +77,7 @@ class Session:
     def previous_task(self, tab: str, shown: int | None) -> Task | None:
         """Return the image that the tab, or somebody before this session, decided about before the one shown.
 
-        Args:
-            tab: who asks.
-            shown: an image; if it is not decided, the latest decision is the one before it.
+        If the one shown is not decided, that is the latest decision.
         """
         with self._lock:
             self._decisions.refresh()

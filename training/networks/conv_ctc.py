@@ -1,9 +1,10 @@
-"""The default: a small fully convolutional network, one output step for every four columns.
+"""A small fully convolutional network, one output step for every four columns.
 
 A convolution over five neighbouring steps stands where the tutorial has an LSTM: it sees a character and
 both its neighbours.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -34,6 +35,9 @@ def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model
     return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="conv_ctc")
 
 
+RECIPE = Recipe(
+    batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
+)
 ARCHITECTURE = Architecture(
     build=build,
     height=50,
@@ -41,11 +45,7 @@ ARCHITECTURE = Architecture(
     channels=1,
     time_axis="width",
     quantized=True,
-    recipe=Recipe(
-        batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
-    ),
-    continued=Recipe(
-        batch_size=16, learning_rate=1e-3, weight_decay=1e-2, schedule="one-cycle", steps=6_000, most_epochs=600
-    ),
+    recipe=RECIPE,
+    continued=replace(RECIPE, batch_size=16, learning_rate=1e-3, steps=6_000),
     description="small fully convolutional network, grey input",
 )

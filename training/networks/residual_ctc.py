@@ -1,5 +1,6 @@
 """The general network: residual convolutions on a colour picture of any width, one output step for four columns."""
 
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -47,6 +48,17 @@ def _residual(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.ReLU()(layers.Add()([x, y]))
 
 
+RECIPE = Recipe(
+    batch_size=16,
+    learning_rate=2e-3,
+    weight_decay=1e-2,
+    schedule="one-cycle",
+    steps=8_000,
+    most_epochs=400,
+    epoch_steps=50,
+    averaging=0.99,
+    bfloat16=True,
+)
 ARCHITECTURE = Architecture(
     build=build,
     height=48,
@@ -54,28 +66,7 @@ ARCHITECTURE = Architecture(
     channels=3,
     time_axis="width",
     quantized=True,
-    recipe=Recipe(
-        batch_size=16,
-        learning_rate=2e-3,
-        weight_decay=1e-2,
-        schedule="one-cycle",
-        steps=8_000,
-        most_epochs=400,
-        epoch_steps=50,
-        averaging=0.99,
-        bfloat16=True,
-    ),
-    continued=Recipe(
-        batch_size=8,
-        learning_rate=1e-3,
-        weight_decay=1e-2,
-        schedule="one-cycle",
-        steps=2_500,
-        most_epochs=400,
-        epoch_steps=50,
-        averaging=0.99,
-        drawn=2_000,
-        bfloat16=True,
-    ),
+    recipe=RECIPE,
+    continued=replace(RECIPE, batch_size=8, learning_rate=1e-3, steps=2_500, drawn=2_000),
     description="residual convolutions, colour input of any width",
 )

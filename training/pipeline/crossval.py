@@ -16,7 +16,7 @@ from app.inference.reader import Reader
 from app.shared.cpus import available_cpus
 from app.shared.files import write_json
 from app.shared.places import runs
-from training.data.dataset import Sample, data_checksum, split_samples, vocabulary_of
+from training.data.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
 from training.evaluation.evaluate import Evaluation, Line, evaluate
 from training.fitting.backend import start_worker
 from training.fitting.config import TrainingConfig, configure
@@ -63,10 +63,10 @@ def fold_parts(samples: Sequence[Sample], folds: int, repeats: int) -> list[Part
     """Divide the samples at random into folds, each unseen once in every repeat.
 
     Raises:
-        ValueError: there are fewer than three samples a training, or fewer than two folds.
+        DataError: there are fewer than three samples a training, or fewer than two folds.
     """
     if folds < 2 or len(samples) < folds + 2:
-        raise ValueError(f"{len(samples)} images cannot be divided into {folds} folds.")
+        raise DataError(f"{len(samples)} images cannot be divided into {folds} folds.")
     parts = []
     for repeat in range(repeats):
         for number, unseen in enumerate(np.array_split(np.random.default_rng(repeat).permutation(len(samples)), folds)):
@@ -78,10 +78,10 @@ def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Pa
     """Draw so many labelled images at random to learn from, once a repeat; all others are unseen.
 
     Raises:
-        ValueError: there are not more samples than that, or fewer than three are to be drawn.
+        DataError: there are not more samples than that, or fewer than three are to be drawn.
     """
     if not 3 <= labels < len(samples):
-        raise ValueError(f"{labels} labels cannot be drawn from {len(samples)} images, of which some must be unseen.")
+        raise DataError(f"{labels} labels cannot be drawn from {len(samples)} images, of which some must be unseen.")
     parts = []
     for repeat in range(repeats):
         unseen = np.random.default_rng(repeat).permutation(len(samples))[labels:]

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.shared.cpus import available_cpus
 from app.shared.files import write_atomically, write_json
-from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors
+from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors, table
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.evaluation.reliability import coverage_at, expected_calibration_error, wilson_interval
 from training.evaluation.views import VIEWS
@@ -77,10 +77,10 @@ def to_markdown(report: dict[str, Any]) -> str:
         f"| words of the highest confidences, {precision:.1%} of them right | {report[_coverage_key(precision)]:.1%} |"
         for precision in ACCEPTED_PRECISIONS
     )
-    trainings = "\n".join(
-        f"| {one['name']} | {one['labels']} | {one['words_right']} of {one['images']} | {one['seconds'] / 60:.1f} |"
+    trainings = [
+        (one["name"], one["labels"], f"{one['words_right']} of {one['images']}", f"{one['seconds'] / 60:.1f}")
         for one in report["trainings"]
-    )
+    ]
     return f"""# Cross-validation
 
     {report["command"]}
@@ -103,9 +103,7 @@ Every image was read by a model that had not seen it.
 
 ## Trainings
 
-| training | labels | words right | minutes |
-|---|---|---|---|
-{trainings}
+{table(("training", "labels", "words right", "minutes"), trainings)}
 
 ## Read wrong: {wrong}
 
@@ -137,23 +135,16 @@ def _coverage_key(precision: float) -> str:
 
 
 def _wrong(lines: list[dict[str, Any]]) -> str:
-    if not lines:
-        return ""
-    rows = ""
-    for line in lines:
-        label, read = code_cell(line["label"]), code_cell(line["prediction"])
-        rows += f"| {line['path']} | {label} | {read} | {line['confidence']:.3f} |\n"
-    return f"| image | label | read | confidence |\n|---|---|---|---|\n{rows}"
+    rows = [
+        (line["path"], code_cell(line["label"]), code_cell(line["prediction"]), f"{line['confidence']:.3f}")
+        for line in lines
+    ]
+    return f"{table(('image', 'label', 'read', 'confidence'), rows)}\n"
 
 
 def _confusions(confusions: list[dict[str, Any]]) -> str:
     """Return the table of what was taken for what, cut to the most frequent; nothing if there is none."""
-    if not confusions:
-        return ""
-    rows = "".join(
-        f"| {code_cell(one['label'])} | {code_cell(one['read'])} | {one['count']} |\n"
-        for one in confusions[:MAX_CONFUSIONS]
-    )
+    rows = [(code_cell(one["label"]), code_cell(one["read"]), one["count"]) for one in confusions[:MAX_CONFUSIONS]]
     left_out = len(confusions) - MAX_CONFUSIONS
     more = f"\nThe {MAX_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""
-    return f"| label | read | times |\n|---|---|---|\n{rows}{more}"
+    return f"{table(('label', 'read', 'times'), rows)}\n{more}"

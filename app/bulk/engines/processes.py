@@ -12,7 +12,7 @@ from app.bulk.partial import go_on, open_partial, partial_of, read_rows
 from app.bulk.paths import check_paths
 from app.bulk.run import read_all
 from app.inference.images.paths import image_paths
-from app.shared.suggestions import did_you_mean
+from app.shared.outputs import check_place
 
 
 class ProcessEngine:
@@ -23,15 +23,7 @@ class ProcessEngine:
     """
 
     def __init__(self, paths: Sequence[str], output: Path | None, *, workers: int, force: bool, restart: bool) -> None:
-        """Prepare to read.
-
-        Args:
-            paths: files, folders and globs.
-            output: the table to write.
-            workers: how many processes there may be.
-            force: whether to replace an output that is there.
-            restart: whether not to go on with a reading that was interrupted.
-        """
+        """Prepare to read; the options are those of the command line."""
         self._paths, self._output = paths, output
         self._workers, self._force, self._restart = workers, force, restart
 
@@ -67,9 +59,7 @@ class ProcessEngine:
 
     def _check_output(self, output: Path) -> None:
         check_format(output)
-        if output.is_dir() or not output.parent.is_dir():
-            what = f"{output} is a folder" if output.is_dir() else f"There is no folder {output.parent}"
-            raise BulkError(f"{what}; --output names the file to write.{did_you_mean(output.parent)}")
+        check_place(output, "--output")
         if output.exists() and not self._force and not partial_of(output).exists():
             raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
 

@@ -33,15 +33,7 @@ class RayEngine:
     def __init__(
         self, paths: Sequence[str], output: str | None, *, workers: int | None, force: bool, restart: bool
     ) -> None:
-        """Prepare to read.
-
-        Args:
-            paths: files, folders, globs and URLs.
-            output: the folder or URL that the rows go to.
-            workers: processes that read; None is one a processor of the cluster.
-            force: whether to replace an output that is there.
-            restart: whether not to go on with a reading that was interrupted.
-        """
+        """Prepare to read; where `workers` is None, one process a processor of the cluster reads."""
         self._paths, self._output = paths, output
         self._workers, self._force, self._restart = workers, force, restart
 

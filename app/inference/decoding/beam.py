@@ -254,12 +254,7 @@ class _Step:
         self._column_of_last = columns[last]
 
     def next_beam(self, first: int, width: int) -> _Beam:
-        """The best prefixes after the step.
-
-        Args:
-            first: how many of the classes are always tried.
-            width: how many prefixes are kept.
-        """
+        """The best prefixes after the step, `width` of them; the `first` classes are always tried."""
         count = first
         scores = self._scores(count)
         least = _least_of_best(scores, width)

@@ -22,16 +22,10 @@ class Box(NamedTuple):
 
 
 def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: int) -> list[Box]:
-    """A box for each character of a text, as high as the image.
+    """A box for each character of a text, as high as the upright image, whose size is given in pixels.
 
     CTC says where a character is seen, not how wide it is: neighbours are parted midway between them, and
     beside a wide gap or the image's edge a character gets three quarters of the usual distance at most.
-
-    Args:
-        spans: the characters with their runs of output steps, left to right.
-        steps: how many output steps the network has across the width.
-        width: of the upright image, in pixels.
-        height: of the upright image, in pixels.
     """
     if not spans:
         return []

@@ -19,13 +19,7 @@ Columns = dict[int, list[float]]
 
 
 def probability_of_label(label: Sequence[int], columns: Columns, blank_index: int) -> float:
-    """The probability of one text, in plain numbers: of few characters at few steps, NumPy takes longer.
-
-    Args:
-        label: the text as classes.
-        columns: the probabilities of them and of the blank.
-        blank_index: its class.
-    """
+    """The probability of one text, in plain numbers: of few characters at few steps, NumPy takes longer."""
     blanks = columns[blank_index]
     # Of what has been seen of the text so far, after each step: that shows the last character, or a blank after it.
     shown, parted = [0.0] * len(blanks), list(itertools.accumulate(blanks, operator.mul))

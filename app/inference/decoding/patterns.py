@@ -127,12 +127,7 @@ def compile_pattern(pattern: str, vocab: str) -> Automaton:
 
 
 def lacking_characters(pattern: str, vocab: str) -> list[str]:
-    """Return what a pattern asks for that no character of a vocabulary is, for people: characters, places of classes.
-
-    Args:
-        pattern: one that `compile_pattern` takes.
-        vocab: the characters that there are.
-    """
+    """Return what a pattern asks for that a vocabulary lacks, for people: characters, places of classes."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         characters = [token for token in _TOKEN.finditer(pattern) if token.lastgroup == "characters"]

@@ -1,7 +1,9 @@
 """What can be wrong with an image file. Each message says what would be right."""
 
+from app.shared.errors import UserError
 
-class ImageError(Exception):
+
+class ImageError(UserError):
     """The bytes are not an image that can be read; the message says why, for the sender."""
 
 

@@ -18,12 +18,13 @@ def model_folders(store: Path) -> list[Path]:
 
 
 def version_folders(model: Path) -> list[Path]:
-    """Return the folders of a model's versions, newest first.
+    """Return the folders of a model's versions, newest first; none where there is no model.
 
     Raises:
         OSError: the model's folder cannot be read.
     """
-    return sorted(_subfolders(model), key=lambda path: _natural_order(path.name), reverse=True)
+    versions = _subfolders(model) if model.is_dir() else []
+    return sorted(versions, key=lambda path: _natural_order(path.name), reverse=True)
 
 
 def misnamed_folders(folder: Path) -> list[Path]:

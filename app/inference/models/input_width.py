@@ -7,13 +7,6 @@ MULTIPLE = 8
 
 
 def proportional_width(width: int, height: int, *, input_height: int, widest: int) -> int:
-    """Return the columns of an image that is scaled to a network's height.
-
-    Args:
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-        input_height: the network's.
-        widest: what the network is given at most; a wider image is squeezed.
-    """
+    """Return the columns of an image that is scaled to a network's height; a wider one than the widest is squeezed."""
     columns = round(width * input_height / height / MULTIPLE) * MULTIPLE
     return min(max(columns, NARROWEST), widest)

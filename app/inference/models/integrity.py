@@ -24,10 +24,6 @@ class Golden(NamedTuple):
 def folder_sums(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
     """The SHA-256 of the files that make a model what it is, compared with `SHA256SUMS` where there is one.
 
-    Args:
-        folder: of a model's version.
-        needed: the names of the files that there must be and that `SHA256SUMS` must list.
-
     Raises:
         FileError: a file is missing, is not the one that is listed, or the list is wrong.
     """

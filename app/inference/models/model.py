@@ -22,6 +22,7 @@ from app.inference.models.configs import CONFIGS_FILE, read_configs
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.input_width import NARROWEST, proportional_width
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, Golden, folder_sums, read_golden
+from app.shared.errors import UserError
 from app.shared.files import FileError, read_file
 from app.shared.stopwatch import Stopwatch
 
@@ -36,7 +37,7 @@ DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
 
 
-class ModelError(Exception):
+class ModelError(UserError):
     """A model folder cannot be used; the message says why, without paths."""
 
 
@@ -148,12 +149,7 @@ class ImageToTextModel(OnnxInferenceModel):
     """
 
     def __init__(self, folder: Path, sums: dict[str, str] | None = None) -> None:
-        """Load the network.
-
-        Args:
-            folder: of the network.
-            sums: see `model_sums`, if they are known; the network must have its own.
-        """
+        """Load the network; its sums, where they are known (see `model_sums`), must be the given ones."""
         self.sums = model_sums(folder) if sums is None else sums
         try:
             self.configs = read_configs(folder)

@@ -38,10 +38,6 @@ _passed: set[frozenset[tuple[str, str]]] = set()
 def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextModel:
     """Load the model of a folder, after another process has done so if its files have not been tried before.
 
-    Args:
-        folder: of the model's version.
-        is_stopping: whether to give up.
-
     Raises:
         ModelError: anything is missing or broken, takes too long or too much memory, or changed meanwhile.
     """

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import example, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
+
+from tests.properties import examples
 
 Problem = Callable[[Any, int], dict[str, Any]]
 PATHS = ["/predict", "/predict/batch", "/models", "/models/captcha", "/livez", "/readyz", "/health", "/docs"]
@@ -142,7 +143,7 @@ def check_answer(response: Any, problem: Problem) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", response.headers["x-request-id"])
 
 
-@examples(max_examples=200, derandomize=True)
+@examples(200, derandomize=True)
 @given(path=st.sampled_from(["/predict", "/predict/batch"]), content_type=content_types, body=bodies)
 @example(path="/predict", content_type=b"multipart/form-data; boundary=x", body=b"--x\r\n\r\n\r\n--x--")
 @example(path="/predict", content_type=b"multipart/form-data; boundary=x; charset=a\x00", body=b"--x--")
@@ -152,7 +153,7 @@ def test_whatever_is_uploaded_the_answer_is_a_text_or_a_problem(
     check_answer(client.post(path, content=body, headers={"content-type": content_type}), problem)
 
 
-@examples(max_examples=200, derandomize=True)
+@examples(200, derandomize=True)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "X"]),
     path=paths,

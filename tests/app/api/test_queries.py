@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from app.api.queries import ReadQuery
+from tests.properties import examples
 
 Problem = Callable[[Any, int], dict[str, Any]]
 Document = dict[str, Any]
@@ -274,7 +274,7 @@ def test_openapi_describes_the_parameters_with_examples(client: TestClient, path
 PIECES = st.sampled_from([*"ab2ef^$()[]{}|*+?.\\-,0", r"\d", r"\w", "(?:", "{2,3}", "[a-f]", "(?=", r"\1"])
 
 
-@examples(max_examples=60, derandomize=True)
+@examples(60, derandomize=True)
 @given(
     query=st.fixed_dictionaries(
         {},

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kinds.folders import POOL, TEST
+from tests.drawn import draw_plain_folder
 from training.data.dataset import Sample, write_csv
-from training.drawing.draw import draw_folder, draw_plain
 
 ALPHABETS = {"digits": "0123456789", "letters": "abcdefgh"}
-TESTED, POOLED = 6, 14
+TESTED = 6
+POOLED = {"digits": 12, "letters": 14}
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ def drawn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clean digits and clean letters, a few of each."""
     folder = tmp_path_factory.mktemp("kinds")
     for name, alphabet in ALPHABETS.items():
-        drawn = draw_folder(folder / name / "images", TESTED + POOLED, alphabet=alphabet, length=4, draw=draw_plain)
+        drawn = draw_plain_folder(folder / name / "images", TESTED + POOLED[name], seed=0, alphabet=alphabet)
         samples = [Sample(path.relative_to(folder / name), path.stem) for path in drawn]
         write_csv(samples[:TESTED], folder / name / TEST)
         write_csv(samples[TESTED:], folder / name / POOL)

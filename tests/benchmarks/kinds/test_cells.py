@@ -9,7 +9,7 @@ from benchmarks.kinds.folders import read_kinds
 
 
 def readers(general: Path | None = None, *, options: tuple[str, ...] = (), code: str | None = None) -> Readers:
-    return Readers(general or newest_model(), list(options), learns_unlabelled=False, code=code)
+    return Readers(general or newest_model(), list(options), code)
 
 
 class TestVersions:

@@ -20,7 +20,7 @@ class TestFolders:
     def test_are_read_by_name(self, drawn_kinds: Path) -> None:
         kinds = read_kinds(drawn_kinds)
         assert [kind.name for kind in kinds] == ["digits", "letters"]
-        assert [(len(kind.test), len(kind.pool)) for kind in kinds] == [(TESTED, POOLED)] * 2
+        assert [(len(kind.test), len(kind.pool)) for kind in kinds] == [(TESTED, count) for count in POOLED.values()]
         assert all(sample.path.is_absolute() for kind in kinds for sample in kind.test + kind.pool)
 
     def test_only_those_named(self, drawn_kinds: Path) -> None:

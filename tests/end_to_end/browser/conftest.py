@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.locks import locked
 from tests.waiting import GENEROUS_SECONDS
 
 # Chromium as root has no sandbox, and looks for its maker's hosts unless told not to.
@@ -17,12 +19,12 @@ expect.set_options(timeout=1000 * GENEROUS_SECONDS)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+def browser(network_lock: Path) -> Iterator[Browser]:
+    """A headless Chromium, while no container is started."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no Chromium: install Debian's package chromium, or Chrome")
-    with sync_playwright() as playwright:
+    with locked(network_lock, shared=True), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()

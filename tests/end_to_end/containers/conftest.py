@@ -1,10 +1,19 @@
 """The Docker engine, where there is one."""
 
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.containers.docker import attempt
+from tests.locks import locked
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_browser(network_lock: Path) -> Iterator[None]:
+    with locked(network_lock):
+        yield
 
 
 @pytest.fixture(scope="session")

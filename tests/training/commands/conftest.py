@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.drawn import draw_plain_folder
 from training.__main__ import app
-from training.drawing.draw import draw_folder, draw_plain
 
 SMALL = ["--architecture", "conv_ctc", "--width", "96", "--height", "32", "--batch-size", "16", "--epochs", "2"]
 
@@ -18,5 +18,5 @@ def run(*arguments: object) -> Result:
 @pytest.fixture
 def few_digits(tmp_path: Path) -> Path:
     """Forty drawn images."""
-    draw_folder(tmp_path / "few", 40, seed=2, alphabet="0123456789", length=4, draw=draw_plain)
+    draw_plain_folder(tmp_path / "few", 40, seed=2)
     return tmp_path / "few"

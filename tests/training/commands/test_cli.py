@@ -6,13 +6,17 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.core import TyperGroup
 from typer.main import get_command
+from typer.testing import Result
 
 from app.inference.models.model import ImageToTextModel
 from tests.command import start_command
@@ -21,25 +25,45 @@ from tests.waiting import GENEROUS_SECONDS, ending
 from training.__main__ import EXAMPLES, app
 from training.data.dataset import read_image
 from training.data.layouts import read_samples
+from training.fitting.callbacks import Logs
 from training.fitting.run import RunFolder
 
 COMMANDS = {command.__name__: command for command in EXAMPLES}
 
 
-def stop_after(line_start: str, stop: signal.Signals, repository: Path, *arguments: object) -> str:
-    """Run a command, send it a signal after a line, and return what it printed; it must end cleanly."""
+def interrupt_after(line_start: str, repository: Path, *arguments: object) -> str:
+    """Run a command, interrupt it after a line, and return what it printed; it must end cleanly."""
     printed = ""
     with ending(start_command(repository, ("training", *arguments), {})) as process:
         for line in process.stdout or ():
             printed += line
             if line.startswith(line_start):
-                process.send_signal(stop)
+                process.send_signal(signal.SIGINT)
                 break
         printed += "".join(process.communicate(timeout=GENEROUS_SECONDS))
     assert process.returncode == 130, printed
     assert "Traceback" not in printed
     assert "--resume" in printed
     return printed
+
+
+def run_until_stopped(*arguments: object) -> Result:
+    """Run a training in this process, which is told to end when an epoch is done."""
+
+    @contextmanager
+    def stopping(console: Console, epochs: int, done: int) -> Iterator[Callable[[Logs], None]]:
+        def on_epoch(logs: Logs) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+        yield on_epoch
+
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.commands.train.training_progress", stopping)
+        try:
+            return run(*arguments)
+        finally:
+            signal.signal(signal.SIGTERM, handler)
 
 
 OF_THE_EXTRA = [
@@ -232,14 +256,15 @@ class TestTrain:
     ) -> None:
         output, run_dir = in_folder / "store" / "1", in_folder / "runs" / "store" / "1"
         start = ["--data", few_digits, *SMALL[:-1], 400, "--output", output]
-        assert "epoch   1" in stop_after("epoch   2", signal.SIGINT, repository, "train", *start)
+        assert "epoch   1" in interrupt_after("epoch   2", repository, "train", *start)
         assert (output / "model.onnx").exists()
-        assert "epoch   1" not in stop_after(
-            "epoch ", signal.SIGTERM, repository, "train", "--resume", "--output", output
-        )
+        stopped = run_until_stopped("train", "--resume", "--output", output)
+        assert stopped.exit_code == 130
+        assert "epoch   1" not in stopped.output
+        assert "--resume" in stopped.output
 
         done = json.loads((output / "metrics.json").read_text())["training"]["epochs"]
-        assert done >= 3
+        assert done >= 2
         state = json.loads((run_dir / "run.json").read_text())
         state["config"]["epochs"] = done + 1
         (run_dir / "run.json").write_text(json.dumps(state))

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.drawn import draw_plain_folder
 from tests.training.commands.conftest import SMALL, run
 from training.commands import common
-from training.drawing.draw import draw_folder, draw_plain
 from training.fitting.run import RunFolder
 
 
@@ -75,7 +75,7 @@ class TestTrain:
 
     def test_does_not_forget_characters_unasked(self, prepare_run: Callable[..., RunFolder], in_folder: Path) -> None:
         before = prepare_run(in_folder, images=60)
-        draw_folder(in_folder / "new", 30, seed=3, alphabet="0123", length=5, draw=draw_plain)
+        draw_plain_folder(in_folder / "new", 30, seed=3, alphabet="0123", length=5)
         result = run("train", "--data", "new", "--init", before.path, *SMALL)
         assert result.exit_code == 1
         said = " ".join(result.output.split())

@@ -35,6 +35,7 @@ def draw_sums(folder: Path) -> list[tuple[Path, str, int]]:
     return sums
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # a training, for which a busy machine takes long
 def test_a_model_that_has_learnt_from_values_alone_reads_other_sums(store: Path, in_folder: Path) -> None:
     (in_folder / "sums").mkdir()

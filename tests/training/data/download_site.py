@@ -9,8 +9,6 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from training.data.download import MARKER
-
 LABELS = ["2b827", "p4nwe", "xx6dy", "n7meb"]
 
 
@@ -74,11 +72,7 @@ def send(status: int, body: bytes, headers: dict[str, str] | None = None) -> Ans
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != MARKER
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def nothing_left(folder: Path) -> bool:

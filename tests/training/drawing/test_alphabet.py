@@ -4,9 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from training.drawing import typefaces as drawn_typefaces
 from training.drawing.alphabet import draw_like
 
@@ -16,7 +17,7 @@ def no_typefaces_but_matplotlibs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawn_typefaces, "SYSTEM_FOLDERS", ())
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.text("07Kx-é", min_size=1, max_size=6), min_size=1, max_size=5), st.integers(0, 99))
 def test_texts_have_the_characters_and_lengths_of_the_labels(labels: list[str], seed: int) -> None:
     pictures = draw_like(labels, 8, seed)

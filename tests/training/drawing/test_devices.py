@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from training.drawing.devices import dot_display, drums, framed, segment_display
 from training.drawing.layers import Picture
 from training.drawing.texts import random_reading
@@ -16,7 +17,7 @@ Device = Callable[[str, Typeface, int, np.random.Generator], Picture]
 DEVICES: list[Device] = [segment_display, dot_display, drums]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.sampled_from(DEVICES), st.text("0123456789", min_size=1, max_size=9), st.integers(16, 90), st.integers(0, 99))
 def test_a_device_shows_digits_of_about_the_height_asked_for(
     typefaces: list[Typeface], device: Device, text: str, height: int, seed: int
@@ -36,7 +37,7 @@ def test_more_digits_make_a_device_wider(device: Device, typefaces: list[Typefac
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_display_of_segments_shows_any_reading(typefaces: list[Typeface], seed: int) -> None:
     rng = np.random.default_rng(seed)
     assert segment_display(random_reading(rng), typefaces[0], 30, rng).size

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from training.drawing.layers import Layer
 from training.drawing.setting import Setting, random_inks, random_setting, set_text
 from training.drawing.typefaces import Typeface
@@ -22,7 +23,7 @@ def set_in(face: Typeface, text: str, setting: Setting, seed: int = 0) -> Layer:
     return set_text(text, [face] * len(text), setting, random_inks(len(text), WHITE, 70, rng), rng)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.text("aW1.g@", min_size=1, max_size=8), st.floats(10, 90))
 def test_a_layer_holds_ink_to_its_edges_and_keeps_its_bounds(
     typefaces: list[Typeface], seed: int, text: str, size: float

@@ -3,14 +3,13 @@
 import itertools
 from io import BytesIO
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from training.evaluation.lettering import FONT, WEIGHTS, shown, shown_text, spread
+from training.evaluation.lettering import FONT, WEIGHTS, shown, shown_text
 
 characters = st.characters(exclude_categories=["Cs"])
 
@@ -66,27 +65,3 @@ def test_what_they_have_not_in_bold_is_shown_as_its_code_point() -> None:
 )
 def test_texts_are_written_within_their_room(text: str, longest: int, written: str) -> None:
     assert shown_text(text, longest) == written
-
-
-@given(st.lists(st.floats(-2, 12), min_size=1, max_size=10))
-def test_texts_that_are_spread_do_not_overlap_nor_leave_their_room(middles: list[float]) -> None:
-    places = spread(sorted(middles), 1.0, 0.0, 10.0)
-    assert all(after - before >= 1 - 1e-9 for before, after in itertools.pairwise(places))
-    assert places[0] >= 0.5 - 1e-9
-    assert places[-1] <= 9.5 + 1e-9
-
-
-def test_texts_that_have_room_stay_where_they_are() -> None:
-    assert spread([1.0, 2.0, 5.0], 1.0, 0.0, 10.0) == pytest.approx([1, 2, 5])
-
-
-@given(st.lists(st.floats(3, 7), min_size=3, max_size=3).map(sorted))
-def test_texts_move_as_little_as_possible(middles: list[float]) -> None:
-    def moved(places: list[float]) -> float:
-        return float(np.square(np.subtract(places, middles)).sum())
-
-    least = moved(spread(middles, 1.0, 0.0, 10.0))
-    for step in np.random.default_rng(0).normal(0, 0.3, (200, 3)):
-        other = np.add(spread(middles, 1.0, 0.0, 10.0), step)
-        if np.diff(other).min() >= 1:
-            assert least <= moved(other.tolist()) + 1e-9

@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
+from tests.properties import examples
 from training.drawing.texts import ALPHABET
 from training.exporting.alphabet_prior import ALPHABETS, OTHERS, AlphabetPrior
 
@@ -54,7 +55,7 @@ def test_what_is_sure_is_read_as_it_is(text: str) -> None:
     assert text_of(preferred(logits)) == text
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_the_alphabet_is_the_likeliest_of_all_by_the_most_probable_path(seed: int, steps: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, (1, steps, CODEC.classes)).astype(np.float32)

@@ -11,9 +11,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from app.shared.errors import UserError
+from tests.properties import examples
 from tests.training.labelling.conftest import NAMES, write_image
 from training.data.dataset import DataError, Sample
 from training.data.layouts import read_samples
@@ -136,16 +138,16 @@ class TestTheLock:
 
     @pytest.mark.parametrize(("name", "complaint"), [("sub", "is a folder"), ("no/labels.csv", "There is no folder")])
     def test_needs_a_place_for_the_file(self, folder: Path, name: str, complaint: str) -> None:
-        with pytest.raises(DataError, match=f"{complaint}.*--labels names the file"), lock_labels(folder / name):
+        with pytest.raises(UserError, match=f"{complaint}.*--labels names the file"), lock_labels(folder / name):
             pass
 
     def test_needs_a_folder_that_can_be_written_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def read_only(*_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "open", read_only)
-        complaint = r"images cannot be written to \(Permission denied\); --labels names a file elsewhere"
-        with pytest.raises(DataError, match=complaint), lock_labels(folder / "labels.csv"):
+        monkeypatch.setattr("app.shared.outputs.TemporaryFile", read_only)
+        complaint = r"images cannot be written to \(Permission denied\); --labels names the file to write"
+        with pytest.raises(UserError, match=complaint), lock_labels(folder / "labels.csv"):
             pass
 
 
@@ -184,7 +186,7 @@ DECISIONS = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(made=st.lists(st.tuples(st.integers(0, 2), DECISIONS), min_size=1, max_size=6), data=st.data())
 def test_killed_at_whatever_moment_nothing_is_lost_that_was_acknowledged(
     made: list[tuple[int, Decision]], data: st.DataObject

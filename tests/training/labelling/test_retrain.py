@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.inference.models.model import ImageToTextModel
+from tests.drawn import draw_plain_folder
 from tests.waiting import GENEROUS_SECONDS, wait_until
-from training.drawing.draw import draw_folder, draw_plain
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import find_images
 from training.labelling.retrain import MIN_LABELS, Retraining, State, model_name
@@ -20,7 +20,7 @@ EVERY = 10
 @pytest.fixture
 def texts(tmp_path: Path) -> list[Path]:
     """Images named by their texts."""
-    return sorted(draw_folder(tmp_path / "drawn", IMAGES, seed=3, alphabet="0123456789", length=4, draw=draw_plain))
+    return sorted(draw_plain_folder(tmp_path / "drawn", IMAGES, seed=3))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import read_configs
 from app.inference.models.model import ImageToTextModel
+from tests.drawn import draw_plain
 from training.data.dataset import read_csv, read_image
-from training.drawing.draw import draw_plain
 from training.drawing.stream import CHUNK, EASY_IMAGES, Drawn
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface
@@ -103,8 +103,9 @@ def test_interrupted_writes_nothing_and_goes_on_with_the_next_epoch(pretrained: 
 
 
 def test_goes_on_from_the_weights_of_another_with_pictures_of_full_difficulty(
-    pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path
+    pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pretraining, "write_model_folder", lambda *_: {})
     state = pretraining_state("", 32, typefaces, tmp_path / "general" / "2", init=str(pretrained.weights))
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.inference.decoding.ctc import CtcCodec
+from tests.drawn import draw_plain
 from training.data.dataset import LabelledImages
-from training.drawing.draw import draw_plain
 from training.fitting.checkpoints import load_variables
 from training.fitting.fit import build_network
 from training.fitting.run import RunFolder

@@ -15,7 +15,7 @@ FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 LETTERS = "\u05d0\u05d1\u05de\u05e9"
 UNSEEN = 8
 
-pytestmark = pytest.mark.timeout(1800)  # a training, for which a busy machine takes long
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # a training, for which a busy machine takes long
 
 
 def draw_word(path: Path, letters: str, number: str) -> Sample:

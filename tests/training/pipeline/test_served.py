@@ -4,16 +4,15 @@ from pathlib import Path
 
 import httpx
 
+from tests.drawn import draw_plain_folder
 from tests.end_to_end.conftest import running
-from tests.training.conftest import DIGITS
-from training.drawing.draw import draw_folder, draw_plain
 
 
 def test_a_model_of_a_few_epochs_reads_new_images_over_http(
     trained_model: Path, drawn_digits: Path, tmp_path: Path, repository: Path
 ) -> None:
     known = {path.stem for path in drawn_digits.iterdir()}
-    drawn = draw_folder(tmp_path / "new", 60, seed=99, alphabet=DIGITS, length=4, draw=draw_plain)
+    drawn = draw_plain_folder(tmp_path / "new", 60, seed=99)
     new = [path for path in drawn if path.stem not in known]
     variables = {"OCR_MODEL_STORE": str(trained_model.parents[1]), "OCR_DEFAULT_MODEL": "digits"}
     with running(tmp_path / "server", repository, variables) as server:

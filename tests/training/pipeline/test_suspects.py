@@ -65,6 +65,8 @@ def mislabelled(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return folder / "labels.csv", changed
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
 def test_labels_that_were_changed_are_found(
     mislabelled: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.inference.models.model import ImageToTextModel
-from training.drawing.draw import draw_folder, draw_plain
+from tests.drawn import draw_plain, draw_plain_folder
 from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
 from training.pipeline import train as training
@@ -26,7 +26,7 @@ class Taught:
 @pytest.fixture(scope="module")
 def taught(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempPathFactory) -> Taught:
     folder = tmp_path_factory.mktemp("unlabelled")
-    draw_folder(folder / "more", 20, seed=9, alphabet="0123456789", length=4, draw=draw_plain)
+    draw_plain_folder(folder / "more", 20, seed=9)
     run = prepare_run(folder, images=60, epochs=1, learning_rate=1e-5)
     run.write_state(run.read_state().model_copy(update={"unlabelled": str(folder / "more")}))
     epochs: list[int] = []

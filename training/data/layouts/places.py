@@ -11,15 +11,10 @@ MAX_SHOWN = 3
 
 
 def find_images(written: Sequence[str], file: Path, images: Path | None) -> list[Path]:
-    r"""Find the images that a list names.
+    r"""Find the images that a list names, in the folder `images` if it is given.
 
     A relative path is looked for beside the list, then below the current folder; what is in neither, such as
     `C:\scans\sub\0.png`, beside the list by as many of its last parts as lead to a file.
-
-    Args:
-        written: the paths as the list has them.
-        file: the list.
-        images: a folder to look in instead.
 
     Raises:
         DataError: an image is not there, or two names lead to the same file.

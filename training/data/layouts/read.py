@@ -47,13 +47,10 @@ class _List(NamedTuple):
 def read_dataset(source: Path, images: Path | None = None, labels_from: LayoutName | None = None) -> Dataset:
     """Find the labelled images of a folder, or of a list of labels.
 
+    The images of a list are looked for in `images` if given. Where `labels_from` is None, the layout is recognised.
+
     In a folder, and the folders within it, a list at its top counts before the images' names. Folders or lists that
     are called train, val and test divide the images.
-
-    Args:
-        source: the folder or the list.
-        images: where the images of a list lie now, if they were moved.
-        labels_from: the layout; None recognises it.
 
     Raises:
         DataError: there is no such folder or file, it holds no labelled image, or a label or an image is not found.

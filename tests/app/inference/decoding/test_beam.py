@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, any_text, union
@@ -16,6 +16,7 @@ from app.inference.decoding.constraints import MAX_KEPT, make_constraint
 from app.inference.decoding.ctc import CtcCodec, LabelError, Span
 from tests.app.inference.decoding.brute_force import Probabilities, collapsed, texts_by_brute_force
 from tests.app.inference.decoding.slow_search import slow_search
+from tests.properties import examples
 
 EVERY_PREFIX = 200
 """No fewer than the texts of at most 4 of 3 characters."""
@@ -83,7 +84,7 @@ def assert_best_first(found: list[Any], expected: dict[str, float]) -> None:
     assert confidences == sorted(confidences, reverse=True)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(images())
 def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tuple[CtcCodec, Probabilities]) -> None:
     codec, probabilities = image
@@ -92,7 +93,7 @@ def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tu
     assert_best_first(found, possible)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(images(), ASKED)
 def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_they_had(
     image: tuple[CtcCodec, Probabilities], asked: Asked
@@ -113,7 +114,7 @@ def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_th
         assert {text.text for text in found} <= set(every)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(images(max_steps=6), ASKED, st.integers(1, 3))
 def test_the_narrowest_beam_ends_with_a_text_and_with_a_possible_one_if_there_is_one(
     image: tuple[CtcCodec, Probabilities], asked: Asked, width: int
@@ -142,7 +143,7 @@ PATTERNS_OF_LARGE = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150, deadline=None)
 @given(
     st.sampled_from(PATTERNS_OF_LARGE),
     st.integers(0, len(LARGE)),
@@ -252,7 +253,7 @@ def test_what_underflows_is_searched_all_the_same() -> None:
     assert decoded.text == "ab" * 50
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(images(), ASKED, st.floats(0.3, 5), st.integers(0, 4))
 def test_a_search_gives_the_best_text_of_the_calibrated_probabilities_and_the_next(
     image: tuple[CtcCodec, Probabilities], asked: Asked, temperature: float, alternatives: int
@@ -287,7 +288,7 @@ def test_the_most_probable_text_need_not_be_that_of_the_likeliest_path() -> None
     assert decoded.confidence == pytest.approx(0.64)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(images(max_steps=5), st.data())
 def test_an_alignment_is_the_likeliest_path_that_collapses_to_the_text(
     image: tuple[CtcCodec, Probabilities], data: st.DataObject
@@ -318,7 +319,7 @@ def path_of(spans: tuple[Span, ...], codec: CtcCodec, steps: int) -> list[int]:
     return path + [codec.blank_index] * (steps - len(path))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_the_alignment_of_the_greedy_text_is_the_greedy_one(seed: int, steps: int) -> None:
     codec = CtcCodec("abcd", 2)

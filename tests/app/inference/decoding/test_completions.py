@@ -3,12 +3,13 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import Automaton, ConstraintError, members
 from app.inference.decoding.completions import all_completions, over_classes
 from app.inference.decoding.patterns import compile_pattern
+from tests.properties import examples
 
 VOCAB = "abc"
 CLASSES = len(VOCAB) + 1
@@ -35,7 +36,7 @@ def ends_of(constraint: Automaton, state: int, last: int | None, path: tuple[int
     return states
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.sampled_from(PATTERNS), st.none() | st.integers(1, 3), POSSIBLE, st.integers(0, len(VOCAB)))
 def test_are_what_some_path_shows(pattern: str, length: int | None, possible: list[int], blank: int) -> None:
     constraint = over_classes(compile_pattern(pattern, VOCAB), blank)

@@ -5,11 +5,12 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.decoding.ctc import NEGLIGIBLE, CtcCodec, LabelError
 from tests.app.inference.decoding.brute_force import Probabilities, collapsed, symbols_of, texts_by_brute_force
+from tests.properties import examples
 
 LETTERS = st.characters(exclude_categories=["Cs"])
 
@@ -77,7 +78,7 @@ def test_the_blank_is_last_where_nothing_else_is_said() -> None:
     assert CtcCodec("abc").encode("abc") == [0, 1, 2]
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_text_probability_is_the_sum_over_all_paths(codec: CtcCodec, seed: int, steps: int) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
@@ -89,7 +90,7 @@ def test_text_probability_is_the_sum_over_all_paths(codec: CtcCodec, seed: int, 
     assert computed.sum() == pytest.approx(1.0, abs=1e-12)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_confidence_of_a_decoded_text_is_its_probability(codec: CtcCodec, seed: int, steps: int) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
@@ -97,7 +98,7 @@ def test_confidence_of_a_decoded_text_is_its_probability(codec: CtcCodec, seed: 
     assert decoded.confidence == pytest.approx(texts_by_brute_force(probabilities[0], codec)[decoded.text])
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(2, 30), st.floats(1, 40))
 def test_confidence_of_a_sure_text_is_its_probability_but_for_what_is_not_seen(
     codec: CtcCodec, seed: int, steps: int, sharpness: float
@@ -149,7 +150,7 @@ def test_no_texts_have_no_probabilities() -> None:
     assert CtcCodec("ab").text_probabilities(np.empty((0, 5, 3)), []).shape == (0,)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(8, 30), st.data())
 def test_text_probability_agrees_with_a_reference_of_50_digits(
     codec: CtcCodec, seed: int, steps: int, data: st.DataObject
@@ -222,7 +223,7 @@ def test_spans_are_the_runs_of_the_likeliest_path(codec: CtcCodec, seed: int, st
     assert "".join(span.character for span in decoded.spans) == decoded.text
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_a_character_is_as_sure_as_its_stretch_half_way_to_its_neighbours_reads_as_it_alone(
     codec: CtcCodec, seed: int, steps: int

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.decoding import forward
 from app.inference.decoding.ctc import MANY, NEGLIGIBLE, CtcCodec
 from app.inference.decoding.forward import probabilities_of_labels, probability_of_label
+from tests.properties import examples
 
 CLASSES, BLANK = 5, 2
 LABELS = st.lists(st.lists(st.sampled_from([0, 1, 3, 4]), max_size=9), min_size=1, max_size=6)
@@ -17,7 +18,7 @@ def some_images(seed: int, images: int, steps: int) -> list[np.ndarray]:
     return list(np.random.default_rng(seed).dirichlet(np.full(CLASSES, 0.4), size=(images, steps)))
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(LABELS, st.integers(0, 2**32 - 1), st.integers(1, 20), st.sampled_from([np.float32, np.float64]))
 def test_together_they_are_what_they_are_alone(
     labels: list[list[int]], seed: int, steps: int, dtype: type[np.floating]
@@ -37,7 +38,7 @@ def test_no_more_numbers_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_array_equal(probabilities_of_labels(labels, images, BLANK), together)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.integers(0, 2**32 - 1), st.integers(2 * MANY, 4 * MANY))
 def test_long_unsure_texts_have_their_probabilities(seed: int, steps: int) -> None:
     codec = CtcCodec("abcdefgh")

@@ -7,11 +7,12 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, any_text, members
 from app.inference.decoding.patterns import MAX_LENGTH, compile_pattern, lacking_characters
+from tests.properties import examples
 
 VOCAB = "ab1_ -é٣\n"
 HOSTILE = 1.0
@@ -68,7 +69,7 @@ PATTERNS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(PATTERNS, st.lists(st.text(st.sampled_from(VOCAB), max_size=6), min_size=8, max_size=8))
 @example("(?:a|ab)(?:c|bcd)?|", ["", "a", "ab"])
 @example("(?:(?:a*)*b?){2,}", ["", "aab", "bb", "bab"])
@@ -160,7 +161,7 @@ def test_what_is_wrong_with_a_pattern_is_named_but_the_pattern_not_repeated(patt
     assert "secret" not in str(caught.value)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.text(st.sampled_from("ab^$()[]{}|*+?.\\-,019dwsPN<>=!:#i") | st.characters(), max_size=30))
 @example("(?a)(?u)")
 def test_whatever_the_pattern_it_is_compiled_or_refused(pattern: str) -> None:
@@ -243,7 +244,7 @@ def test_a_pattern_without_a_text_of_the_vocabulary_is_empty(pattern: str, is_em
     assert compile_pattern(pattern, VOCAB).is_empty == is_empty
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(BODIES.filter(lambda body: "<name>" not in body), st.sampled_from(["a", "ab", "1_"]))
 def test_a_pattern_is_empty_where_it_has_no_short_text(pattern: str, vocab: str) -> None:
     automaton = compile_pattern(pattern, vocab)

@@ -1,12 +1,13 @@
 """Many sets of states at once, against one set after the other."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import MAX_STATES, Automaton, mask_of, members, set_of, union
 from app.inference.decoding.completions import Completions
 from app.inference.decoding.state_sets import StateSets, Viability, meet
+from tests.properties import examples
 
 CLASSES = 6
 EVERY = (1 << CLASSES) - 1
@@ -27,7 +28,7 @@ def some_sets(constraint: Automaton, seed: int, sets: int = 5) -> list[int]:
     return list(map(set_of, np.random.default_rng(seed).random((sets, len(constraint.reads))) < 0.2))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(automata(), st.integers(0, 2**32 - 1))
 def test_sets_move_as_each_of_their_states(constraint: Automaton, seed: int) -> None:
     sets = StateSets(constraint, CLASSES)
@@ -57,7 +58,7 @@ def test_classes_that_no_state_tells_apart_are_together_and_those_that_none_read
     assert len({by_class[group[0]] for group in groups}) == len(groups)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(automata(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3, 1.0]))
 def test_a_set_is_as_viable_as_any_of_its_states(constraint: Automaton, seed: int, part: float) -> None:
     random = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import any_text
@@ -15,6 +15,7 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.decoding.sums import LARGEST, MAX_CHARACTERS, SIGNS, Sum, most_probable_sum, value_of
 from tests.app.inference.decoding.arithmetic import DIGITS, SPELLINGS, value_by_python
 from tests.app.inference.decoding.brute_force import texts_by_brute_force
+from tests.properties import examples
 
 SPACES = st.sampled_from(["", "", "", " "])
 NUMBERS = st.text(DIGITS, min_size=1, max_size=3)
@@ -106,7 +107,7 @@ def test_each_sign_of_the_reference_is_known() -> None:
         assert set(spellings) <= set(SIGNS[sign])
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(SUMS | NEARLY_SUMS)
 def test_the_value_is_that_by_pythons_own_parser(text: str) -> None:
     with warnings.catch_warnings():
@@ -147,7 +148,7 @@ def images(draw: st.DrawFn) -> tuple[CtcCodec, np.ndarray]:
     return codec, random.dirichlet(np.full(codec.classes, 0.5), size=(1, STEPS))
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(images())
 def test_a_search_adds_up_all_texts_of_a_value(image: tuple[CtcCodec, np.ndarray]) -> None:
     codec, probabilities = image

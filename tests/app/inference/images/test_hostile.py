@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -29,6 +29,7 @@ from tests.app.inference.images.costs import at_most
 from tests.app.inference.images.gif_files import frame, gif
 from tests.app.inference.images.image_files import SIGNATURE, chunks_of, png_header, png_of
 from tests.app.inference.images.tiff_files import page, tiff
+from tests.properties import examples
 
 # Pillow warns of broken metadata; the service logs that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -241,7 +242,7 @@ def test_compressed_text_that_is_a_bomb_costs_nothing() -> None:
             decodes_or_is_refused(png_of(chunks), SMALL)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     st.binary(max_size=400),
     st.sampled_from([b"", SIGNATURE, b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8 ", b"GIF87a", b"II*\0\x08\0\0\0"]),
@@ -272,13 +273,13 @@ def changes(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return change
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(st.sampled_from(sorted(VALID)), changes())
 def test_changed_pictures_are_read_or_refused(kind: str, change: Callable[[bytes], bytes]) -> None:
     decodes_or_is_refused(change(VALID[kind]), SMALL)
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(st.sampled_from(sorted(kind for kind in VALID if kind.startswith("png"))), st.integers(0, 9), changes())
 def test_changed_pngs_with_right_checksums_are_read_or_refused(
     kind: str, number: int, change: Callable[[bytes], bytes]

@@ -24,6 +24,7 @@ from training.data.dataset import Sample, read_image, write_csv
 from training.drawing.draw import draw_captcha, draw_folder
 from training.labelling.retrain import MIN_LABELS, models_folder
 
+SLOW = pytest.mark.slow
 GUESSABLE = {"0.png": ("b5wn6", 41), "1.png": ("g4mmw", 40), "2.png": ("7ydp3", 41), "3.png": ("mnwmn", 41)}
 """Texts and seeds of images that the shipped model is more or less sure of."""
 
@@ -62,6 +63,7 @@ def test_a_model_guesses_and_the_least_sure_comes_first(
     expect(page.locator("#agreement")).to_have_text(f"{100 * accepted // 4} % of 4")
 
 
+@pytest.mark.slow
 def test_trainings_go_on_beside_the_labelling_and_end_with_it(
     label: Callable[..., Command], open_page: Callable[..., Page], tmp_path: Path, shipped_model: Path
 ) -> None:
@@ -86,8 +88,10 @@ def test_trainings_go_on_beside_the_labelling_and_end_with_it(
     assert list((models / "checkpoints").iterdir()) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [("light", 320), *(pytest.param(*rest, marks=SLOW) for rest in (("light", 1280), ("dark", 320), ("dark", 1280)))],
+)
 def test_every_state_is_accessible_and_fits(
     label: Callable[..., Command],
     open_page: Callable[..., Page],

@@ -1,0 +1,23 @@
+"""Whether what a command is to write can be written, found out before it is made."""
+
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from app.shared.errors import UserError
+from app.shared.suggestions import did_you_mean
+
+
+def check_place(path: Path, option: str) -> None:
+    """Look whether a file can be written.
+
+    Raises:
+        UserError: it cannot; the message says which option names another.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = f"{path} is a folder" if path.is_dir() else f"There is no folder {path.parent}"
+        raise UserError(f"{what}; {option} names the file to write.{did_you_mean(path.parent)}")
+    try:
+        TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        reason = f"{path.parent} cannot be written to ({error.strerror})"
+        raise UserError(f"{reason}; {option} names the file to write.") from error
