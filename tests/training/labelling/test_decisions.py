@@ -142,7 +142,7 @@ class TestTheLock:
             pass
 
     def test_needs_a_folder_that_can_be_written_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def read_only(*_: object) -> None:
+        def read_only(**_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr("app.shared.outputs.TemporaryFile", read_only)
