@@ -60,7 +60,9 @@ def with_png_crate(data: bytes, width: int, height: int, channels: int) -> Decod
     mode, conversion = _PNG_MODES[channels]
     try:
         pixels = decode_image_png_u8(data, (height, width), mode)
-    except Exception:  # noqa: BLE001 - it promises no kind
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - it promises no kind, and a panic of Rust is no Exception
         return None
     return pixels[..., 0] if conversion is None else cv2.cvtColor(pixels, conversion)
 
