@@ -22,7 +22,7 @@ LIMITS = ImageLimits()
 PASSES = 5
 """Over all uploads, in a round."""
 LARGER = (400, 120)
-"""Pixels of a picture whose PNG has about 40 kB."""
+"""Pixels of a picture whose PNG has about 30 kB."""
 
 
 def measure(setup: Setup) -> Section:
