@@ -1,6 +1,7 @@
 """The side-by-side measurements, which `make bench` makes.
 
     python -m benchmarks [SECTION …] [--rounds N] [--quick] [--json FILE] [--data DIR] [--tutorial-run RUN]
+                         [--before DIR]
 
 In every round each side is measured once, in turn; shown are the medians of the rounds, and of their ratios, with the
 least and the greatest. The peers run in `.venv-bench`, which `make bench` makes.
@@ -21,10 +22,12 @@ from rich.table import Table as RichTable
 from benchmarks import wrk
 from benchmarks.common import PEERS_PYTHON, Setup, draw_uploads, export_tutorial, machine, newest_model, versions
 from benchmarks.figures import BenchmarkError, Check, Section, Table, checks_table, in_words
-from benchmarks.sections import batch, growth, http, layers, read, stages, startup, training
+from benchmarks.sections import batch, cost, growth, http, layers, read, sequence, stages, startup, training
 
 SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "stages": stages.measure,
+    "sequence": sequence.measure,
+    "cost": cost.measure,
     "layers": layers.measure,
     "http": http.measure,
     "batch": batch.measure,
@@ -34,7 +37,7 @@ SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "growth": growth.measure,
 }
 WITH_PEERS = {"stages", "http", "startup"}
-WITH_LOAD = {"http", "batch"}
+WITH_LOAD = {"cost", "http", "batch"}
 BUSY = 0.5  # processes that wanted to run in the last minute
 UNPREPARED = 2
 
@@ -85,6 +88,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--data", type=Path, help="labelled images: minutes until few validation words are wrong")
     parser.add_argument("--tutorial-run", type=Path, help="a finished run of the tutorial's network on them")
+    parser.add_argument("--before", type=Path, help="a checkout of another revision, which cost is compared with")
     options = parser.parse_args(arguments)
     options.sections = options.sections or list(SECTIONS)
     options.rounds = options.rounds or (2 if options.quick else 7)
@@ -121,6 +125,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> Setup:
         uploads=draw_uploads(folder / "uploads", newest_model()),
         data=options.data,
         tutorial_run=options.tutorial_run,
+        before=None if options.before is None else options.before.absolute(),
     )
     if WITH_PEERS.intersection(options.sections):
         export_tutorial(setup.tutorial)

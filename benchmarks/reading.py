@@ -1,6 +1,7 @@
 """`python -m app read`: folders of many images, and a reading of one that is timed and watched."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -19,10 +20,13 @@ SKIPPED = "python -m app read: there is no such command yet; skipped."
 
 @dataclass(frozen=True)
 class BulkReading:
-    """How long a folder took, from the start of the process to its end, and the most memory (PSS) if it was watched."""
+    """What a folder took, from the start of the process to its end."""
 
     seconds: float
+    cpu_seconds: float
+    """Of the processors, by all processes."""
     megabytes: float
+    """The most memory (PSS); 0 where it was not watched."""
 
 
 def can_read() -> bool:
@@ -38,24 +42,25 @@ def fill_folder(folder: Path, uploads: Sequence[Path], count: int) -> Path:
     return folder
 
 
-def read_folder(folder: Path, count: int, *, watched: bool = False) -> BulkReading:
+def read_folder(folder: Path, count: int, *, watched: bool = False, checkout: Path = ROOT) -> BulkReading:
     """Let the command read a folder of so many images.
 
     Args:
         folder: of the images.
         count: of them.
         watched: measure the memory, which takes some of the processors.
+        checkout: whose command it is.
 
     Raises:
         BenchmarkError: it failed, or did not write a line an image.
     """
     output = folder.with_suffix(".csv")
     output.unlink(missing_ok=True)
-    most = 0.0
+    most, cpu_before = 0.0, _cpu_of_children()
     started = time.perf_counter()
     with subprocess.Popen(
         [*COMMAND, str(folder), "--output", str(output)],
-        cwd=ROOT,
+        cwd=checkout,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -71,4 +76,9 @@ def read_folder(folder: Path, count: int, *, watched: bool = False) -> BulkReadi
     lines = len(output.read_text(encoding="utf-8").splitlines())
     if lines not in {count, count + 1}:
         raise BenchmarkError(f"python -m app read wrote {lines} lines for {count} images")
-    return BulkReading(seconds, most)
+    return BulkReading(seconds, _cpu_of_children() - cpu_before, most)
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -20,7 +20,6 @@ BOUNDARY = "benchmark-boundary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 PATIENCE = 240.0  # seconds until a server that is not ready never will be
 GRACE = 10.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,15 @@ class Memory:
 
 
 @contextmanager
-def serve(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def serve(
+    command: Sequence[str], variables: Mapping[str, str], checkout: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server that logs into nowhere, and is stopped with all its processes in the end.
+
+    Args:
+        command: starts it.
+        variables: its environment.
+        checkout: where it is started, which decides whose code it runs.
 
     Raises:
         BenchmarkError: within the block; if the server has ended, with what it wrote to standard error.
@@ -44,7 +50,7 @@ def serve(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subp
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+            command, cwd=checkout, env=variables, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
         ) as server,
     ):
         try:
@@ -124,14 +130,13 @@ def post(port: int, path: str, body: bytes, content_type: str) -> object:
 
 
 def cpu_seconds(root: int) -> float:
-    """Processor time of a process and its descendants, in user and kernel mode."""
-    total = 0
+    """Processor time of the threads of a process and its descendants, in user and kernel mode."""
+    nanoseconds = 0
     for pid in descendants(root):
-        with suppress(OSError):
-            # The name, in parentheses, may hold spaces.
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+        for task in Path(f"/proc/{pid}/task").glob("*"):
+            with suppress(OSError):  # the thread has ended
+                nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def memory(root: int) -> Memory:

@@ -118,6 +118,8 @@ async def find_search(batcher: Batcher, model: ImageToTextModel, query: ReadQuer
         ConstraintError: no text satisfies the query, or its pattern is not valid.
         QueueFullError, WaitedTooLongError: see `Batcher.run`.
     """
+    if query is _NOTHING_SAID:
+        return None
     wanted = query.model_dump(
         include={"length", "charset", "pattern", "alternatives", "evaluate"}, exclude_defaults=True
     )

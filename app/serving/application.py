@@ -81,7 +81,8 @@ def create_app(settings: Settings | None = None, *, owns_process: bool = False) 
     if tracer_provider is not None:
         app.add_middleware(StageSpansMiddleware, tracer=tracer_provider.get_tracer("app", __version__))
     add_problem_handlers(app)
-    for router in (predict.router, models.router, health.router):
+    app.router.routes[:0] = predict.router.routes  # first and not as an inclusion: 4 % of a request
+    for router in (models.router, health.router):
         app.include_router(router)
     if settings.metrics != "off":
         app.include_router(metrics.router)

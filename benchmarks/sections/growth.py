@@ -1,5 +1,6 @@
-"""How the cost grows with the image, the batch, the vocabulary and the folder."""
+"""How the cost grows with the image, the batch, the vocabulary and the folder; but for folders in processor time."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -8,10 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.beam import search_texts
 from app.inference.images import decode_image
 from app.inference.models.model import ImageToTextModel
+from app.inference.reader import make_search
 from benchmarks.common import AS_THE_DATA_SET, Setup
-from benchmarks.figures import Figure, Row, Section, Table, by_name, figure, ratio, scaled
+from benchmarks.figures import Check, Figure, Row, Section, Table, below, by_name, figure, ratio, scaled
 from benchmarks.networks import widen_vocabulary
 from benchmarks.peers.timer import time_steps
 from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
@@ -21,20 +24,23 @@ ENLARGEMENTS = (1, 2, 4, 10)
 BATCHES = (1, 4, 16, 64, 256)
 VOCABULARIES = (10, 100, 1_000, 5_000)
 FOLDERS, SMALL_FOLDERS = (1_000, 10_000, 100_000), (1_000, 4_000)
-CHARACTERS = 5
+CHARACTERS, ALTERNATIVES = 5, 10
+WANTED = {"text": ("greedy decoding", 1), "alternatives": ("10 alternatives", 25), "pattern": ("a pattern", 50)}
+"""At most so many milliseconds, of the largest vocabulary."""
 
 
 def measure(setup: Setup) -> Section:
     """Measure each kind of growth by itself; sizes take turns."""
     model = ImageToTextModel(setup.model)
+    vocabulary, checks = vocabulary_table(setup)
     tables = {
         "growth_image": image_table(setup, model),
         "growth_batch": batch_table(setup, model),
-        "growth_vocabulary": vocabulary_table(setup),
+        "growth_vocabulary": vocabulary,
     }
     if not can_read():
-        return Section(tables=tables, checks=[], notes=[SKIPPED])
-    return Section(tables=tables | {"growth_folder": folder_table(setup)}, checks=[], notes=[])
+        return Section(tables=tables, checks=checks, notes=[SKIPPED])
+    return Section(tables=tables | {"growth_folder": folder_table(setup)}, checks=checks, notes=[])
 
 
 def image_table(setup: Setup, model: ImageToTextModel) -> Table:
@@ -88,17 +94,24 @@ def batch_table(setup: Setup, model: ImageToTextModel) -> Table:
     return Table(title="Growth with the batch, one thread", columns=columns, rows=rows)
 
 
-def vocabulary_table(setup: Setup) -> Table:
-    """Network and decoding of a text of five characters, for ever more characters that they could be."""
+def vocabulary_table(setup: Setup) -> tuple[Table, list[Check]]:
+    """Network and decoding of a text of five characters, for ever more that they could be; and what is wanted."""
     steps: dict[str, Callable[[], object]] = {}
     for size in VOCABULARIES:
         folder = setup.folder / f"vocabulary-{size}"
         widen_vocabulary(setup.model, size, folder)
         model = ImageToTextModel(folder)
         batch = model.prepare([decode_image(setup.uploads[0].read_bytes())])
-        output = _short_text(model.steps, model.codec.classes)
+        output, temperature = _short_text(model.steps, model.codec.classes), model.configs.calibration.temperature
         steps[f"run {size}"] = partial(model.run, batch)
-        steps[f"text {size}"] = partial(model.codec.decode, output, model.configs.calibration.temperature)
+        steps[f"text {size}"] = partial(model.codec.decode, output, temperature)
+        searches = {
+            "alternatives": make_search(model, alternatives=ALTERNATIVES),
+            "pattern": make_search(model, pattern=f".{{{CHARACTERS}}}"),
+        }
+        for name, search in searches.items():
+            if search is not None:
+                steps[f"{name} {size}"] = partial(search_texts, model.codec, output, temperature, search)
     times = _time(setup, steps)
     rows: list[Row] = [
         {
@@ -107,10 +120,17 @@ def vocabulary_table(setup: Setup) -> Table:
             "run_ratio": ratio(times[f"run {size}"], times[f"run {VOCABULARIES[0]}"]),
             "text": times[f"text {size}"],
             "text_ratio": ratio(times[f"text {size}"], times[f"text {VOCABULARIES[0]}"]),
+            "alternatives": times[f"alternatives {size}"],
+            "pattern": times[f"pattern {size}"],
         }
         for size in VOCABULARIES
     ]
-    return Table(
+    largest = VOCABULARIES[-1]
+    checks = [
+        below(f"ms of {what}, {largest:,} characters", times[f"{name} {largest}"], limit)
+        for name, (what, limit) in WANTED.items()
+    ]
+    table = Table(
         title=f"Growth with the vocabulary, an image of {CHARACTERS} characters",
         columns={
             "vocabulary": "characters known",
@@ -118,9 +138,12 @@ def vocabulary_table(setup: Setup) -> Table:
             "run_ratio": "× the first",
             "text": "decode the text, ms",
             "text_ratio": "× the first",
+            "alternatives": f"{ALTERNATIVES} alternatives, ms",
+            "pattern": "a pattern, ms",
         },
         rows=rows,
     )
+    return table, checks
 
 
 def folder_table(setup: Setup) -> Table:
@@ -157,7 +180,7 @@ def _time(setup: Setup, steps: Mapping[str, Callable[[], object]]) -> dict[str, 
     for step in steps.values():
         step()
     seconds = 0.03 if setup.quick else 0.15
-    return by_name([time_steps(steps, seconds) for _ in range(setup.rounds)])
+    return by_name([time_steps(steps, seconds, time.process_time) for _ in range(setup.rounds)])
 
 
 def _png(grey: NDArray[np.uint8]) -> bytes:

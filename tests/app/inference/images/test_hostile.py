@@ -203,6 +203,23 @@ def test_limits_are_the_callers() -> None:
     assert "31 a side" in message(data, ImageTooLargeError, ImageLimits(max_side=WIDTH - 1))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param((4, b"\x0c"), id="12 bits a sample"),
+        pytest.param((5, b"\0\0"), id="no height"),
+        pytest.param((7, b"\0\0"), id="no width"),
+        pytest.param((9, b"\0"), id="no components"),
+        pytest.param((1, b"\xfe"), id="no frame header"),
+    ],
+)
+def test_the_header_of_a_jpeg_that_makes_no_picture_is_unreadable(change: tuple[int, bytes]) -> None:
+    data, (offset, value) = VALID["jpeg progressive"], change
+    place = data.index(b"\xff\xc2") + offset
+    said = message(data[:place] + value + data[place + len(value) :], DamagedImageError)
+    assert said == "The JPEG image is damaged: its header cannot be read."
+
+
 @pytest.mark.parametrize("claimed", [2**24, 2**31 - 1, 2**32 - 1])
 @pytest.mark.parametrize("kind", [b"IDAT", b"tEXt", b"IEND", b"\0\0\0\0"])
 def test_a_png_chunk_that_claims_more_bytes_than_there_are_is_damaged_and_costs_nothing(
@@ -216,6 +233,15 @@ def test_a_png_chunk_that_claims_more_bytes_than_there_are_is_damaged_and_costs_
         data = png_of([header, pixels]) + struct.pack(">I", claimed) + kind + bytes(40)
     with at_most(0.2):
         message(data, DamagedImageError)
+
+
+def test_a_second_frame_of_a_jpeg_does_not_get_around_the_limits() -> None:
+    small, large = VALID["jpeg progressive"], jpeg_header(30_000, 30_000)
+    place = small.index(b"\xff\xc2")
+    end = place + 2 + int.from_bytes(small[place + 2 : place + 4])
+    for first, second in ((small, large), (large, small)):
+        with pytest.raises(ImageError):
+            decode_image(first[:end] + second[place:end] + first[end:])
 
 
 def test_a_second_header_does_not_get_around_the_limits() -> None:

@@ -1,0 +1,82 @@
+"""PNG: the decoder of small pictures gives the pixels of the other one, to the bit, and leaves it what is damaged."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.inference.images import DamagedImageError, decode_image
+from app.inference.images.formats.png import DEPTHS
+from app.inference.images.pixels import finish
+from tests.app.inference.images.image_files import END, Chunk, png_header, png_of
+
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+ROWS = b"".join(b"\1" + bytes(range(30)) for _ in range(4))
+"""Of a picture of 10×4 pixels in three channels."""
+
+
+@st.composite
+def pngs(draw: st.DrawFn) -> bytes:
+    """A PNG of any kind, size and filters, its pixels in one or more chunks, compressed or not."""
+    colours = draw(st.sampled_from(sorted(DEPTHS)))
+    depth, interlaced = draw(st.sampled_from(DEPTHS[colours])), draw(st.booleans())
+    width, height = draw(st.integers(1, 19)), draw(st.integers(1, 19))
+    noise = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows = b""
+    for left, top, across, down in PASSES if interlaced else [(0, 0, 1, 1)]:
+        columns = len(range(left, width, across))
+        row_bytes = (columns * CHANNELS[colours] * depth + 7) // 8
+        for _ in range(top, height, down) if columns else ():
+            rows += bytes([draw(st.integers(0, 4))]) + noise.bytes(row_bytes)
+    deflated = zlib.compress(rows, draw(st.integers(0, 9)))
+    cut = draw(st.integers(0, len(deflated)))
+    palette: list[Chunk] = [(b"PLTE", noise.bytes(3 * 2**depth))] if colours == 3 else []
+    pixels: list[Chunk] = [(b"IDAT", deflated[:cut]), (b"IDAT", deflated[cut:])]
+    return png_of([png_header(width, height, depth, colours, interlaced=interlaced), *palette, *pixels, END])
+
+
+@given(pngs())
+def test_all_kinds_are_decoded_as_opencv_does(data: bytes) -> None:
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(decode_image(data), finish(expected, 1))
+
+
+@pytest.mark.parametrize("colours", [0, 2, 6])
+def test_large_pictures_are_decoded_as_small_ones_are(colours: int) -> None:
+    row = np.random.default_rng(colours).bytes(300 * CHANNELS[colours])
+    small, large = (
+        decode_image(
+            png_of([png_header(300, height, 8, colours), (b"IDAT", zlib.compress((b"\2" + row) * height)), END])
+        )
+        for height in (300, 400)
+    )
+    np.testing.assert_array_equal(small, large[:300])
+
+
+@pytest.mark.parametrize(
+    "deflated",
+    [
+        pytest.param(zlib.compress(ROWS[:-31]), id="a row is missing"),
+        pytest.param(zlib.compress(ROWS)[:-6], id="the data are cut off"),
+        pytest.param(b"no deflated data", id="no deflated data"),
+        pytest.param(zlib.compress(b"\7" + ROWS[1:]), id="an unknown filter"),
+    ],
+)
+def test_what_is_damaged_is_refused(deflated: bytes) -> None:
+    with pytest.raises(DamagedImageError, match="its pixels cannot be decoded"):
+        decode_image(png_of([png_header(10, 4), (b"IDAT", deflated), END]))
+
+
+def test_a_wrong_checksum_is_refused() -> None:
+    good = png_of([png_header(10, 4), (b"IDAT", zlib.compress(ROWS)), END])
+    end_of_pixels = good.index(b"IEND") - 4
+    (checksum,) = struct.unpack_from(">I", good, end_of_pixels - 4)
+    bad = good[: end_of_pixels - 4] + struct.pack(">I", checksum ^ 1) + good[end_of_pixels:]
+    assert decode_image(good).shape == (4, 10, 3)
+    with pytest.raises(DamagedImageError, match="its pixels cannot be decoded"):
+        decode_image(bad)
