@@ -43,6 +43,7 @@ def pngs(draw: st.DrawFn) -> bytes:
 @given(pngs())
 def test_all_kinds_are_decoded_as_opencv_does(data: bytes) -> None:
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert expected is not None
     np.testing.assert_array_equal(decode_image(data), finish(expected, 1))
 
 
