@@ -1,6 +1,7 @@
 """The side-by-side measurements, which `make bench` makes.
 
     python -m benchmarks [SECTION …] [--rounds N] [--quick] [--json FILE] [--data DIR] [--tutorial-run RUN]
+                        [--before DIR]
 
 In every round each side is measured once, in turn; shown are the medians of the rounds, and of their ratios, with the
 least and the greatest. The peers run in `.venv-bench`, which `make bench` makes.
@@ -85,6 +86,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--data", type=Path, help="labelled images: minutes until few validation words are wrong")
     parser.add_argument("--tutorial-run", type=Path, help="a finished run of the tutorial's network on them")
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier commit, to compare its start with")
     options = parser.parse_args(arguments)
     options.sections = options.sections or list(SECTIONS)
     options.rounds = options.rounds or (2 if options.quick else 7)
@@ -121,6 +123,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> Setup:
         uploads=draw_uploads(folder / "uploads", newest_model()),
         data=options.data,
         tutorial_run=options.tutorial_run,
+        before=options.before,
     )
     if WITH_PEERS.intersection(options.sections):
         export_tutorial(setup.tutorial)

@@ -54,6 +54,8 @@ class Setup:
     """Labelled images to train on until few words are wrong."""
     tutorial_run: Path | None = None
     """The folder of a finished training of the tutorial's network on the same images."""
+    before: Path | None = None
+    """A checkout of an earlier commit, whose start is measured beside ours."""
 
     @property
     def tutorial(self) -> Path:

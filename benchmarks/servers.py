@@ -35,7 +35,9 @@ class Memory:
 
 
 @contextmanager
-def serve(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def serve(
+    command: Sequence[str], variables: Mapping[str, str], folder: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server that logs into nowhere, and is stopped with all its processes in the end.
 
     Raises:
@@ -44,7 +46,7 @@ def serve(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subp
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+            command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
         ) as server,
     ):
         try:
