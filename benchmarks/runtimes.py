@@ -1,0 +1,101 @@
+"""The shipped models in other runtimes: whether the texts are the same, and how far the probabilities differ.
+
+    .venv/bin/python -m benchmarks.runtimes [IMAGE_FOLDER …] [--into docs/how-to/other-runtimes.md]
+
+Each runtime runs in an environment of its own, which uv makes; the pictures, unless folders are named, are drawn.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from packaging.requirements import Requirement
+
+from app.inference.images import decode_image
+from app.inference.images.paths import image_paths
+from app.inference.models.folders import model_folders, version_folders
+from app.inference.models.model import MODEL_FILE, ImageToTextModel
+from benchmarks.common import ROOT
+from benchmarks.figures import BenchmarkError, Row, Table
+from benchmarks.report import replace_tables, to_markdown
+from training.drawing.draw import draw_folder
+
+OPENVINO = "openvino==2026.4.1"
+DRAWN = 100
+Batches = dict[str, np.ndarray]
+
+
+def main() -> None:
+    """Run the models, and print the table or put it into a document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*")
+    parser.add_argument("--into", type=Path, help="the document whose table is replaced")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        files = list(image_paths(options.folders)) or draw_folder(folder / "drawn", DRAWN)
+        models = [version_folders(model)[0] for model in model_folders(ROOT / "model_store")]
+        rows = [row for model in models for row in compare(model, files, oldest_onnxruntime(), OPENVINO)]
+    title = f"{len(files)} pictures, beside ONNX Runtime as it is locked"
+    columns = {"model": "model", "runtime": "runtime", "same": "same texts", "difference": "greatest difference"}
+    table = to_markdown(Table(title=title, columns=columns, rows=rows))
+    if options.into is None:
+        print(table)
+    else:
+        document = options.into.read_text(encoding="utf-8")
+        options.into.write_text(replace_tables(document, {"runtimes": table}), encoding="utf-8")
+
+
+def oldest_onnxruntime() -> str:
+    """Return the requirement of the oldest ONNX Runtime that the package allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (needed,) = (one for one in map(Requirement, project["dependencies"]) if one.name == "onnxruntime")
+    (bound,) = needed.specifier
+    return f"onnxruntime=={bound.version}"
+
+
+def compare(folder: Path, files: Sequence[str | Path], *requirements: str) -> list[Row]:
+    """Return a row a runtime: how many texts are those that we read, and the greatest difference of a probability."""
+    model = ImageToTextModel(folder)
+    inputs = {str(place): model.prepare([decode_image(Path(file).read_bytes())]) for place, file in enumerate(files)}
+    ours = {name: model.run(batch) for name, batch in inputs.items()}
+    rows: list[Row] = []
+    for requirement in requirements:
+        theirs = run(requirement, folder / MODEL_FILE, inputs)
+        same = sum(_text(model, theirs[name]) == _text(model, ours[name]) for name in ours)
+        difference = max(float(np.abs(theirs[name] - ours[name]).max()) for name in ours)
+        runtime = requirement.replace("==", " ")
+        rows.append({"model": folder.parent.name, "runtime": runtime, "same": same, "difference": f"{difference:.4f}"})
+    return rows
+
+
+def run(requirement: str, model: Path, inputs: Batches) -> Batches:
+    """Run a network in an environment that has one runtime and NumPy.
+
+    Raises:
+        BenchmarkError: it cannot be installed, or fails.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        given, made = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
+        np.savez(given, **inputs)  # type: ignore[arg-type]  # its stubs take the names for options
+        uv = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--isolated"]
+        script = [str(ROOT / "benchmarks" / "peers" / "runtime.py"), requirement.partition("==")[0]]
+        command = [*uv, "--with", requirement, "--with", "numpy", "python", *script, str(model), str(given), str(made)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BenchmarkError(f"{requirement}: {done.stderr[-1000:]}")
+        with np.load(made) as outputs:
+            return dict(outputs)
+
+
+def _text(model: ImageToTextModel, probabilities: np.ndarray) -> str:
+    return model.codec.decode(probabilities, model.configs.calibration.temperature)[0].text
+
+
+if __name__ == "__main__":
+    main()
