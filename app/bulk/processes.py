@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app.bulk.job import BulkError, Chunk, Job
-from app.shared.memory import give_back_large_buffers, keep_what_there_is
+from app.shared.memory import collect_nothing_yet, give_back_large_buffers, keep_what_there_is
 
 WINDOW = 4
 """How many chunks a process are begun at most before the first of them is taken: enough for a slow one to be passed."""
@@ -96,6 +96,7 @@ def _start(job: Job) -> tuple[BaseProcess, Connection]:
 
 def _work(connection: Connection, job: Job) -> None:
     """What each process does: say that it is ready, then read what it is sent until there is nobody to send it."""
+    collect_nothing_yet()
     from app.bulk.reader import open_reader
 
     give_back_large_buffers()
