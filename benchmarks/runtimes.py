@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.runtimes [IMAGE_FOLDER …] [--into docs/how-to/other-runtimes.md]
 
-Each runtime runs in an environment of its own, which uv makes; the pictures, unless folders are named, are drawn.
+Each runtime runs in an environment of its own, which uv makes; the pictures, unless folders are named, are drawn. Ends
+with status 1 if a text differs.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def main() -> None:
         folder = Path(name)
         files = list(image_paths(options.folders)) or draw_folder(folder / "drawn", DRAWN)
         models = [version_folders(model)[0] for model in model_folders(ROOT / "model_store")]
-        rows = [row for model in models for row in compare(model, files, oldest_onnxruntime(), OPENVINO)]
+        rows = [row for model in models for row in compare(model, files, runtimes())]
     title = f"{len(files)} pictures, beside ONNX Runtime as it is locked"
     columns = {"model": "model", "runtime": "runtime", "same": "same texts", "difference": "greatest difference"}
     table = to_markdown(Table(title=title, columns=columns, rows=rows))
@@ -49,6 +50,13 @@ def main() -> None:
     else:
         document = options.into.read_text(encoding="utf-8")
         options.into.write_text(replace_tables(document, {"runtimes": table}), encoding="utf-8")
+    if any(row["same"] != len(files) for row in rows):
+        sys.exit("a runtime reads other texts")
+
+
+def runtimes() -> dict[str, str]:
+    """Return the names of the runtimes, as `benchmarks.peers.runtime` has them, with what each needs."""
+    return {"onnxruntime": oldest_onnxruntime(), "openvino": OPENVINO, "openvino-untransformed": OPENVINO}
 
 
 def oldest_onnxruntime() -> str:
@@ -59,22 +67,22 @@ def oldest_onnxruntime() -> str:
     return f"onnxruntime=={bound.version}"
 
 
-def compare(folder: Path, files: Sequence[str | Path], *requirements: str) -> list[Row]:
+def compare(folder: Path, files: Sequence[str | Path], requirements: Mapping[str, str]) -> list[Row]:
     """Return a row a runtime: how many texts are those that we read, and the greatest difference of a probability."""
     model = ImageToTextModel(folder)
     inputs = {str(place): model.prepare([decode_image(Path(file).read_bytes())]) for place, file in enumerate(files)}
     ours = {name: model.run(batch) for name, batch in inputs.items()}
     rows: list[Row] = []
-    for requirement in requirements:
-        theirs = run(requirement, folder / MODEL_FILE, inputs)
+    for runtime, requirement in requirements.items():
+        theirs = run(runtime, requirement, folder / MODEL_FILE, inputs)
         same = sum(_text(model, theirs[name]) == _text(model, ours[name]) for name in ours)
         difference = max(float(np.abs(theirs[name] - ours[name]).max()) for name in ours)
-        runtime = requirement.replace("==", " ")
-        rows.append({"model": folder.parent.name, "runtime": runtime, "same": same, "difference": f"{difference:.4f}"})
+        shown = f"{runtime} {requirement.partition('==')[2]}"
+        rows.append({"model": folder.parent.name, "runtime": shown, "same": same, "difference": f"{difference:.4f}"})
     return rows
 
 
-def run(requirement: str, model: Path, inputs: Batches) -> Batches:
+def run(runtime: str, requirement: str, model: Path, inputs: Batches) -> Batches:
     """Run a network in an environment that has one runtime and NumPy.
 
     Raises:
@@ -84,7 +92,7 @@ def run(requirement: str, model: Path, inputs: Batches) -> Batches:
         given, made = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         np.savez(given, **inputs)  # type: ignore[arg-type]  # its stubs take the names for options
         uv = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--isolated"]
-        script = [str(ROOT / "benchmarks" / "peers" / "runtime.py"), requirement.partition("==")[0]]
+        script = [str(ROOT / "benchmarks" / "peers" / "runtime.py"), runtime]
         command = [*uv, "--with", requirement, "--with", "numpy", "python", *script, str(model), str(given), str(made)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -17,6 +17,7 @@ from app.shared.command_line import COMMAND
 if TYPE_CHECKING:
     import uvicorn
 
+START_FAILED = 3  # as uvicorn's own command says it
 GRACE_SECONDS = 30
 HUNG_SECONDS = 30
 """How long one of several workers says nothing before it is killed; one that is starting on a busy machine may take 5,
@@ -26,7 +27,6 @@ which uvicorn would give it."""
 def serve(model_store: ModelStore = None) -> None:
     """Serve the models of the model store over HTTP until stopped."""
     import uvicorn
-    from uvicorn.main import STARTUP_FAILURE
 
     from app.observability.logs import configure_logging
     from app.serving.worker import WorkerConfig
@@ -67,7 +67,7 @@ def serve(model_store: ModelStore = None) -> None:
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
-        sys.exit(STARTUP_FAILURE)
+        sys.exit(START_FAILED)
 
 
 def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.Config") -> None:

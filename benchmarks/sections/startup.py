@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.common import PEERS_PYTHON, ROOT, Setup, environment
-from benchmarks.figures import BenchmarkError, Figure, Section, Table, by_name, figure, ratio
+from benchmarks.figures import BenchmarkError, Figure, Row, Section, Table, by_name, figure, ratio
 from benchmarks.servers import FORM, cpu_seconds, form, free_ports, memory, serve, wait_for
 
 IMAGE = "captcha-reader"
@@ -84,14 +84,9 @@ def imports(rounds: int) -> Table:
     found = [_import_times() for _ in range(rounds)]
     names = sorted(found[0], key=lambda name: -statistics.median(one[name] for one in found))
     rest = [sum(one[name] for name in names[SHOWN:]) for one in found]
-    return Table(
-        title="Imports of the service",
-        columns={"package": "package", "time": "ms"},
-        rows=[
-            *({"package": name, "time": figure([one[name] for one in found])} for name in names[:SHOWN]),
-            {"package": f"{len(names) - SHOWN} others", "time": figure(rest)},
-        ],
-    )
+    rows: list[Row] = [{"package": name, "time": figure([one[name] for one in found])} for name in names[:SHOWN]]
+    rows.append({"package": f"{len(names) - SHOWN} others", "time": figure(rest)})
+    return Table(title="Imports of the service", columns={"package": "package", "time": "ms"}, rows=rows)
 
 
 def _import_times() -> defaultdict[str, float]:

@@ -75,7 +75,7 @@ def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextMode
 
 def _try_elsewhere(folder: Path, is_stopping: Callable[[], bool]) -> dict[str, str]:
     """Load and try a model in another process; return the sums of its files."""
-    process, connection = _begun.pop(folder, None) or _begin(folder)
+    process, connection = _begun.pop(folder) if folder in _begun else _begin(folder)
     with connection:
         try:
             verdict = _receive(connection, is_stopping)
