@@ -51,7 +51,7 @@ audit: $(DEV_STAMP) ## look the service's requirements up among the known holes;
 wheels: $(DEV_STAMP) ## look whether the locked requirements have wheels for all systems; tolerates being offline
 	$(BIN)/python .ci/wheels.py
 
-runtimes: $(DEV_STAMP) ## the shipped models in the oldest ONNX Runtime allowed and in OpenVINO; needs the package index
+runtimes: $(DEV_STAMP) ## the shipped models in the oldest ONNX Runtime allowed and in OpenVINO; tolerates being offline
 	$(BIN)/python -m benchmarks.runtimes
 
 format: $(DEV_STAMP) ## lay the code out and mend what the linter can

@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.runtimes [IMAGE_FOLDER …] [--into docs/how-to/other-runtimes.md]
 
 Each runtime runs in an environment of its own, which uv makes; the pictures, unless folders are named, are drawn. Ends
-with status 1 if a text differs.
+with status 1 if a text differs; what cannot be installed, as without a network, is told and left out.
 """
 
 import argparse
@@ -29,6 +29,10 @@ from training.drawing.draw import draw_folder
 OPENVINO = "openvino==2026.4.1"
 DRAWN = 100
 Batches = dict[str, np.ndarray]
+
+
+class UnavailableError(BenchmarkError):
+    """A runtime cannot be installed here."""
 
 
 def main() -> None:
@@ -74,7 +78,11 @@ def compare(folder: Path, files: Sequence[str | Path], requirements: Mapping[str
     ours = {name: model.run(batch) for name, batch in inputs.items()}
     rows: list[Row] = []
     for runtime, requirement in requirements.items():
-        theirs = run(runtime, requirement, folder / MODEL_FILE, inputs)
+        try:
+            theirs = run(runtime, requirement, folder / MODEL_FILE, inputs)
+        except UnavailableError as error:
+            print(f"not compared: {error}", file=sys.stderr)
+            continue
         same = sum(_text(model, theirs[name]) == _text(model, ours[name]) for name in ours)
         difference = max(float(np.abs(theirs[name] - ours[name]).max()) for name in ours)
         shown = f"{runtime} {requirement.partition('==')[2]}"
@@ -86,14 +94,19 @@ def run(runtime: str, requirement: str, model: Path, inputs: Batches) -> Batches
     """Run a network in an environment that has one runtime and NumPy.
 
     Raises:
-        BenchmarkError: it cannot be installed, or fails.
+        UnavailableError: it cannot be installed, as without a network.
+        BenchmarkError: it fails.
     """
     with tempfile.TemporaryDirectory() as name:
         given, made = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         np.savez(given, **inputs)  # type: ignore[arg-type]  # its stubs take the names for options
         uv = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--isolated"]
-        script = [str(ROOT / "benchmarks" / "peers" / "runtime.py"), runtime]
-        command = [*uv, "--with", requirement, "--with", "numpy", "python", *script, str(model), str(given), str(made)]
+        python = [*uv, "--with", requirement, "--with", "numpy", "python"]
+        installed = subprocess.run([*python, "-c", ""], capture_output=True, text=True, check=False)
+        if installed.returncode:
+            raise UnavailableError(f"{requirement}: {installed.stderr[-1000:]}")
+        script = str(ROOT / "benchmarks" / "peers" / "runtime.py")
+        command = [*python, script, runtime, str(model), str(given), str(made)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BenchmarkError(f"{requirement}: {done.stderr[-1000:]}")

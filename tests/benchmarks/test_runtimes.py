@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from benchmarks import runtimes
-from benchmarks.common import newest_model
+from benchmarks.common import ROOT, newest_model
 
 
 def run_here(model: Path, inputs: runtimes.Batches, folder: Path) -> runtimes.Batches:
     """Do what `runtimes.run` does, without an environment of its own."""
     given, made = folder / "inputs.npz", folder / "outputs.npz"
     np.savez(given, **inputs)  # type: ignore[arg-type]
-    script = runtimes.ROOT / "benchmarks" / "peers" / "runtime.py"
+    script = ROOT / "benchmarks" / "peers" / "runtime.py"
     subprocess.run([sys.executable, script, "onnxruntime", model, given, made], check=True)
     with np.load(made) as outputs:
         return dict(outputs)
@@ -34,6 +34,15 @@ def test_equal_runtimes_read_the_same_and_others_show_how_far_they_are_off(
     assert equal == {"model": "captcha", "runtime": "equal 1", "same": len(files), "difference": "0.0000"}
     assert reversed_["same"] == 0
     assert float(str(reversed_["difference"])) > 0.9
+
+
+def test_what_cannot_be_installed_is_told_and_left_out(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    missing = {"onnxruntime": "onnxruntime==0.0.1"}
+    assert runtimes.compare(newest_model(), [repository / "samples" / "ef2ec.png"], missing) == []
+    assert "not compared: onnxruntime==0.0.1" in capsys.readouterr().err
 
 
 def test_the_oldest_is_the_one_that_the_package_allows(repository: Path) -> None:
