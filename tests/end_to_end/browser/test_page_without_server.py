@@ -1,6 +1,6 @@
 """docs/browser/index.html, opened as a file: pictures are read in the browser by onnxruntime-web, and nothing is sent.
 
-onnxruntime-web comes from npm, whose client verifies it and keeps it; skipped where there is no npm, or it reaches no registry.
+onnxruntime-web comes from npm, whose client verifies it and keeps it; skipped where npm cannot fetch it.
 """
 
 import re
