@@ -12,18 +12,23 @@ ARG REQUIREMENTS=serve
 # The base's pip fills the environment, which so needs none of its own. There is no compiler, hence wheels only.
 COPY requirements/${REQUIREMENTS}.txt /tmp/requirements.txt
 RUN python -m venv --without-pip /opt/venv \
-    && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir \
+    && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir --no-compile \
         --only-binary :all: --require-hashes --requirement /tmp/requirements.txt \
-    # Tests of the packages, and tools of ONNX Runtime that make models: 25 MB that nobody runs here.
+    # 40 MB that nobody runs here: tests of the packages, headers, tools that make models, extensions or coloured source.
     && cd /opt/venv/lib/python3*/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
-    && rm -r onnxruntime/transformers onnxruntime/tools onnxruntime/quantization onnxruntime/datasets
+    && find . -type f -regex '.*\.\(pyi\|pyx\|pxd\|c\|h\|a\)' -delete \
+    && rm -r onnxruntime/transformers onnxruntime/tools onnxruntime/quantization onnxruntime/datasets numpy/f2py pygments
 
 WORKDIR /srv
 COPY model_store model_store
 COPY app app
-# Bytecode is made now since the service may not write; what it may read does not depend on the checkout's umask.
-RUN python -m compileall -q app && chmod -R a+rX,go-w .
+# Bytecode is made now since the service may not write, and of the packages only for what is imported; what it may read
+# does not depend on the checkout's umask.
+RUN python -m compileall -q app \
+    && /opt/venv/bin/python -c "import app.bulk.reader, app.observability.exposition, app.serving.application, \
+app.serving.server, app.serving.worker, rich.progress" \
+    && chmod -R a+rX,go-w .
 
 
 FROM base

@@ -14,7 +14,8 @@ VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 IMAGE ?= captcha-reader
 
-.PHONY: help serve install ray test test-full test-ray test-wheel bench check audit wheels format lock version release sbom sign \
+.PHONY: help serve install ray test test-full test-ray test-wheel bench check audit wheels runtimes format lock \
+	version release sbom sign \
 	image clean
 
 help: ## list the commands
@@ -54,6 +55,9 @@ audit: $(DEV_STAMP) ## look the service's requirements up among the known holes;
 
 wheels: $(DEV_STAMP) ## look whether the locked requirements have wheels for all systems; tolerates being offline
 	$(BIN)/python .ci/wheels.py
+
+runtimes: $(DEV_STAMP) ## the shipped models in the oldest ONNX Runtime allowed and in OpenVINO; tolerates being offline
+	$(BIN)/python -m benchmarks.runtimes
 
 format: $(DEV_STAMP) ## lay the code out and mend what the linter can
 	$(BIN)/ruff check --fix .

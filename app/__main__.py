@@ -1,13 +1,12 @@
 """The commands: `captcha-reader [COMMAND]` or `python -m app [COMMAND]`; without one, the service."""
 
-from importlib.metadata import entry_points
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from app.commands.common import examples, settings_help
+from app.commands.common import WithSettings, examples
 from app.commands.models import models
 from app.commands.read import read
 from app.commands.serve import serve
@@ -22,12 +21,11 @@ READ_EXAMPLES = (
 )
 MODELS_EXAMPLES = (f"{PROGRAM} models",)
 PULL_EXAMPLES = (f"{PROGRAM} models pull https://example.com/models/meters/3 --sha256 {'0123456789abcdef' * 4}",)
-READ_SETTINGS = ("model_store", "default_model", "max_upload_bytes", "max_pixels", "max_side")
 OTHER_COMMANDS = "captcha_reader.commands"
 """Entry points of this group are `typer` applications, whose commands an installed package adds: the training's."""
 
 
-class Commands(TyperGroup):
+class Commands(WithSettings, TyperGroup):
     """The commands of the service, and those of other installed packages, imported when they are asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -41,20 +39,32 @@ class Commands(TyperGroup):
         return found or next(filter(None, others), None)
 
 
+class Serve(WithSettings, TyperCommand):
+    """The command that serves."""
+
+
+class Read(WithSettings, TyperCommand):
+    """The command that reads files."""
+
+    settings = ("model_store", "default_model", "max_upload_bytes", "max_pixels", "max_side")
+
+
 def _other_groups() -> list[Any]:
+    from importlib.metadata import entry_points
+
     return [get_command(point.load()) for point in entry_points(group=OTHER_COMMANDS)]
 
 
 app = typer.Typer(
     cls=Commands,
     help="Reads short text in small images: from files, or over HTTP, which it does without a command.",
-    epilog=f"{examples(*SERVE_EXAMPLES, *READ_EXAMPLES[:1])}\n\n{settings_help()}",
+    epilog=examples(*SERVE_EXAMPLES, *READ_EXAMPLES[:1]),
     rich_markup_mode=None,  # its boxes would break the lines of the settings
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command(epilog=f"{examples(*SERVE_EXAMPLES)}\n\n{settings_help()}")(serve)
-app.command(epilog=f"{examples(*READ_EXAMPLES)}\n\n{settings_help(*READ_SETTINGS)}")(read)
+app.command(cls=Serve, epilog=examples(*SERVE_EXAMPLES))(serve)
+app.command(cls=Read, epilog=examples(*READ_EXAMPLES))(read)
 app.add_typer(models, name="models", epilog=examples(*MODELS_EXAMPLES, *PULL_EXAMPLES))
 
 

@@ -1,8 +1,11 @@
 """What the environment says: `OCR_…` variables and `.env`."""
 
+import ast
+import inspect
 import os
 import re
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from app.shared.cpus import available_cpus
 from app.shared.places import MODEL_STORE, model_store
 from app.shared.suggestions import did_you_mean
 
@@ -84,7 +88,6 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
@@ -145,6 +148,11 @@ class Settings(BaseSettings):
         return metrics
 
     @property
+    def worker_threads(self) -> int:
+        """How many images a worker reads at the same time."""
+        return self.threads or max(1, available_cpus() // self.workers)
+
+    @property
     def api_keys(self) -> list[str]:
         """All keys that requests may carry; the file is read again."""
         return [*_keys_of(self.api_key), *(_keys_in(self.api_key_file) if self.api_key_file else [])]
@@ -163,6 +171,16 @@ class Settings(BaseSettings):
     def origins(self) -> list[str]:
         """The parts of `cors_origins`."""
         return _split(self.cors_origins or "")
+
+
+def descriptions() -> dict[str, str]:
+    """Return the docstring under each setting; Pydantic would parse them in every process, before it could serve."""
+    found = {}
+    for pair in pairwise(ast.parse(inspect.getsource(Settings)).body[0].body):  # type: ignore[attr-defined]
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
+    return found
 
 
 def variable(setting: str) -> str:

@@ -88,7 +88,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--data", type=Path, help="labelled images: minutes until few validation words are wrong")
     parser.add_argument("--tutorial-run", type=Path, help="a finished run of the tutorial's network on them")
-    parser.add_argument("--before", type=Path, help="a checkout of another revision, which cost is compared with")
+    parser.add_argument("--before", type=Path, help="a checkout of another revision, to compare cost and start with")
     options = parser.parse_args(arguments)
     options.sections = options.sections or list(SECTIONS)
     options.rounds = options.rounds or (2 if options.quick else 7)

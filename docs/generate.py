@@ -16,7 +16,7 @@ from app.inference.images.formats import FORMATS
 from app.inference.images.formats.gif import MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS
 from app.inference.images.formats.refused import REFUSED, SVG
 from app.serving.application import create_app
-from app.settings import Settings, variable
+from app.settings import Settings, descriptions, variable
 from app.shared.files import write_atomically
 from training.data.layouts import LAYOUTS
 
@@ -117,8 +117,9 @@ def with_settings(readme: str) -> str:
 
 def settings_table() -> str:
     """Each variable with its default and meaning."""
+    meanings = descriptions()
     rows = (
-        (f"`{variable(name)}`", "" if field.default is None else f"`{field.default}`", _escaped(str(field.description)))
+        (f"`{variable(name)}`", "" if field.default is None else f"`{field.default}`", _escaped(meanings[name]))
         for name, field in Settings.model_fields.items()
     )
     return table(("variable", "default", "meaning"), rows)

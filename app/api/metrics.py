@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from app.api.keys import check_api_key
 from app.api.problems import problem_responses
 from app.api.service import ServiceDep
-from app.observability.exposition import expose
 
 METRICS_PATH = "/metrics"
 TAG = "metrics"
@@ -28,6 +27,8 @@ async def metrics(request: Request, service: ServiceDep) -> Response:
 
     It does not wait in the queue, so it is answered also when the service has too much to do.
     """
+    from app.observability.exposition import expose  # what it needs is loaded for the first who asks
+
     if service.settings.metrics == "key":
         await check_api_key(request)
     content, media_type = expose(service.metrics, service.store, request.headers.get("accept", ""))

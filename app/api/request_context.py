@@ -5,7 +5,6 @@ import re
 import time
 from http import HTTPStatus
 
-import structlog
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from app.api.health import PROBES
 from app.api.metrics import METRICS_PATH
 from app.api.problems import REQUEST_ID_HEADER, SERVER_FAULT, problem_response
 from app.api.service import Service
+from app.observability.logs import get_logger
 
 SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEADER = REQUEST_ID_HEADER.lower().encode()
@@ -24,7 +24,7 @@ OTHER_ROUTE = "other"
 ENDED = "ended"
 """In the state of a request that has been counted and has its log line."""
 
-log = structlog.get_logger("app.requests")
+log = get_logger("app.requests")
 
 
 class RequestContextMiddleware:

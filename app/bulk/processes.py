@@ -11,7 +11,7 @@ from functools import cache
 from itertools import islice
 
 from app.bulk.job import BulkError, Chunk, Job
-from app.shared.memory import give_back_large_buffers, keep_what_there_is
+from app.shared.memory import collect_nothing_yet, give_back_large_buffers, keep_what_there_is
 from app.shared.processes import end_with_parent
 
 WINDOW = 4
@@ -56,6 +56,7 @@ def _read(job: Job, chunk: Sequence[str]) -> Chunk:
 @cache
 def _reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
     """Load the job's model in a process that reads."""
+    collect_nothing_yet()
     from app.bulk.reader import open_reader
 
     give_back_large_buffers()

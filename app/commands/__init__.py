@@ -2,3 +2,8 @@
 
 No logic that another room could use comes in.
 """
+
+import os
+
+# Pydantic would look through the metadata of all installed packages for plugins, of which the service has none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

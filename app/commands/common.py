@@ -3,12 +3,12 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from app.settings import Settings, unknown_variables, variable
+from app.settings import Settings, descriptions, unknown_variables, variable
 
 WRONG_USAGE = 2
 
@@ -45,13 +45,28 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])  # \b: not wrapped
 
 
-def settings_help(*settings: str) -> str:
-    """For the end of a command's help, a line a setting, all if none is named: variable, meaning and default."""
-    fields = {name: Settings.model_fields[name] for name in settings or Settings.model_fields}
-    width = max(len(variable(name)) for name in fields)
+class WithSettings:
+    """A command or group whose help ends with settings, which are described only when it is shown."""
+
+    settings: tuple[str, ...] = ()
+    """Those that are meant; all if none is named."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the end of the help."""
+        super().format_epilog(ctx, formatter)  # type: ignore[misc]
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(_settings_help(self.settings))
+
+
+def _settings_help(settings: tuple[str, ...]) -> str:
+    """Return a line a setting: variable, meaning and default."""
+    meanings = descriptions()
+    defaults = {name: Settings.model_fields[name].default for name in settings or Settings.model_fields}
+    width = max(len(variable(name)) for name in defaults)
     lines = (
-        f"{variable(name):<{width}}  {field.description} [{'not set' if field.default is None else field.default}]"
-        for name, field in fields.items()
+        f"{variable(name):<{width}}  {meanings[name]} [{'not set' if default is None else default}]"
+        for name, default in defaults.items()
     )
     # \b: not wrapped
     return "\n".join(["Settings come from the environment and .env:", "", "\b", *lines])

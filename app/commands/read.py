@@ -14,11 +14,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from app.bulk.engines import Counts, Engine
-from app.bulk.engines.processes import ProcessEngine
 from app.bulk.job import BulkError, Job, find_model
 from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
 from app.inference.decoding.sums import Evaluation
-from app.inference.images.paths import image_paths, in_words, other_files
 from app.shared.cluster import EngineName
 from app.shared.cpus import available_cpus
 from app.shared.errors import UserError
@@ -105,6 +103,8 @@ def read(
     The exit status is 0 if all images could be read, 1 if some could not or the reading failed midway, 2 if the
     command or a setting is wrong and nothing was read, 130 if it was interrupted.
     """
+    from app.inference.images.paths import image_paths
+
     # A stopped container or a closed session ends a reading as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_or_exit(model_store)
@@ -157,12 +157,16 @@ def _make_engine(
         from app.bulk.engines.ray import RayEngine
 
         return RayEngine(paths, output, workers=workers, force=force, restart=restart)
+    from app.bulk.engines.processes import ProcessEngine
+
     table = None if output is None else Path(output)
     return ProcessEngine(paths, table, workers=workers or available_cpus(), force=force, restart=restart)
 
 
 def _skipped(paths: list[str]) -> str:
     """What the folders of a command line hold that is not read, in words."""
+    from app.inference.images.paths import in_words, other_files
+
     counts: Counter[str] = Counter()
     for folder in filter(os.path.isdir, paths):
         counts.update(other_files(folder))

@@ -4,7 +4,8 @@ import logging
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,7 +17,7 @@ from app.shared.command_line import COMMAND
 if TYPE_CHECKING:
     import uvicorn
 
-APPLICATION = "app.serving.application:create_app_for_server"
+START_FAILED = 3  # as uvicorn's own command says it
 GRACE_SECONDS = 30
 HUNG_SECONDS = 30
 """How long one of several workers says nothing before it is killed; one that is starting on a busy machine may take 5,
@@ -28,6 +29,7 @@ def serve(model_store: ModelStore = None) -> None:
     import uvicorn
 
     from app.observability.logs import configure_logging
+    from app.serving.worker import WorkerConfig
 
     settings = settings_or_exit(model_store)
     try:
@@ -41,26 +43,31 @@ def serve(model_store: ModelStore = None) -> None:
     _warn_of_unknown_variables()
     # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    options: dict[str, Any] = {
-        "factory": True,
-        "host": settings.host,
-        "port": settings.port,
-        "workers": settings.workers,
-        "access_log": False,
-        "log_config": None,
-        "server_header": False,
-        "http": "app.serving.server:DeadlineProtocol",  # imported where it serves, not in the parent of several workers
-        "ws": "none",
-        "proxy_headers": False,
-        "timeout_graceful_shutdown": GRACE_SECONDS,
-        "timeout_worker_healthcheck": HUNG_SECONDS,
-    }
-    if sys.platform == "linux":
-        options["loop"] = "app.serving.listening:WorkerLoop"
-    if settings.workers == 1:
-        uvicorn.run(APPLICATION, **options)
-    else:
-        _serve_with_several_workers(claimed, uvicorn.Config(APPLICATION, **options))
+    loop = "app.serving.listening:WorkerLoop" if sys.platform == "linux" else "auto"
+    config = WorkerConfig(
+        "app.serving.application:create_app_for_server",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        http="app.serving.server:DeadlineProtocol",  # imported where it serves, not in the parent of several workers
+        ws="none",
+        loop=loop,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=HUNG_SECONDS,
+    )
+    if settings.workers > 1:
+        _serve_with_several_workers(claimed, config)
+        return
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(START_FAILED)
 
 
 def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.Config") -> None:
@@ -92,14 +99,14 @@ def _claim_address(settings: Settings) -> socket.socket | None:
 
 
 def _log_version(settings: Settings) -> None:
-    import structlog
+    from app.observability.logs import get_logger
 
-    structlog.get_logger("app").info(COMMAND, version=__version__, model_store=str(settings.model_store.absolute()))
+    get_logger("app").info(COMMAND, version=__version__, model_store=str(settings.model_store.absolute()))
 
 
 def _warn_of_unknown_variables() -> None:
-    import structlog
+    from app.observability.logs import get_logger
 
-    log = structlog.get_logger("app")
+    log = get_logger("app")
     for name, nearest in unknown_variables().items():
         log.warning("unknown setting", variable=name, nearest=nearest)

@@ -11,12 +11,12 @@ from collections.abc import Set
 from threading import Thread
 from typing import TYPE_CHECKING
 
-import structlog
 from anyio.to_thread import run_sync
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.observability.logs import get_logger
 from app.observability.metrics import Work
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 SERVICE_NAME = "captcha-reader"
 FLUSH_SECONDS = 5
 
-log = structlog.get_logger("app")
+log = get_logger("app")
 
 
 def make_tracer_provider() -> "TracerProvider | None":

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -24,7 +23,7 @@ from app.inference.batcher import Batcher
 from app.inference.images import decode_image
 from app.inference.models.store import ModelStore
 from app.observability.counts import shared_folder
-from app.observability.logs import configure_logging
+from app.observability.logs import configure_logging, get_logger
 from app.observability.metrics import Metrics
 from app.observability.tracing import (
     StageSpansMiddleware,
@@ -36,13 +35,12 @@ from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes
 from app.serving.server import DeadlineProtocol
 from app.settings import Settings
-from app.shared.cpus import available_cpus
 from app.shared.memory import give_back_large_buffers, keep_what_there_is
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-log = structlog.get_logger("app")
+log = get_logger("app")
 
 DESCRIPTION = """Reads short text in small images and says how sure it is of every character.
 
@@ -117,7 +115,7 @@ async def _lifespan(
 
 def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:
     """Load the models and read an image with the default one, so that the first request is as fast as the next."""
-    threads = settings.threads or max(1, available_cpus() // settings.workers)
+    threads = settings.worker_threads
     log.info("starting", threads=threads)
     store = ModelStore(settings.model_store, settings.default_model, is_stopping=stopping.is_set)
     service = Service(

@@ -5,11 +5,10 @@ import signal
 import threading
 from types import FrameType
 
-import structlog
-
+from app.observability.logs import get_logger
 from app.observability.metrics import Metrics
 
-log = structlog.get_logger("app")
+log = get_logger("app")
 
 
 def drain_on_sigterm(stopping: threading.Event, metrics: Metrics, seconds: float) -> None:

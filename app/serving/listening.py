@@ -11,8 +11,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 import uvloop
+
+from app.observability.logs import get_logger
 
 MAX_AT_ONCE = 128  # connections that are taken between two looks at the others
 PAUSE_SECONDS = 1.0
@@ -20,7 +21,7 @@ OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 
 Factory = Callable[[], Any]
 """Makes what uvicorn has for each connection: a protocol of asyncio that can be told `shutdown` too."""
-log = structlog.get_logger("app.server")
+log = get_logger("app.server")
 
 
 def claim(host: str, port: int) -> socket.socket:

@@ -5,15 +5,15 @@ import signal
 import threading
 from types import FrameType
 
-import structlog
 from anyio.to_thread import run_sync
 
 from app.api.service import Service
 from app.inference.models.store import Changes, ModelStore, compare
+from app.observability.logs import get_logger
 from app.observability.metrics import BROKEN, FAILED, OK
 from app.serving.supervisor import ask_supervisor_to_reload, terminal_closed
 
-log = structlog.get_logger("app")
+log = get_logger("app")
 
 
 async def reload_all_workers(service: Service) -> Changes:

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import Any, ClassVar, NamedTuple
 
 import httptools
-import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.browsers import ANSWER_HEADERS
 from app.api.problems import MEDIA_TYPE, REQUEST_ID_HEADER, Problem
+from app.observability.logs import get_logger
 from app.settings import Settings
 
 MAX_HEAD_BYTES = 65_536
@@ -24,7 +24,7 @@ LAST_CHANCE_SECONDS = 1.0
 _HOST = re.compile(rb"(\[[0-9A-Za-z:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?", re.ASCII)  # RFC 3986, 3.2.2
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 
-log = structlog.get_logger("app.server")
+log = get_logger("app.server")
 
 
 class Refusal(NamedTuple):

@@ -1,23 +1,32 @@
-"""From starting the service to its being ready, and whether the first request waits longer than the next."""
+"""From starting the service to its being ready, what that takes, and whether the first request waits longer."""
 
 import http.client
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from benchmarks.common import PEERS_PYTHON, Setup, environment
-from benchmarks.figures import BenchmarkError, Section, Table, by_name, figure, ratio
-from benchmarks.servers import FORM, form, free_ports, serve, wait_for
+from benchmarks.common import PEERS_PYTHON, ROOT, Setup, environment
+from benchmarks.figures import BenchmarkError, Figure, Row, Section, Table, by_name, figure, ratio
+from benchmarks.servers import FORM, cpu_seconds, form, free_ports, memory, serve, wait_for
 
 IMAGE = "captcha-reader"
 TITLES = {
     "ready": "start to ready, ms",
+    "cpu": "processor time till then, ms",
     "first": "first request, ms",
     "later": "a later request, ms",
+    "memory": "memory once it has read, MB",
 }
+SERVES = "import app.__main__, app.commands.serve, app.serving.worker, app.serving.application, app.serving.listening"
+"""What `python -m app` imports, though in another order."""
+IMPORTED = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\w+)", re.MULTILINE)
+SHOWN = 15
 
 
 def measure(setup: Setup) -> Section:
@@ -28,26 +37,21 @@ def measure(setup: Setup) -> Section:
     for _ in range(setup.rounds):
         (port,) = free_ports(1)
         ours = _start(port, [sys.executable, "-m", "app"], environment(OCR_PORT=port), [200], [body] * requests)
+        before = None
+        if setup.before is not None:
+            (port,) = free_ports(1)
+            variables = environment(OCR_PORT=port)
+            before = _start(port, [sys.executable, "-m", "app"], variables, [200], [body] * requests, setup.before)
         (port,) = free_ports(1)
         command = [str(PEERS_PYTHON), "-m", "uvicorn", "benchmarks.peers.tutorial_service:app", "--port", str(port)]
         # It has no probe; what it answers at all, it answers with its model loaded.
         tutorial = _start(port, command, environment(MODEL=setup.tutorial), [404], [body] * requests)
-        rounds.append((ours, tutorial))
-    ours_figures = by_name([ours for ours, _ in rounds])
-    tutorial_figures = by_name([tutorial for _, tutorial in rounds])
-    startup = Table(
-        title="Starting, one worker",
-        columns={"what": "", "ours": "ours", "tutorial": "tutorial", "ratio": "tutorial ÷ ours"},
-        rows=[
-            {
-                "what": title,
-                "ours": ours_figures[name],
-                "tutorial": tutorial_figures[name],
-                "ratio": ratio(tutorial_figures[name], ours_figures[name]),
-            }
-            for name, title in TITLES.items()
-        ],
-    )
+        rounds.append((ours, tutorial, before))
+    ours_figures = by_name([ours for ours, _, _ in rounds])
+    sides = {"tutorial": by_name([tutorial for _, tutorial, _ in rounds])}
+    if setup.before is not None:
+        sides["before"] = by_name([before for _, _, before in rounds if before is not None])
+    tables = {name: _beside(name, ours_figures, figures) for name, figures in sides.items()}
     size = image_megabytes()
     container = Table(
         title="The container image",
@@ -55,7 +59,43 @@ def measure(setup: Setup) -> Section:
         rows=[{"what": IMAGE, "size": figure([size]) if size is not None else "n/a"}],
     )
     notes = [] if size is not None else [f"No Docker engine has an image {IMAGE} here, so its size is not shown."]
-    return Section(tables={"startup": startup, "container": container}, checks=[], notes=notes)
+    tables = {"startup": tables.pop("tutorial"), **tables, "imports": imports(setup.rounds), "container": container}
+    return Section(tables=tables, checks=[], notes=notes)
+
+
+def _beside(name: str, ours: Mapping[str, Figure], theirs: Mapping[str, Figure]) -> Table:
+    return Table(
+        title="Starting, one worker",
+        columns={"what": "", "ours": "ours", "other": name, "ratio": f"{name} ÷ ours"},
+        rows=[
+            {
+                "what": title,
+                "ours": ours[key],
+                "other": theirs[key],
+                "ratio": ratio(theirs[key], ours[key]),
+            }
+            for key, title in TITLES.items()
+        ],
+    )
+
+
+def imports(rounds: int) -> Table:
+    """What the packages that the service imports take, each without what it imports itself of others."""
+    found = [_import_times() for _ in range(rounds)]
+    names = sorted(found[0], key=lambda name: -statistics.median(one[name] for one in found))
+    rest = [sum(one[name] for name in names[SHOWN:]) for one in found]
+    rows: list[Row] = [{"package": name, "time": figure([one[name] for one in found])} for name in names[:SHOWN]]
+    rows.append({"package": f"{len(names) - SHOWN} others", "time": figure(rest)})
+    return Table(title="Imports of the service", columns={"package": "package", "time": "ms"}, rows=rows)
+
+
+def _import_times() -> defaultdict[str, float]:
+    command = [sys.executable, "-X", "importtime", "-c", SERVES]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    times: defaultdict[str, float] = defaultdict(float)
+    for microseconds, package in IMPORTED.findall(done.stderr):
+        times[package] += int(microseconds) / 1000
+    return times
 
 
 def image_megabytes() -> float | None:
@@ -69,18 +109,26 @@ def image_megabytes() -> float | None:
 
 
 def _start(
-    port: int, command: list[str], variables: Mapping[str, str], ready: Sequence[int], bodies: Sequence[bytes]
+    port: int,
+    command: list[str],
+    variables: Mapping[str, str],
+    ready: Sequence[int],
+    bodies: Sequence[bytes],
+    folder: Path = ROOT,
 ) -> dict[str, float]:
-    """Milliseconds from the start until ready, of the first request, and of a later one."""
+    """Milliseconds from the start until ready, of the first request, and of a later one; megabytes in the end."""
     started = time.perf_counter()
-    with serve(command, variables) as server:
+    with serve(command, variables, folder) as server:
         wait_for(server, port, "/readyz", ready)
-        seconds = time.perf_counter() - started
+        seconds, busy = time.perf_counter() - started, cpu_seconds(server.pid)
         connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.connect()
         times = [_predict(connection, body) for body in bodies]
         connection.close()
-    return {"ready": 1000 * seconds, "first": 1000 * times[0], "later": 1000 * statistics.median(times[1:])}
+        megabytes = memory(server.pid).together
+    first, *later = (1000 * one for one in times)
+    figures = {"first": first, "later": statistics.median(later), "memory": megabytes}
+    return {"ready": 1000 * seconds, "cpu": 1000 * busy, **figures}
 
 
 def _predict(connection: http.client.HTTPConnection, body: bytes) -> float:

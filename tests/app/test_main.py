@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from app import __version__
 from app.__main__ import PROGRAM, READ_EXAMPLES, app, main
-from app.settings import Settings, variable
+from app.settings import Settings, descriptions, variable
 from tests.waiting import GENEROUS_SECONDS
 
 
@@ -83,7 +83,7 @@ def test_help_lists_every_setting_with_its_default(folder: Path, repository: Pat
     lines = finished.stdout.splitlines()
     for name, field in Settings.model_fields.items():
         (line,) = [line for line in lines if line.split()[:1] == [variable(name)]]
-        assert str(field.description) in line
+        assert descriptions()[name] in line
         assert line.endswith(f"[{'not set' if field.default is None else field.default}]")
 
 
@@ -120,7 +120,12 @@ def test_the_version_is_told_whatever_the_settings(folder: Path, repository: Pat
 def test_to_serve_imports_nothing_of_reading_files(folder: Path, repository: Path) -> None:
     modules = modules_of("serve", folder=folder, repository=repository)
     assert "uvicorn" in modules
-    assert not modules & {"pyarrow", "app.bulk.reader"}
+    assert not modules & {"pyarrow", "app.bulk.reader", "cv2", "rich"}
+
+
+@pytest.mark.parametrize("command", ["--version", "--help"])
+def test_what_opens_no_image_imports_no_network(command: str, folder: Path, repository: Path) -> None:
+    assert not modules_of(command, folder=folder, repository=repository) & {"numpy", "cv2", "onnxruntime", "fastapi"}
 
 
 def test_to_read_files_imports_nothing_of_serving(folder: Path, repository: Path) -> None:

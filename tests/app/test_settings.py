@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings, unknown_variables, variable
+from app.settings import Settings, descriptions, unknown_variables, variable
 
 CONTRACT = {
     "OCR_HOST",
@@ -33,9 +33,8 @@ def test_the_variables_of_the_contract_are_settings() -> None:
 
 def test_every_setting_has_a_default_and_a_description() -> None:
     Settings()
-    for field in Settings.model_fields.values():
-        assert field.description
-        assert field.description.endswith(".")
+    assert descriptions().keys() == Settings.model_fields.keys()
+    assert all(description.endswith(".") for description in descriptions().values())
 
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:

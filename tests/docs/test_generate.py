@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, variable
+from app.settings import Settings, descriptions, variable
 from docs.generate import ROOT, call_section, pages, table
 
 PAGES = pages()
@@ -17,9 +17,10 @@ def test_the_pages_are_those_that_the_generator_writes(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/reference/settings.md"])
 def test_every_setting_is_listed_with_its_default(name: str) -> None:
+    meanings = descriptions()
     for setting, field in Settings.model_fields.items():
         default = "" if field.default is None else f"`{field.default}`"
-        meaning = str(field.description).replace("<", r"\<")
+        meaning = meanings[setting].replace("<", r"\<")
         assert f"\n| `{variable(setting)}` | {default} | {meaning} |\n" in PAGES[ROOT / name]
 
 

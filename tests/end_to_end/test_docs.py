@@ -77,6 +77,7 @@ INSTEAD = {
     f"{PYTHON} -m benchmarks.faults": "{} --help",
     f"{PYTHON} -m benchmarks.soak": "{} --help",
     f"{PYTHON} -m benchmarks.families": "{} --help",
+    f"{PYTHON} -m benchmarks.runtimes": "{} --help",
     f"{PYTHON} -m benchmarks.kinds my_kinds --labels 0 25 100 all --json runs/kinds.json": "{} --help",
     f"{PYTHON} -m benchmarks.kinds my_kinds --labels 0 --jobs 1": "{} --help",
     'make bench BENCH_OPTIONS="stages startup"': "{} --dry-run",

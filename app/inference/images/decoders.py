@@ -5,7 +5,7 @@ import io
 import cv2
 import numpy as np
 from kornia_rs.io import decode_image_png_u8
-from PIL import Image
+from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - the formats that `preinit` leaves out
 
 from app.inference.images.errors import ImageTooLargeError, damaged, unreadable_header
 from app.inference.images.limits import ImageLimits
@@ -14,8 +14,8 @@ from app.inference.images.pixels import DecodedPixels
 # What OpenCV thinks of an upload is told to its sender, not to standard error.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# Otherwise the first WebP or GIF would wait for all of Pillow's formats to load.
-Image.init()
+# Otherwise the first file would wait for Pillow's modules to load; `init` would load forty more.
+Image.preinit()
 
 _CHANNELS = {"L": None, "I;16": None, "I;16B": None, "RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
 """The modes of Pillow that are taken as they are, and how their channels come into OpenCV's order."""

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from app.inference.models.folders import model_folders, version_folders
 from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, model_sums
 
 CPU_SECONDS, BYTES_A_SECOND = 5, 50_000_000
@@ -33,6 +35,21 @@ STOPPING = "the service is stopping"
 
 _passed: set[frozenset[tuple[str, str]]] = set()
 """The sums of the models that have been tried."""
+_begun: "dict[Path, tuple[_Copy | subprocess.Popen[bytes], Connection]]" = {}
+"""The processes that try models, by the folders, and what each is heard on."""
+
+
+def begin_trials(store: Path, count: int) -> None:
+    """Begin to try the first models of a store, each in a process that goes on while this one prepares to load them.
+
+    Args:
+        store: the folder of models.
+        count: how many models are tried at the same time.
+    """
+    if sys.platform != "win32":
+        with suppress(OSError):  # who loads the models tells of it
+            versions = chain.from_iterable(map(version_folders, model_folders(store)))
+            _begun.update((folder, _begin(folder)) for folder in islice(versions, count))
 
 
 def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextModel:
@@ -45,7 +62,7 @@ def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextMode
     key = frozenset(sums.items())
     if is_stopping():
         raise ModelError(STOPPING)
-    if key not in _passed and sys.platform != "win32":
+    if folder in _begun or (key not in _passed and sys.platform != "win32"):
         if _try_elsewhere(folder, is_stopping) != sums:
             raise ModelError("a file changed while the model was tried")
         _passed.add(key)
@@ -54,12 +71,10 @@ def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextMode
 
 def _try_elsewhere(folder: Path, is_stopping: Callable[[], bool]) -> dict[str, str]:
     """Load and try a model in another process; return the sums of its files."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    with ours:
-        with theirs:
-            process = _start(theirs, folder)
+    process, connection = _begun.pop(folder) if folder in _begun else _begin(folder)
+    with connection:
         try:
-            verdict = _receive(ours, is_stopping)
+            verdict = _receive(connection, is_stopping)
         except EOFError:
             verdict = _why_it_ended(process.wait())
         finally:
@@ -97,8 +112,15 @@ class _Copy:
             os.kill(self._pid, signal.SIGKILL)
 
 
+def _begin(folder: Path) -> "tuple[_Copy | subprocess.Popen[bytes], Connection]":
+    """Start a process that tries a model; return it with the connection on which it is heard."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    with theirs:
+        return _start(theirs, folder), ours
+
+
 def _start(to: Connection, folder: Path) -> "_Copy | subprocess.Popen[bytes]":
-    """Start the process: a copy of this one, which takes milliseconds, or a new one, which takes a second.
+    """Start a process: a copy of this one, which takes milliseconds, or a new one, which takes a second.
 
     A copy has all the locks that threads hold, and no threads: only who has no others is copied.
     """

@@ -5,7 +5,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -24,14 +23,19 @@ def folder(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uvicorn.Config]]:
     """What uvicorn is asked to serve; it is not started."""
-    calls: list[dict[str, Any]] = []
+    configs: list[uvicorn.Config] = []
+
+    def run(server: uvicorn.Server) -> None:
+        configs.append(server.config)
+        server.started = True
+
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("app.observability.logs.configure_logging", lambda _settings: None)
     monkeypatch.setenv("OCR_PORT", "0")
-    monkeypatch.setattr(uvicorn, "run", lambda _application, **options: calls.append(options))
-    yield calls
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    yield configs
     signal.signal(signal.SIGTERM, before)
 
 
@@ -90,7 +94,7 @@ def test_the_key_is_not_among_the_lines(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_the_server_listens_where_the_settings_say(
-    monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+    monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
 ) -> None:
     with socket.create_server(("127.0.0.2", 0)) as listener:
         port = listener.getsockname()[1]
@@ -98,7 +102,7 @@ def test_the_server_listens_where_the_settings_say(
         monkeypatch.setenv(name, value)
     assert status() == 0
     (options,) = served
-    assert (options["host"], options["port"]) == ("127.0.0.2", port)
+    assert (options.host, options.port) == ("127.0.0.2", port)
 
 
 def test_an_address_that_is_taken_or_not_there_stops_the_start(
@@ -115,13 +119,21 @@ def test_an_address_that_is_taken_or_not_there_stops_the_start(
     assert line.startswith(f"OCR_HOST, OCR_PORT: Cannot listen on no host, port {port}: ")
 
 
-def test_the_server_does_not_tell_what_it_is(served: list[dict[str, Any]]) -> None:
+def test_a_service_that_could_not_start_has_failed(
+    monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
+) -> None:
+    monkeypatch.setattr(uvicorn.Server, "run", lambda _server: None)
+    assert status() == 3
+    assert not served
+
+
+def test_the_server_does_not_tell_what_it_is(served: list[uvicorn.Config]) -> None:
     assert status() == 0
-    assert served[0]["server_header"] is False
+    assert served[0].server_header is False
 
 
 def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
-    monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+    monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
 ) -> None:
     monkeypatch.setenv("OCR_MODELSTORE", "opensesame")
     with structlog.testing.capture_logs() as lines:
@@ -132,7 +144,7 @@ def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
     assert served
 
 
-def test_the_first_line_tells_the_version_and_the_model_store(folder: Path, served: list[dict[str, Any]]) -> None:
+def test_the_first_line_tells_the_version_and_the_model_store(folder: Path, served: list[uvicorn.Config]) -> None:
     with structlog.testing.capture_logs() as lines:
         assert status() == 0
     assert (lines[0]["version"], lines[0]["model_store"]) == (__version__, str(folder / "model_store"))
@@ -140,7 +152,7 @@ def test_the_first_line_tells_the_version_and_the_model_store(folder: Path, serv
 
 
 def test_another_model_store_can_be_named_and_is_that_of_all_workers(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
 ) -> None:
     monkeypatch.setenv("OCR_MODEL_STORE", "nowhere")
     monkeypatch.setattr(sys, "argv", ["python -m app", "serve", "--model-store", str(folder / "model_store")])
@@ -148,7 +160,7 @@ def test_another_model_store_can_be_named_and_is_that_of_all_workers(
     assert Settings().model_store == folder / "model_store"
 
 
-def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[dict[str, Any]]) -> None:
+def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]) -> None:
     monkeypatch.setenv("OCR_THREADS", "2")
     monkeypatch.setenv("OTHER", "1")
     with structlog.testing.capture_logs() as lines:

@@ -21,7 +21,7 @@ from tests.waiting import GENEROUS_SECONDS, answers_200, wait_until
 pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
 
 API_KEY = "key-of-the-container-test"
-MAX_MEGABYTES_OVER_BASE = 375
+MAX_MEGABYTES_OVER_BASE = 350
 
 
 @dataclass(frozen=True)

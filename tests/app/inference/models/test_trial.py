@@ -11,13 +11,14 @@ import pytest
 from app.inference.models import trial
 from app.inference.models.model import ModelError, model_sums
 from app.inference.models.store import ModelStore
-from app.inference.models.trial import STOPPING, TOO_LARGE, TOO_SLOW, load_tried
+from app.inference.models.trial import STOPPING, TOO_LARGE, TOO_SLOW, begin_trials, load_tried
 from tests.hostile_models import write_allocating, write_good, write_looping, write_without_steps
 
 
 @pytest.fixture(autouse=True)
 def _nothing_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_passed", set())
+    monkeypatch.setattr(trial, "_begun", {})
 
 
 @pytest.fixture(params=["alone", "beside another thread"])
@@ -60,6 +61,30 @@ def test_a_hostile_model_is_refused_and_the_others_are_loaded(
     (broken,) = store.broken
     assert (broken.name, broken.version) == ("hostile", "1")
     assert reason in broken.reason
+
+
+def test_trials_that_were_begun_are_waited_for_and_those_of_bad_models_tell_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_good(tmp_path / "good" / "1")
+    write_without_steps(tmp_path / "hostile" / "1")
+    begin_trials(tmp_path, 2)
+    monkeypatch.setattr(trial, "_begin", None)  # no other one is begun
+    store = ModelStore(tmp_path, "good")
+    assert list(store.models) == ["good"]
+    assert "puts out [2, 0, 4]" in store.broken[0].reason
+
+
+def test_no_more_trials_are_begun_than_are_to_go_on_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Path] = []
+    monkeypatch.setattr(trial, "_begin", begun.append)
+    for version in ("1", "2", "3"):
+        write_good(tmp_path / "good" / version)
+    begin_trials(tmp_path, 2)
+    begin_trials(tmp_path / "nowhere", 2)
+    assert begun == [tmp_path / "good" / "3", tmp_path / "good" / "2"]
 
 
 @pytest.mark.parametrize(
