@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     max_waiting: Annotated[int, Field(ge=1)] = 64
     """Maximum number of requests that wait in a worker; further ones get 503 with Retry-After."""
     request_timeout: Annotated[float, Field(gt=0)] = 10
-    """Seconds that a request may wait to be read; then it gets 504, and no work is done for it."""
+    """Seconds in which a request must be read; then it gets 504, and what had not been begun is not done."""
     head_timeout: Annotated[float, Field(gt=0)] = 10
     """How many seconds the headers of a request may take to arrive, or a new connection to say anything."""
     body_timeout: Annotated[float, Field(gt=0)] = 30

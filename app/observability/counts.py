@@ -95,7 +95,7 @@ class Counts:
     def workers(self) -> Iterator[Counted]:
         """Yield what each worker has counted, also those that are dead."""
         if self._folder is None:
-            yield Counted(0, True, _split(self.values, self._sizes))
+            yield Counted(0, True, _split(self.values, dict(self._sizes)))
             return
         for number in itertools.count():
             path = _values_file(self._folder, number)

@@ -115,7 +115,7 @@ class Metrics:
         )
         self._stage_seconds = self._histogram(
             "ocr_stage_duration_seconds",
-            "The stages of reading. Of an image: check (its headers; in batches a part of decode), decode (to what the "
+            "The stages of reading. Of an image: check (its headers), decode (to what the "
             "network takes), run (the network), text (from its output); several that go through the network together "
             "count with their mean. Of a request: search (making one), receive, render.",
             "stage",
