@@ -135,7 +135,12 @@ class Metrics:
         )
         self.waiting = self._gauge("ocr_queue_depth", "Requests, or chunks of batches, that wait.", sum)
         self.ready = self._gauge("ocr_ready", "1 if every worker can read and is not about to stop, else 0.", min)
-        self._gauge("ocr_workers", "Workers that are alive.", sum).set(1)
+        self._gauge(
+            "ocr_workers",
+            "Workers that are alive and whose numbers are in here: of several that another server than `python -m app` "
+            "has started, only the one that answers.",
+            sum,
+        ).set(1)
         self._recent: dict[Series, _Recent] = {}
         for outcome in (OK, BROKEN, FAILED):
             self.count_reload(outcome, 0)
