@@ -6,7 +6,7 @@ from app.inference.images import CheckedImage, ImageLimits
 from app.inference.images.exif import LYING
 from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
 
-MAX_PICTURES = 16
+MAX_PICTURES = 4
 """The pixels of all images of a request, as a multiple of the most of one: about a second of decoding."""
 MAX_SEARCH = 5000
 """The steps that are searched for a request, about a second of a processor; see `_search_cost`."""

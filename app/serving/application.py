@@ -32,11 +32,11 @@ from app.observability.tracing import (
     send_last_spans,
     telemetry_config,
 )
+from app.serving.capacity import threads_of
 from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes
 from app.serving.server import DeadlineProtocol
 from app.settings import Settings
-from app.shared.cpus import available_cpus
 from app.shared.memory import give_back_large_buffers, keep_what_there_is
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ async def _lifespan(
 
 def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:
     """Load the models and read an image with the default one, so that the first request is as fast as the next."""
-    threads = settings.threads or max(1, available_cpus() // settings.workers)
+    threads = threads_of(settings)
     log.info("starting", threads=threads)
     store = ModelStore(settings.model_store, settings.default_model, is_stopping=stopping.is_set)
     service = Service(
