@@ -1,6 +1,7 @@
 """What the environment says: `OCR_…` variables and `.env`."""
 
 import ast
+import glob
 import inspect
 import os
 import re
@@ -13,11 +14,12 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
-from app.shared.cpus import available_cpus
+from app.shared.files import FileError, sha256_of_file
 from app.shared.places import MODEL_STORE, model_store
 from app.shared.suggestions import did_you_mean
 
 PREFIX = "OCR_"
+MAX_SUMS_BYTES = 1_000_000
 
 
 def _readable_store(path: Path) -> Path:
@@ -45,6 +47,13 @@ def _with_key(keys: SecretStr) -> SecretStr:
     return keys
 
 
+def _sum_of(file: Path) -> str:
+    try:
+        return sha256_of_file(file, MAX_SUMS_BYTES)
+    except FileError as error:
+        return str(error)
+
+
 def _keys_in(file: Path) -> list[str]:
     lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
@@ -64,6 +73,12 @@ def _key_file(path: Path) -> Path:
     return path
 
 
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise PydanticCustomError("no_sha256", "Should be 64 hexadecimal digits")
+    return text.lower()
+
+
 def _list_of(pattern: str, examples: str) -> AfterValidator:
     def check(text: str) -> str:
         parts = _split(text)
@@ -76,6 +91,9 @@ def _list_of(pattern: str, examples: str) -> AfterValidator:
 
 HOSTS = _list_of(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", "names like api.example.com,*.example.org")
 ORIGINS = _list_of(r"\*|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d+)?", "origins like https://example.com")
+
+
+SHA256 = AfterValidator(_sha256)
 
 
 class Settings(BaseSettings):
@@ -101,7 +119,7 @@ class Settings(BaseSettings):
     max_waiting: Annotated[int, Field(ge=1)] = 64
     """Maximum number of requests that wait in a worker; further ones get 503 with Retry-After."""
     request_timeout: Annotated[float, Field(gt=0)] = 10
-    """Seconds that a request may wait to be read; then it gets 504, and no work is done for it."""
+    """Seconds in which a request must be read; then it gets 504, and what had not been begun is not done."""
     head_timeout: Annotated[float, Field(gt=0)] = 10
     """How many seconds the headers of a request may take to arrive, or a new connection to say anything."""
     body_timeout: Annotated[float, Field(gt=0)] = 30
@@ -112,6 +130,8 @@ class Settings(BaseSettings):
     """The folder of models, <name>/<version>/; where an installed package finds none here, one of the user's."""
     default_model: str = "captcha"
     """The model that reads where a request names none."""
+    model_sha256: Annotated[str, SHA256] | None = None
+    """The SHA-256 of the SHA256SUMS of the only version of the default model that may be served; without it, any."""
     max_upload_bytes: Annotated[int, Field(ge=1)] = 1_048_576
     """The largest image file, in bytes."""
     max_batch_files: Annotated[int, Field(ge=1)] = 64
@@ -139,6 +159,24 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged: this level and above."""
 
+    @field_validator("model_sha256")
+    @classmethod
+    def _is_in_the_store(cls, wanted: str | None, info: ValidationInfo) -> str | None:
+        store, model = info.data.get("model_store"), info.data.get("default_model")
+        if wanted and store and model:
+            found = {
+                file.parent.name: _sum_of(file) for file in sorted(store.glob(f"{glob.escape(model)}/*/SHA256SUMS"))
+            }
+            if wanted not in found.values():
+                shown = {
+                    "model": model,
+                    "store": str(store.absolute()),
+                    "found": ", ".join(f"{digest} is {version}" for version, digest in found.items())
+                    or "there is none",
+                }
+                raise PydanticCustomError("other_model", "No SHA256SUMS of {model} in {store} has it: {found}", shown)
+        return wanted
+
     @field_validator("metrics")
     @classmethod
     def _there_is_a_key(cls, metrics: str, info: ValidationInfo) -> str:
@@ -146,11 +184,6 @@ class Settings(BaseSettings):
         if metrics == "key" and all(info.data.get(name, "wrong") is None for name in keys):
             raise PydanticCustomError("no_key", "There is no key to ask for; set OCR_API_KEY or OCR_API_KEY_FILE")
         return metrics
-
-    @property
-    def worker_threads(self) -> int:
-        """How many images a worker reads at the same time."""
-        return self.threads or max(1, available_cpus() // self.workers)
 
     @property
     def api_keys(self) -> list[str]:

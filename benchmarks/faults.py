@@ -3,9 +3,9 @@
     python -m benchmarks.faults [FAULT …] [--times N]
 
 Overload: many times the connections that may wait; refusals must be quick, and what is accepted must not suffer.
-SIGTERM under load, a killed worker under load, a storm of reloads, silent sockets, clients that read nothing, trailers
-without end. Prints a line a fault, with what is
-wanted of it, and ends with status 1 if any is not had.
+SIGTERM under load, a killed worker under load, a stopped one, a storm of reloads, silent sockets, clients that read
+nothing, trailers without end, the costliest requests. Prints a line a fault, with what is wanted of it, and ends with
+status 1 if any is not had.
 """
 
 import argparse
@@ -26,11 +26,13 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 
+import cv2
 import httpx
+import numpy as np
 
 from benchmarks.common import ROOT
 from benchmarks.load import LOST, Load, send_for, send_load, upload_request
-from benchmarks.servers import descendants, free_ports, memory, wait_for
+from benchmarks.servers import cpu_seconds, descendants, free_ports, memory, wait_for
 
 KEY = "benchmark"
 IMAGE = (ROOT / "samples" / "ef2ec.png").read_bytes()
@@ -146,6 +148,43 @@ def kills(times: int) -> Iterator[Outcome]:
             yield Outcome(f"killed: {load.count(200)} read, {load.count(LOST)} under way lost, 2 workers again", good)
 
 
+def stopped(times: int) -> Iterator[Outcome]:
+    """SIGSTOP to a worker under load: it goes on, and what it was reading is read."""
+    with service() as one:
+        workers, load = one.workers, Load()
+        sender = threading.Thread(target=_send, args=(one.port, load, 3600.0))
+        sender.start()
+        for number in range(times):
+            os.kill(workers[number % 2], signal.SIGSTOP)
+            time.sleep(2)
+        load.stopped = True
+        sender.join(30)
+        slowest = load.percentile(200, 1.0)
+        good = load.count(LOST) == 0 and one.workers == workers
+        yield Outcome(f"{times} stops: {load.count(200)} read, {load.count(LOST)} lost, slowest {slowest:.0f} ms", good)
+
+
+def costs(_times: int) -> Iterator[Outcome]:
+    """The requests that cost most, one after the other."""
+    pixels = np.zeros((2000, 2000, 4), np.uint16)
+    pixels[:40] = np.random.default_rng(0).integers(0, 65536, pixels[:40].shape, np.uint16)
+    largest = cv2.imencode(".png", pixels)[1].tobytes()
+    search = "?alternatives=20&pattern=.{0,199}"
+    requests = {
+        f"64 small images, {search}": (search, IMAGE, 64),
+        f"64 small images, {search}&model=general": (f"{search}&model=general", IMAGE, 64),
+        "4 images of 4 million pixels, 16 bits and opacity": ("", largest, 4),
+        "16 of them": ("", largest, 16),
+    }
+    with service(OCR_REQUEST_TIMEOUT="600") as one:
+        for text, (query, image, count) in requests.items():
+            before = cpu_seconds(one.process.pid)
+            address = f"http://127.0.0.1:{one.port}/predict/batch{query}"
+            status = httpx.post(address, files=[("files", image)] * count, timeout=600).status_code
+            spent = cpu_seconds(one.process.pid) - before
+            yield Outcome(f"{text}: {status}, {spent:.2f} s of a processor", spent < 2)
+
+
 def reloads(times: int) -> Iterator[Outcome]:
     """Reloads under load, one after the other."""
     with service() as one, httpx.Client(base_url=f"http://127.0.0.1:{one.port}", timeout=60) as admin:
@@ -220,6 +259,8 @@ FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
     "overload": (overload, 1),
     "stops": (stops, 50),
     "kills": (kills, 5),
+    "stopped": (stopped, 10),
+    "costs": (costs, 1),
     "reloads": (reloads, 500),
     "silence": (silence, 1),
     "readers": (readers, 1),

@@ -43,7 +43,7 @@ def write_looping(folder: Path) -> None:
     _write(folder, nodes, times=np.int64(10**9), always=np.bool_(1))
 
 
-def write_allocating(folder: Path, gigabytes: int) -> None:
+def write_allocating(folder: Path, gigabytes: float) -> None:
     """A model that fills so much memory for each image."""
     nodes = [
         helper.make_node("Shape", ["image"], ["images"], start=0, end=1),
@@ -51,7 +51,7 @@ def write_allocating(folder: Path, gigabytes: int) -> None:
         helper.make_node("ConstantOfShape", ["large"], ["zeros"]),
         helper.make_node("ReduceMax", ["zeros"], ["none"], keepdims=0),
     ]
-    _write(folder, nodes, many=np.array([gigabytes << 28]))
+    _write(folder, nodes, many=np.array([int(gigabytes * (1 << 28))]))
 
 
 def _write(folder: Path, nodes: Sequence[NodeProto], **constants: Any) -> None:

@@ -39,8 +39,10 @@ MAY_IMPORT = {
     "training.data": "app.inference app.shared",
     # Both stand on these.
     "app.inference.batcher": (
-        "app.inference.reader app.inference.models app.inference.decoding app.inference.images app.shared"
+        "app.inference.reader app.inference.costs app.inference.models app.inference.decoding app.inference.images"
+        " app.shared"
     ),
+    "app.inference.costs": "app.inference.models app.inference.images",
     "app.inference.reader": (
         "app.inference.models app.inference.decoding app.inference.arrays app.inference.images app.shared"
     ),

@@ -6,18 +6,21 @@ from starlette.types import Scope
 
 from app.api.problems import TOO_MANY_BYTES, ApiError, retry_after
 from app.settings import Settings
+from app.shared.memory import available_memory
 
 ENVELOPE_BYTES = 16_384
 """How much a form or a JSON document may be larger than the images in it."""
-MAX_AT_A_TIME = 4
+MAX_AT_A_TIME, PART_OF_MEMORY = 4, 8
+"""So many of the largest requests are held, or so small a part of the memory: there are copies of what is in them."""
 
 
 class Bodies:
-    """Counts the bytes that are held, of at most four requests of the largest size."""
+    """Counts the bytes that are held, of at most four requests of the largest size, of one where memory is short."""
 
     def __init__(self, settings: Settings) -> None:
         largest = max(settings.max_batch_bytes, 2 * settings.max_upload_bytes + ENVELOPE_BYTES)
-        self._max_bytes = MAX_AT_A_TIME * largest
+        fitting = available_memory() // settings.workers // PART_OF_MEMORY
+        self._max_bytes = min(MAX_AT_A_TIME * largest, max(largest, fitting))
         self._held = 0
 
     def hold(self, scope: Scope, size: int) -> None:

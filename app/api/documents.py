@@ -3,30 +3,14 @@
 import base64
 import re
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 WANTED = 'Send a document {"image": "…"} with the image file in Base64.'
-MISTAKES = {
-    "json_invalid": "The body is not JSON: {error}",
-    "model_type": "The document is not an object",
-    "missing": "The document has no 'image'",
-    "string_type": "The 'image' is not a string",
-    "extra_forbidden": "The document has other fields than 'image'; 'model' and the like are parameters of the query",
-}
-"""By the types of pydantic's errors."""
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/=_\s-]")
 
 
 class DocumentError(ValueError):
     """A body is no such document; the message says why, without repeating it."""
-
-
-class ImageDocument(BaseModel):
-    """The document."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    image: str
 
 
 def image_of(body: bytes) -> bytes:
@@ -37,12 +21,22 @@ def image_of(body: bytes) -> bytes:
     Raises:
         DocumentError: the body is no such document.
     """
+    # Not by a model of pydantic, which tells of each of 100,000 fields too many, in 0.3 s.
     try:
-        text = ImageDocument.model_validate_json(body).image
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise DocumentError(MISTAKES[first["type"]].format_map(first.get("ctx", {}))) from error
-    return _decode(text)
+        document = from_json(body, cache_strings=False)
+    except ValueError as error:
+        raise DocumentError(f"The body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise DocumentError("The document is not an object")
+    if "image" not in document:
+        raise DocumentError("The document has no 'image'")
+    if not isinstance(document["image"], str):
+        raise DocumentError("The 'image' is not a string")
+    if len(document) > 1:
+        raise DocumentError(
+            "The document has other fields than 'image'; 'model' and the like are parameters of the query"
+        )
+    return _decode(document["image"])
 
 
 def _decode(text: str) -> bytes:

@@ -8,6 +8,8 @@ from python_multipart.multipart import parse_options_header
 MAX_HEAD_BYTES = 4096
 """Of the headers of a part."""
 MAX_BOUNDARY_CHARACTERS = 70  # RFC 2046, 5.1.1
+MAX_PARAMETERS = 100
+"""Of a Content-Type or Content-Disposition; two or three are usual, and each takes its time."""
 
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ENCODED_FILENAME = re.compile(rb";[ \t]*filename\*[0-9*]*[ \t]*=", re.IGNORECASE)  # RFC 2231; the library drops it
@@ -51,12 +53,18 @@ def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
 
 
 def _boundary(content_type: str) -> bytes:
-    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    boundary = _parameters(content_type.encode("latin-1")).get(b"boundary")
     if not boundary:
         raise FormError("The Content-Type multipart/form-data lacks its boundary.")
     if len(boundary) > MAX_BOUNDARY_CHARACTERS:
         raise FormError(f"The boundary of the form has more than {MAX_BOUNDARY_CHARACTERS} characters (RFC 2046).")
     return boundary
+
+
+def _parameters(header: bytes) -> dict[bytes, bytes]:
+    if header.count(b";") > MAX_PARAMETERS:
+        raise FormError(f"A header of the form has over {MAX_PARAMETERS} parameters.")
+    return parse_options_header(header)[1]
 
 
 def _find(body: bytes, delimiter: bytes, start: int) -> int:
@@ -75,7 +83,7 @@ def _check_part(head: bytes, field: bytes) -> None:
             raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part's headers are broken.")
         if name.lower() == b"content-disposition":
             disposition = value.strip()
-    _, options = parse_options_header(disposition)
+    options = _parameters(disposition)
     name = options.get(b"name", b"")
     is_file = b"filename" in options or _ENCODED_FILENAME.search(_QUOTED.sub(b"", disposition)) is not None
     if not name:

@@ -1,5 +1,6 @@
 """`GET /metrics`: what Prometheus reads."""
 
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.keys import check_api_key
 from app.api.problems import problem_responses
 from app.api.service import ServiceDep
+from app.inference.batcher import in_thread
 
 METRICS_PATH = "/metrics"
 TAG = "metrics"
@@ -31,5 +33,7 @@ async def metrics(request: Request, service: ServiceDep) -> Response:
 
     if service.settings.metrics == "key":
         await check_api_key(request)
-    content, media_type = expose(service.metrics, service.store, request.headers.get("accept", ""))
+    accept = request.headers.get("accept", "")
+    say = partial(expose, service.metrics, service.store, accept)
+    content, media_type = say() if service.settings.workers == 1 else await in_thread(say)  # of many, it takes longer
     return Response(content, headers={"Content-Type": media_type})

@@ -1,6 +1,6 @@
 """`POST /predict` and `POST /predict/batch`."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -16,9 +16,12 @@ from app.api.problems import ANY_ERROR, image_error_status, make_problem, proble
 from app.api.queries import ReadQuery, find_search, query_parameters, read_query
 from app.api.schemas import BatchPrediction, Prediction
 from app.api.service import Service, service_of
-from app.api.uploads import read_upload, read_uploads_form, too_large_detail
+from app.api.uploads import Body, receive_upload, receive_uploads, too_large_detail
+from app.inference.batcher import in_thread
+from app.inference.costs import check_cost
 from app.inference.decoding.beam import Search
-from app.inference.images import ImageError, ImageLimits, ImageTooLargeError, Pixels, check_image, decode_image
+from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, Pixels, check_image
+from app.inference.models.model import Reading
 from app.inference.models.store import StoredModel
 from app.observability.metrics import Work
 
@@ -40,6 +43,9 @@ class RequestRoute(APIRoute):
 
         self.app = app
 
+
+FEW_CHARACTERS = 1000
+"""And alternatives; of so many an answer is written in the event loop."""
 
 router = APIRouter(tags=["reading"], route_class=RequestRoute, responses=ANY_ERROR)
 
@@ -80,9 +86,11 @@ async def predict(request: Request) -> Response:
     probable texts give the most probability together, which need not be the value of the first of them.
     """
     service, query, stored, work, search = await _begin(request)
-    upload = await read_upload(request, service.settings.max_upload_bytes)
+    body = await receive_upload(request, service.settings.max_upload_bytes)
     work.watch.lap("receive")
-    image = check_image(upload, service.limits)
+    check = partial(_check_image, body, service.limits)
+    image = await service.batcher.run_by_size(body.size, check, work.watch)
+    check_cost(stored.model, [image], service.limits, is_searched=search is not None)
     work.watch.lap("check")
     reading = await service.batcher.read(stored.model, image, search, work.watch)
     work.confidences.append(reading.confidence)
@@ -106,20 +114,20 @@ async def predict_batch(request: Request) -> Response:
     """
     service, query, stored, work, search = await _begin(request)
     settings = service.settings
-    uploads = await read_uploads_form(request, settings.max_batch_files, settings.max_batch_bytes)
-    work.images, work.is_batch = len(uploads), True
+    body = await receive_uploads(request, settings.max_batch_files, settings.max_batch_bytes)
     work.watch.lap("receive")
-    decoders = [partial(_decode, upload, service.limits, settings.max_upload_bytes) for upload in uploads]
-    results = await service.batcher.read_all(stored.model, decoders, search, work.watch)
-    work.watch.restart()
-    work.confidences += [result.confidence for result in results if not isinstance(result, ImageError)]
-    fields = [
-        {"problem": make_problem(request, image_error_status(result), str(result)).model_dump()}
-        if isinstance(result, ImageError)
-        else text_fields(result, query.min_confidence)
-        for result in results
-    ]
-    response = answer(request, stored, {"results": fields})
+    check = partial(_check_images, body, service.limits, settings.max_upload_bytes)
+    images = await service.batcher.run_by_size(body.size, check, work.watch)
+    work.images, work.is_batch = len(images), True
+    good = [image for image in images if isinstance(image, CheckedImage)]
+    check_cost(stored.model, good, service.limits, is_searched=search is not None)
+    work.watch.lap("check", len(images))
+    results = await service.batcher.read_all(stored.model, list(map(_decoder, images)), search, work.watch)
+    readings = [result for result in results if isinstance(result, Reading)]
+    work.confidences += [reading.confidence for reading in readings]
+    render = partial(_render, request, stored, results, query.min_confidence)
+    is_short = sum(len(reading.characters) + len(reading.alternatives) for reading in readings) <= FEW_CHARACTERS
+    response = render() if is_short else await in_thread(render)
     work.watch.lap("render")
     return response
 
@@ -135,7 +143,41 @@ async def _begin(request: Request) -> tuple[Service, ReadQuery, StoredModel, Wor
     return service, query, stored, work, search
 
 
-def _decode(upload: bytes, limits: ImageLimits, max_bytes: int) -> Pixels:
+def _check_image(body: Body[bytes], limits: ImageLimits) -> CheckedImage:
+    return check_image(body.content(), limits)
+
+
+def _check_images(body: Body[list[bytes]], limits: ImageLimits, max_bytes: int) -> list[CheckedImage | ImageError]:
+    return [_check_upload(upload, limits, max_bytes) for upload in body.content()]
+
+
+def _check_upload(upload: bytes, limits: ImageLimits, max_bytes: int) -> CheckedImage | ImageError:
     if len(upload) > max_bytes:
-        raise ImageTooLargeError(too_large_detail(max_bytes))
-    return decode_image(upload, limits)
+        return ImageTooLargeError(too_large_detail(max_bytes))
+    try:
+        return check_image(upload, limits)
+    except ImageError as error:
+        return error
+
+
+def _decoder(image: CheckedImage | ImageError) -> Callable[[], Pixels]:
+    if isinstance(image, CheckedImage):
+        return image.decode
+
+    def fail() -> Pixels:
+        raise image
+
+    return fail
+
+
+def _render(
+    request: Request, stored: StoredModel, results: Sequence[Reading | ImageError], min_confidence: float | None
+) -> Response:
+    """The answer to a batch."""
+    fields = [
+        {"problem": make_problem(request, image_error_status(result), str(result)).model_dump()}
+        if isinstance(result, ImageError)
+        else text_fields(result, min_confidence)
+        for result in results
+    ]
+    return answer(request, stored, {"results": fields})

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from app.inference.batcher import QueueFullError, WaitedTooLongError
+from app.inference.costs import TooCostlyError
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.images import ACCEPTED, DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.models.store import UnknownModelError
@@ -31,7 +32,7 @@ NO_ADMIN_KEY = "There is no admin key, so nobody may do this here; set OCR_ADMIN
 BUSY = "As many requests as may wait here are waiting; come back a moment later."
 STOPPING = "The service is about to stop."
 TOO_MANY_BYTES = "The service holds as many bytes of uploads as it may; come back a moment later."
-TOO_LATE = "The request waited too long for its turn; come back a moment later."
+TOO_LATE = "The request was not read in time; come back a moment later, or send fewer images at once."
 NOT_READY = "The default model is not loaded; /models says why."
 EXAMPLE_DETAILS = {
     HTTPStatus.BAD_REQUEST: "The form is cut off, or its boundary is not that of its Content-Type.",
@@ -142,6 +143,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(WaitedTooLongError)
     async def on_waited_too_long(request: Request, _: WaitedTooLongError) -> Response:
         return problem_response(request, HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, retry_after())
+
+    @app.exception_handler(TooCostlyError)
+    async def on_too_costly(request: Request, error: TooCostlyError) -> Response:
+        return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
 
     @app.exception_handler(UnknownModelError)
     async def on_unknown_model(request: Request, error: UnknownModelError) -> Response:

@@ -22,6 +22,8 @@ from app.inference.reader import make_search
 from app.shared.stopwatch import Stopwatch
 
 MAX_ALTERNATIVES = 20
+MAX_PARAMETERS, MAX_NAME = 32, 32
+"""How many parameters are looked at, and how long a name may be that is taken for a misspelt one."""
 
 
 class ReadQuery(BaseModel):
@@ -68,6 +70,7 @@ class ReadQuery(BaseModel):
 
 
 _NOTHING_SAID = ReadQuery()
+_KNOWN = f"There are: {', '.join(ReadQuery.model_fields)}."
 
 
 def read_query(request: Request) -> ReadQuery:
@@ -79,8 +82,11 @@ def read_query(request: Request) -> ReadQuery:
         ApiError: a parameter is unknown, or given more than once.
         RequestValidationError: a value is not allowed.
     """
-    if not request.scope["query_string"]:
+    sent: bytes = request.scope["query_string"]
+    if not sent:
         return _NOTHING_SAID
+    if sent.count(b"&") >= MAX_PARAMETERS:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"The query has over {MAX_PARAMETERS} parameters. {_KNOWN}")
     _check_names(request)
     try:
         return ReadQuery.model_validate(dict(request.query_params))
@@ -92,10 +98,9 @@ def read_query(request: Request) -> ReadQuery:
 def _check_names(request: Request) -> None:
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in ReadQuery.model_fields:
-            nearest = get_close_matches(name, ReadQuery.model_fields, n=1)
+            nearest = get_close_matches(name, ReadQuery.model_fields, n=1) if len(name) <= MAX_NAME else None
             meant = f" Did you mean '{nearest[0]}'?" if nearest else ""
-            known = ", ".join(ReadQuery.model_fields)
-            detail = f"The query has a parameter that is not known here.{meant} There are: {known}."
+            detail = f"The query has a parameter that is not known here.{meant} {_KNOWN}"
             raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
         if times > 1:
             raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"query.{name}: given {times} times; once is right.")

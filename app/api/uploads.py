@@ -1,8 +1,11 @@
 """From the body of a request to the bytes of the images in it, never more of them than are accepted."""
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from itertools import islice
+from typing import Generic, NamedTuple, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -14,38 +17,51 @@ from app.api.problems import ApiError
 from app.api.service import service_of
 from app.inference.images import ACCEPTED
 
+Content = TypeVar("Content")
 Headers = dict[bytes, bytes]
 """By their names in small letters."""
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
 
-async def read_upload(request: Request, max_bytes: int) -> bytes:
+class Body(NamedTuple, Generic[Content]):
+    """A body that is all there."""
+
+    size: int
+    """In bytes."""
+    content: Callable[[], Content]
+    """Looks through it for what is wanted; raises an `ApiError` if that is not there. It may be called in a thread."""
+
+
+async def receive_upload(request: Request, max_bytes: int) -> Body[bytes]:
     """The image file of a request: the form field `file`, the `image` of a JSON document, or the body itself.
 
     Raises:
-        ApiError: the body is too large, no form, no document, or does not hold exactly one image.
+        ApiError: the body is too large; see `Body.content` for one that does not hold exactly one image.
     """
     headers = _headers(request)
     media_type = _media_type(headers)
-    if media_type == MULTIPART:
-        body = await _read_body(request, headers, max_bytes, around=ENVELOPE_BYTES)
-        files = _files(request, body, "file", most=1)
-        upload = files[0]
-    elif media_type == JSON:
-        upload = _from_json(await _read_body(request, headers, max_bytes, around=max_bytes // 3 + ENVELOPE_BYTES))
-    else:
-        upload = await _read_body(request, headers, max_bytes)
-    if len(upload) > max_bytes:
-        raise _too_large(max_bytes)
-    return upload
+    around = {MULTIPART: ENVELOPE_BYTES, JSON: max_bytes // 3 + ENVELOPE_BYTES}.get(media_type, 0)
+    body = await _read_body(request, headers, max_bytes, around)
+
+    def find() -> bytes:
+        upload = body
+        if media_type == MULTIPART:
+            (upload,) = _files(request, body, "file", most=1)
+        elif media_type == JSON:
+            upload = _from_json(body)
+        if len(upload) > max_bytes:
+            raise _too_large(max_bytes)
+        return upload
+
+    return Body(len(body), find)
 
 
-async def read_uploads_form(request: Request, max_files: int, max_bytes: int) -> list[bytes]:
+async def receive_uploads(request: Request, max_files: int, max_bytes: int) -> Body[list[bytes]]:
     """The image files of a form, in the order sent: its fields named `files`.
 
     Raises:
-        ApiError: the body is too large, no form, or holds no image or too many.
+        ApiError: the body is too large, or no form; see `Body.content` for one that holds no image, or too many.
     """
     headers = _headers(request)
     if _media_type(headers) != MULTIPART:
@@ -54,7 +70,7 @@ async def read_uploads_form(request: Request, max_files: int, max_bytes: int) ->
             f"Send the images as {MULTIPART}, each in a field named 'files'.",
         )
     body = await _read_body(request, headers, max_bytes)
-    return _files(request, body, "files", most=max_files)
+    return Body(len(body), partial(_files, request, body, "files", most=max_files))
 
 
 def _media_type(headers: Headers) -> str:

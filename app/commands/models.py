@@ -25,7 +25,7 @@ def list_models(context: typer.Context, model_store: ModelStore = None) -> None:
 
     settings = settings_or_exit(model_store)
     tell_unknown_variables()
-    store = Store(settings.model_store, settings.default_model)
+    store = Store(settings.model_store, settings.default_model, settings.model_sha256)
     sys.stderr.write(f"models in {settings.model_store.absolute()}:\n")
     for stored in store:
         name = f"{stored.name}{'*' if stored.name == store.default_model else ''}"

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 START_FAILED = 3  # as uvicorn's own command says it
 GRACE_SECONDS = 30
-HUNG_SECONDS = 30
-"""How long one of several workers says nothing before it is killed; one that is starting on a busy machine may take 5,
-which uvicorn would give it."""
+LAST_SECONDS = 10
+"""How much longer one of several workers may take to end before it is killed."""
 
 
 def serve(model_store: ModelStore = None) -> None:
@@ -58,10 +57,9 @@ def serve(model_store: ModelStore = None) -> None:
         loop=loop,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=HUNG_SECONDS,
     )
     if settings.workers > 1:
-        _serve_with_several_workers(claimed, config)
+        _serve_with_several_workers(claimed, config, settings.drain_seconds + GRACE_SECONDS + LAST_SECONDS)
         return
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
@@ -70,18 +68,18 @@ def serve(model_store: ModelStore = None) -> None:
         sys.exit(START_FAILED)
 
 
-def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.Config") -> None:
+def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.Config", seconds_to_end: float) -> None:
     from app.observability.counts import sharing
     from app.serving.supervisor import Supervisor
 
     if claimed is None:  # only Linux divides connections among the sockets of one port
-        Supervisor(config, sockets=[config.bind_socket()]).run()
+        Supervisor(config, [config.bind_socket()], seconds_to_end).run()
         return
-    with claimed, sharing():
+    with claimed, sharing(config.workers):
         host, port = claimed.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
-        Supervisor(config, sockets=[claimed]).run()
+        Supervisor(config, [claimed], seconds_to_end).run()
 
 
 def _claim_address(settings: Settings) -> socket.socket | None:

@@ -6,18 +6,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from app.inference.costs import images_in_event_loop
 from app.inference.decoding.beam import Search
-from app.inference.images import CheckedImage, ImageError
+from app.inference.images import CheckedImage, ImageError, Pixels
 from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
 from app.inference.reader import Decoder, read_each
 from app.shared.stopwatch import WAIT, Stopwatch
 
 T = TypeVar("T")
+
+FEW_BYTES = 65_536
+"""So many are looked through in the event loop: a form, a document, the structure of an image."""
 
 
 class QueueFullError(Exception):
@@ -25,7 +30,7 @@ class QueueFullError(Exception):
 
 
 class WaitedTooLongError(Exception):
-    """A request waited as long as it may, and no work was done for it."""
+    """A request was not read in the time that it has; what had not been begun of it is not done."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +51,7 @@ class Batcher:
     Small images wait in a queue. One task takes those that wait for the same network and reads them in one run. On a
     processor the event loop itself does that: a small image takes less time than a change of threads. On a GPU a thread
     does, and what arrives during a run goes into the next. Threads also do what would hold up the event loop: large
-    images, batches, searches.
+    images and networks, batches, searches.
 
     Attributes:
         threads: how many work at the same time.
@@ -60,7 +65,8 @@ class Batcher:
         Args:
             threads: how many work at the same time.
             max_waiting: how many images and pieces of work may wait.
-            max_seconds: how long each may wait.
+            max_seconds: how long each may take, in the queue and in threads, where the time is looked at between two
+                images.
             on_waiting: is told how many wait whenever that changes.
         """
         self.threads = threads
@@ -86,11 +92,11 @@ class Batcher:
             QueueFullError: too many are waiting.
             WaitedTooLongError: it was not read in time.
         """
-        if search is None and image.is_small:
+        if search is None and image.is_small and _images_in_a_run(model):
             result = await self._enqueue(model, image, watch)
+            watch.restart()
         else:
-            result = (await self.run(partial(_read, model, [image.decode], search, watch), watch))[0]
-        watch.restart()
+            (result,) = await self.read_all(model, [image.decode], search, watch)
         if isinstance(result, Exception):
             raise result
         return result
@@ -102,13 +108,14 @@ class Batcher:
 
         Raises:
             QueueFullError: too many are waiting.
-            WaitedTooLongError: it was not begun in time.
+            WaitedTooLongError: they were not read in time; those that had not been begun by then are not read.
         """
         size = max(1, math.ceil(len(decoders) / self.threads))
+        deadline = monotonic() + self._max_seconds
 
         async def read_chunk(start: int) -> list[Reading | ImageError]:
             beside = watch.beside()
-            chunk = decoders[start : start + size]
+            chunk = [partial(_decode_in_time, decode, deadline) for decode in decoders[start : start + size]]
             return await self.run(partial(_read, model, chunk, search, beside), beside)
 
         try:
@@ -116,7 +123,12 @@ class Batcher:
                 chunks = [group.create_task(read_chunk(start)) for start in range(0, len(decoders), size)]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        watch.restart()
         return [result for chunk in chunks for result in chunk.result()]
+
+    async def run_by_size(self, size: int, work: Callable[[], T], watch: Stopwatch) -> T:
+        """Do work that takes the longer the more bytes it is about: at once, or as `run` does if they are many."""
+        return work() if size <= FEW_BYTES else await self.run(work, watch)
 
     async def run(self, work: Callable[[], T], watch: Stopwatch) -> T:
         """Do work in a thread when one is free.
@@ -135,7 +147,7 @@ class Batcher:
             self._count(-1)
         try:
             watch.lap(WAIT)
-            return await _in_thread(work)
+            return await in_thread(work)
         finally:
             self._free_threads.release()
 
@@ -183,7 +195,7 @@ class Batcher:
                 continue
             waiting.watch.lap(WAIT)
             batch.append(waiting)
-            if len(batch) == BATCH_IMAGES:
+            if len(batch) == _images_in_a_run(waiting.model):
                 break
         return batch
 
@@ -198,8 +210,8 @@ class Batcher:
 
 
 async def _read_batch(batch: Sequence[_Waiting]) -> None:
-    on_processor = batch[0].model.providers[0] == "CPUExecutionProvider"
-    results = _read_together(batch) if on_processor else await _in_thread(partial(_read_together, batch))
+    in_event_loop = _is_on_processor(batch[0].model)
+    results = _read_together(batch) if in_event_loop else await in_thread(partial(_read_together, batch))
     for waiting, result in zip(batch, results, strict=True):
         if not waiting.result.done():
             waiting.result.set_result(result)
@@ -223,5 +235,21 @@ def _read_together(batch: Sequence[_Waiting]) -> Sequence[Reading | Exception]:
         ]  # the fault of one is not the others'
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+def _decode_in_time(decode: Decoder, deadline: float) -> Pixels:
+    if monotonic() > deadline:
+        raise WaitedTooLongError
+    return decode()
+
+
+def _images_in_a_run(model: ImageToTextModel) -> int:
+    """Return how many images that wait are read together; 0 where the event loop should not read even one."""
+    return images_in_event_loop(model) if _is_on_processor(model) else BATCH_IMAGES
+
+
+def _is_on_processor(model: ImageToTextModel) -> bool:
+    return model.providers[0] == "CPUExecutionProvider"
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do work in a thread at once, however many there are."""
     return await run_sync(work, limiter=CapacityLimiter(1))  # not anyio's own, of 40 threads for everything

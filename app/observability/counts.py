@@ -8,10 +8,11 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from app.observability.logs import get_logger
 from app.shared.files import lock
 
 NUMBERS = 16_384
@@ -19,11 +20,15 @@ NUMBERS = 16_384
 NOWHERE, NOWHERE_NUMBERS = 0, 64
 """Where is counted what there is no room for, and nobody reads it."""
 NUMBER_BYTES = 8
+NAMES_BYTES = 1 << 18
+"""For the names and labels of what is counted, which stand behind the numbers."""
 
 FOLDER_VARIABLE = "CAPTCHA_READER_METRICS"
 """By which the workers learn of the folder that they share; not for people to set."""
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108
 """Where Linux has files in memory, also in a container whose file system is read-only."""
+
+log = get_logger("app")
 
 Series = tuple[str, ...]
 """The name of a metric and the values of its labels."""
@@ -52,18 +57,23 @@ class Counts:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Begin to count, or go on, in the folder that workers share; without it, there is one worker."""
+        """Begin to count, or go on.
+
+        Args:
+            folder: what the workers share; without it, or where it cannot be used, this one counts alone.
+        """
         self._folder = folder
         self._places: dict[Series, int] = {}
-        self._sizes: dict[Series, int] = {}
-        if folder is None:
-            self.worker, memory = 0, mmap.mmap(-1, NUMBERS * NUMBER_BYTES)
-        else:
-            self.worker, memory = _take_file(folder)
-            self._sizes = _read_sizes(folder, self.worker)
+        try:
+            self.worker, self._memory = (0, _own_memory()) if folder is None else _take_file(folder)
+        except OSError as error:
+            log.warning("this worker counts alone, /metrics shows one of several", reason=error.strerror)
+            self._folder, self.worker, self._memory = None, 0, _own_memory()
+        self._sizes = _sizes_in(self._memory[-NAMES_BYTES:])
+        self._names_end = len(self._memory) - NAMES_BYTES + self._memory[-NAMES_BYTES:].rfind(b"\n") + 1
         self._known = _places_of(self._sizes)
         self._used = NOWHERE_NUMBERS + sum(self._sizes.values())
-        self.values: memoryview[float] = memoryview(memory).cast("d")
+        self.values: memoryview[float] = memoryview(self._memory)[:-NAMES_BYTES].cast("d")
 
     def place(self, series: Series, size: int, *, lasting: bool) -> int:
         """Return where in `values` the numbers of a series begin.
@@ -76,13 +86,14 @@ class Counts:
         if series in self._places:
             return self._places[series]
         if series not in self._known:
-            if self._used + size > NUMBERS:
+            name = json.dumps([size, *series]).encode() + b"\n"
+            end = self._names_end + len(name)
+            if self._used + size > NUMBERS or end > len(self._memory):
                 return NOWHERE
+            self._memory[self._names_end : end] = name
+            self._names_end = end
             self._known[series], self._sizes[series] = self._used, size
             self._used += size
-            if self._folder is not None:
-                with _names_file(self._folder, self.worker).open("a", encoding="utf-8") as names:
-                    names.write(json.dumps([size, *series]) + "\n")
         place = self._places[series] = self._known[series]
         if not lasting:
             self.values[place : place + size] = array("d", bytes(size * NUMBER_BYTES))
@@ -90,17 +101,18 @@ class Counts:
 
     def workers(self) -> Iterator[Counted]:
         """Yield what each worker has counted, also those that are dead."""
-        if self._folder is None:
-            yield Counted(0, True, _split(self.values, self._sizes))
-            return
-        for number in itertools.count():
-            path = _values_file(self._folder, number)
-            if not path.exists():
-                return
-            sizes = _read_sizes(self._folder, number)
-            with path.open("rb") as file:
-                values = array("d", file.read((NOWHERE_NUMBERS + sum(sizes.values())) * NUMBER_BYTES))
-            yield Counted(number, _is_locked(path), _split(values, sizes))
+        numbers = {self.worker}
+        if self._folder is not None:
+            with suppress(FileNotFoundError):  # somebody has cleaned up
+                numbers |= {int(path.name) for path in self._folder.iterdir()}
+        for number in sorted(numbers):
+            if number == self.worker:
+                yield Counted(number, True, _split(self.values, dict(self._sizes)))  # the event loop may add to them
+            elif self._folder is not None:
+                path = _file(self._folder, number)
+                content = path.read_bytes()
+                values, sizes = array("d", content[:-NAMES_BYTES]), _sizes_in(content[-NAMES_BYTES:])
+                yield Counted(number, _is_locked(path), _split(values, sizes))
 
 
 class Counter:
@@ -150,19 +162,44 @@ class Histogram:
 
 
 @contextmanager
-def sharing() -> Iterator[None]:
-    """Let the workers that are started meanwhile share what they count.
+def sharing(workers: int) -> Iterator[None]:
+    """Let the workers that are started meanwhile share what they count; where there is no room, each counts alone.
 
-    Raises:
-        OSError: there is no place for temporary files.
+    Args:
+        workers: how many there will be at the same time.
     """
-    within = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="captcha-reader-", dir=within) as folder:
-        os.environ[FOLDER_VARIABLE] = folder
+    folder = _make_folder(workers)
+    if folder is None:
+        log.warning(
+            "each worker counts alone, /metrics shows the one that answers: there is no room for temporary files"
+        )
+        yield
+        return
+    with folder:
+        os.environ[FOLDER_VARIABLE] = folder.name
         try:
             yield
         finally:
             del os.environ[FOLDER_VARIABLE]
+
+
+def _make_folder(workers: int) -> "tempfile.TemporaryDirectory[str] | None":
+    """Return a folder with room for all that is counted, taken now: nothing needs more of a disk that fills up later.
+
+    Where a disk is full when a page is first written, the process that writes it is killed.
+    """
+    for within in (MEMORY_FOLDER, None):
+        with suppress(OSError):
+            folder = tempfile.TemporaryDirectory(prefix="captcha-reader-", dir=within)
+            try:
+                for number in range(workers):
+                    with _file(Path(folder.name), number).open("wb") as file:
+                        _take_room(file.fileno())
+            except OSError:
+                folder.cleanup()
+                raise
+            return folder
+    return None
 
 
 def shared_folder() -> Path | None:
@@ -171,16 +208,27 @@ def shared_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
+def _own_memory() -> mmap.mmap:
+    return mmap.mmap(-1, _all_bytes())
+
+
 def _take_file(folder: Path) -> tuple[int, mmap.mmap]:
     """Return the first file that no living worker has, and its number."""
     for number in itertools.count():
-        with _values_file(folder, number).open("a+b") as file:
+        with _file(folder, number).open("a+b") as file:
             if not lock(file):
                 continue
-            # Taken now, since where the disk is full when a page is first written, the process is killed.
-            os.posix_fallocate(file.fileno(), 0, NUMBERS * NUMBER_BYTES)
+            _take_room(file.fileno())
             return number, mmap.mmap(file.fileno(), 0)  # has a descriptor of its own, which keeps the lock
     raise AssertionError("there is always a next number")
+
+
+def _take_room(descriptor: int) -> None:
+    os.posix_fallocate(descriptor, 0, _all_bytes())
+
+
+def _all_bytes() -> int:
+    return NUMBERS * NUMBER_BYTES + NAMES_BYTES
 
 
 def _is_locked(path: Path) -> bool:
@@ -188,22 +236,14 @@ def _is_locked(path: Path) -> bool:
         return not lock(file, exclusive=False)
 
 
-def _values_file(folder: Path, worker: int) -> Path:
-    return folder / f"{worker}.values"
+def _file(folder: Path, worker: int) -> Path:
+    return folder / str(worker)
 
 
-def _names_file(folder: Path, worker: int) -> Path:
-    return folder / f"{worker}.names"
-
-
-def _read_sizes(folder: Path, worker: int) -> dict[Series, int]:
-    """Return how many numbers each series of a worker has, in their order."""
-    try:
-        lines = _names_file(folder, worker).read_text(encoding="utf-8").splitlines(keepends=True)
-    except FileNotFoundError:
-        return {}
-    whole = (json.loads(line) for line in lines if line.endswith("\n"))
-    return {tuple(series): size for size, *series in whole}
+def _sizes_in(names: bytes) -> dict[Series, int]:
+    """Return how many numbers each series of a worker has, in their order; a line that is not whole is none."""
+    lines = names[: names.rfind(b"\n") + 1].splitlines()
+    return {tuple(series): size for size, *series in map(json.loads, lines)}
 
 
 def _places_of(sizes: dict[Series, int]) -> dict[Series, int]:

@@ -98,7 +98,7 @@ class Metrics:
         )
         self._stage_seconds = self._histogram(
             "ocr_stage_duration_seconds",
-            "The stages of reading. Of an image: check (its headers; in batches a part of decode), decode (to what the "
+            "The stages of reading. Of an image: check (its headers), decode (to what the "
             "network takes), run (the network), text (from its output); several that go through the network together "
             "count with their mean. Of a request: search (making one), receive, render.",
             "stage",
@@ -118,12 +118,17 @@ class Metrics:
         )
         self.waiting = self._gauge("ocr_queue_depth", "Requests, or chunks of batches, that wait.", sum)
         self.ready = self._gauge("ocr_ready", "1 if every worker can read and is not about to stop, else 0.", min)
-        self._gauge("ocr_workers", "Workers that are alive.", sum).set(1)
+        self._gauge(
+            "ocr_workers",
+            "Workers that are alive and whose numbers are in here: of several that another server than `python -m app` "
+            "has started, only the one that answers.",
+            sum,
+        ).set(1)
         self._recent: dict[Series, _Recent] = {}
         for outcome in (OK, BROKEN, FAILED):
             self.count_reload(outcome, 0)
         Gauge(self.counts, PROCESS_ID).set(os.getpid())
-        Gauge(self.counts, START_TIME).set(round(time.time(), 3))
+        Gauge(self.counts, START_TIME).set(round(time.time(), 3))  # noqa: TID251 - the time of day is meant
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Family[Counter]:
         return self._declare(Family(partial(Counter, self.counts), name, documentation, labels))

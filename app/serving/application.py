@@ -31,6 +31,7 @@ from app.observability.tracing import (
     send_last_spans,
     telemetry_config,
 )
+from app.serving.capacity import threads_of
 from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes
 from app.serving.server import DeadlineProtocol
@@ -106,6 +107,7 @@ async def _lifespan(
     drain_on_sigterm(stopping, counted, settings.drain_seconds)
     service = app.state.service = _start(settings, stopping, counted)
     reload_on_sighup(service)
+    app.openapi()  # takes too long for a request to wait for it
     if owns_process:
         keep_what_there_is()
     yield
@@ -114,10 +116,14 @@ async def _lifespan(
 
 
 def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:
-    """Load the models and read an image with the default one, so that the first request is as fast as the next."""
-    threads = settings.worker_threads
+    """Load the models and read an image with the default one, so that the first request is as fast as the next.
+
+    Raises:
+        RuntimeError: the default model is not the one that it has to be.
+    """
+    threads = threads_of(settings)
     log.info("starting", threads=threads)
-    store = ModelStore(settings.model_store, settings.default_model, is_stopping=stopping.is_set)
+    store = ModelStore(settings.model_store, settings.default_model, settings.model_sha256, is_stopping=stopping.is_set)
     service = Service(
         settings=settings,
         api_keys=digests_of(settings.api_keys),
@@ -131,4 +137,6 @@ def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> S
     if store.default_model in store.models:
         store.get().model.predict([decode_image(EXAMPLE_IMAGE)])
     show_changes(service, None)
+    if settings.model_sha256 and store.default_model not in store.models:
+        raise RuntimeError("The default model is not loaded that OCR_MODEL_SHA256 asks for; the lines above say why.")
     return service

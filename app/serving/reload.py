@@ -43,7 +43,13 @@ async def reload_models(service: Service) -> Changes:
         def load() -> ModelStore:
             # The store is asked first, since one that is not there would be taken for one without models.
             next(settings.model_store.iterdir(), None)
-            return ModelStore(settings.model_store, settings.default_model, before, service.stopping.is_set)
+            return ModelStore(
+                settings.model_store,
+                settings.default_model,
+                settings.model_sha256,
+                before=before,
+                is_stopping=service.stopping.is_set,
+            )
 
         try:
             service.store = await run_sync(load)

@@ -3,6 +3,7 @@
 import uvicorn
 
 from app.settings import Settings
+from app.shared.cpus import available_cpus
 from app.shared.imports import hidden
 from app.shared.memory import collect_nothing_yet
 
@@ -16,6 +17,6 @@ class WorkerConfig(uvicorn.Config):
         from app.inference.models.trial import begin_trials
 
         settings = Settings()
-        begin_trials(settings.model_store, settings.worker_threads)
+        begin_trials(settings.model_store, max(1, available_cpus() // settings.workers))
         with hidden("pydantic.v1"):  # FastAPI looks for its models in every route; there are none
             super().load()

@@ -51,7 +51,7 @@ def connect(processors: int) -> Iterator[int]:
         The processors of the cluster.
 
     Raises:
-        ClusterError: there is no cluster at `RAY_ADDRESS`.
+        ClusterError: there is no cluster at `RAY_ADDRESS`, or Ray cannot start here.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -63,8 +63,11 @@ def connect(processors: int) -> Iterator[int]:
     try:
         with stderr_silenced():  # what is wrong, it raises
             ray.init(address, logging_level="error", log_to_driver=False, **(alone if address == "local" else {}))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"There is no Ray cluster at {address} (RAY_ADDRESS): {error}.") from error
+    except Exception as error:  # Ray raises many kinds, its own among them, where it cannot start
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).removesuffix(".")
+        here = address == "local"
+        what = "Ray cannot start on this machine" if here else f"There is no Ray cluster at {address} (RAY_ADDRESS)"
+        raise ClusterError(f"{what}: {reason}.") from error
     try:
         yield max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:

@@ -1,8 +1,10 @@
-"""What becomes of memory that is not needed any more."""
+"""How much memory there is, and what becomes of what is not needed any more."""
 
 import contextlib
 import ctypes
 import gc
+import sys
+from pathlib import Path
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # M_TRIM_THRESHOLD and so on, of malloc.h
 LARGE_BYTES = 4 << 20
@@ -10,6 +12,24 @@ YOUNG_OBJECTS = 10_000
 """Python's own number is 700, or 2,000 since 3.12."""
 MAX_MMAP_THRESHOLD, MAX_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
 """What a training is to keep, and how much more of it is taken at a time."""
+CGROUP_V2 = Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"
+CGROUP_V1 = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+
+
+def available_memory() -> int:
+    """Return the bytes that the container (control group, version 2 or 1) has left; a huge number without a limit."""
+    for folder, limit, usage, cache in (CGROUP_V2, CGROUP_V1):
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+            # Pages of files that were not used lately make room when it is needed.
+            spare = next(int(line.split()[1]) for line in lines if line.startswith(f"{cache} "))
+            return max(0, _number_in(folder / limit) - _number_in(folder / usage) + spare)
+    return sys.maxsize
+
+
+def _number_in(file: Path) -> int:
+    """Return the number in a file; raise a ValueError where it says that there is no limit."""
+    return int(file.read_text(encoding="ascii"))
 
 
 def give_back_large_buffers() -> None:

@@ -1,5 +1,6 @@
 """`OCR_…`: what the environment and `.env` say."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -72,6 +73,7 @@ WRONG = {
     "OCR_WORKERS": ["0", "257", "two"],
     "OCR_THREADS": ["-1", "many"],
     "OCR_MODEL_STORE": ["nowhere", "/nowhere/at/all", ".env"],
+    "OCR_MODEL_SHA256": ["0" * 63, "g" * 64, "0" * 64],
     "OCR_MAX_UPLOAD_BYTES": ["0", "1MB"],
     "OCR_MAX_BATCH_FILES": ["0"],
     "OCR_MAX_BATCH_BYTES": ["0"],
@@ -115,6 +117,18 @@ def test_of_a_mistyped_path_it_is_said_what_was_meant(
     (folder / "keys").write_text("opensesame\n")
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=re.escape(f"Did you mean {folder / meant}?")):
+        Settings()
+
+
+def test_the_checksum_of_a_model_is_one_of_the_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = folder / "model_store" / "captcha" / "1"
+    version.mkdir(parents=True)
+    (version / "SHA256SUMS").write_text("0  model.onnx\n")
+    digest = hashlib.sha256(b"0  model.onnx\n").hexdigest()
+    monkeypatch.setenv("OCR_MODEL_SHA256", digest.upper())
+    assert Settings().model_sha256 == digest
+    monkeypatch.setenv("OCR_MODEL_SHA256", "0" * 64)
+    with pytest.raises(ValidationError, match=f"No SHA256SUMS of captcha in .* has it: {digest} is 1"):
         Settings()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -301,6 +302,44 @@ class TestStopping:
         server.wait_until_started(2)
         assert "onnxruntime" in Path(f"/proc/{server.workers[0]}/maps").read_text()
         assert "onnxruntime" not in Path(f"/proc/{server.process.pid}/maps").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="that a process is stopped is told on Linux only")
+def test_a_worker_that_was_stopped_goes_on_and_nothing_is_lost(
+    run_server: RunServer, samples: dict[str, bytes]
+) -> None:
+    server = run_server(OCR_WORKERS="2")
+    server.wait_until_started(2)
+    (stopped, _) = server.workers
+    os.kill(stopped, signal.SIGSTOP)
+    for _ in range(10):  # some of which it takes
+        assert httpx.post(f"{server.url}/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
+    server.wait_for_log("a worker was stopped and goes on")
+    assert len(server.workers) == 2
+    os.kill(stopped, signal.SIGSTOP)
+    assert server.stop() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resources are limited in another way")
+def test_without_descriptors_new_connections_wait_and_open_ones_are_served(
+    run_server: RunServer, connect: Callable[..., Wire], samples: dict[str, bytes]
+) -> None:
+    server = run_server()
+    wire = connect(server.port)
+    wire.send(request_of(samples["ef2ec"]))
+    assert wire.text() == "ef2ec"
+    used = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 4, most))
+    waiting = [connect(server.port) for _ in range(8)]
+    server.wait_for_log("no connection can be taken for a second")
+    wire.send(request_of(samples["ef2ec"]))
+    assert wire.text() == "ef2ec"
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (most, most))
+    for other in waiting:
+        other.send(request_of(samples["ef2ec"]))
+        assert other.text() == "ef2ec"
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import MAX_FILE_BYTES, VALID_NAME, model_folders, version_folders
 from app.inference.models.integrity import MAX_BYTES, SUMS_FILE, read_sums
-from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError
+from app.inference.models.model import MODEL_FILE, ModelError
+from app.inference.models.trial import load_tried
 from app.shared.files import FileError, error_in_words, sha256_of_file
 
 ARCHIVES = (".tar.gz", ".tgz")
@@ -136,7 +137,7 @@ def _move_in(folder: Path, store: Path) -> list[Path]:
         if (store / place).exists():
             raise FetchError(f"{store / place} exists already; remove it first if it should be replaced.")
         try:
-            ImageToTextModel(version)
+            load_tried(version, bool)
         except ModelError as error:
             raise FetchError(f"{place} cannot be used: {error}.") from error
     moved = []

@@ -97,6 +97,7 @@ class OnnxInferenceModel:
         input_name, input_shape, input_dtype: the input; a shape's free axes are names or None.
         output_name, output_shape: the output.
         sha256: the checksum of `model.onnx`, hexadecimal.
+        file_bytes: its size.
 
     Raises:
         ModelError: the file is missing, is no ONNX model, or has other inputs and outputs.
@@ -108,7 +109,7 @@ class OnnxInferenceModel:
             graph = read_file(path, MAX_FILE_BYTES)
         except FileError as error:
             raise ModelError(str(error)) from error
-        self.sha256 = hashlib.sha256(graph).hexdigest()
+        self.sha256, self.file_bytes = hashlib.sha256(graph).hexdigest(), len(graph)
         if sha256 not in {None, self.sha256}:
             raise ModelError(f"{path.name} changed while it was read")
         self.session = _open_session(graph)
@@ -199,7 +200,9 @@ class ImageToTextModel(OnnxInferenceModel):
         self, images: Iterable[Pixels], search: Search | None, watch: Stopwatch
     ) -> Iterator[list[Decoded]]:
         remaining = iter(images)
-        while group := [self._fit(image) for image in itertools.islice(remaining, GROUP_IMAGES)]:
+        # A search takes so long that each image is asked for only when the text of the one before it is found.
+        size = GROUP_IMAGES if search is None else 1
+        while group := [self._fit(image) for image in itertools.islice(remaining, size)]:
             texts: dict[int, Decoded] = {}
             for places in _by_width(group):
                 network_input = self._to_batch([group[place] for place in places])
@@ -219,6 +222,10 @@ class ImageToTextModel(OnnxInferenceModel):
         """The network's input for images of one size: resized, in the input's channels, layout and type."""
         return self._to_batch([self._fit(image) for image in images])
 
+    def steps_of(self, *, image_width: int, image_height: int) -> int:
+        """The output steps of an image of a size in pixels."""
+        return self.steps * self._input_width(image_width=image_width, image_height=image_height) // self.width
+
     def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
         temperature = self.configs.calibration.temperature
         if search is None:
@@ -231,7 +238,7 @@ class ImageToTextModel(OnnxInferenceModel):
         boxes: Sequence[Box | None] = [None] * len(decoded.spans)
         if self.configs.time_axis == "width":
             height, width = shape[:2]
-            steps = self.steps * self._input_width(image_width=width, image_height=height) // self.width
+            steps = self.steps_of(image_width=width, image_height=height)
             boxes = character_boxes(decoded.spans, steps=steps, width=width, height=height)
         characters = [
             Character(character, confidence, box)

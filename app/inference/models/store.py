@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.inference.models.folders import misnamed_folders, model_folders, shown, version_folders
+from app.inference.models.integrity import SUMS_FILE
 from app.inference.models.model import ImageToTextModel, ModelError, model_sums
 from app.inference.models.trial import load_tried
 from app.shared.files import FileError, read_file
@@ -70,6 +71,8 @@ class ModelStore:
         self,
         folder: Path,
         default_model: str,
+        default_sha256: str | None = None,
+        *,
         before: "ModelStore | None" = None,
         is_stopping: Callable[[], bool] = bool,
     ) -> None:
@@ -78,10 +81,12 @@ class ModelStore:
         Args:
             folder: of the store.
             default_model: the model that is meant where none is named.
+            default_sha256: of the `SHA256SUMS` of the only version of it that may be loaded; any if None.
             before: the store as it was. What has not changed is taken from it, and what cannot be loaded any more.
             is_stopping: whether what has not been loaded yet is not worth loading any more.
         """
         self._is_stopping = is_stopping
+        self._default_sha256 = default_sha256
         self.default_model = default_model
         self.models: dict[str, dict[str, StoredModel]] = {}
         self.broken: list[BrokenModel] = []
@@ -114,10 +119,20 @@ class ModelStore:
 
     def _load_version(self, folder: Path, loaded: StoredModel | None) -> StoredModel:
         """Load a version, or take the network that is loaded if no file of it has changed."""
-        unchanged = loaded and loaded.model.sums == model_sums(folder)
+        sums = model_sums(folder)
+        unchanged = loaded and loaded.model.sums == sums
+        self._check_default(folder, sums)
         metrics = _read_metrics(folder)
         model = loaded.model if loaded and unchanged else load_tried(folder, self._is_stopping)
+        self._check_default(folder, model.sums)  # it may have changed meanwhile
         return StoredModel(folder.parent.name, folder.name, model, metrics)
+
+    def _check_default(self, folder: Path, sums: Mapping[str, str]) -> None:
+        """Refuse a version of the default model that is not the one that it has to be."""
+        wanted = self._default_sha256 if folder.parent.name == self.default_model else None
+        if wanted is not None and sums.get(SUMS_FILE) != wanted:
+            found = f"is {sums[SUMS_FILE]}" if SUMS_FILE in sums else "is missing"
+            raise ModelError(f"the SHA-256 of its {SUMS_FILE} should be {wanted}, but {found}")
 
     def _keep_newest(self, versions: Mapping[str, StoredModel]) -> None:
         """Keep a version whose folder is gone: the default model is not given up by mistake."""

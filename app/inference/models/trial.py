@@ -20,6 +20,7 @@ from pathlib import Path
 
 from app.inference.models.folders import model_folders, version_folders
 from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, model_sums
+from app.shared.memory import available_memory
 
 CPU_SECONDS, BYTES_A_SECOND = 5, 50_000_000
 """What loading a model and reading two images may take of a processor; a large one may take longer."""
@@ -199,11 +200,23 @@ def _limit(folder: Path) -> None:
         size = 0  # this is told later
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + size // BYTES_A_SECOND
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _lower(resource.RLIMIT_CORE, 0, 0)
     with suppress(AttributeError, OSError):  # what there is on Linux only
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        most = mapped + MEMORY_BYTES + FILE_SIZES * size
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        # Not more than the container has: beyond, all of its processes may be killed together.
+        most = mapped + min(MEMORY_BYTES + FILE_SIZES * size, available_memory())
+        _lower(resource.RLIMIT_AS, most, most)
+
+
+def _lower(which: int, soft: int, hard: int) -> None:
+    """Set a limit of this process, where it is not lower already."""
+    import resource  # noqa: PLC0415 - as above
+
+    limits = [
+        new if old == resource.RLIM_INFINITY else min(new, old)
+        for new, old in zip((soft, hard), resource.getrlimit(which), strict=True)
+    ]
+    resource.setrlimit(which, (limits[0], limits[1]))

@@ -1,12 +1,15 @@
 """`POST /predict/batch`: several images in one form, each answered in its own place."""
 
 import base64
+import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+
+from app.inference import batcher
 
 Problem = Callable[[Any, int], dict[str, Any]]
 NOT_AN_IMAGE = b"Please read me."
@@ -100,6 +103,34 @@ def test_64_images_are_read_with_the_default_settings(
     assert [result["text"] for result in answer["results"]] == ["ef2ec"] * 64
     response = client.post("/predict/batch", **form([samples["ef2ec"]] * 65))
     assert "at most 64" in problem(response, 413)["detail"]
+
+
+def test_a_request_of_too_many_pixels_is_refused(
+    start: Callable[..., TestClient], samples: dict[str, bytes], problem: Problem
+) -> None:
+    client = start(max_pixels=200 * 50)
+    assert client.post("/predict/batch", **form([samples["ef2ec"]] * 4)).status_code == 200
+    response = client.post("/predict/batch", **form([samples["ef2ec"]] * 5))
+    assert "at most 40,000 are read" in problem(response, 413)["detail"]
+
+
+def test_what_waits_beyond_its_time_is_told_so(
+    client: TestClient, samples: dict[str, bytes], problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 60)
+    monkeypatch.setattr(batcher, "monotonic", lambda: next(clock))
+    response = client.post("/predict/batch", **form([samples["ef2ec"]]))
+    assert "not read in time" in problem(response, 504)["detail"]
+    assert response.headers["retry-after"] in "123"
+
+
+def test_a_long_answer_is_what_several_short_ones_are(
+    start: Callable[..., TestClient], samples: dict[str, bytes]
+) -> None:
+    client = start(max_batch_files=250)
+    results = client.post("/predict/batch", **form([samples["ef2ec"]] * 250)).json()["results"]
+    (short,) = client.post("/predict/batch", **form([samples["ef2ec"]])).json()["results"]
+    assert all(result["text"] == short["text"] and result["characters"] for result in results)
 
 
 def test_a_request_of_too_many_bytes_is_refused(

@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
+import pytest
 
+from app.api.bodies import Bodies
+from app.api.problems import ApiError
 from app.settings import Settings
 from tests.app.api.asgi import serving
 from tests.waiting import GENEROUS_SECONDS
@@ -15,6 +18,19 @@ BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
 HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
 END = b"\r\n--x--\r\n"
 SMALL = {"max_upload_bytes": 40_000, "max_batch_bytes": 100_000}
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "workers", "held"), [(1_000_000, 1, 4_000_000), (16, 1, 2 << 20), (16, 2, 1 << 20), (1, 1, 1_000_000)]
+)
+def test_where_memory_is_short_fewer_are_held_but_always_one(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, megabytes: int, workers: int, held: int
+) -> None:
+    monkeypatch.setattr("app.api.bodies.available_memory", lambda: megabytes << 20)
+    bodies = Bodies(settings(max_batch_bytes=1_000_000, max_upload_bytes=1000, workers=workers))
+    bodies.hold({"state": {}}, held)
+    with pytest.raises(ApiError):
+        bodies.hold({"state": {}}, 1)
 
 
 def test_beyond_four_of_the_largest_requests_are_told_to_come_back(

@@ -99,11 +99,17 @@ def test_a_part_says_its_field_in_many_ways(disposition: bytes) -> None:
         (b"--x\r\n\r\n1\r\n--x--", "no headers"),
         (b"--x\r\n folded\r\n\r\n1\r\n--x--", "headers are broken"),
         (b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--", "no name"),
+        (b"--x\r\nContent-Disposition: form-data" + b";a=b" * 101 + b"\r\n\r\n1\r\n--x--", "over 100 parameters"),
     ],
 )
 def test_what_is_no_such_form_is_told(body: bytes, words: str) -> None:
     with pytest.raises(FormError, match=words):
         list(form_files(TYPE, body, "files"))
+
+
+def test_a_content_type_of_very_many_parameters_is_refused() -> None:
+    with pytest.raises(FormError, match="over 100 parameters"):
+        list(form_files(TYPE + ";a=b" * 101, HEAD + b"1\r\n--x--", "files"))
 
 
 @pytest.mark.parametrize("disposition", [b"", b'; about="a; filename*=b"', b"; xfilename*=b", b"; filename-*=b"])

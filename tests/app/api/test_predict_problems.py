@@ -119,6 +119,10 @@ DOCUMENTS = {
     "Base64 after Base64": (b'{"image": "iVA=iVA="}', "'=' stands amid it"),
     "a data URI without Base64": (b'{"image": "data:image/png,%89PNG"}', "a data URI that does not say ';base64,'"),
     "the start of a data URI": (b'{"image": "data:image/png;base6"}', "a data URI that does not say ';base64,'"),
+    "very many other keys": (
+        json.dumps({"image": "", **dict.fromkeys(map(str, range(50_000)))}).encode(),
+        "other fields",
+    ),
     "another key": (
         json.dumps({"image": in_base64(picture("PNG")), "model": "captcha"}).encode(),
         "other fields than 'image'",

@@ -229,6 +229,21 @@ class TestAccepted:
         assert list(both) == [*PLAIN[:3], "alternatives", "accepted", *PLAIN[3:]]
 
 
+@pytest.mark.parametrize("query", ["&".join(["alternatives=1"] * 33), "&" * 32])
+def test_very_many_parameters_are_not_looked_at(
+    client: TestClient, samples: dict[str, bytes], problem: Problem, query: str
+) -> None:
+    response = client.post(f"/predict?{query}", content=samples["ef2ec"])
+    assert "over 32 parameters. There are: model, version," in problem(response, 422)["detail"]
+
+
+def test_a_name_far_too_long_is_told_to_be_unknown(
+    client: TestClient, samples: dict[str, bytes], problem: Problem
+) -> None:
+    response = client.post(f"/predict?{'model' * 10_000}=captcha", content=samples["ef2ec"])
+    assert "not known here. There are: model," in problem(response, 422)["detail"]
+
+
 class TestBatch:
     def test_each_result_is_what_predict_answers(
         self, client: TestClient, samples: dict[str, bytes], read: Callable[..., Document]

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.api import schemas
 from app.inference.models.store import ModelStore
+from app.shared.files import sha256_of_file
 from tests.stores import store_of
 from tests.waiting import GENEROUS_SECONDS
 
@@ -316,19 +317,64 @@ def test_a_service_without_its_default_model_becomes_ready_when_it_is_there(
     assert reads_with(client, samples["ef2ec"]) == "10"
 
 
+class TestPinnedByOcrModelSha256:
+    @pytest.fixture
+    def client(self, store: Path, start: Start) -> TestClient:
+        sums = store / "captcha" / "10" / "SHA256SUMS"
+        return start(model_store=store, admin_key="sesame", model_sha256=sha256_of_file(sums, 1000))
+
+    @pytest.mark.parametrize("with_sums", [True, False])
+    def test_another_version_of_the_default_model_is_refused(
+        self, client: TestClient, store: Path, samples: dict[str, bytes], with_sums: bool
+    ) -> None:
+        newer = shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
+        change(newer)
+        write_sums(newer) if with_sums else (newer / "SHA256SUMS").unlink()
+        (broken,) = reload(client)["broken"]
+        assert (broken["version"], broken["kept"]) == ("11", False)
+        assert "the SHA-256 of its SHA256SUMS should be " in broken["reason"]
+        assert reads_with(client, samples["ef2ec"]) == "10"
+
+    def test_another_in_its_place_is_refused_and_the_one_before_is_kept(
+        self, client: TestClient, store: Path, samples: dict[str, bytes]
+    ) -> None:
+        change(store / "captcha" / "10")
+        write_sums(store / "captcha" / "10")
+        (broken,) = reload(client)["broken"]
+        assert (broken["version"], broken["kept"]) == ("10", True)
+        assert reads_with(client, samples["ef2ec"]) == "10"
+
+    def test_other_models_may_be_any(self, client: TestClient, store: Path) -> None:
+        change(shutil.copytree(store / "captcha" / "10", store / "plates" / "1"))
+        write_sums(store / "plates" / "1")
+        assert [model["name"] for model in reload(client)["loaded"]] == ["plates"]
+
+    def test_without_it_there_is_no_start(self, store: Path, start: Start) -> None:
+        sums = store / "captcha" / "10" / "SHA256SUMS"
+        change(store / "captcha" / "10")  # and is not what is listed any more
+        with pytest.raises(RuntimeError, match="OCR_MODEL_SHA256"):
+            start(model_store=store, model_sha256=sha256_of_file(sums, 1000))
+
+
+def change(folder: Path) -> None:
+    """Make it another model, which reads as the one before."""
+    with (folder / "configs.yaml").open("a") as configs:
+        configs.write("# changed\n")
+
+
 def test_requests_are_answered_while_models_are_loaded_and_reloads_take_turns(
     client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, loading = threading.Event(), threading.Semaphore(0)
     at_a_time: list[int] = []
 
-    def load_slowly(*given: Any) -> Any:
+    def load_slowly(*given: Any, **named: Any) -> Any:
         at_a_time.append(1)
         loading.release()
         assert len(at_a_time) == 1
         assert go_on.wait(timeout=GENEROUS_SECONDS)
         at_a_time.pop()
-        return ModelStore(*given)
+        return ModelStore(*given, **named)
 
     monkeypatch.setattr("app.serving.reload.ModelStore", load_slowly)
     with ThreadPoolExecutor() as threads:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import app.inference.batcher as batcher_module
 from app.inference.batcher import Batcher, QueueFullError, WaitedTooLongError
 from app.inference.decoding.beam import Search
 from app.inference.images import (
@@ -55,7 +56,7 @@ class Model(ImageToTextModel):
 
     def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         self.runs.append(len(batch))
-        self.in_event_loop.append(threading.current_thread() is threading.main_thread())
+        self.in_event_loop.append(in_main_thread())
         self.may_run.wait(GENEROUS_SECONDS)
         return super().run(batch)
 
@@ -79,6 +80,10 @@ def image(samples: dict[str, bytes]) -> CheckedImage:
 
 def checked(data: bytes) -> CheckedImage:
     return check_image(data, ImageLimits())
+
+
+def in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def make_batcher(threads: int = 1, max_waiting: int = 64, max_seconds: float = NEVER) -> Batcher:
@@ -203,6 +208,18 @@ class TestThreads:
         assert texts(read_at_once(model, [large, image])) == ["ef2ec"] * 2
         assert sorted(model.in_event_loop) == [False, True]
 
+    def test_read_with_large_networks(self, model: Model, image: CheckedImage) -> None:
+        model.file_bytes = 100_000_000
+        assert texts(read_at_once(model, [image])) == ["ef2ec"]
+        assert model.in_event_loop == [False]
+
+    def test_look_through_many_bytes(self) -> None:
+        async def main() -> list[bool]:
+            batcher = make_batcher()
+            return [await batcher.run_by_size(size, in_main_thread, Stopwatch()) for size in (1000, 1_000_000)]
+
+        assert asyncio.run(main()) == [True, False]
+
     def test_search(self, model: Model, image: CheckedImage) -> None:
         (reading,) = read_at_once(model, [image], search=make_search(model, alternatives=2))
         assert reading.alternatives[0].text == "ef2ec"
@@ -313,6 +330,30 @@ class TestWhatGoesWrong:
         assert isinstance(error, WaitedTooLongError)
         assert reading.text == "ef2ec"
         assert model.runs == [1]
+
+    @pytest.mark.parametrize("is_searched", [False, True])
+    def test_what_is_not_begun_in_time_is_not_read(
+        self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch, is_searched: bool
+    ) -> None:
+        now, decoded = 0.0, 0
+        monkeypatch.setattr(batcher_module, "monotonic", lambda: now)
+        search = make_search(model, alternatives=2) if is_searched else None
+
+        def decode_slowly() -> Pixels:
+            nonlocal now, decoded
+            now, decoded = now + 4, decoded + 1
+            return image.decode()
+
+        async def main() -> list[Any]:
+            batcher = make_batcher(max_seconds=10)
+            reads = [batcher.read_all(model, [decode_slowly] * count, search, Stopwatch()) for count in (8, 2)]
+            return [(await asyncio.gather(read, return_exceptions=True))[0] for read in reads]
+
+        error, readings = asyncio.run(main())
+        assert isinstance(error, WaitedTooLongError)
+        assert texts(readings) == ["ef2ec"] * 2
+        assert decoded == 3 + 2
+        assert model.runs == [1] * 5 if is_searched else [2]
 
     def test_one_who_has_gone_is_not_read(self, model: Model, image: CheckedImage) -> None:
         async def main() -> list[Any]:

@@ -1,7 +1,9 @@
 """What several workers count, whatever becomes of them."""
 
+import gc
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -123,7 +125,7 @@ class TestSeveralWorkers:
             assert numbers(here, SEEN) == [(True, [2 * killed + 2])]
             kill(process)
             assert numbers(here, SEEN) == [(False, [2 * killed + 2])]
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["0.values", "1.names", "1.values"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
 
     def test_what_is_now_begins_anew(
         self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
@@ -139,10 +141,64 @@ class TestSeveralWorkers:
 
 def test_the_workers_learn_of_a_folder_that_is_gone_afterwards() -> None:
     assert shared_folder() is None
-    with sharing():
+    with sharing(workers=2):
         folder = shared_folder()
         assert folder is not None
         assert folder.stat().st_mode & 0o777 == 0o700
+        assert sorted(path.name for path in folder.iterdir()) == ["0", "1"]
         Counter(Counts(folder), SEEN).add()
     assert not folder.exists()
     assert shared_folder() is None
+
+
+class TestWithoutRoom:
+    @pytest.fixture
+    def _disks_are_too_small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(counts, "NAMES_BYTES", 1 << 60)
+
+    @pytest.mark.usefixtures("_disks_are_too_small")
+    def test_workers_are_told_of_no_folder(self) -> None:
+        before = set(counts.MEMORY_FOLDER.iterdir())
+        with sharing(workers=2):
+            assert shared_folder() is None
+            assert set(counts.MEMORY_FOLDER.iterdir()) <= before
+
+    def test_a_worker_counts_alone(self, tmp_path: Path) -> None:
+        here = Counts(tmp_path / "is gone")
+        Counter(here, SEEN).add()
+        assert numbers(here, SEEN) == [(True, [1])]
+
+    def test_counting_needs_no_more_than_was_taken_at_first(self, tmp_path: Path) -> None:
+        here = Counts(tmp_path)
+        before = (tmp_path / "0").stat()
+        for number in range(1000):
+            Counter(here, ("seen", str(number))).add()
+        after = (tmp_path / "0").stat()
+        assert (after.st_size, after.st_blocks) == (before.st_size, before.st_blocks)
+        assert [path.name for path in tmp_path.iterdir()] == ["0"]
+
+    def test_those_of_a_folder_that_is_gone_show_themselves(self, tmp_path: Path) -> None:
+        here = Counts(tmp_path)
+        Counter(here, SEEN).add()
+        shutil.rmtree(tmp_path)
+        assert numbers(here, SEEN) == [(True, [1])]
+
+    def test_names_that_do_not_fit_are_not_counted(self, one: Counts) -> None:
+        Counter(one, ("x" * counts.NAMES_BYTES,)).add()
+        Counter(one, SEEN).add()
+        assert [set(worker.numbers) for worker in one.workers()] == [{SEEN}]
+
+
+def test_a_name_that_was_being_written_when_its_worker_died_is_none(tmp_path: Path) -> None:
+    dead = Counts(tmp_path)
+    Counter(dead, SEEN).add()
+    end = counts.NUMBERS * counts.NUMBER_BYTES + len('[1, "seen", "a"]\n')
+    dead.values.release()
+    del dead
+    gc.collect()
+    with (tmp_path / "0").open("r+b") as file:
+        file.seek(end)
+        file.write(b'[1, "half a name, and a long one')
+    here = Counts(tmp_path)
+    Counter(here, NOW).add()
+    assert [set(worker.numbers) for worker in here.workers()] == [{SEEN, NOW}]

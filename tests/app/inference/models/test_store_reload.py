@@ -43,7 +43,7 @@ def listed(models: list[StoredModel]) -> list[str]:
 
 def reload(folder: Path, before: ModelStore) -> tuple[ModelStore, Loaded]:
     """The store anew, and what has changed; broken ones as their reason, with + where they are kept."""
-    after = ModelStore(folder, "captcha", before)
+    after = ModelStore(folder, "captcha", before=before)
     changes = compare(before, after)
     return after, {
         "loaded": listed(changes.loaded),
@@ -186,7 +186,7 @@ def test_nothing_holds_on_to_a_network_that_is_no_longer_served(folder: Path, ha
     store = ModelStore(folder, "captcha")
     session = weakref.ref(store.get().model)
     harm(folder / "captcha" / "2")
-    store = ModelStore(folder, "captcha", store)
+    store = ModelStore(folder, "captcha", before=store)
     gc.collect()
     assert session() is None
     assert store.get()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +87,39 @@ def test_no_more_trials_are_begun_than_are_to_go_on_at_the_same_time(
     begin_trials(tmp_path, 2)
     begin_trials(tmp_path / "nowhere", 2)
     assert begun == [tmp_path / "good" / "3", tmp_path / "good" / "2"]
+
+
+def test_no_more_memory_is_tried_than_the_container_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_good(tmp_path / "good")
+    write_allocating(tmp_path / "large", 0.25)
+    load_tried(tmp_path / "large", bool)
+    monkeypatch.setattr(trial, "_passed", set())
+    monkeypatch.setattr(trial, "available_memory", lambda: 300_000_000)
+    monkeypatch.setattr(trial, "_is_alone", lambda: True)  # a copy, which finds the memory as this process does
+    load_tried(tmp_path / "good", bool)
+    with pytest.raises(ModelError, match=TOO_LARGE):
+        load_tried(tmp_path / "large", bool)
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE"])
+def test_a_process_that_is_limited_itself_tries_models_all_the_same(
+    tmp_path: Path, repository: Path, limit: str
+) -> None:
+    write_good(tmp_path / "1")
+    program = (
+        "import resource, sys; from pathlib import Path; from app.inference.models.trial import load_tried\n"
+        f"resource.setrlimit(resource.{limit}, (int(sys.argv[1]), int(sys.argv[1])))\n"
+        "print(load_tried(Path(sys.argv[2]), bool).steps)"
+    )
+    most = {"RLIMIT_AS": 3 << 30, "RLIMIT_CPU": 3600, "RLIMIT_CORE": 0}[limit]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(most), str(tmp_path / "1")],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("5\n", "")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What a request may cost: bounded by sizes, before any of the work is done."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.inference.costs import TooCostlyError, check_cost, images_in_event_loop
+from app.inference.decoding.ctc import CtcCodec
+from app.inference.images import CheckedImage, ImageLimits, check_image
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
+
+LIMITS = ImageLimits(max_pixels=1000, max_side=1000)
+CHINESE = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
+
+
+@pytest.fixture
+def model(shipped_model: Path) -> ImageToTextModel:
+    return ImageToTextModel(shipped_model)
+
+
+@pytest.fixture
+def image(samples: dict[str, bytes]) -> CheckedImage:
+    return check_image(samples["ef2ec"], ImageLimits())
+
+
+def searched(model: ImageToTextModel, images: list[CheckedImage]) -> None:
+    check_cost(model, images, ImageLimits(), is_searched=True)
+
+
+class TestOfARequest:
+    def test_images_have_only_so_many_pixels_together(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        largest = replace(image, width=100, height=10)
+        check_cost(model, [largest] * 4, LIMITS, is_searched=False)
+        with pytest.raises(TooCostlyError, match="have 5,000 pixels together; at most 4,000 are read"):
+            check_cost(model, [largest] * 5, LIMITS, is_searched=False)
+
+    def test_the_largest_batch_of_small_images_is_searched(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        searched(model, [image] * 64)
+
+    def test_longer_texts_are_searched_in_fewer_images(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        model.steps = 500
+        searched(model, [image] * 4)
+        with pytest.raises(TooCostlyError, match="about 4 such images are searched"):
+            searched(model, [image] * 64)
+        check_cost(model, [image] * 64, ImageLimits(), is_searched=False)
+
+    def test_more_characters_are_searched_in_fewer_images(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        model.codec = CtcCodec(CHINESE)
+        with pytest.raises(TooCostlyError, match="about 47 such images"):
+            searched(model, [image] * 64)
+
+    def test_wide_images_count_as_what_the_network_makes_of_them(
+        self, general_model: Path, image: CheckedImage
+    ) -> None:
+        general = ImageToTextModel(general_model)
+        searched(general, [replace(image, width=100, height=50)] * 64)
+        wide = replace(image, width=1000, height=50)
+        with pytest.raises(TooCostlyError, match="about 33 such images"):
+            searched(general, [wide] * 64)
+        with pytest.raises(TooCostlyError, match="about 33 such images"):
+            searched(general, [replace(wide, width=50, height=1000, orientation=6)] * 64)
+
+
+class TestInTheEventLoop:
+    def test_small_networks_read_a_run_at_a_time(self, model: ImageToTextModel) -> None:
+        assert images_in_event_loop(model) == BATCH_IMAGES
+
+    @pytest.mark.parametrize(
+        ("attribute", "size", "images"),
+        [("file_bytes", 800_000, 4), ("file_bytes", 4_000_000, 0), ("steps", 120, 3), ("steps", 500, 0)],
+    )
+    def test_larger_ones_fewer_or_none(self, model: ImageToTextModel, attribute: str, size: int, images: int) -> None:
+        setattr(model, attribute, size)
+        assert images_in_event_loop(model) == images
+
+    def test_those_of_many_characters_fewer(self, model: ImageToTextModel) -> None:
+        model.codec = CtcCodec(CHINESE)
+        assert images_in_event_loop(model) == 3

@@ -1,0 +1,48 @@
+"""How much memory a container has left."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.shared import memory
+from app.shared.memory import available_memory
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files of control groups are; there are none yet."""
+    monkeypatch.setattr(memory, "CGROUP_V2", (tmp_path, *memory.CGROUP_V2[1:]))
+    monkeypatch.setattr(memory, "CGROUP_V1", (tmp_path / "memory", *memory.CGROUP_V1[1:]))
+    return tmp_path
+
+
+def write_v2(folder: Path, limit: str) -> None:
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text("70000\n")
+    (folder / "memory.stat").write_text("anon 60000\nfile 10000\ninactive_file 5000\n")
+
+
+def write_v1(folder: Path, limit: str) -> None:
+    (folder / "memory").mkdir()
+    (folder / "memory" / "memory.limit_in_bytes").write_text(f"{limit}\n")
+    (folder / "memory" / "memory.usage_in_bytes").write_text("70000\n")
+    (folder / "memory" / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 5000\n")
+
+
+@pytest.mark.parametrize("write", [write_v2, write_v1])
+def test_it_is_what_is_not_used_and_what_can_be_read_again(folder: Path, write: object) -> None:
+    assert callable(write)
+    write(folder, "100000")
+    assert available_memory() == 100_000 - 70_000 + 5_000
+
+
+def test_it_is_never_less_than_nothing(folder: Path) -> None:
+    write_v2(folder, "1000")
+    assert available_memory() == 0
+
+
+def test_without_a_limit_it_is_as_much_as_one_may_want(folder: Path) -> None:
+    assert available_memory() == sys.maxsize
+    write_v2(folder, "max")
+    assert available_memory() == sys.maxsize
