@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from app.bulk import run
 from app.bulk.job import CHUNK, Chunk, Job
 from app.bulk.run import FEW, read_all
 
@@ -20,7 +19,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         for chunk in chunks:
             yield Chunk(b"", len(chunk), [])
 
-    monkeypatch.setattr(run, "read_in_processes", stand_in)
+    monkeypatch.setattr("app.bulk.processes.read_in_processes", stand_in)
     return counts
 
 
