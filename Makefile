@@ -29,10 +29,10 @@ install: $(DEV_STAMP) ## everything that training, tests and checks need, into .
 ray: $(RAY_STAMP) ## everything, and what reading and training on Ray need, into .venv
 
 test: $(DEV_STAMP) ## the test suite, trainings included; not what takes long or needs Ray
-	$(PYTEST) -m "not slow" --ignore tests/on_ray $(PYTEST_OPTIONS)
+	$(PYTEST) -m "not slow and not npm" --ignore tests/on_ray $(PYTEST_OPTIONS)
 
 test-full: $(DEV_STAMP) ## what `make test` leaves out or shortens: soaks, long trainings, the wheel, properties with all examples
-	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile full --ignore tests/on_ray $(PYTEST_OPTIONS)
+	$(PYTEST) -m "(slow or hypothesis) and not npm" --hypothesis-profile full --ignore tests/on_ray $(PYTEST_OPTIONS)
 
 test-ray: $(RAY_STAMP) ## the tests of what runs on Ray, one after the other, each with clusters of its own
 	$(BIN)/python -m pytest tests/on_ray $(PYTEST_OPTIONS)
@@ -56,8 +56,9 @@ audit: $(DEV_STAMP) ## look the service's requirements up among the known holes;
 wheels: $(DEV_STAMP) ## look whether the locked requirements have wheels for all systems; tolerates being offline
 	$(BIN)/python .ci/wheels.py
 
-runtimes: $(DEV_STAMP) ## the shipped models in the oldest ONNX Runtime allowed and in OpenVINO; tolerates being offline
+runtimes: $(DEV_STAMP) ## the shipped models in the oldest ONNX Runtime allowed, in OpenVINO and in a browser; needs indexes
 	$(BIN)/python -m benchmarks.runtimes
+	$(BIN)/python -m pytest -m npm tests/end_to_end/browser $(PYTEST_OPTIONS)
 
 format: $(DEV_STAMP) ## lay the code out and mend what the linter can
 	$(BIN)/ruff check --fix .

@@ -1,10 +1,9 @@
 """docs/browser/index.html, opened as a file: pictures are read in the browser by onnxruntime-web, and nothing is sent.
 
-onnxruntime-web comes from npm, whose client verifies it and keeps it; skipped where npm cannot fetch it.
+onnxruntime-web comes from npm, whose client verifies it and keeps it; `make runtimes` runs this.
 """
 
 import re
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+pytestmark = pytest.mark.npm
 VERSION = "1.30.0"
 OpenPage = Callable[..., Page]
 
@@ -20,19 +20,9 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The two files of onnxruntime-web that the page names."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm: install Node.js")
     folder = tmp_path_factory.mktemp("npm")
-    packed = subprocess.run(
-        [npm, "pack", f"onnxruntime-web@{VERSION}", "--prefer-offline", "--silent"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if packed.returncode:
-        pytest.skip(f"npm cannot fetch onnxruntime-web: {packed.stderr}")
+    command = ["npm", "pack", f"onnxruntime-web@{VERSION}", "--prefer-offline", "--silent"]
+    packed = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
     with tarfile.open(folder / packed.stdout.strip()) as archive:
         archive.extractall(folder, filter="data")
     dist = folder / "package" / "dist"
