@@ -1,4 +1,4 @@
-"""PNG: the decoder of small pictures gives the pixels of the other one, to the bit, and leaves it what is damaged."""
+"""PNG: of any kind, size and filters, and damaged."""
 
 import struct
 import zlib
