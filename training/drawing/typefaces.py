@@ -122,8 +122,9 @@ def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
         with path.open("rb") as file:
             font = TTFont(file, fontNumber=0, lazy=True)
             there = (font.getBestCmap() or {}).keys()
-            if needed <= there:
-                yield Typeface(str(path), 0, _family(font), "".join(c for c in alphabet if ord(c) in there))
+            characters = "".join(character for character in alphabet if ord(character) in there)
+            if needed <= there and characters:
+                yield Typeface(str(path), 0, _family(font), characters)
     except (TTLibError, OSError, AssertionError, KeyError, ValueError):
         return  # a damaged file or one of an old format is no typeface to draw with
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from app.inference.models.folders import misnamed_folders, model_folders, shown, version_folders
 from app.inference.models.integrity import SUMS_FILE
 from app.inference.models.model import ImageToTextModel, ModelError, model_sums
-from app.inference.models.trial import load_tried
+from app.inference.models.trial import end_trials, load_tried
 from app.shared.files import FileError, read_file
 
 METRICS_FILE = "metrics.json"
@@ -91,8 +91,11 @@ class ModelStore:
         self.models: dict[str, dict[str, StoredModel]] = {}
         self.broken: list[BrokenModel] = []
         loaded = before.models if before else {}
-        for path in model_folders(folder):
-            self._load_versions(path, loaded.get(path.name, {}))
+        try:
+            for path in model_folders(folder):
+                self._load_versions(path, loaded.get(path.name, {}))
+        finally:
+            end_trials()
         for path in misnamed_folders(folder) if folder.is_dir() else ():
             self.broken.append(BrokenModel(shown(path.name), "", MISNAMED, kept=False))
         if default_model in loaded and default_model not in self.models:

@@ -53,6 +53,15 @@ def begin_trials(store: Path, count: int) -> None:
             _begun.update((folder, _begin(folder)) for folder in islice(versions, count))
 
 
+def end_trials() -> None:
+    """End the trials that were begun and that no model was loaded by: its files may be others by the next time."""
+    while _begun:
+        process, connection = _begun.popitem()[1]
+        connection.close()
+        process.kill()
+        process.wait()
+
+
 def load_tried(folder: Path, is_stopping: Callable[[], bool]) -> ImageToTextModel:
     """Load the model of a folder, after another process has done so if its files have not been tried before.
 

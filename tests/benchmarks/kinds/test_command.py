@@ -23,7 +23,7 @@ from training.data.layouts import read_samples
 
 LABELS = 12
 """All of the digits; of the letters, two are learnt from without a label."""
-OPTIONS = "--epochs 1 --architecture conv_ctc"
+OPTIONS, ENDLESS = "--epochs 1 --architecture conv_ctc", "--epochs 1000000 --architecture conv_ctc"
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ def run(drawn_kinds: Path, no_peers: None, general_model: Path, tmp_path_factory
     folder = tmp_path_factory.mktemp("results")
     report = folder / "report.json"
     arguments = [str(drawn_kinds), "--labels", "0", str(LABELS), "--model", str(general_model), "--jobs", "1"]
-    arguments += ["--train-options", OPTIONS, "--results", str(folder / "cells")]
-    with ending(start_command(ROOT, ("benchmarks.kinds", *arguments), {})) as process:
+    arguments += ["--results", str(folder / "cells"), "--train-options"]
+    # So long a training that the signal comes before its end, however busy the machine is.
+    with ending(start_command(ROOT, ("benchmarks.kinds", *arguments, ENDLESS), {})) as process:
         assert process.stderr is not None
         said = ""
         while f"digits, {LABELS} labels" not in said:
@@ -65,7 +66,7 @@ def run(drawn_kinds: Path, no_peers: None, general_model: Path, tmp_path_factory
         said += process.communicate()[1]
     left = [one for one in running_commands() if str(folder) in one]
     kept = sorted((folder / "cells").rglob(RESULT))
-    arguments += ["--foreign", "--json", str(report)]
+    arguments += [OPTIONS, "--foreign", "--json", str(report)]
     printed = run_here(arguments)
     return Run(arguments, process.returncode, said, kept, left, printed, json.loads(report.read_text()))
 

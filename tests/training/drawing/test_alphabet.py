@@ -28,6 +28,10 @@ def test_texts_have_the_characters_and_lengths_of_the_labels(labels: list[str], 
         assert len(text) in {len(label) for label in labels}
 
 
+def test_typefaces_without_any_of_the_characters_are_left_out() -> None:
+    assert [text for _, text in draw_like(["-"], 2, seed=0)] == ["-", "-"]
+
+
 def test_frequent_characters_are_drawn_often() -> None:
     counts = Counter("".join(text for _, text in draw_like(["aaab", "aaaa"], 60, seed=0)))
     assert counts["a"] > 3 * counts["b"] > 0

@@ -1,5 +1,6 @@
 """Models that take long or much memory, or end their process, are refused, and the others are loaded."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -75,6 +76,20 @@ def test_trials_that_were_begun_are_waited_for_and_those_of_bad_models_tell_why(
     store = ModelStore(tmp_path, "good")
     assert list(store.models) == ["good"]
     assert "puts out [2, 0, 4]" in store.broken[0].reason
+
+
+def test_a_trial_that_was_begun_before_a_model_was_mended_does_not_count(tmp_path: Path) -> None:
+    good = tmp_path / "good" / "1"
+    write_good(good)
+    content = (good / "model.onnx").read_bytes()
+    sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(good.iterdir()))
+    (good / "SHA256SUMS").write_text("".join(list(sums)))
+    (good / "model.onnx").write_bytes(b"damaged")
+    begin_trials(tmp_path, 1)
+    store = ModelStore(tmp_path, "good")
+    assert [broken.name for broken in store.broken] == ["good"]
+    (good / "model.onnx").write_bytes(content)
+    assert list(ModelStore(tmp_path, "good").models) == ["good"]
 
 
 def test_no_more_trials_are_begun_than_are_to_go_on_at_the_same_time(
