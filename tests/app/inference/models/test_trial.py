@@ -86,6 +86,8 @@ def test_a_trial_that_was_begun_before_a_model_was_mended_does_not_count(tmp_pat
     (good / "SHA256SUMS").write_text("".join(list(sums)))
     (good / "model.onnx").write_bytes(b"damaged")
     begin_trials(tmp_path, 1)
+    ((_, connection),) = trial._begun.values()
+    connection.poll(None)  # until it has found the damage
     store = ModelStore(tmp_path, "good")
     assert [broken.name for broken in store.broken] == ["good"]
     (good / "model.onnx").write_bytes(content)
