@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.inference.images.checked import CheckedImage
+from app.inference.images.checked import SMALL_PIXELS, CheckedImage
 from app.inference.images.decoders import with_opencv
-from app.inference.images.errors import UnsupportedImageError, cut_off, damaged, unreadable_header
+from app.inference.images.errors import ImageError, UnsupportedImageError, cut_off, damaged, unreadable_header
 from app.inference.images.exif import orientation_of
 from app.inference.images.formats.format import Format
 from app.inference.images.limits import ImageLimits
@@ -65,8 +65,11 @@ def _decode(data: bytes, name: str, width: int, height: int, *, transparent_grey
     # OpenCV would inflate all that there is, 1 GB of a file of 1 MB. There are at most 8 bytes a pixel and, if
     # interlaced, less than two more for each row.
     max_bytes = 8 * width * height + 2 * height
-    if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION and _inflates_beyond(data, max_bytes):
-        raise damaged("PNG", "it has more data than pixels")
+    if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION:
+        if width * height <= SMALL_PIXELS:
+            data = _stored(data, max_bytes)
+        elif _inflates_beyond(data, max_bytes):
+            raise _too_much()
     pixels = with_opencv(data, name, width, height)
     if transparent_grey is not None and pixels.ndim == 2:
         return _with_transparent_grey(pixels, transparent_grey)
@@ -122,6 +125,36 @@ def _read_header(chunks: _Chunks) -> tuple[int, int, int | None]:
     if not (is_whole and width and height and depth in DEPTHS.get(colours, ())):
         raise unreadable_header("PNG")
     return width, height, _transparent_grey(chunks.transparency, depth) if colours == GREY else None
+
+
+def _stored(png: bytes, max_bytes: int) -> bytes:
+    """Return the picture with its pixel data stored and not deflated, so that they are inflated once; or as it is.
+
+    Raises:
+        DamagedImageError: they inflate to more than so many bytes.
+    """
+    head, deflated = b"", []
+    for kind, start, end in _chunks(png):
+        if kind != b"IDAT":
+            continue
+        head = head or png[:start]
+        if zlib.crc32(png[start + 4 : end - 4]) != int.from_bytes(png[end - 4 : end]):
+            return png  # the decoder refuses it
+        deflated.append(png[start + 8 : end - 4])
+    inflater = zlib.decompressobj()
+    try:
+        pixels = inflater.decompress(b"".join(deflated), max_bytes + 1)
+    except zlib.error:
+        return png  # likewise
+    if len(pixels) > max_bytes:
+        raise _too_much()
+    stored = b"IDAT" + zlib.compress(pixels, 0)
+    chunk = struct.pack(">I", len(stored) - 4) + stored + struct.pack(">I", zlib.crc32(stored))
+    return head + chunk + _END if inflater.eof else png
+
+
+def _too_much() -> ImageError:
+    return damaged("PNG", "it has more data than pixels")
 
 
 def _inflates_beyond(png: bytes, max_bytes: int) -> bool:

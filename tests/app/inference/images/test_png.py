@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.images import DamagedImageError, decode_image
-from app.inference.images.formats.png import DEPTHS
+from app.inference.images.formats.png import DEPTHS, MAX_INFLATION, SPARE_INFLATION
 from app.inference.images.pixels import finish
 from tests.app.inference.images.image_files import END, Chunk, png_header, png_of
 
@@ -45,6 +45,24 @@ def test_all_kinds_are_decoded_as_opencv_does(data: bytes) -> None:
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert expected is not None
     np.testing.assert_array_equal(decode_image(data), finish(expected, 1))
+
+
+@pytest.mark.parametrize("colours", [0, 2, 4, 6])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_files_that_hardly_deflate_are_decoded_as_opencv_does(colours: int, depth: int) -> None:
+    noise = np.random.default_rng(colours)
+    rows = b"".join(bytes([row % 5]) + noise.bytes(120 * CHANNELS[colours] * depth // 8) for row in range(100))
+    deflated = zlib.compress(rows)
+    assert len(deflated) > SPARE_INFLATION // MAX_INFLATION
+    data = png_of([png_header(120, 100, depth, colours), (b"IDAT", deflated[:999]), (b"IDAT", deflated[999:]), END])
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert expected is not None
+    np.testing.assert_array_equal(decode_image(data), finish(expected, 1))
+    for place in (len(data) // 2, len(data) - 20):  # a bit of the pixels, and of their checksum
+        changed = bytearray(data)
+        changed[place] ^= 1
+        with pytest.raises(DamagedImageError):
+            decode_image(bytes(changed))
 
 
 @pytest.mark.parametrize("colours", [0, 2, 6])
