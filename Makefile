@@ -15,8 +15,7 @@ REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 IMAGE ?= captcha-reader
 
 .PHONY: help serve install ray test test-full test-ray test-wheel bench check audit wheels runtimes format lock \
-	version release sbom sign \
-	image clean
+	version release sbom sign image clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.common import ROOT, Setup, environment
-from benchmarks.figures import Check, Figure, Row, Section, Table, at_least, by_name, figure, ratio, scaled
+from benchmarks.figures import Check, Figure, Row, Section, Table, at_least, figure, ratio, scaled
 from benchmarks.reading import fill_folder, read_folder
-from benchmarks.sections.http import ANY_ANSWER, Server, load_server
+from benchmarks.sections.http import ANY_ANSWER, Server, load_in_rounds
 from benchmarks.servers import FORM, form, free_ports, serve, wait_for
 
 ASGI, FASTAPI, BEFORE, OURS = "bare ASGI", "FastAPI, upload only", "before", "ours"
@@ -32,7 +32,7 @@ def measure(setup: Setup) -> Section:
     return Section(tables={"cost_http": table, "cost_read": bulk_table}, checks=checks + bulk_checks, notes=[])
 
 
-def measure_requests(setup: Setup) -> dict[tuple[int, str], Load]:
+def measure_requests(setup: Setup) -> Mapping[tuple[int, str], Load]:
     """Return what each side did at each number of connections."""
     forms = []
     for upload in setup.uploads:
@@ -41,17 +41,7 @@ def measure_requests(setup: Setup) -> dict[tuple[int, str], Load]:
     seconds = 1 if setup.quick else 4
     with ExitStack() as stack:
         servers = _start_all(stack, setup, forms)
-        for server in servers.values():
-            load_server(server, JUDGED, 1)
-        rounds = [
-            {
-                (count, name): load_server(server, count, seconds)
-                for count in CONNECTIONS
-                for name, server in servers.items()
-            }
-            for _ in range(setup.rounds)
-        ]
-    return {key: by_name([one[key] for one in rounds]) for key in rounds[0]}
+        return load_in_rounds(servers, CONNECTIONS, seconds, setup.rounds)
 
 
 def _start_all(stack: ExitStack, setup: Setup, forms: Sequence[Path]) -> dict[str, Server]:

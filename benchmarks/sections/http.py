@@ -66,17 +66,8 @@ def measure(setup: Setup) -> Section:
         loaded = {name: loaded[name] for name in SIDES}
         for name, server in loaded.items():
             check_answers(name, server, setup.uploads)
-            load_server(server, JUDGED, 1)
-        rounds = [
-            {
-                (count, name): load_server(server, count, seconds)
-                for count in connections
-                for name, server in loaded.items()
-            }
-            for _ in range(setup.rounds)
-        ]
+        loads = load_in_rounds(loaded, connections, seconds, setup.rounds)
         memories = [_memory_row(name, server.pid) for name, server in servers.items()]
-    loads = {key: by_name([one[key] for one in rounds]) for key in rounds[0]}
     return report(loads, memories)
 
 
@@ -162,6 +153,23 @@ def check_answers(name: str, server: Server, uploads: Sequence[Path]) -> None:
         answer: Any = post(server.port, server.path, body.read_bytes(), server.content_type)
         if name in {OURS, RAW, LITSERVE} and answer["text"] != upload.stem:
             raise BenchmarkError(f"{name} read {answer['text']!r} where {upload.stem!r} is written")
+
+
+def load_in_rounds(
+    servers: Mapping[str, Server], connections: Sequence[int], seconds: float, rounds: int
+) -> Mapping[tuple[int, str], Mapping[str, Figure]]:
+    """Load each server in every round, once it is warm; figures of `load_server` by connections and side."""
+    for server in servers.values():
+        load_server(server, JUDGED, 1)
+    measured = [
+        {
+            (count, name): load_server(server, count, seconds)
+            for count in connections
+            for name, server in servers.items()
+        }
+        for _ in range(rounds)
+    ]
+    return {key: by_name([one[key] for one in measured]) for key in measured[0]}
 
 
 def load_server(server: Server, connections: int, seconds: float) -> dict[str, float]:

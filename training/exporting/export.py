@@ -22,7 +22,7 @@ from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
 from training.exporting.calibration import fit_temperature
 from training.exporting.golden import write_golden, write_sums
-from training.exporting.out_of_distribution import Picture, doubt_unlike
+from training.exporting.out_of_distribution import GraphError, Picture, doubt_unlike
 from training.exporting.quantize import quantize_convolutions
 
 OPSET = 17
@@ -95,7 +95,7 @@ def export_folder(
                 doubt_unlike(path, *like)
             write_sums(folder)
             reader = Reader(folder)
-        except ModelError as error:
+        except (ModelError, GraphError) as error:
             raise ExportError(f"The exported model cannot be used: {error}") from error
         yield folder, reader
 

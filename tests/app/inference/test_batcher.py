@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import app.inference.batcher as batcher_module
 from app.inference.batcher import Batcher, QueueFullError, WaitedTooLongError
 from app.inference.decoding.beam import Search
 from app.inference.images import (
@@ -336,7 +335,7 @@ class TestWhatGoesWrong:
         self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch, is_searched: bool
     ) -> None:
         now, decoded = 0.0, 0
-        monkeypatch.setattr(batcher_module, "monotonic", lambda: now)
+        monkeypatch.setattr("app.inference.batcher.monotonic", lambda: now)
         search = make_search(model, alternatives=2) if is_searched else None
 
         def decode_slowly() -> Pixels:

@@ -128,7 +128,9 @@ def _read_header(chunks: _Chunks) -> tuple[int, int, int | None]:
 
 
 def _stored(png: bytes, max_bytes: int) -> bytes:
-    """Return the picture with its pixel data stored and not deflated, so that they are inflated once; or as it is.
+    """Return the picture with its pixel data inflated and stored, so that the decoder need not inflate them again.
+
+    A damaged one comes back as it is: the decoder refuses it.
 
     Raises:
         DamagedImageError: they inflate to more than so many bytes.
