@@ -50,6 +50,8 @@ def check_cost(
 
 def images_in_event_loop(model: ImageToTextModel) -> int:
     """Return how many small images of a model may be read in one go by who should not be held up; 0 if not one."""
+    if model.codec.prior is not None:
+        return 0
     numbers = model.steps * model.codec.classes
     return min(BATCH_IMAGES, QUICK_FILE_BYTES // model.file_bytes, QUICK_STEPS // model.steps, QUICK_NUMBERS // numbers)
 

@@ -46,13 +46,12 @@ def fit_temperature(
         originals: how many of the images are not copies of others.
     """
     exact = probabilities.astype(np.float64)
-    texts = [decoded.text for decoded in codec.decode(exact)]
-    right = np.array([text == label for text, label in zip(texts, labels, strict=True)])
-    targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
 
     def loss(index: int) -> float:
         decoded = codec.decode(exact, float(TEMPERATURES[index]))
         confidences = np.array([one.confidence for one in decoded])
+        right = np.array([one.text == label for one, label in zip(decoded, labels, strict=True)])
+        targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
         sure, unsure = np.maximum(confidences, _SURE), np.maximum(1 - confidences, _SURE)
         likelihood = np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure))
         return float(-originals * likelihood + np.log(TEMPERATURES[index]) ** 2 / (2 * SPREAD**2))

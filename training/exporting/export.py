@@ -14,12 +14,14 @@ import onnx
 from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
+from app.inference.decoding.prior import TextPrior
 from app.inference.models.configs import Calibration, ModelConfigs, write_configs
 from app.inference.models.model import MODEL_FILE, ModelError, OnnxInferenceModel
 from app.inference.reader import Reader
 from app.shared.errors import UserError
 from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
+from training.data.text_prior import as_configs
 from training.exporting.calibration import fit_temperature
 from training.exporting.golden import write_golden, write_sums
 from training.exporting.out_of_distribution import GraphError, Picture, doubt_unlike
@@ -51,6 +53,7 @@ def export_folder(
     originals: int,
     destination: Path,
     *,
+    held_out_prior: TextPrior | None,
     quantize_by: NDArray[np.uint8] | None,
     like: tuple[Sequence[Picture], Sequence[Picture]] | None,
     replace: bool,
@@ -64,6 +67,8 @@ def export_folder(
         held_out: what the network was not trained on: to compare and to calibrate.
         originals: how many of these are not copies of others.
         destination: the folder to make.
+        held_out_prior: what the texts that the network was trained on suggest: stands for what configs.yaml says until
+            the block is left, so that held-out images are read as any others.
         quantize_by: typical inputs (images, height, width, channels), by which the inner convolutions are put into 8
             bits if the network reads as well then; None leaves them as they are.
         like: images that it was trained on, and others of their kind: unlike ones are to be doubted; None doubts none.
@@ -80,7 +85,7 @@ def export_folder(
     if not replace:
         check_free(destination)
     with write_folder(destination) as folder:
-        codec, path = CtcCodec(configs.vocab, configs.blank_index), folder / MODEL_FILE
+        codec, path = CtcCodec(configs.vocab, configs.blank_index, held_out_prior), folder / MODEL_FILE
         probabilities = keras.Model(network.input, keras.layers.Softmax()(network.output))
         _write_onnx(probabilities, configs, metadata, path)
         try:
@@ -88,16 +93,19 @@ def export_folder(
             if quantize_by is not None:
                 outputs = _quantize_if_as_good(path, codec, held_out, outputs, quantize_by)
             temperature = fit_temperature(codec, outputs, held_out.labels, originals)
-            write_configs(configs.model_copy(update={"calibration": Calibration(temperature=temperature)}), folder)
-            write_golden(folder)
+            configs = configs.model_copy(update={"calibration": Calibration(temperature=temperature)})
+            write_configs(configs.model_copy(update=as_configs(None)), folder)
+            write_golden(folder, held_out_prior)
             # Last, as augmented images and the golden one may be unlike those that it was trained on.
             if like is not None:
                 doubt_unlike(path, *like)
-            write_sums(folder)
+            write_configs(configs.model_copy(update=as_configs(held_out_prior)), folder)
             reader = Reader(folder)
         except (ModelError, GraphError) as error:
             raise ExportError(f"The exported model cannot be used: {error}") from error
         yield folder, reader
+        write_configs(configs, folder)
+        write_sums(folder)
 
 
 def check_free(destination: Path) -> None:

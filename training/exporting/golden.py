@@ -5,11 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from app.inference.decoding.prior import TextPrior
 from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, SUMS_FILE
 from app.inference.models.model import MODEL_FILE, ImageToTextModel
 from app.shared.files import sha256_of_file
+from training.data.text_prior import likely_text
 from training.drawing.draw import draw_captcha
 
 DRAWN = 16
@@ -17,8 +19,10 @@ MIN_CONFIDENCE = 0.5
 """What is surer than this is read the same on any processor."""
 
 
-def write_golden(folder: Path) -> None:
+def write_golden(folder: Path, prior: TextPrior | None = None) -> None:
     """Write the drawn image that the model of a folder is surest of, and what it reads there.
+
+    The images show texts that are likely by the prior, so that the model reads the same with it and without it.
 
     Drawn, because the images of the data may not be shown to everybody. A model that is sure of none of them, or whose
     characters are none that are drawn here, gets no such image.
@@ -28,10 +32,10 @@ def write_golden(folder: Path) -> None:
     if not letters:
         return
     rng = np.random.default_rng(0)
-    texts = ["".join(rng.choice(letters, 5)) for _ in range(DRAWN)]
+    texts = [likely_text(prior, letters, rng) or "".join(rng.choice(letters, 5)) for _ in range(DRAWN)]
     images = [draw_captcha(text, seed) for seed, text in enumerate(texts)]
     readings = model.predict(images)
-    surest = max(range(DRAWN), key=lambda index: (bool(readings[index].text), readings[index].confidence))
+    surest = max(range(DRAWN), key=lambda index: (readings[index].text == texts[index], readings[index].confidence))
     if not readings[surest].text or readings[surest].confidence < MIN_CONFIDENCE:
         return
     cv2.imwrite(str(folder / GOLDEN_IMAGE), images[surest])

@@ -73,6 +73,22 @@ def _light(image: Image, rng: np.random.Generator, strength: float) -> Image:
     return _clipped((image.astype(np.float32) - 128) * contrast + 128 + brightness)
 
 
+def _tint(image: Image, rng: np.random.Generator, strength: float) -> Image:
+    """Change contrast and brightness of each colour by itself, and let the light fall off to one side, as in photos.
+
+    Grey images stay as they are.
+    """
+    _, width, channels = image.shape
+    if channels == 1:
+        return image
+    low, high = np.log((0.35, 1.3))
+    contrast = np.exp(rng.uniform(low, high) * strength) * (1 + rng.uniform(-0.25, 0.25, channels) * strength)
+    brightness = (rng.uniform(-40, 40) + rng.uniform(-30, 30, channels)) * strength
+    slope = rng.uniform(-40, 40) * strength * np.linspace(-1, 1, width)[:, np.newaxis]
+    mean = image.mean(axis=(0, 1))
+    return _clipped((image.astype(np.float32) - mean) * contrast + mean + brightness + slope)
+
+
 def _noise(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Add Gaussian noise of up to 12 grey levels."""
     return _clipped(image + rng.normal(0, rng.uniform(0, 12) * strength, image.shape))
@@ -102,6 +118,7 @@ _CHANGES: tuple[tuple[float, Callable[[Image, np.random.Generator, float], Image
     (0.5, _elastic),
     (0.4, _stroke_width),
     (0.7, _light),
+    (0.5, _tint),
     (0.3, _noise),
     (0.3, _lines),
     (0.2, _inverted),

@@ -16,6 +16,7 @@ from app.inference.reader import Reader
 from app.shared.cpus import available_cpus
 from app.shared.files import write_json
 from training.data.dataset import read_image
+from training.data.text_prior import as_configs, text_prior_of
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.pictures import draw_pictures
 from training.evaluation.robustness import Robustness, measure_robustness
@@ -61,6 +62,7 @@ def write_model_folder(
         augmented_copies(data.validation_images, config.seed),
         len(data.validation),
         Path(state.output),
+        held_out_prior=text_prior_of(data.train_images.labels),
         quantize_by=typical.images[:TYPICAL_IMAGES] if architecture.quantized else None,
         like=data.as_served(TYPICAL_IMAGES) if data.train and architecture.time_axis else None,
         replace=state.exported,
@@ -83,6 +85,7 @@ def write_model_folder(
 
 def _configs(state: RunState, data: RunData) -> ModelConfigs:
     config = state.config
+    labels = [*data.train_images.labels, *data.validation_images.labels] if data.train else []
     return ModelConfigs(
         model_path=MODEL_FILE,
         vocab=state.vocab,
@@ -97,6 +100,7 @@ def _configs(state: RunState, data: RunData) -> ModelConfigs:
         time_axis=get_architecture(config.architecture).time_axis,
         direction="rtl" if runs_right_to_left(state.vocab) else None,
         keep_proportions=config.keep_proportions or None,
+        **as_configs(text_prior_of(labels)),
     )
 
 

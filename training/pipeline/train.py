@@ -11,6 +11,7 @@ import numpy as np
 
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import LabelledImages, Sample, fit_images, read_csv, write_csv
+from training.data.text_prior import text_prior_of
 from training.drawing.alphabet import draw_like
 from training.exporting.export import check_free
 from training.fitting.batches import TrainingBatches
@@ -73,8 +74,10 @@ def run_training(
     state = run.read_state()
     if state.finished:
         raise RunError(f"{run.path} is finished: there is nothing to resume.")
-    config, codec = state.config, CtcCodec(state.vocab)
+    config = state.config
     data = data or _open_data(run, state)
+    images, held_back = data.train_images, data.validation_images
+    codec = CtcCodec(state.vocab, prior=text_prior_of(images.labels))
     network = network or start_network(config, codec, run)
     started = time.monotonic()
 
@@ -83,7 +86,6 @@ def run_training(
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
-    images, held_back = data.train_images, data.validation_images
     batches = TrainingBatches(config, images, codec, _drawn_like(config, images.labels))
     result = fit(network, config, run, batches, held_back, codec, after_epoch)
     if state.unlabelled and not result.interrupted:
@@ -146,8 +148,10 @@ def _learn_from_unlabelled(
         What reads the held-back images best; of equals the last.
     """
     state, before = run.read_state(), run
-    codec = CtcCodec(state.vocab)
-    labelled = pseudo_label(teacher.model, codec, unlabelled, train.labels)
+    codec = CtcCodec(state.vocab, prior=text_prior_of(train.labels))
+    # Held-back labels judge readings of their own pictures only, so their texts may be looked for in others.
+    knowing_all = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels]))
+    labelled = pseudo_label(teacher.model, knowing_all, unlabelled, train.labels)
     for number in range(1, MAX_ROUNDS + 1):
         together = _together(train, labelled.images)
         config = resolve_config(len(together.labels), _continued(state.config, before))
@@ -174,7 +178,7 @@ def _learn_from_unlabelled(
         teacher, before = student, student_run
         if student.interrupted:
             break
-        sure_before, labelled = labelled.sure, pseudo_label(teacher.model, codec, unlabelled, train.labels)
+        sure_before, labelled = labelled.sure, pseudo_label(teacher.model, knowing_all, unlabelled, train.labels)
         if labelled.sure <= MORE * sure_before:
             break
     return teacher

@@ -45,6 +45,14 @@ class Automaton:
             found = union(self.follows[state] for state in members(found)) & entered & ~reached
         return not reached & self.accepting
 
+    def accepts(self, characters: Iterable[int]) -> bool:
+        """Whether a text is allowed."""
+        states = 1
+        for character in characters:
+            onward = union(self.follows[state] for state in members(states))
+            states = sum(1 << state for state in members(onward) if self.reads[state] >> character & 1)
+        return bool(states & self.accepting)
+
     def of_length(self, length: int) -> "Automaton":
         """The automaton of those of its texts that have so many characters; its states count them.
 

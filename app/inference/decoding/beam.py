@@ -12,6 +12,7 @@ from app.inference.decoding.automaton import Automaton, set_of
 from app.inference.decoding.completions import Completions, all_completions, over_classes
 from app.inference.decoding.ctc import SMALLEST, Alternative, CtcCodec, Decoded, with_temperature
 from app.inference.decoding.forward import probabilities_of_labels
+from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.state_sets import Classes, States, StateSets, Viability
 from app.inference.decoding.sums import Evaluation, most_probable_sum
 
@@ -56,11 +57,23 @@ def search_texts(
 
 def _search_image(codec: CtcCodec, probabilities: Floats, search: Search) -> Decoded:
     texts = most_probable_texts(codec, probabilities, search.constraint, width=BEAM_WIDTH)
+    if texts and codec.prior is not None:
+        texts = _weighed(codec, codec.prior, probabilities, search.constraint, texts)
     value = most_probable_sum((text.text, text.confidence) for text in texts) if search.evaluate else None
     if not texts:
         return Decoded("", 0.0, (), sum=value)
     spans = codec.align(probabilities, texts[0].text)
     return Decoded(texts[0].text, texts[0].confidence, spans, tuple(texts[: search.alternatives]), value)
+
+
+def _weighed(
+    codec: CtcCodec, prior: TextPrior, probabilities: Floats, constraint: Automaton, found: Sequence[Alternative]
+) -> list[Alternative]:
+    """Weigh texts by a prior, of which the allowed texts come in."""
+    likelihoods = {text.text: text.confidence for text in found}
+    weighed = prior.weigh(codec, likelihoods, probabilities)
+    allowed = {*likelihoods, *(text for text in weighed if constraint.accepts(map(codec.vocab.index, text)))}
+    return [Alternative(text, confidence) for text, confidence in weighed.items() if text in allowed]
 
 
 def most_probable_texts(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.decoding.forward import Columns, probabilities_of_labels, probability_of_label
+from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.sums import Sum
 
 CONFIDENCE_DIGITS = 6
@@ -100,10 +101,11 @@ class CtcCodec:
 
     A network over a vocabulary of V characters has V + 1 outputs a step; one of them, `blank_index`, is
     the blank, and the others are the characters in the vocabulary's order. `mltu` puts the blank last.
+    With a prior, texts are weighed by how likely they are before any image is seen.
     """
 
-    def __init__(self, vocab: str, blank_index: int | None = None) -> None:
-        self.vocab = vocab
+    def __init__(self, vocab: str, blank_index: int | None = None, prior: TextPrior | None = None) -> None:
+        self.vocab, self.prior = vocab, prior
         self.blank_index = len(vocab) if blank_index is None else blank_index
         self.classes = len(vocab) + 1
         self._characters = [*vocab[: self.blank_index], "", *vocab[self.blank_index :]]
@@ -131,14 +133,19 @@ class CtcCodec:
     def decode(self, probabilities: NDArray[np.floating], temperature: float = 1.0) -> list[Decoded]:
         """Greedy decoding: the likeliest class of each step, repeats merged, blanks removed.
 
+        With a prior, the most probable of that text and those that are likely before.
+
         Args:
             probabilities: (images, steps, classes), each step's summing to 1.
-            temperature: divides the logits before confidences are computed; it does not change the text.
+            temperature: divides the logits before confidences are computed; it changes no text but by a prior.
         """
         calibrated = with_temperature(probabilities, temperature)
         telling = (calibrated[:, :, self.blank_index] < SURE).ravel().nonzero()[0]
         paths = self._paths(probabilities.argmax(axis=2), calibrated, telling)
-        return [self._decoded(path, image) for path, image in zip(paths, calibrated, strict=True)]
+        greedy = [self._decoded(path, image) for path, image in zip(paths, calibrated, strict=True)]
+        if self.prior is None:
+            return greedy
+        return self.prior.decode(self, greedy, calibrated)
 
     def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of one text an image, summed over all alignments (the paper's forward variables).

@@ -60,29 +60,80 @@ def probabilities_of_labels(
     return found
 
 
+def probabilities_of_all(
+    labels: Sequence[Sequence[int]], images: NDArray[np.floating], blank_index: int
+) -> NDArray[np.float64]:
+    """The probabilities of all of some texts in each of some images.
+
+    Args:
+        labels: texts as classes, none of them empty.
+        images: probabilities (images, steps, classes).
+        blank_index: the class of the blank.
+
+    Returns:
+        (images, labels).
+    """
+    padded, lengths = _padded(labels, blank_index)
+    size = max(1, MOST_NUMBERS // (padded.size * images.shape[1]))
+    found = []
+    for start in range(0, len(images), size):
+        steps_first = images[start : start + size].transpose(1, 0, 2)
+        blanks = steps_first[:, :, blank_index, np.newaxis, np.newaxis]
+        found.append(_forward(blanks, steps_first[:, :, padded], padded, lengths))
+    return np.concatenate(found)
+
+
 def _probabilities_together(
     labels: Sequence[Sequence[int]], images: Sequence[NDArray[np.floating]], blank_index: int
 ) -> NDArray[np.float64]:
-    steps, rows, lengths = len(images[0]), np.arange(len(labels)), np.array([*map(len, labels)])
-    padded = np.full((len(labels), lengths.max()), blank_index)
-    likely = np.empty((steps, *padded.shape))
-    blanks = np.empty((steps, len(labels), 1))
-    for row, (label, image) in enumerate(zip(labels, images, strict=True)):
-        padded[row, : len(label)] = label
+    padded, lengths = _padded(labels, blank_index)
+    likely = np.empty((len(images[0]), *padded.shape))
+    blanks = np.empty((len(images[0]), len(labels), 1))
+    for row, image in enumerate(images):
         likely[:, row] = image.take(padded[row], axis=1)
         blanks[:, row, 0] = image[:, blank_index]
+    return _forward(blanks, likely, padded, lengths)
+
+
+def _padded(labels: Sequence[Sequence[int]], blank_index: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The labels (labels, longest), filled up with blanks, and their lengths."""
+    lengths = np.array([*map(len, labels)])
+    padded = np.full((len(labels), lengths.max()), blank_index)
+    for row, label in zip(padded, labels, strict=True):
+        row[: len(label)] = label
+    return padded, lengths
+
+
+def _forward(
+    blanks: NDArray[np.floating],
+    likely: NDArray[np.floating],
+    padded: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Go through the steps.
+
+    Args:
+        blanks: (steps, …, labels or 1, 1), the probability of the blank.
+        likely: (steps, …, labels, longest), that of each character of each label.
+        padded: the labels as classes, (labels, longest).
+        lengths: of the labels.
+
+    Returns:
+        (…, labels).
+    """
     # Equal characters must be parted.
     differs = np.ones(padded.shape)
     differs[:, 1:] = padded[:, 1:] != padded[:, :-1]
     # Of what has been seen of each text so far, from nothing to all of it: that shows the last character, or a blank
     # after it.
-    shown, parted = np.zeros((2, len(labels), padded.shape[1] + 1))
-    parted[:, 0] = 1.0
+    shown, parted = np.zeros((2, *likely.shape[1:-1], padded.shape[1] + 1))
+    parted[..., 0] = 1.0
     for blank, characters in zip(blanks, likely, strict=True):
-        starts = shown[:, :-1] * differs
-        starts += parted[:, :-1]
+        starts = shown[..., :-1] * differs
+        starts += parted[..., :-1]
         parted += shown
         parted *= blank
-        shown[:, 1:] += starts
-        shown[:, 1:] *= characters
-    return np.minimum(shown[rows, lengths] + parted[rows, lengths], 1.0)
+        shown[..., 1:] += starts
+        shown[..., 1:] *= characters
+    rows = np.arange(len(lengths))
+    return np.minimum(shown[..., rows, lengths] + parted[..., rows, lengths], 1.0)

@@ -1,5 +1,6 @@
 """`configs.yaml`: what a model folder says about its network besides the ONNX graph."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,8 @@ CONFIGS_FILE = "configs.yaml"
 MAX_BYTES = 1_000_000
 MAX_TOKENS, MAX_DEPTH = 2_000, 8
 """Of the YAML, of which the keys need a tenth: PyYAML takes minutes for a file of brackets."""
+MAX_KNOWN, MAX_SHAPES = 6_000, 400
+"""Known texts, or shapes of texts, times the characters of the longest: each is compared with each image."""
 MAX_INPUT_PIXELS = 1_000_000
 """Of the network's input: a mistyped size does not take all of the memory."""
 
@@ -39,6 +42,19 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class KnownTexts(BaseModel):
+    """Texts that most pictures show one of; see `Lexicon`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    texts: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    probability: Share
+    """That a picture shows one of them."""
 
 
 class ModelConfigs(BaseModel):
@@ -71,6 +87,12 @@ class ModelConfigs(BaseModel):
     """Whether images are scaled to the height and keep their proportions, up to `width`; else all are resized to
     width × height, as `mltu` does."""
     calibration: Calibration = Calibration()
+    lexicon: KnownTexts | None = None
+    """Texts that are likelier than others, their characters in the order in which the network puts them out. None: all
+    texts are alike."""
+
+    shapes: Annotated[dict[Annotated[str, Field(min_length=1)], Share], Field(min_length=1)] | None = None
+    """Shapes of texts and how likely they are, see `Shapes`. None: all shapes are alike."""
 
     @model_validator(mode="after")
     def _check_vocabulary(self) -> "ModelConfigs":
@@ -81,12 +103,33 @@ class ModelConfigs(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _check_prior(self) -> "ModelConfigs":
+        texts, shapes = self.lexicon.texts if self.lexicon is not None else [], self.shapes or {}
+        if len(set(texts)) != len(texts):
+            raise ValueError("lexicon names a text twice")
+        if not set().union(*texts) <= set(self.vocab):
+            raise ValueError("lexicon has a text with a character that vocab lacks")
+        if shapes and (texts or sum(shapes.values()) > 1):
+            raise ValueError("shapes must have probabilities that sum to 1 or less, and stand alone, without a lexicon")
+        if table_size(texts) > MAX_KNOWN or table_size(shapes) > MAX_SHAPES:
+            raise ValueError(
+                f"lexicon or shapes are too large: their number times the characters of the longest is at most "
+                f"{MAX_KNOWN:,} or {MAX_SHAPES:,}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_size(self) -> "ModelConfigs":
         if self.height * self.width > MAX_INPUT_PIXELS:
             raise ValueError(f"height times width must be at most {MAX_INPUT_PIXELS:,} pixels")
         if self.keep_proportions and (self.width % MULTIPLE or self.width < NARROWEST):
             raise ValueError(f"with keep_proportions, width must be a multiple of {MULTIPLE} from {NARROWEST}")
         return self
+
+
+def table_size(texts: Collection[str]) -> int:
+    """Return how many characters texts have if all are as long as the longest."""
+    return len(texts) * max(map(len, texts), default=0)
 
 
 def read_configs(folder: Path) -> ModelConfigs:

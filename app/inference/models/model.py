@@ -18,9 +18,12 @@ from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.bidi import in_logical_order
 from app.inference.decoding.boxes import Box, character_boxes
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
+from app.inference.decoding.lexicon import Lexicon
+from app.inference.decoding.prior import TextPrior
+from app.inference.decoding.shapes import Shapes
 from app.inference.decoding.sums import Sum
 from app.inference.images import ImageError, Pixels, decode_image, fit_to_input
-from app.inference.models.configs import CONFIGS_FILE, read_configs
+from app.inference.models.configs import CONFIGS_FILE, ModelConfigs, read_configs
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.input_width import NARROWEST, proportional_width
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, Golden, folder_sums, read_golden
@@ -166,6 +169,8 @@ class ImageToTextModel(OnnxInferenceModel):
         self.steps = self._warm_up()
         if self.golden is not None:
             self._check_golden(self.golden)
+        # Not before: the golden text is what the network reads by itself.
+        self.codec = CtcCodec(self.configs.vocab, self.configs.blank_index, _prior(self.configs))
 
     def predict(
         self, images: Iterable[Pixels], search: Search | None = None, watch: Stopwatch | None = None
@@ -325,6 +330,12 @@ class ImageToTextModel(OnnxInferenceModel):
             raise ModelError(f"{MODEL_FILE} fails on {GOLDEN_IMAGE}") from error
         if read != golden.text:
             raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {golden.text!r}")
+
+
+def _prior(configs: ModelConfigs) -> TextPrior | None:
+    if configs.lexicon is not None:
+        return Lexicon(configs.lexicon.texts, configs.lexicon.probability)
+    return Shapes(configs.shapes) if configs.shapes is not None else None
 
 
 def model_sums(folder: Path) -> dict[str, str]:

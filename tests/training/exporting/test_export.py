@@ -10,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.models.configs import ModelConfigs
+from app.inference.decoding.lexicon import Lexicon
+from app.inference.models.configs import ModelConfigs, read_configs
 from app.inference.models.model import ImageToTextModel
 from training.data.dataset import LabelledImages, read_image
 from training.data.layouts import read_samples
+from training.data.text_prior import as_configs
 from training.exporting import export
 from training.exporting.export import ExportError, export_folder
 from training.exporting.quantize import quantize_convolutions
@@ -62,6 +64,7 @@ def write(
     destination: Path,
     *,
     labels: Sequence[str] = ("0", "0", "0"),
+    held_out_prior: Lexicon | None = None,
     quantize: bool = False,
     replace: bool = False,
     other_file: str | None = None,
@@ -75,11 +78,13 @@ def write(
         LabelledImages(images, list(labels)),
         len(labels),
         destination,
+        held_out_prior=held_out_prior,
         quantize_by=images if quantize else None,
         like=None,
         replace=replace,
     )
     with exported as (folder, reader):
+        assert reader.model.configs.lexicon == as_configs(held_out_prior)["lexicon"]
         assert reader.model.configs.vocab == configs.vocab
         if other_file is not None:
             (folder / other_file).touch()
@@ -105,6 +110,15 @@ def test_every_architecture_reads_the_same_in_keras_and_onnx_runtime(
     assert nodes[0] == "Cast"
     assert layout == 1  # pixels are scaled when the channels are outermost
     assert "Mul" in nodes[2:4]
+
+
+def test_held_out_images_are_read_without_knowing_their_texts(images: NDArray[np.uint8], tmp_path: Path) -> None:
+    network, configs = build("conv_ctc")
+    known = Lexicon(["01", "10", "22"], 0.9)
+    configs = configs.model_copy(update=as_configs(known))
+    write(network, configs, images, tmp_path / "1", held_out_prior=Lexicon(["01"], 0.6))
+    assert ImageToTextModel(tmp_path / "1").configs == read_configs(tmp_path / "1")
+    assert read_configs(tmp_path / "1").lexicon == configs.lexicon
 
 
 def spoil(change: Callable[[onnx.ModelProto], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.inference.decoding import forward
 from app.inference.decoding.ctc import MANY, NEGLIGIBLE, CtcCodec
-from app.inference.decoding.forward import probabilities_of_labels, probability_of_label
+from app.inference.decoding.forward import probabilities_of_all, probabilities_of_labels, probability_of_label
 from tests.properties import examples
 
 CLASSES, BLANK = 5, 2
@@ -30,11 +30,22 @@ def test_together_they_are_what_they_are_alone(
         assert found == probability_of_label(label, columns, BLANK)
 
 
+@examples(50)
+@given(st.lists(st.lists(st.sampled_from([0, 1, 3, 4]), min_size=1, max_size=9), min_size=1), st.integers(0, 2**32 - 1))
+def test_all_texts_in_all_images_are_what_each_is_in_each(labels: list[list[int]], seed: int) -> None:
+    images = np.stack(some_images(seed, 4, 12))
+    found = probabilities_of_all(labels, images, BLANK)
+    for row, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(row, probabilities_of_labels(labels, [image] * len(labels), BLANK))
+
+
 def test_no_more_numbers_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = [[0, 1, 3] * 3, [], [4, 4], [1]] * 3
     images = some_images(1, len(labels), 12)
     together = probabilities_of_labels(labels, images, BLANK)
+    of_all = probabilities_of_all([[0], [1, 3]], np.stack(images), BLANK)
     monkeypatch.setattr(forward, "MOST_NUMBERS", 250)
+    np.testing.assert_array_equal(probabilities_of_all([[0], [1, 3]], np.stack(images), BLANK), of_all)
     np.testing.assert_array_equal(probabilities_of_labels(labels, images, BLANK), together)
 
 

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.inference.models.configs import MAX_BYTES, ConfigsError, ModelConfigs, read_configs, write_configs
+from app.inference.models.configs import MAX_BYTES, ConfigsError, KnownTexts, ModelConfigs, read_configs, write_configs
 
 # As the tutorial's `configs.save()` writes it: yaml.dump of the object's attributes.
 TUTORIAL: dict[str, Any] = {
@@ -102,6 +102,15 @@ def test_letters_of_other_scripts_are_written_as_they_are(tmp_path: Path) -> Non
     )
 )
 def test_every_configuration_survives_writing_and_reading(tmp_path: Path, configs: ModelConfigs) -> None:
+    write_configs(configs, tmp_path)
+    assert read_configs(tmp_path) == configs
+
+
+@settings(suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture])
+@given(vocab=VOCABULARIES, probability=st.floats(0.01, 0.99))
+def test_every_lexicon_survives_writing_and_reading(tmp_path: Path, vocab: str, probability: float) -> None:
+    known = KnownTexts(texts=sorted({*vocab, vocab}), probability=probability)
+    configs = ModelConfigs(vocab=vocab, height=50, width=200, lexicon=known)
     write_configs(configs, tmp_path)
     assert read_configs(tmp_path) == configs
 
@@ -232,10 +241,44 @@ def test_the_blank_must_be_one_of_the_classes(tmp_path: Path) -> None:
         ("calibration", {"temperature": float("inf")}),
         ("calibration", {"temperature": float("nan")}),
         ("calibration", 3),
+        ("lexicon", {"texts": [], "probability": 0.5}),
+        ("lexicon", {"texts": [""], "probability": 0.5}),
+        ("lexicon", {"texts": ["2b"], "probability": 0}),
+        ("lexicon", {"texts": ["2b"], "probability": 1}),
+        ("lexicon", {"texts": [2], "probability": 0.5}),
+        ("lexicon", ["2b"]),
+        ("shapes", {}),
+        ("shapes", {"": 0.5}),
+        ("shapes", {"0a": 0}),
+        ("shapes", {"0a": 1}),
+        ("shapes", ["0a"]),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_key(tmp_path: Path, key: str, value: Any) -> None:
     assert message(write_changed(tmp_path, **{key: value})).startswith(f"configs.yaml: {key}")
+
+
+def test_a_lexicon_names_each_text_once_and_in_characters_of_the_vocabulary(tmp_path: Path) -> None:
+    assert "names a text twice" in message(write_changed(tmp_path, lexicon={"texts": ["2b", "2b"], "probability": 0.5}))
+    assert "vocab lacks" in message(write_changed(tmp_path, lexicon={"texts": ["2b", "Ж"], "probability": 0.5}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"shapes": {"0a": 0.6, "00": 0.6}}, "sum to 1 or less"),
+        ({"shapes": {"0a": 0.6}, "lexicon": {"texts": ["2b"], "probability": 0.5}}, "stand alone"),
+        ({"shapes": {"0" * 401: 0.6}}, "too large"),
+        ({"shapes": {"0" * length: 0.01 for length in range(1, 22)}}, "too large"),
+        ({"lexicon": {"texts": ["2" * 6001], "probability": 0.5}}, "too large"),
+        (
+            {"lexicon": {"texts": [f"{n:b}".translate({48: "2", 49: "b"}) for n in range(900)], "probability": 0.5}},
+            "too",
+        ),
+    ],
+)
+def test_what_says_which_texts_are_likely_is_bounded(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    assert said in message(write_changed(tmp_path, **changes))
 
 
 def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""Shapes of texts: how long they are, and where digits, letters and signs stand."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.decoding.forward import probabilities_of_labels
+from app.inference.decoding.prior import Floats, most_probable
+
+if TYPE_CHECKING:
+    from app.inference.decoding.ctc import CtcCodec, Decoded
+
+DIGIT, LOWER, UPPER, ANY = "0aAx"
+"""In a shape: a digit, a small letter, a capital, and a letter or a digit. Other characters stand for themselves."""
+TINY = 1e-30
+CHUNK = 8
+"""So many images are compared with the shapes at once."""
+
+
+def shape_of(text: str, *, coarse: bool = False) -> str:
+    """Return the shape of a text; a coarse one tells letters and digits only from signs."""
+    return "".join(_class_of(character, coarse) for character in text)
+
+
+def _class_of(character: str, coarse: bool) -> str:
+    if not character.isalnum():
+        return character
+    if coarse:
+        return ANY
+    return DIGIT if character.isdecimal() else LOWER if character.islower() else UPPER if character.isupper() else ANY
+
+
+class Shapes:
+    """A prior probability of texts by their shapes; see `TextPrior`. Texts of one shape are alike.
+
+    Attributes:
+        probabilities: of shapes, 0…1, together less than 1: other shapes have the rest.
+    """
+
+    def __init__(self, probabilities: Mapping[str, float]) -> None:
+        self.probabilities = dict(probabilities)
+        self._coarse = all(character == ANY or not character.isalnum() for character in set().union(*probabilities))
+        likeliest = max(probabilities.values())
+        self._weights = {shape: probability / likeliest for shape, probability in probabilities.items()}
+        rest = max(0.0, 1 - sum(probabilities.values()))
+        self._weight_of_others = min(1.0, rest / (len(probabilities) + 1) / likeliest)
+
+    def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
+        """Return the most probable of the greedy text and the likeliest of each shape; see `TextPrior`."""
+        decoded = [self._reweighed(one) for one in greedy]
+        doubtful = [place for place, one in enumerate(decoded) if one.confidence < 0.5]
+        chunks = [doubtful[start : start + CHUNK] for start in range(0, len(doubtful), CHUNK)]
+        others = itertools.chain.from_iterable(self._likeliest_texts(codec, probabilities[chunk]) for chunk in chunks)
+        for place, texts in zip(doubtful, others, strict=True):
+            one, image = greedy[place], probabilities[place]
+            weighed = self._posterior({one.text: one.confidence, **_likelihoods(codec, texts, image)})
+            decoded[place] = most_probable(codec, one, weighed, image)
+        return decoded
+
+    def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
+        """Return the probabilities of some texts and the likeliest of each shape; see `TextPrior`."""
+        (others,) = self._likeliest_texts(codec, probabilities[np.newaxis])
+        return self._posterior({**_likelihoods(codec, others, probabilities), **texts})
+
+    def _reweighed(self, greedy: "Decoded") -> "Decoded":
+        """Return a text as sure as it is against others, which may be of the likeliest shape."""
+        likelihood = greedy.confidence * self._weight(greedy.text)
+        if likelihood == greedy.confidence:
+            return greedy
+        confidence = likelihood / (likelihood + 1 - greedy.confidence) if likelihood else 0.0
+        return type(greedy)(greedy.text, confidence, greedy.spans)
+
+    def _weight(self, text: str) -> float:
+        return self._weights.get(shape_of(text, coarse=self._coarse), self._weight_of_others)
+
+    def _posterior(self, likelihoods: Mapping[str, float]) -> dict[str, float]:
+        scores = {text: likelihood * self._weight(text) for text, likelihood in likelihoods.items()}
+        total = sum(scores.values()) + max(0.0, 1 - sum(likelihoods.values()))
+        ranked = sorted(scores.items(), key=lambda item: -item[1])
+        return {text: score / total if total else 0.0 for text, score in ranked}
+
+    def _likeliest_texts(self, codec: "CtcCodec", probabilities: Floats) -> list[list[str]]:
+        """Return a text of each shape that fits the steps, for each image: that of its likeliest alignment (Viterbi).
+
+        Args:
+            codec: the vocabulary and the blank.
+            probabilities: (images, steps, classes).
+        """
+        kinds = [_class_of(character, self._coarse) for character in codec.vocab]
+        shapes = [shape for shape in self._weights if len(shape) <= probabilities.shape[1] and set(shape) <= set(kinds)]
+        if not shapes:
+            return [[] for _ in probabilities]
+        wanted = sorted(set().union(*shapes))
+        classes = np.delete(np.arange(codec.classes), codec.blank_index)
+        allowed = np.array(kinds) == np.array(wanted)[:, np.newaxis]
+        characters = np.maximum(probabilities[:, :, np.newaxis, classes] * allowed, 0)
+        paths = _alignments(
+            np.log(np.maximum(probabilities[:, :, codec.blank_index], TINY)),
+            np.log(np.maximum(characters.max(axis=3), TINY)),
+            [[wanted.index(kind) for kind in shape] for shape in shapes],
+        )
+        return [
+            [
+                codec.text(classes[_seen(image, path, [wanted.index(kind) for kind in shape])].tolist())
+                for shape, path in each
+            ]
+            for image, each in zip(characters, (zip(shapes, states, strict=True) for states in paths), strict=True)
+        ]
+
+
+def _likelihoods(codec: "CtcCodec", texts: Sequence[str], probabilities: Floats) -> dict[str, float]:
+    likely = probabilities_of_labels(list(map(codec.encode, texts)), [probabilities] * len(texts), codec.blank_index)
+    return dict(zip(texts, likely.tolist(), strict=True))
+
+
+def _seen(characters: Floats, path: NDArray[np.intp], shape: Sequence[int]) -> list[int]:
+    """Return the characters that an image shows most where each of a shape's stands.
+
+    Args:
+        characters: the probabilities (steps, kinds, characters), 0 where a character is not of the kind.
+        path: the state of each step, see `_alignments`.
+        shape: the kinds of its characters.
+    """
+    return [int(characters[path == 2 * place + 1, kind].sum(axis=0).argmax()) for place, kind in enumerate(shape)]
+
+
+def _alignments(blanks: Floats, kinds: Floats, shapes: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+    """Return the state of each step of the likeliest alignment of each shape with each image: (images, shapes, steps).
+
+    State 2·n + 1 shows the shape's character n, even ones a blank before, between and behind.
+
+    Args:
+        blanks: the logarithms of the blank's probabilities, (images, steps).
+        kinds: those of the likeliest character of each kind, (images, steps, kinds).
+        shapes: the kinds of each one's characters.
+    """
+    images, steps = blanks.shape
+    lengths = np.array([*map(len, shapes)])
+    states = 2 * int(lengths.max()) + 1
+    emitted = np.full((steps, images, len(shapes), states), -np.inf)
+    emitted[..., 0::2] = blanks.T[:, :, np.newaxis, np.newaxis]
+    for row, shape in enumerate(shapes):
+        emitted[:, :, row, 1 : 2 * len(shape) : 2] = kinds[:, :, shape].transpose(1, 0, 2)
+    skips = np.where(np.arange(states) % 2, 0.0, -np.inf)  # a blank between two characters may be left out
+    best = np.full((images, len(shapes), states + 2), -np.inf)  # two more before the first: no state to come from
+    best[..., 2:4] = emitted[0, ..., :2]
+    moves = np.zeros(emitted.shape, np.int8)
+    for step in range(1, steps):
+        ways = np.stack([best[..., 2:], best[..., 1:-1], best[..., :-2] + skips])
+        moves[step] = ways.argmax(axis=0)
+        best[..., 2:] = ways.max(axis=0) + emitted[step]
+    image, each = np.ogrid[:images, : len(shapes)]
+    ends_in_blank = best[image, each, 2 * lengths + 2] > best[image, each, 2 * lengths + 1]
+    path = np.empty((images, len(shapes), steps), np.intp)
+    path[..., -1] = 2 * lengths - 1 + ends_in_blank
+    for step in range(steps - 1, 0, -1):
+        path[..., step - 1] = path[..., step] - moves[step, image, each, path[..., step]]
+    return path

@@ -1,0 +1,62 @@
+"""What labels say of texts that nobody has labelled: names repeat, numbers have a form."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from app.inference.decoding.lexicon import Lexicon
+from app.inference.decoding.prior import TextPrior
+from app.inference.decoding.shapes import Shapes, shape_of
+from app.inference.models.configs import MAX_KNOWN, MAX_SHAPES, KnownTexts, table_size
+
+MIN_KNOWN = 0.5
+"""Where known texts are rarer, a picture shows a new one more often than not."""
+MIN_OF_SHAPE = 0.9
+"""Where known shapes are rarer, they say little."""
+
+MIXED = 3
+"""Where there are so many times as many shapes if letters and digits are told apart, they stand anywhere."""
+
+
+def text_prior_of(labels: Sequence[str]) -> TextPrior | None:
+    """Return the prior that labels suggest: a lexicon where texts repeat, or else shapes where those do."""
+    counts = Counter(labels)
+    if 0 < table_size(counts) <= MAX_KNOWN and all(counts) and (known := _seen_again(counts)) >= MIN_KNOWN:
+        return Lexicon(sorted(counts), known)
+    fine, coarse = (Counter(shape_of(label, coarse=coarse) for label in labels if label) for coarse in (False, True))
+    shapes = fine if len(fine) <= MIXED * len(coarse) else coarse
+    if 0 < table_size(shapes) <= MAX_SHAPES and (known := _seen_again(shapes)) >= MIN_OF_SHAPE:
+        return Shapes({shape: known * count / shapes.total() for shape, count in sorted(shapes.items())})
+    return None
+
+
+def _seen_again(counts: Counter[str]) -> float:
+    """Return how likely it is that the next one has been seen before.
+
+    Good and Turing ("The population frequencies of species", Biometrika, 1953): as large a part is new as has been seen
+    once. One more is counted to either side, so that nothing is certain.
+    """
+    seen_once = sum(count == 1 for count in counts.values())
+    return 1 - (seen_once + 1) / (counts.total() + 2)
+
+
+def likely_text(prior: TextPrior | None, letters: Sequence[str], rng: np.random.Generator) -> str:
+    """Return a text that a prior finds likely, of these characters; empty where there is none."""
+    if isinstance(prior, Lexicon):
+        known = [text for text in prior.texts if set(text) <= set(letters)]
+        return str(rng.choice(known)) if known else ""
+    if isinstance(prior, Shapes):
+        shape = max(prior.probabilities, key=prior.probabilities.__getitem__)
+        kinds = {letter: shape_of(letter) + shape_of(letter, coarse=True) for letter in letters}
+        choices = [[letter for letter in letters if kind in kinds[letter]] for kind in shape]
+        return "".join(str(rng.choice(choice)) for choice in choices) if all(choices) else ""
+    return ""
+
+
+def as_configs(prior: TextPrior | None) -> dict[str, Any]:
+    """Return a prior as fields of `ModelConfigs`."""
+    lexicon = prior if isinstance(prior, Lexicon) else None
+    known = lexicon and KnownTexts(texts=list(lexicon.texts), probability=lexicon.probability)
+    return {"lexicon": known, "shapes": prior.probabilities if isinstance(prior, Shapes) else None}
