@@ -37,6 +37,14 @@ def test_strength_zero_changes_nothing() -> None:
     np.testing.assert_array_equal(augment(image, np.random.default_rng(0), 0.0), image)
 
 
+def test_colours_become_others_and_greys_stay_grey() -> None:
+    grey = draw_captcha("2b827", seed=0)[..., np.newaxis]
+    colour = np.repeat(grey, 3, axis=2)
+    casts = [np.ptp(augment(colour, np.random.default_rng(seed)).mean(axis=(0, 1))) for seed in range(50)]
+    assert min(casts) < 5  # some images are not tinted
+    assert max(casts) > 20
+
+
 @pytest.mark.parametrize("strength", [0.2, 1.0])
 def test_the_text_stays_in_the_image(strength: float) -> None:
     image = draw_captcha("2b827", seed=0)[..., np.newaxis]
