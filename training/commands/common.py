@@ -204,7 +204,7 @@ def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_
     """
     from app.inference.decoding.ctc import CtcCodec
     from training.data.dataset import vocabulary_of
-    from training.fitting.fit import build_network, output_steps
+    from training.fitting.network import build_network, output_steps
     from training.fitting.start import load_start
 
     codec = CtcCodec(vocabulary_of(known))

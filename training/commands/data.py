@@ -66,7 +66,7 @@ def validate(
     load_tensorflow()
     samples = read_data(data, images, labels_from)
     config = make_config(samples, architecture=architecture, width=width, height=height)
-    from training.fitting.fit import build_network, output_steps
+    from training.fitting.network import build_network, output_steps
 
     check_data(samples, output_steps(build_network(config, classes=2), config), json_file)
 

@@ -11,6 +11,7 @@ import typer
 
 from app.inference.models.folders import VALID_NAME
 from app.shared.command_line import pasteable, typed
+from app.shared.cpus import available_cpus
 from app.shared.files import error_in_words
 from app.shared.places import GENERAL, model_store, runs
 from app.shared.suggestions import did_you_mean
@@ -105,7 +106,7 @@ def train(
     """
     if events:
         context.with_resource(events_on_stdout())
-    load_tensorflow()
+    load_tensorflow(_threads()[0])
     options = {
         "architecture": architecture or _architecture_of(init),
         "width": width,
@@ -300,7 +301,7 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
             f"logs in {run_dir}"
         )
         with training_progress(out, state.config.epochs, done) as on_epoch:
-            result = run_training(run, on_epoch, data, network)
+            result = run_training(run, on_epoch, data, network, _threads()[1])
     except OSError as error:
         fail(f"{error_in_words(error, run_dir)}. When there is room again, or what it needs, go on with: {again}")
     except KeyboardInterrupt:
@@ -313,6 +314,12 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
     if result.interrupted:
         err.print(f"interrupted; these are the best weights so far. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
+
+
+def _threads() -> tuple[int | None, int | None]:
+    """Return the threads of the training's first process and of its second; None where one process is all."""
+    cpus = available_cpus()
+    return (cpus - cpus // 2, cpus // 2) if cpus > 1 else (None, None)
 
 
 def _check_same(config: Any, options: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """TensorFlow, imported quietly."""
 
 import signal
+from typing import Any
 
 from app.shared.memory import keep_large_buffers
 from app.shared.processes import end_with_parent
@@ -26,3 +27,11 @@ def start_worker(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     load_tensorflow(threads)
+
+
+def help_training(threads: int, *arguments: Any) -> None:
+    """Be the second process of a training; see `training.fitting.parallel.train_along`."""
+    start_worker(threads)
+    from training.fitting.parallel import train_along  # brings TensorFlow, which must be quiet before
+
+    train_along(*arguments)

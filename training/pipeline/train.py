@@ -17,7 +17,8 @@ from training.exporting.export import check_free
 from training.fitting.batches import TrainingBatches
 from training.fitting.callbacks import Logs
 from training.fitting.config import TrainingConfig, resolve_config
-from training.fitting.fit import FitResult, best_of, build_network, fit, start_network
+from training.fitting.fit import FitResult, best_of, fit, start_network
+from training.fitting.network import build_network
 from training.fitting.run import RunError, RunFolder, RunState
 from training.pipeline.model_folder import write_model_folder
 from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
@@ -54,7 +55,11 @@ def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validati
 
 
 def run_training(
-    run: RunFolder, on_epoch: Callable[[Logs], None], data: RunData | None = None, network: keras.Model | None = None
+    run: RunFolder,
+    on_epoch: Callable[[Logs], None],
+    data: RunData | None = None,
+    network: keras.Model | None = None,
+    helper_threads: int | None = None,
 ) -> TrainResult:
     """Train a run to its end, from its start or from its checkpoint, and write the model folder.
 
@@ -63,11 +68,13 @@ def run_training(
         on_epoch: is called with the logs of every epoch.
         data: its images, if they have been opened already.
         network: to train, if it has been built already; see `start_network`.
+        helper_threads: of a second process, see `fit`.
 
     Raises:
         KeyboardInterrupt: interrupted before the first epoch was done; nothing was written.
         RunError: the run is finished, or its images changed since it was started.
         StartError: the weights to start from cannot be used.
+        HelperError: the second process has ended.
         ExportError: the exported model does not do what the network does; nothing was written.
         FileExistsError: where the model folder is to be is something that this run has not written.
     """
@@ -87,10 +94,10 @@ def run_training(
         on_epoch(logs)
 
     batches = TrainingBatches(config, images, codec, _drawn_like(config, images.labels))
-    result = fit(network, config, run, batches, held_back, codec, after_epoch)
+    result = fit(network, config, run, batches, held_back, codec, after_epoch, helper_threads)
     if state.unlabelled and not result.interrupted:
         unlabelled = load_unlabelled(Path(state.unlabelled), config.input_size)
-        result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, after_epoch)
+        result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, after_epoch, helper_threads)
     state = run.read_state()
     if not state.exported:
         # Said before it is true, so that a run that is killed as soon as its model has its name can replace it.
@@ -141,6 +148,7 @@ def _learn_from_unlabelled(
     validation: LabelledImages,
     unlabelled: LabelledImages,
     on_epoch: Callable[[Logs], None],
+    helper_threads: int | None,
 ) -> FitResult:
     """Train again on the labelled images and on what the network before reads in the others, as often as it helps.
 
@@ -163,7 +171,7 @@ def _learn_from_unlabelled(
         batches = TrainingBatches(config, together, codec, _drawn_like(config, train.labels))
         try:
             network = start_network(config, codec, student_run)
-            student = fit(network, config, student_run, batches, validation, codec, on_epoch)
+            student = fit(network, config, student_run, batches, validation, codec, on_epoch, helper_threads)
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
         words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))

@@ -20,7 +20,7 @@ from training.exporting import export
 from training.exporting.export import ExportError, export_folder
 from training.exporting.quantize import quantize_convolutions
 from training.fitting.checkpoints import load_variables
-from training.fitting.fit import build_network
+from training.fitting.network import build_network
 from training.fitting.run import RunFolder
 from training.networks import architecture_names, get_architecture
 

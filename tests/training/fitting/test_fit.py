@@ -13,7 +13,7 @@ from training.data.dataset import LabelledImages
 from training.fitting.batches import TrainingBatches
 from training.fitting.callbacks import AugmentationRamp
 from training.fitting.config import resolve_config
-from training.fitting.fit import CtcLoss
+from training.fitting.network import CtcLoss
 from training.fitting.schedules import OneCycle, Trapezoid
 from training.networks import architecture_names, get_architecture
 

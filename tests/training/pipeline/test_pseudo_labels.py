@@ -11,7 +11,7 @@ from app.inference.decoding.ctc import CtcCodec
 from tests.drawn import draw_plain
 from training.data.dataset import LabelledImages
 from training.fitting.checkpoints import load_variables
-from training.fitting.fit import build_network
+from training.fitting.network import build_network
 from training.fitting.run import RunFolder
 from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
 

@@ -1,0 +1,105 @@
+"""A network ready to be trained: its layers, its loss, its optimiser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from training.fitting.config import TrainingConfig
+from training.fitting.schedules import SCHEDULES
+from training.networks import get_architecture
+
+Average = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Takes the gradients of one process (weights,) and returns their mean over all processes."""
+
+
+class CtcLoss(keras.losses.Loss):
+    """The CTC loss of logits (batch, steps, classes) for labels (batch, length) padded with the blank, or empty.
+
+    Given sparse labels, TensorFlow computes it in one kernel, faster than what `keras.ops.ctc_loss`
+    puts together from many small operations.
+    """
+
+    def __init__(self, blank_index: int) -> None:
+        super().__init__(name="ctc")
+        self.blank_index = blank_index
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each image: minus the logarithm of its label's probability."""
+        shape, blank = tf.shape(y_pred), self.blank_index
+        y_true = tf.cast(y_true, tf.int32)
+        empty = tf.reduce_all(y_true == blank, axis=1)
+        # The kernel takes no empty label: such an image is given any, and its loss is not used.
+        labelled = tf.where(empty[:, tf.newaxis], tf.one_hot(0, tf.shape(y_true)[1], 0 if blank else 1, blank), y_true)
+        places = tf.where(labelled != blank)
+        labels = tf.SparseTensor(places, tf.gather_nd(labelled, places), tf.shape(labelled, tf.int64))
+        steps = tf.fill(shape[:1], shape[1])
+        loss = tf.nn.ctc_loss(labels, y_pred, None, steps, logits_time_major=False, blank_index=blank)
+        return tf.where(empty, -tf.reduce_sum(tf.nn.log_softmax(y_pred)[:, :, blank], axis=1), loss)
+
+
+def build_network(config: TrainingConfig, classes: int, *, bfloat16: bool = False) -> keras.Model:
+    """Return an untrained network that puts out logits (batch, steps, classes).
+
+    Args:
+        config: of the training.
+        classes: how many.
+        bfloat16: whether its layers compute in 16 bits; its weights keep 32.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(config.seed)
+    width = None if config.keep_proportions else config.width
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
+    try:
+        return get_architecture(config.architecture).build((config.height, width, config.channels), classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def output_steps(network: keras.Model, config: TrainingConfig) -> int:
+    """Return the output steps of an image as wide as the input."""
+    steps: int = network.compute_output_shape((1, config.height, config.width, config.channels))[1]
+    return steps
+
+
+def compile_network(
+    network: keras.Model, config: TrainingConfig, steps_per_epoch: int, average: Average | None = None
+) -> None:
+    """Give a network its loss and its optimiser, with room for what that remembers.
+
+    Args:
+        network: puts out logits.
+        config: of the training.
+        steps_per_epoch: how many batches.
+        average: joins the gradients of several processes; None where one trains alone.
+    """
+    rate: Any = config.learning_rate
+    if config.schedule in SCHEDULES:
+        rate = SCHEDULES[config.schedule](config.learning_rate, steps_per_epoch * config.epochs)
+    averaging = {"use_ema": True, "ema_momentum": config.averaging} if config.averaging else {}
+    optimizer = JoinedAdamW(rate, weight_decay=config.weight_decay, **averaging)
+    optimizer.average = average
+    blank_index = network.output.shape[-1] - 1
+    network.compile(optimizer, CtcLoss(blank_index), jit_compile=False)
+    optimizer.build(network.trainable_variables)
+
+
+class JoinedAdamW(keras.optimizers.AdamW):
+    """AdamW on the mean of the gradients of several processes."""
+
+    average: Average | None = None
+
+    def apply(self, grads: list[Any], trainable_variables: Any = None) -> Any:
+        """Change the weights, all processes alike."""
+        if self.average is not None:
+            shapes = [gradient.shape for gradient in grads]
+            together = tf.concat([tf.reshape(gradient, [-1]) for gradient in grads], axis=0)
+            mean = tf.ensure_shape(tf.numpy_function(self.average, [together], tf.float32), together.shape)
+            parts = tf.split(mean, [shape.num_elements() for shape in shapes])
+            grads = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+        return super().apply(grads, trainable_variables)

@@ -1,0 +1,153 @@
+"""Training by two processes: each computes the gradients of a half of each batch, and both take the mean.
+
+Synchronous data parallelism, as of Goyal et al., "Accurate, Large Minibatch SGD", 2017; batch norm takes the statistics
+of each half. TensorFlow's threads use a second processor little in networks so small.
+"""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from app.shared.errors import UserError
+from training.fitting.backend import help_training
+from training.fitting.batches import Batch, Batches
+from training.fitting.config import TrainingConfig
+from training.fitting.network import build_network, compile_network
+from training.fitting.schedules import SCHEDULES
+from training.fitting.shared_mean import SharedMean
+
+MIN_STEPS = 500
+"""A shorter training has ended before a second process has begun."""
+CLOSING = 5.0
+"""Seconds within which a process has ended whose pipe is closed."""
+
+
+class HelperError(UserError):
+    """The second process of a training has ended."""
+
+
+class Helper:
+    """The second process, seen from the first.
+
+    Attributes:
+        average: joins the gradients of the first process with those of the second.
+    """
+
+    def __init__(self, config: TrainingConfig, classes: int, weights: int, steps_per_epoch: int, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._mean = SharedMean(context, weights)
+        ours, theirs = context.Pipe()
+        self._connection: Connection = ours
+        self._process = context.Process(
+            target=help_training,
+            args=(threads, config.model_dump(), classes, steps_per_epoch, theirs, self._mean),
+            daemon=True,
+        )
+        self._process.start()
+        theirs.close()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def average(self, gradients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean of the gradients of both processes."""
+        return self._mean.of(0, gradients)
+
+    def begin(self, network: keras.Model) -> None:
+        """Let it begin with the weights, and all that the optimiser remembers, of a compiled network."""
+        variables = [*network.variables, *network.optimizer.variables]
+        self._connection.send([keras.ops.convert_to_numpy(variable) for variable in variables])
+
+    def divide(self, batches: Batches) -> Callable[[], Iterator[Batch]]:
+        """Return what yields the first process's half of each batch, and sends the other one.
+
+        Every second image is in a half, as labelled ones come before drawn ones. A single image is in both.
+        """
+
+        def halves() -> Iterator[Batch]:
+            for images, labels in batches():
+                second = slice(1 if len(images) > 1 else 0, None, 2)
+                self._connection.send((images[second], labels[second]))
+                yield images[::2], labels[::2]
+
+        return halves
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is no longer there."""
+        self._process.join(CLOSING)
+        return self._process.exitcode is not None
+
+    def end(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.join()
+
+    def _watch(self) -> None:
+        self._process.join()
+        self._mean.give_up()
+
+
+@contextmanager
+def helped(
+    network: keras.Model, config: TrainingConfig, steps_per_epoch: int, threads: int | None
+) -> Iterator[Helper | None]:
+    """Let a second process with so many threads help to train a network, if that is worth it; None: it is alone.
+
+    Raises:
+        HelperError: the second process has ended before the block.
+    """
+    # Where the learning rate follows the validation, only the first process would know it.
+    if threads is None or config.schedule not in SCHEDULES or config.epochs * steps_per_epoch < MIN_STEPS:
+        yield None
+        return
+    weights = sum(variable.shape.num_elements() for variable in network.trainable_variables)
+    helper = Helper(config, network.output.shape[-1], weights, steps_per_epoch, threads)
+    try:
+        yield helper
+    except (tf.errors.OpError, OSError) as error:
+        if not helper.has_ended:
+            raise
+        raise HelperError(
+            "The second process of the training has ended, perhaps because the memory was full. "
+            "What is done is kept: --resume goes on."
+        ) from error
+    finally:
+        helper.end()
+
+
+def train_along(
+    config: dict[str, Any], classes: int, steps_per_epoch: int, connection: Connection, mean: SharedMean
+) -> None:
+    """Train in step with the first process, on the batches that it sends, until it ends this process.
+
+    Args:
+        config: a `TrainingConfig` as a dictionary.
+        classes: of the network.
+        steps_per_epoch: how many batches.
+        connection: brings variables to begin with, and then batches.
+        mean: joins the gradients.
+    """
+    settings = TrainingConfig.model_validate(config)
+    network = build_network(settings, classes, bfloat16=settings.bfloat16)
+    compile_network(network, settings, steps_per_epoch, lambda gradients: mean.of(1, gradients))
+    for variable, value in zip([*network.variables, *network.optimizer.variables], connection.recv(), strict=True):
+        variable.assign(value)
+
+    def received() -> Iterator[Batch]:
+        while True:
+            yield connection.recv()
+
+    network.fit(dataset_of(received, network), shuffle=False, verbose=0)
+
+
+def dataset_of(batches: Callable[[], Iterator[Batch]], network: keras.Model) -> Any:
+    """Return batches as a network is trained on them."""
+    signature = (tf.TensorSpec(network.input.shape, tf.uint8), tf.TensorSpec((None, None), tf.int32))
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(4)
