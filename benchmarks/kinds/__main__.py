@@ -15,13 +15,14 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.inference.models.folders import version_folders
-from app.shared.files import write_atomically
+from app.shared.files import lock, write_atomically
 from app.shared.suggestions import did_you_mean
 from benchmarks.common import PEERS_PYTHON, ROOT, machine, versions
 from benchmarks.figures import BenchmarkError, Table
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         general = (options.model or newest_general(options.labels)).absolute()
         readers = Readers(general, options.train_options, options.code)
         cells = make_cells(kinds, [*options.labels, *installed_peers()], readers, options.results)
-        results, rejections = asyncio.run(measure_all(cells, kinds, readers, options))
+        with kept_for_one(options.results):
+            results, rejections = asyncio.run(measure_all(cells, kinds, readers, options))
     except BenchmarkError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -121,6 +123,20 @@ def installed_peers() -> tuple[str, ...]:
         return PEERS
     print("the peers are not installed: make bench installs them", file=sys.stderr)
     return ()
+
+
+@contextmanager
+def kept_for_one(folder: Path) -> Iterator[None]:
+    """Keep a folder of results for this command, as another one would remove what is being measured.
+
+    Raises:
+        BenchmarkError: another one measures there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        if not lock(file):
+            raise BenchmarkError(f"another command measures in {folder}; wait for it, or name another --results")
+        yield
 
 
 async def measure_all(

@@ -149,6 +149,11 @@ class TestTheCommand:
         assert (general["model"], general["right"] + general["wrong"]) == ("general", 2 * TESTED)
         assert general["foreign"]["other kinds"] == 0
 
+    def test_two_do_not_measure_in_one_folder(self, drawn_kinds: Path, no_peers: None, tmp_path: Path) -> None:
+        with command.kept_for_one(tmp_path), pytest.raises(SystemExit, match="another command measures in"):
+            command.main([str(drawn_kinds), "--labels", "2", "--results", str(tmp_path)])
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
     def test_says_what_could_not_be_measured_and_counts_it_as_not_read(
         self, no_peers: None, drawn_kinds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
