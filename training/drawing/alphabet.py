@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.inference.images import Pixels
+from training.drawing.devices import READINGS, UNITS
 from training.drawing.scenes import draw_scene
 from training.drawing.typefaces import by_family, find_typefaces
 
@@ -18,8 +19,10 @@ def draw_like(labels: Sequence[str], count: int, seed: int) -> list[tuple[Pixels
     Returns:
         Pictures, uint8 (height, width, 3), and their texts; none where no typeface has all of the characters.
     """
-    characters = "".join(sorted(set("".join(labels))))
-    families = by_family(find_typefaces(characters, most=TYPEFACES))
+    characters = set("".join(labels))
+    if characters <= READINGS:
+        characters = characters.union(*UNITS)  # which stand beside numbers
+    families = by_family(find_typefaces("".join(sorted(characters)), most=TYPEFACES))
     if not families:
         return []
     rng = np.random.default_rng(seed)

@@ -1,5 +1,7 @@
 """Things that show numbers: displays of segments and dots, drums of digits, and plates."""
 
+import string
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from training.drawing.layers import (
 )
 from training.drawing.typefaces import SIZES, Typeface, glyph
 
+READINGS, LONGEST_READING = set(string.digits + ".,:-"), 10
+"""The characters that displays of segments show, and how many of them."""
+UNITS = ("kWh", "kW", "m3", "V", "A")
 _SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc", "5": "afgcd", "6": "afgedc", "7": "abc",
     "8": "abcdefg", "9": "abcdfg", "-": "g",
@@ -55,7 +60,7 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
         matrix = np.array([[1, -lean / height, lean * (margins[0] / height)], [0, 1, 0]])
         layer = cv2.warpAffine(layer, matrix, (layer.shape[1], layer.shape[0]))
     layer = layer[:, : max(8, round(x - gap + margins[3]))]
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 and set().union(*UNITS) <= set(face.characters):
         layer = np.hstack([layer, _unit(face, layer.shape[0], height, colour, rng)])
     return _on_plate(layer, ground, rng)
 
@@ -73,9 +78,7 @@ def _display_colour(rng: np.random.Generator) -> Colour:
 
 def _unit(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
     """Draw a small unit of measurement at the height of the number's foot or head."""
-    letters = [
-        glyph(face, letter, SIZES[0], smooth=True).mask for letter in str(rng.choice(["kWh", "kW", "m3", "V", "A"]))
-    ]
+    letters = [glyph(face, letter, SIZES[0], smooth=True).mask for letter in str(rng.choice(UNITS))]
     scale = height * rng.uniform(0.2, 0.4) / SIZES[0]
     small = [cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for mask in letters]
     layer = empty_layer(rows, sum(mask.shape[1] + 1 for mask in small) + height // 4)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.drawing.clutter import add_clutter
 from training.drawing.damage import spoil, warp
-from training.drawing.devices import dot_display, drums, framed, housed, segment_display
+from training.drawing.devices import LONGEST_READING, READINGS, dot_display, drums, framed, housed, segment_display
 from training.drawing.grounds import ground_of, random_base
 from training.drawing.layers import Layer, Picture, contrasting_colour, empty_layer, lay_over
 from training.drawing.setting import random_inks, random_setting, set_text
@@ -44,11 +44,11 @@ def draw_scene(
         uint8 (height, width, 3), blue, green, red; and the text.
     """
     height = round(float(np.exp(rng.uniform(*np.log(HEIGHTS)))))
-    kind = rng.random() if text is None else 1.0
-    if kind < _EMPTY:
+    kind = rng.random()
+    if kind < _EMPTY and text is None:
         picture, text = _without_text(height, families, rng), ""
-    elif kind < _EMPTY + _DEVICE:
-        picture, text = _device(height, families, rng)
+    elif kind < _EMPTY + _DEVICE and (text is None or (0 < len(text) <= LONGEST_READING and set(text) <= READINGS)):
+        picture, text = _device(height, families, rng, text)
     else:
         drawn = text or random_text(rng)
         picture = _lettered(drawn, height, families, rng, difficulty)
@@ -112,16 +112,16 @@ def _fitted(layer: Layer, height: int, rng: np.random.Generator) -> Layer:
     return np.asarray(cv2.resize(layer, size, interpolation=cv2.INTER_AREA))
 
 
-def _device(height: int, families: Families, rng: np.random.Generator) -> tuple[Picture, str]:
-    kind = rng.random()
+def _device(height: int, families: Families, rng: np.random.Generator, text: str | None) -> tuple[Picture, str]:
+    kind = rng.random() if text is None or text.isdecimal() else rng.uniform(0, 0.6)  # drums show digits alone
     if kind < 0.5:
-        text = random_reading(rng)
-        picture = segment_display(text, _face(families, "kWhm3VA", rng), max(16, round(height * 0.8)), rng)
+        text = text or random_reading(rng)
+        picture = segment_display(text, _any(_any(families, rng), rng), max(16, round(height * 0.8)), rng)
         return housed(picture, rng) if rng.random() < 0.5 else picture, text
     if kind < 0.6:
-        text = random_text(rng)[:9]
+        text = text or random_text(rng)[:9]
         return dot_display(text, _face(families, text, rng), max(16, round(height * 0.8)), rng), text
-    text = random_digits(rng, 3, 8)
+    text = text or random_digits(rng, 3, 8)
     picture = drums(text, _face(families, text, rng), max(18, round(height * 0.85)), rng)
     return (framed(picture, rng) if rng.random() < 0.2 else housed(picture, rng)), text
 

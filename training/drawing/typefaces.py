@@ -29,6 +29,8 @@ PRINTABLE = set(string.printable + "×÷")
 SIZES = (18, 28, 44, 68)
 """Pixels an em; a glyph is scaled down from the next larger one, so that it is never sampled too coarsely."""
 _TEMPLATE = 16
+_FEW = 5
+"""Of so few characters nobody can tell whether they are symbols."""
 _LEAST_TYPICAL = 0.45
 """The share of letters that must resemble the same letter of other typefaces: less is a face of symbols."""
 
@@ -64,8 +66,8 @@ class Glyph(NamedTuple):
 def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None = None) -> list[Typeface]:
     """Find the installed typefaces that have letters and digits, or all characters where an alphabet has others.
 
-    Faces that draw the same shapes as one before are left out, and so are faces of symbols. The typefaces that come
-    with matplotlib are always there.
+    Faces that draw the same shapes as one before are left out, and so are those whose digits or letters are symbols. The
+    typefaces that come with matplotlib are always there.
 
     Args:
         alphabet: the characters.
@@ -86,7 +88,12 @@ def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None
             faces.setdefault(_fingerprint(face, alphabet), face)
         if len(faces) == most:
             break
-    return _without_symbols(list(faces.values())) if set(LATIN) <= set(alphabet) else list(faces.values())
+    found = list(faces.values())
+    for kind in (string.digits, string.ascii_letters):
+        letters = [character for character in kind if character in alphabet]
+        if len(letters) >= _FEW and found:
+            found = _without_symbols(found, letters)
+    return found
 
 
 def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
@@ -153,12 +160,12 @@ def _fingerprint(face: Typeface, alphabet: str) -> bytes:
     return b"".join(glyph(face, c, 28, smooth=True).mask.tobytes() for c in letters if c in face.characters)
 
 
-def _without_symbols(faces: list[Typeface]) -> list[Typeface]:
+def _without_symbols(faces: list[Typeface], letters: list[str]) -> list[Typeface]:
     """Leave out faces whose letters are pictures: few look like the same letter of most others."""
-    stacked = np.stack([np.stack([_shape(face, character) for character in LATIN]) for face in faces])
+    stacked = np.stack([np.stack([_shape(face, letter) for letter in letters]) for face in faces])
     templates = np.median(stacked, axis=0)
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    names = np.array(list(LATIN.lower()))
+    names = np.array([letter.lower() for letter in letters])
     kept = []
     for face, shape in zip(faces, stacked, strict=True):
         nearest = names[(shape @ templates.T).argmax(axis=1)]

@@ -35,6 +35,12 @@ class TestThoseThatAreFound:
     def test_are_faces_of_letters_and_not_of_symbols(self, typefaces: list[Typeface]) -> None:
         assert "cmsy10.ttf" not in {Path(face.path).name for face in typefaces}
 
+    @pytest.mark.parametrize("alphabet", ["0123456789", "abcdefgh", "23456789ABCDEFGHKMNP"])
+    def test_draw_no_symbols_for_the_characters_of_an_alphabet(self, alphabet: str, no_others: None) -> None:
+        drawn = {Path(face.path).name for face in find_typefaces(alphabet)}
+        assert "cmr10.ttf" in drawn
+        assert not drawn & {"cmsy10.ttf", "cmex10.ttf"}
+
     def test_have_all_characters_of_an_alphabet_that_has_other_than_latin_ones(self, no_others: None) -> None:
         cyrillic = find_typefaces("бвгдж")
         assert cyrillic
