@@ -66,8 +66,8 @@ class Glyph(NamedTuple):
 def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None = None) -> list[Typeface]:
     """Find the installed typefaces that have letters and digits, or all characters where an alphabet has others.
 
-    Faces that draw the same shapes as one before are left out, and so are those whose digits or letters are symbols. The
-    typefaces that come with matplotlib are always there.
+    Faces that draw the same shapes as one before are left out, and so are those whose digits or letters are symbols.
+    The typefaces that come with matplotlib are always there.
 
     Args:
         alphabet: the characters.

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from app.inference.decoding.shapes import shape_of
 from tests.properties import examples
 from training.drawing import typefaces as drawn_typefaces
 from training.drawing.alphabet import draw_like
@@ -19,17 +20,22 @@ def no_typefaces_but_matplotlibs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.text("07Kx-é", min_size=1, max_size=6), min_size=1, max_size=5), st.integers(0, 99))
-def test_texts_have_the_characters_and_lengths_of_the_labels(labels: list[str], seed: int) -> None:
+def test_texts_have_the_characters_and_shapes_of_the_labels(labels: list[str], seed: int) -> None:
     pictures = draw_like(labels, 8, seed)
     assert len(pictures) == 8
     for image, text in pictures:
         assert (image.dtype, image.ndim) == (np.dtype(np.uint8), 3)
         assert set(text) <= set("".join(labels))
-        assert len(text) in {len(label) for label in labels}
+        assert shape_of(text) in set(map(shape_of, labels))
 
 
 def test_typefaces_without_any_of_the_characters_are_left_out() -> None:
     assert [text for _, text in draw_like(["-"], 2, seed=0)] == ["-", "-"]
+
+
+def test_labels_without_text_are_passed_over() -> None:
+    assert {text for _, text in draw_like(["", "7", ""], 5, seed=0)} == {"7"}
+    assert draw_like(["", ""], 5, seed=0) == []
 
 
 def test_frequent_characters_are_drawn_often() -> None:
