@@ -80,7 +80,7 @@ def _tint(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """
     _, width, channels = image.shape
     if channels == 1:
-        return image
+        return image.copy()
     low, high = np.log((0.35, 1.3))
     contrast = np.exp(rng.uniform(low, high) * strength) * (1 + rng.uniform(-0.25, 0.25, channels) * strength)
     brightness = (rng.uniform(-40, 40) + rng.uniform(-30, 30, channels)) * strength
