@@ -33,6 +33,11 @@ def write_suspects(suspects: Sequence[Suspect], file: Path) -> None:
         write_rows(out, ((*suspect[:3], f"{suspect.confidence:.4f}") for suspect in suspects))
 
 
+def lists_suspects(text: str) -> bool:
+    """Return whether this is the content of a file that `write_suspects` has written."""
+    return text.startswith(",".join(Suspect._fields))
+
+
 def read_suspects(file: Path) -> list[Suspect]:
     """Read back what `write_suspects` has written, the surest contradiction first.
 

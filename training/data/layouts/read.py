@@ -17,6 +17,7 @@ from training.data.layouts.listing import Listing, read_text, split_of
 from training.data.layouts.names import best_rule, look_like_file_names, whole
 from training.data.layouts.places import find_images
 from training.data.layouts.table import LAYOUTS, LayoutName
+from training.data.suspects import lists_suspects
 
 LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl"}
 MAX_SHOWN = 3
@@ -104,6 +105,8 @@ def _lists_in(folder: Path, layout: LayoutName | None) -> list[_List]:
     below = sorted(path for path in folder.iterdir() if path.is_dir() and split_of(path.name))
     for places in ([folder], below):
         files = sorted(path for place in places for path in place.iterdir() if path.suffix.lower() in LIST_ENDINGS)
+        # Labels that are probably wrong are no list to learn from.
+        files = [file for file in files if not lists_suspects(read_text(file) or "")]
         lists = [found for file in files if (found := _recognise(file, layout)) is not None]
         if lists:
             return lists

@@ -8,6 +8,7 @@ import pytest
 from tests.training.data.layouts.conftest import Draw
 from training.data.dataset import DataError
 from training.data.layouts import LAYOUTS, LayoutName, read_dataset
+from training.data.suspects import Suspect, write_suspects
 
 LABELS = ["patdv", "k2wgu", "9q3y7", "em5n9"]
 FILES = [f"pictures/{number}.png" for number in range(4)]
@@ -113,6 +114,12 @@ def test_several_lists_are_not_chosen_from(draw: Draw, folder: Path) -> None:
         (folder / name).write_text(csv("path,label"))
     with pytest.raises(DataError, match=r"several lists of labels \(labels\.csv, old\.csv\)"):
         read_dataset(folder)
+
+
+def test_labels_that_are_probably_wrong_are_not_learnt_from(draw: Draw, folder: Path) -> None:
+    draw(f"{label}.png" for label in LABELS)
+    write_suspects([Suspect(f"{LABELS[0]}.png", LABELS[0], "other", 0.9)], folder / "suspects.csv")
+    assert sorted(sample.label for sample in read_dataset(folder).samples) == sorted(LABELS)
 
 
 def test_lists_of_parts_are_one_data_set(draw: Draw, folder: Path) -> None:
