@@ -24,7 +24,7 @@ def augment(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Im
     if strength <= 0:
         return image.copy()
     changed = image
-    for probability, change in _CHANGES:
+    for probability, change in _CHANGES if image.shape[2] > 1 else _CHANGES_OF_GREY:
         if rng.random() < probability * strength:
             changed = change(changed, rng, strength).reshape(image.shape)
     return changed.copy() if changed is image else changed
@@ -74,13 +74,8 @@ def _light(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _tint(image: Image, rng: np.random.Generator, strength: float) -> Image:
-    """Change contrast and brightness of each colour by itself, and let the light fall off to one side, as in photos.
-
-    Grey images stay as they are.
-    """
+    """Change contrast and brightness of each colour by itself, and let the light fall off to one side, as in photos."""
     _, width, channels = image.shape
-    if channels == 1:
-        return image.copy()
     low, high = np.log((0.35, 1.3))
     contrast = np.exp(rng.uniform(low, high) * strength) * (1 + rng.uniform(-0.25, 0.25, channels) * strength)
     brightness = (rng.uniform(-40, 40) + rng.uniform(-30, 30, channels)) * strength
@@ -123,3 +118,4 @@ _CHANGES: tuple[tuple[float, Callable[[Image, np.random.Generator, float], Image
     (0.3, _lines),
     (0.2, _inverted),
 )
+_CHANGES_OF_GREY = tuple(pair for pair in _CHANGES if pair[1] is not _tint)
