@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 DIGIT, LOWER, UPPER, ANY = "0aAx"
 """In a shape: a digit, a small letter, a capital, and a letter or a digit. Other characters stand for themselves."""
 TINY = 1e-30
-CHUNK = 8
-"""So many images are compared with the shapes at once."""
+MOST_NUMBERS = 1_000_000
+"""So many probabilities are compared with the shapes at a time, for each kind of character."""
 
 
 def shape_of(text: str, *, coarse: bool = False) -> str:
@@ -52,7 +52,8 @@ class Shapes:
         """Return the most probable of the greedy text and the likeliest of each shape; see `TextPrior`."""
         decoded = [self._reweighed(one) for one in greedy]
         doubtful = [place for place, one in enumerate(decoded) if one.confidence < 0.5]
-        chunks = [doubtful[start : start + CHUNK] for start in range(0, len(doubtful), CHUNK)]
+        size = max(1, MOST_NUMBERS // probabilities[0].size) if doubtful else 1
+        chunks = [doubtful[start : start + size] for start in range(0, len(doubtful), size)]
         others = itertools.chain.from_iterable(self._likeliest_texts(codec, probabilities[chunk]) for chunk in chunks)
         for place, texts in zip(doubtful, others, strict=True):
             one, image = greedy[place], probabilities[place]

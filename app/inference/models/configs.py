@@ -12,9 +12,9 @@ from app.shared.files import FileError, read_file
 
 CONFIGS_FILE = "configs.yaml"
 MAX_BYTES = 1_000_000
-MAX_TOKENS, MAX_DEPTH = 2_000, 8
-"""Of the YAML, of which the keys need a tenth: PyYAML takes minutes for a file of brackets."""
-MAX_KNOWN, MAX_SHAPES = 6_000, 400
+MAX_TOKENS, MAX_DEPTH = 8_000, 8
+"""Of the YAML, of which known texts need most: PyYAML takes minutes for a file of brackets."""
+MAX_KNOWN, MAX_SHAPES = 3_000, 400
 """Known texts, or shapes of texts, times the characters of the longest: each is compared with each image."""
 MAX_INPUT_PIXELS = 1_000_000
 """Of the network's input: a mistyped size does not take all of the memory."""

@@ -263,6 +263,13 @@ def test_a_lexicon_names_each_text_once_and_in_characters_of_the_vocabulary(tmp_
     assert "vocab lacks" in message(write_changed(tmp_path, lexicon={"texts": ["2b", "Ж"], "probability": 0.5}))
 
 
+def test_as_many_known_texts_as_may_be_survive(tmp_path: Path) -> None:
+    vocab = "".join(chr(0x4E00 + number) for number in range(3_000))
+    configs = ModelConfigs(vocab=vocab, height=50, width=200, lexicon=KnownTexts(texts=list(vocab), probability=0.5))
+    write_configs(configs, tmp_path)
+    assert read_configs(tmp_path) == configs
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -270,7 +277,7 @@ def test_a_lexicon_names_each_text_once_and_in_characters_of_the_vocabulary(tmp_
         ({"shapes": {"0a": 0.6}, "lexicon": {"texts": ["2b"], "probability": 0.5}}, "stand alone"),
         ({"shapes": {"0" * 401: 0.6}}, "too large"),
         ({"shapes": {"0" * length: 0.01 for length in range(1, 22)}}, "too large"),
-        ({"lexicon": {"texts": ["2" * 6001], "probability": 0.5}}, "too large"),
+        ({"lexicon": {"texts": ["2" * 3001], "probability": 0.5}}, "too large"),
         (
             {"lexicon": {"texts": [f"{n:b}".translate({48: "2", 49: "b"}) for n in range(900)], "probability": 0.5}},
             "too",
