@@ -65,7 +65,7 @@ def with_png_crate(data: bytes, width: int, height: int, channels: int) -> Decod
         raise
     except BaseException:  # noqa: BLE001 - it promises no kind, and a panic of Rust is no Exception
         return None
-    return pixels[..., 0] if conversion is None else cv2.cvtColor(pixels, conversion)
+    return pixels[..., 0] if conversion is None else cv2.cvtColor(pixels, conversion, dst=pixels)
 
 
 def with_opencv(data: bytes, file_format: str, width: int, height: int) -> DecodedPixels:
