@@ -14,11 +14,13 @@ COPY requirements/${REQUIREMENTS}.txt /tmp/requirements.txt
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir --no-compile \
         --only-binary :all: --require-hashes --requirement /tmp/requirements.txt \
-    # 40 MB that nobody runs here: tests of the packages, headers, tools that make models, extensions or coloured source.
+    # 75 MB that nobody runs here: tests of the packages, headers, tools that make models, extensions or coloured source,
+    # and ONNX Runtime's library for programs in C, which is all in its module for Python once more.
     && cd /opt/venv/lib/python3*/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && find . -type f -regex '.*\.\(pyi\|pyx\|pxd\|c\|h\|a\)' -delete \
-    && rm -r onnxruntime/transformers onnxruntime/tools onnxruntime/quantization onnxruntime/datasets numpy/f2py pygments
+    && rm -r onnxruntime/transformers onnxruntime/tools onnxruntime/quantization onnxruntime/datasets \
+        onnxruntime/capi/libonnxruntime.so.* numpy/f2py pygments
 
 WORKDIR /srv
 COPY model_store model_store

@@ -22,11 +22,12 @@ from rich.table import Table as RichTable
 from benchmarks import wrk
 from benchmarks.common import PEERS_PYTHON, Setup, draw_uploads, export_tutorial, machine, newest_model, versions
 from benchmarks.figures import BenchmarkError, Check, Section, Table, checks_table, in_words
-from benchmarks.sections import batch, cost, growth, http, layers, read, sequence, stages, startup, training
+from benchmarks.sections import batch, cost, decoders, growth, http, layers, read, sequence, stages, startup, training
 
 SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "stages": stages.measure,
     "sequence": sequence.measure,
+    "decoders": decoders.measure,
     "cost": cost.measure,
     "layers": layers.measure,
     "http": http.measure,

@@ -1,6 +1,6 @@
 """Broken image files, by the hundred thousand: each must be read or refused, and soon.
 
-    python -m benchmarks.fuzz [--count N] [--seed N] [--first N]
+    python -m benchmarks.fuzz [--count N] [--seed N] [--first N] [--format NAME]
 
 The files are of every format that is read, and of all its kinds. In them bits are turned over, bytes changed, taken out
 and put in, lengths made to lie, and parts swapped, repeated, left out and taken from another file. The same seed and
@@ -51,25 +51,26 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000, help="how many files")
     parser.add_argument("--seed", type=int, default=0, help="of the changes")
     parser.add_argument("--first", type=int, default=0, help="the number of the first file")
+    parser.add_argument("--format", default="", help="the only format, such as PNG")
     options = parser.parse_args()
     # libpng and libjpeg write a line for most of them.
     said, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     try:
-        result = fuzz(options.count, options.seed, options.first)
+        result = fuzz(options.count, options.seed, options.first, options.format)
     finally:
         os.dup2(said, 2)
     print(f"{options.count:,} files: {result.decoded:,} decoded, {result.refused:,} refused;")
     print(f"the slowest, number {result.slowest_number}, took {1000 * result.slowest:.1f} ms")
 
 
-def fuzz(count: int, seed: int, first: int = 0) -> Result:
-    """Check and decode broken files.
+def fuzz(count: int, seed: int, first: int = 0, file_format: str = "") -> Result:
+    """Check and decode broken files, of one format if one is named.
 
     Raises:
         RuntimeError: a file was neither decoded nor refused; its number is in the message.
     """
-    files = list(good_files().values())
+    files = [data for name, data in good_files().items() if name.startswith(file_format)]
     decoded, slowest, slowest_number = 0, 0.0, first
     for number in range(first, first + count):
         data = broken_file(files, seed, number)

@@ -5,7 +5,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.api import predict
 from app.api.problems import Problem
+from app.api.queries import query_parameters
 
 KEY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -14,10 +16,10 @@ KEY_SCHEMES = {
 
 
 def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
-    """Describe problem documents once, and not FastAPI's own kind of 422; say how the key is sent.
+    """Describe problem documents once, and not FastAPI's own kind of 422; say how the key is sent, and a query.
 
     Args:
-        app: the service, with all routes.
+        app: the service, with all routes; the document is made when somebody asks for it first.
         open_tags: the tags of routes that ask for no key.
     """
     make_openapi = app.openapi
@@ -34,6 +36,8 @@ def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
                 for operation in path.values():
                     if not open_tags & set(operation["tags"]):
                         operation["security"] = [{name: []} for name in KEY_SCHEMES]
+                    if predict.TAG in operation["tags"]:
+                        operation["parameters"] = query_parameters()
         return make_openapi()
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from app.api import examples
 from app.api.answers import answer, text_fields
 from app.api.keys import check_api_key
 from app.api.problems import ANY_ERROR, image_error_status, make_problem, problem_responses
-from app.api.queries import ReadQuery, find_search, query_parameters, read_query
+from app.api.queries import ReadQuery, find_search, read_query
 from app.api.schemas import BatchPrediction, Prediction
 from app.api.service import Service, service_of
 from app.api.uploads import Body, receive_upload, receive_uploads, too_large_detail
@@ -47,7 +47,9 @@ class RequestRoute(APIRoute):
 FEW_CHARACTERS = 1000
 """And alternatives; of so many an answer is written in the event loop."""
 
-router = APIRouter(tags=["reading"], route_class=RequestRoute, responses=ANY_ERROR)
+TAG = "reading"
+
+router = APIRouter(tags=[TAG], route_class=RequestRoute, responses=ANY_ERROR)
 
 ERRORS = problem_responses(
     HTTPStatus.BAD_REQUEST,
@@ -61,16 +63,12 @@ ERRORS = problem_responses(
 )
 
 
-def _openapi(body: dict[str, Any]) -> dict[str, Any]:
-    return {"parameters": query_parameters(), "requestBody": body}
-
-
 @router.post(
     "/predict",
     summary="Read one image",
     response_model=Prediction,
     responses=ERRORS | examples.PREDICTION_RESPONSE,
-    openapi_extra=_openapi(examples.IMAGE_BODY),
+    openapi_extra={"requestBody": examples.IMAGE_BODY},
 )
 async def predict(request: Request) -> Response:
     """Read the text in an image.
@@ -104,7 +102,7 @@ async def predict(request: Request) -> Response:
     summary="Read several images",
     response_model=BatchPrediction,
     responses=ERRORS | examples.BATCH_RESPONSE,
-    openapi_extra=_openapi(examples.BATCH_BODY),
+    openapi_extra={"requestBody": examples.BATCH_BODY},
 )
 async def predict_batch(request: Request) -> Response:
     """Read the texts in the images sent as form fields named `files`.

@@ -107,7 +107,6 @@ async def _lifespan(
     drain_on_sigterm(stopping, counted, settings.drain_seconds)
     service = app.state.service = _start(settings, stopping, counted)
     reload_on_sighup(service)
-    app.openapi()  # takes too long for a request to wait for it
     if owns_process:
         keep_what_there_is()
     yield

@@ -18,7 +18,7 @@ ASGI, FASTAPI, BEFORE, OURS = "bare ASGI", "FastAPI, upload only", "before", "ou
 CONNECTIONS = (1, 16)
 JUDGED = 16
 IMAGES, FEW_IMAGES = 10_000, 1_000
-START_IMAGES = 200  # so many take hardly more than the start
+START_IMAGES = 300  # so many take hardly more than the start, of several processes as for more of them
 WANTED_REQUESTS, WANTED_BULK = 1.35, 1.5
 
 Load = Mapping[str, Figure]

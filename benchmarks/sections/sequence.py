@@ -1,32 +1,50 @@
-"""The stages of reading as a request runs them, one after the other, for several kinds of upload.
+"""The stages of reading as a request and `read` run them, one after the other.
 
 In a loop of its own each stage finds its code in the processor's caches, and takes half as long as in a request.
 """
 
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import process_time
 
+import numpy as np
 from PIL import Image
 from pydantic_core import to_json
 
-from app.inference.images import ImageLimits, check_image
-from app.inference.models.model import ImageToTextModel
+from app.bulk.formats import write_output
+from app.bulk.job import CHUNK, Chunk, Job
+from app.bulk.reader import open_reader
+from app.inference.images import ImageLimits, check_image, load_image
+from app.inference.models.model import BATCH_IMAGES, GROUP_IMAGES, ImageToTextModel
 from app.shared.stopwatch import Stopwatch
 from benchmarks.common import ROOT, Setup
 from benchmarks.figures import Row, Section, Table, by_name, figure
+from benchmarks.reading import fill_folder
 
 STAGES = {"check": "check", "decode": "decode, resize", "run": "network", "text": "text, boxes", "render": "JSON"}
+FOLDER_STAGES = {
+    "load": "open, read",
+    "check": "check",
+    "decode": "decode, resize",
+    "run": "network",
+    "text": "text",
+    "row": "row, JSON",
+    "table": "CSV",
+}
 LIMITS = ImageLimits()
+MAX_BYTES = 1 << 20
 PASSES = 5
 """Over all uploads, in a round."""
+TABLES = 50
+"""Times the rows of a folder, in one table: a file by itself takes as long as hundreds of rows."""
 LARGER = (400, 120)
 """Pixels of a picture whose PNG has about 30 kB."""
 
 
 def measure(setup: Setup) -> Section:
-    """Read all uploads of each kind, kind after kind, in every round."""
+    """Read all uploads of each kind, kind after kind, and a folder, in every round."""
     ours, general = ImageToTextModel(setup.model), ImageToTextModel(_newest("general"))
     sides = {kind: (ours, files) for kind, files in kinds_of_upload(setup.uploads).items()}
     sides["PNG, the general model"] = (general, sides["PNG"][1])
@@ -39,7 +57,14 @@ def measure(setup: Setup) -> Section:
         rows.append({"kind": kind, "size": size, **times, "total": total})
     columns = {"kind": "upload", "size": "kB", **STAGES, "total": "all"}
     table = Table(title="One image after the other on one thread, microseconds", columns=columns, rows=rows)
-    return Section(tables={"sequence": table}, checks=[], notes=[])
+    folder = fill_folder(setup.folder / "sequence", setup.uploads, CHUNK)
+    in_groups = by_name([read_in_groups(setup.model, folder) for _ in range(setup.rounds)])
+    folder_table = Table(
+        title="An image of a folder, in groups as `read` takes them, microseconds of processor time",
+        columns={**FOLDER_STAGES, "total": "all"},
+        rows=[dict(in_groups)],
+    )
+    return Section(tables={"sequence": table, "sequence_folder": folder_table}, checks=[], notes=[])
 
 
 def kinds_of_upload(uploads: Sequence[Path]) -> dict[str, list[bytes]]:
@@ -67,6 +92,49 @@ def read_in_sequence(model: ImageToTextModel, files: Sequence[bytes]) -> dict[st
             times[stage].append(1e6 * (ended - began))
     # Of stages that are noted several times in a reading, the sum counts.
     return {stage: len(noted) / (PASSES * len(files)) * statistics.median(noted) for stage, noted in times.items()}
+
+
+def read_in_groups(model_folder: Path, folder: Path) -> dict[str, float]:
+    """Return the median microseconds of processor time that an image of a folder takes in each stage, and in all."""
+    job = Job(model_folder, MAX_BYTES, LIMITS.max_pixels, LIMITS.max_side, "json")
+    model, read = ImageToTextModel(model_folder), open_reader(job)
+    paths = sorted(map(str, folder.iterdir()))
+    groups = [paths[start : start + GROUP_IMAGES] for start in range(0, len(paths), GROUP_IMAGES)]
+    noted = [_read_group(model, read, group) for _ in range(PASSES) for group in groups]
+    times = {stage: statistics.median(one[stage] for one in noted) / GROUP_IMAGES for stage in noted[0]}
+    rows = read(paths).rows.splitlines(keepends=True) * TABLES
+    began = process_time()
+    write_output(folder.with_suffix(".csv"), job.columns, rows)
+    times["table"] = (process_time() - began) / len(rows)
+    return {stage: 1e6 * seconds for stage, seconds in {**times, "total": sum(times.values())}.items()}
+
+
+def _read_group(
+    model: ImageToTextModel, read: Callable[[Sequence[str]], Chunk], paths: Sequence[str]
+) -> dict[str, float]:
+    """Return the seconds of a group; what `read` takes beyond the stages makes rows of texts."""
+    times: dict[str, float] = {}
+    began = process_time()
+
+    def lap(stage: str) -> None:
+        nonlocal began
+        ended = process_time()
+        times[stage], began = ended - began, ended
+
+    read(paths)
+    lap("all")
+    files = [load_image(path, MAX_BYTES) for path in paths]
+    lap("load")
+    images = [check_image(file, LIMITS) for file in files]
+    lap("check")
+    batch = model.prepare([image.decode() for image in images])
+    lap("decode")
+    outputs = [model.run(batch[start : start + BATCH_IMAGES]) for start in range(0, len(batch), BATCH_IMAGES)]
+    lap("run")
+    model.codec.decode(np.concatenate(outputs), model.configs.calibration.temperature)
+    lap("text")
+    whole = times.pop("all")
+    return {**times, "row": whole - sum(times.values())}
 
 
 def _newest(name: str) -> Path:

@@ -27,6 +27,19 @@ def test_the_same_number_makes_the_same_file() -> None:
     assert len(set(made)) == 3
 
 
+def test_one_format_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def keep(files: list[bytes], *_: int) -> bytes:
+        seen.extend(files)
+        return files[0]
+
+    monkeypatch.setattr(fuzz, "broken_file", keep)
+    fuzz.fuzz(1, seed=0, file_format="PNG")
+    assert len(seen) > 5
+    assert all(data.startswith(fuzz.PNG_SIGNATURE) for data in seen)
+
+
 def test_what_is_found_is_told_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise ZeroDivisionError

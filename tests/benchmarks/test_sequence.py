@@ -4,8 +4,9 @@ from pathlib import Path
 
 from app.inference.images import check_image
 from app.inference.images.limits import DEFAULT_LIMITS
-from app.inference.models.model import ImageToTextModel
-from benchmarks.sections.sequence import STAGES, kinds_of_upload, read_in_sequence
+from app.inference.models.model import GROUP_IMAGES, ImageToTextModel
+from benchmarks.reading import fill_folder
+from benchmarks.sections.sequence import FOLDER_STAGES, STAGES, kinds_of_upload, read_in_groups, read_in_sequence
 
 
 def test_every_kind_of_upload_is_of_its_format(repository: Path) -> None:
@@ -20,3 +21,10 @@ def test_every_stage_takes_its_time(repository: Path, shipped_model: Path) -> No
     times = read_in_sequence(ImageToTextModel(shipped_model), files)
     assert times.keys() == STAGES.keys()
     assert all(microseconds > 0 for microseconds in times.values())
+
+
+def test_every_stage_of_a_folder_takes_its_time(repository: Path, shipped_model: Path, tmp_path: Path) -> None:
+    folder = fill_folder(tmp_path / "folder", [repository / "samples" / "b5wn6.png"], GROUP_IMAGES)
+    times = read_in_groups(shipped_model, folder)
+    assert times.keys() == {*FOLDER_STAGES, "total"}
+    assert times["total"] > times["decode"] > 0

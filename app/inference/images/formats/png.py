@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from app.inference.images.checked import SMALL_PIXELS, CheckedImage
-from app.inference.images.decoders import with_opencv
-from app.inference.images.errors import ImageError, UnsupportedImageError, cut_off, damaged, unreadable_header
+from app.inference.images.decoders import with_opencv, with_png_crate
+from app.inference.images.errors import UnsupportedImageError, cut_off, damaged, unreadable_header
 from app.inference.images.exif import orientation_of
 from app.inference.images.formats.format import Format
 from app.inference.images.limits import ImageLimits
@@ -28,6 +28,8 @@ MAX_INFLATION = 1032
 SPARE_INFLATION = 10_000_000
 """How many bytes too many a PNG may inflate to unnoticed: they cost little, and to look for them costs all."""
 GREY = 0
+PLAIN_CHANNELS = {GREY: 1, 2: 3, 6: 4}
+"""How many channels pictures without a palette have, for each kind of colours."""
 DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """The bits a channel that there are for each kind of colours."""
 
@@ -46,8 +48,13 @@ class _Chunks(NamedTuple):
 
 def _inspect(data: bytes, _: ImageLimits) -> CheckedImage:
     chunks = _picture_of(data)
-    width, height, transparent_grey = _read_header(chunks)
-    decoder = partial(_decode, transparent_grey=transparent_grey)
+    width, height, depth, colours = _read_header(chunks.picture)
+    is_plain = depth == 8 and colours in PLAIN_CHANNELS and not chunks.transparency
+    if is_plain and width * height <= SMALL_PIXELS:
+        decoder = partial(_decode_plain, channels=PLAIN_CHANNELS[colours])
+    else:
+        transparent_grey = _transparent_grey(chunks.transparency, depth) if colours == GREY else None
+        decoder = partial(_decode, transparent_grey=transparent_grey)
     return CheckedImage("PNG", chunks.picture, width, height, decoder, orientation_of(chunks.exif))
 
 
@@ -61,15 +68,17 @@ PNG = Format(
 )
 
 
-def _decode(data: bytes, name: str, width: int, height: int, *, transparent_grey: int | None) -> DecodedPixels:
+def _decode_plain(data: bytes, name: str, width: int, height: int, *, channels: int) -> DecodedPixels:
+    pixels = with_png_crate(data, width, height, channels)
+    return _decode(data, name, width, height) if pixels is None else pixels
+
+
+def _decode(data: bytes, name: str, width: int, height: int, *, transparent_grey: int | None = None) -> DecodedPixels:
     # OpenCV would inflate all that there is, 1 GB of a file of 1 MB. There are at most 8 bytes a pixel and, if
     # interlaced, less than two more for each row.
     max_bytes = 8 * width * height + 2 * height
-    if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION:
-        if width * height <= SMALL_PIXELS:
-            data = _stored(data, max_bytes)
-        elif _inflates_beyond(data, max_bytes):
-            raise _too_much()
+    if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION and _inflates_beyond(data, max_bytes):
+        raise damaged("PNG", "it has more data than pixels")
     pixels = with_opencv(data, name, width, height)
     if transparent_grey is not None and pixels.ndim == 2:
         return _with_transparent_grey(pixels, transparent_grey)
@@ -114,49 +123,17 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise damaged("PNG", f"it has more than {MAX_CHUNKS:,} chunks")
 
 
-def _read_header(chunks: _Chunks) -> tuple[int, int, int | None]:
-    """Return width, height and the transparent grey, by the first chunk (11.2.1): Pillow is slower than all checks."""
+def _read_header(png: bytes) -> tuple[int, int, int, int]:
+    """Return width, height, depth and colours by the first chunk (11.2.1): Pillow is slower than all checks."""
     try:
-        fields = _HEADER.unpack_from(chunks.picture, len(SIGNATURE))
+        fields = _HEADER.unpack_from(png, len(SIGNATURE))
     except struct.error:
         fields = (0,) * 8
     length, kind, width, height, depth, colours, _, checksum = fields
-    is_whole = length == 13 and kind == b"IHDR" and zlib.crc32(chunks.picture[12:29]) == checksum
+    is_whole = length == 13 and kind == b"IHDR" and zlib.crc32(png[12:29]) == checksum
     if not (is_whole and width and height and depth in DEPTHS.get(colours, ())):
         raise unreadable_header("PNG")
-    return width, height, _transparent_grey(chunks.transparency, depth) if colours == GREY else None
-
-
-def _stored(png: bytes, max_bytes: int) -> bytes:
-    """Return the picture with its pixel data inflated and stored, so that the decoder need not inflate them again.
-
-    A damaged one comes back as it is: the decoder refuses it.
-
-    Raises:
-        DamagedImageError: they inflate to more than so many bytes.
-    """
-    head, deflated = b"", []
-    for kind, start, end in _chunks(png):
-        if kind != b"IDAT":
-            continue
-        head = head or png[:start]
-        if zlib.crc32(png[start + 4 : end - 4]) != int.from_bytes(png[end - 4 : end]):
-            return png  # the decoder refuses it
-        deflated.append(png[start + 8 : end - 4])
-    inflater = zlib.decompressobj()
-    try:
-        pixels = inflater.decompress(b"".join(deflated), max_bytes + 1)
-    except zlib.error:
-        return png  # likewise
-    if len(pixels) > max_bytes:
-        raise _too_much()
-    stored = b"IDAT" + zlib.compress(pixels, 0)
-    chunk = struct.pack(">I", len(stored) - 4) + stored + struct.pack(">I", zlib.crc32(stored))
-    return head + chunk + _END if inflater.eof else png
-
-
-def _too_much() -> ImageError:
-    return damaged("PNG", "it has more data than pixels")
+    return width, height, depth, colours
 
 
 def _inflates_beyond(png: bytes, max_bytes: int) -> bool:

@@ -42,7 +42,7 @@ from tests.app.inference.images.tiff_files import page, tiff
 
 LARGEST_UPLOAD = 1_048_576
 GROWTH_MEGABYTES = 200
-HEADER = png_header(200, 50)
+HEADER, DEEP = png_header(200, 50), png_header(200, 50, 16)
 PIXELS = (b"IDAT", zlib.compress(bytes(601 * 50)))
 LIMITS = ImageLimits()
 GIGABYTE = deflated_zeros(1000)
@@ -64,9 +64,9 @@ def many(text: tuple[bytes, bytes]) -> list[Chunk]:
 
 TEXTS = {"zTXt": (b"zTXt", b"a\0\0"), "iTXt": (b"iTXt", b"a\0\1\0\0\0"), "iCCP": (b"iCCP", b"a\0\0")}
 REFUSED = {
-    "pixels of a gigabyte": (png_of([HEADER, (b"IDAT", GIGABYTE), END]), DamagedImageError, "more data than pixels"),
+    "pixels of a gigabyte": (png_of([DEEP, (b"IDAT", GIGABYTE), END]), DamagedImageError, "more data than pixels"),
     "pixels of a gigabyte in pieces": (
-        png_of([HEADER, *((b"IDAT", GIGABYTE[start : start + 200]) for start in range(0, len(GIGABYTE), 200)), END]),
+        png_of([DEEP, *((b"IDAT", GIGABYTE[start : start + 200]) for start in range(0, len(GIGABYTE), 200)), END]),
         DamagedImageError,
         "more data than pixels",
     ),
@@ -112,6 +112,7 @@ DECODED = {
     **{f"{name} before": png(many(text), []) for name, text in TEXTS.items()},
     **{f"{name} behind": png([], many(text)) for name, text in TEXTS.items()},
     **{f"{name} of a gigabyte": png([(text[0], text[1] + GIGABYTE)], []) for name, text in TEXTS.items()},
+    "a gigabyte behind the pixels": png_of([HEADER, (b"IDAT", GIGABYTE), END]),
     "many palettes": png([(b"PLTE", bytes(3))] * 9000, []),
     "text behind EXIF data": png([], [(b"eXIf", b"MM\0*"), *many(TEXTS["zTXt"])]),
     "16 bits, colour and alpha": noisy_png(2000, 2000, interlaced=False),
@@ -204,6 +205,7 @@ def test_none_takes_much_memory_and_the_next_picture_is_read(tmp_path: Path, rep
 
 SMALL = {
     "a PNG of more data than pixels": lambda: png_of([HEADER, (b"IDAT", GIGABYTE[:9600]), END]),
+    "a PNG of 16 bits and more data than pixels": lambda: png_of([DEEP, (b"IDAT", GIGABYTE[:9600]), END]),
     "a PNG of many bits": lambda: noisy_png(316, 316, interlaced=False),
     "a JPEG of scans": lambda: jpeg_of_scans(316, MAX_JPEG_SCANS),
     "a WebP of codes": lambda: webp_of_codes(124, 124),

@@ -1,4 +1,4 @@
-"""PNG: of any kind, size and filters, and damaged."""
+"""PNG: the decoder of small pictures gives the pixels of the other one, to the bit, and leaves it what is damaged."""
 
 import struct
 import zlib
