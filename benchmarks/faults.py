@@ -4,8 +4,8 @@
 
 Overload: many times the connections that may wait; refusals must be quick, and what is accepted must not suffer.
 SIGTERM under load, a killed worker under load, a stopped one, a storm of reloads, silent sockets, clients that read
-nothing, trailers without end, the costliest requests. Prints a line a fault, with what is wanted of it, and ends with
-status 1 if any is not had.
+nothing, trailers without end, the costliest requests, the largest ones in a small container. Prints a line a fault,
+with what is wanted of it, and ends with status 1 if any is not had.
 """
 
 import argparse
@@ -31,6 +31,7 @@ import httpx
 import numpy as np
 
 from benchmarks.common import ROOT
+from benchmarks.container import has_docker, largest_batches, small_container
 from benchmarks.load import LOST, Load, send_for, send_load, upload_request
 from benchmarks.servers import cpu_seconds, descendants, free_ports, memory, wait_for
 
@@ -66,6 +67,11 @@ class Service:
     def memory(self) -> float:
         """The megabytes that all its processes hold, shared ones counted once (PSS)."""
         return memory(self.process.pid).together
+
+    @property
+    def own_memory(self) -> float:
+        """Of these, the megabytes that are not of files."""
+        return memory(self.process.pid).own
 
 
 @contextmanager
@@ -255,6 +261,22 @@ def trailers(_times: int) -> Iterator[Outcome]:
         yield Outcome(f"trailers: hung up after {sent / 1000:.0f} kB; memory grew by {grown:.0f} MB", grown < 5)
 
 
+def container(_times: int) -> Iterator[Outcome]:
+    """The largest batches, 16 at a time, in a container of half a processor and 200 MB; meanwhile small requests."""
+    if not has_docker():
+        yield Outcome("not tried: no Docker engine answers", good=True)
+        return
+    with small_container() as one:
+        for name, request in largest_batches(IMAGE).items():
+            load, modest = Load(), Load()
+            asyncio.run(_send_both(one.port, (request, load), (upload_request(IMAGE), modest), 15.0))
+            wrong = {text for each in (load, modest) for text in each.texts} - {b"ef2ec", b""}
+            lost = load.count(LOST) + modest.count(LOST)
+            answers = {status: len(times) for status, times in sorted(load.answers.items())}
+            good = one.is_alive and lost == 0 and not wrong and set(modest.answers) == {200}
+            yield Outcome(f"{name}: {answers}, meanwhile {modest.count(200)} read, {lost} lost", good)
+
+
 FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
     "overload": (overload, 1),
     "stops": (stops, 50),
@@ -265,6 +287,7 @@ FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
     "silence": (silence, 1),
     "readers": (readers, 1),
     "trailers": (trailers, 1),
+    "container": (container, 1),
 }
 
 
@@ -287,6 +310,12 @@ def main() -> None:
 
 def _send(port: int, load: Load, seconds: float) -> None:
     asyncio.run(send_for(load, port, [upload_request(IMAGE)] * CONNECTIONS, seconds))
+
+
+async def _send_both(port: int, many: tuple[bytes, Load], one: tuple[bytes, Load], seconds: float) -> None:
+    """Send one request again and again from many connections, and meanwhile another from one."""
+    (large, load), (small, modest) = many, one
+    await asyncio.gather(send_for(load, port, [large] * CONNECTIONS, seconds), send_for(modest, port, [small], seconds))
 
 
 def _send_until_unready(port: int, load: Load) -> None:

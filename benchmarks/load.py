@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
+import httpx
 import uvloop
 
 LOST = 0
@@ -93,6 +94,15 @@ def upload_request(image: bytes, path: str = "/predict") -> bytes:
     """An HTTP request that uploads an image file as its body."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n"
     return head.encode() + image
+
+
+def form_request(images: Sequence[bytes], path: str = "/predict/batch") -> bytes:
+    """An HTTP request that uploads image files in a form."""
+    form = httpx.Request("POST", "http://localhost", files=[("files", ("image", image)) for image in images])
+    body = form.read()
+    kind = form.headers["Content-Type"]
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 async def send_for(load: Load, port: int, requests: Sequence[bytes], seconds: float, within: float = 0.0) -> None:

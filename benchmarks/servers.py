@@ -31,6 +31,8 @@ class Memory:
     """Resident memory (RSS) of the largest process, which is a worker."""
     together: float
     """Of all processes, with what they share counted once (PSS)."""
+    own: float
+    """Of that, what is not of files: of these, a part belongs to other processes that have them open."""
 
 
 @contextmanager
@@ -146,7 +148,9 @@ def memory(root: int) -> Memory:
         with suppress(OSError):
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
             sizes.append({line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines})
-    return Memory(len(sizes), max((size["Rss"] for size in sizes), default=0.0), sum(size["Pss"] for size in sizes))
+    largest = max((size["Rss"] for size in sizes), default=0.0)
+    own = sum(size["Pss_Anon"] + size["Pss_Shmem"] for size in sizes)
+    return Memory(len(sizes), largest, sum(size["Pss"] for size in sizes), own)
 
 
 def descendants(root: int) -> list[int]:

@@ -155,7 +155,7 @@ def _check_upload(upload: bytes, limits: ImageLimits, max_bytes: int) -> Checked
     try:
         return check_image(upload, limits)
     except ImageError as error:
-        return error
+        return error.alone()
 
 
 def _decoder(image: CheckedImage | ImageError) -> Callable[[], Pixels]:

@@ -26,10 +26,10 @@ class Service:
         metrics: what this worker counts.
         batcher: reads images.
         store: the models that are loaded; replaced as a whole by a reload.
+        limits: which images are accepted.
         stopping: is set when the service is about to stop.
         reload: loads the model store anew, in this worker and in the others.
         reloading: held during a reload.
-        limits: which images are accepted.
         bodies: counts the bytes of requests that are held.
     """
 
@@ -39,12 +39,12 @@ class Service:
     metrics: Metrics
     batcher: Batcher
     store: ModelStore
+    limits: ImageLimits
     stopping: threading.Event
     reload: Callable[["Service"], Awaitable[Changes]]
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.limits = ImageLimits(max_pixels=self.settings.max_pixels, max_side=self.settings.max_side)
         self.bodies = Bodies(self.settings)
 
 

@@ -86,20 +86,20 @@ def _headers(request: Request) -> Headers:
 
 async def _read_body(request: Request, headers: Headers, max_bytes: int, around: int = 0) -> bytes:
     """A body of at most so many bytes, and those that may be around an image's."""
-    most = max_bytes + around
+    bodies = service_of(request).bodies
+    most = min(max_bytes + around, bodies.max_bytes)
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
-        raise _too_large(max_bytes)
-    bodies = service_of(request).bodies
+        raise _too_large(min(max_bytes, most))
     body = BytesIO()  # gives what was written without copying it again
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
-        bodies.hold(request.scope, len(chunk))
         if body.tell() + len(chunk) > most:
-            raise _too_large(max_bytes)
+            raise _too_large(min(max_bytes, most))
+        bodies.hold(request.scope, len(chunk))
         is_last = not message.get("more_body", False)
         if is_last and not body.tell():
             return chunk  # as nearly all come

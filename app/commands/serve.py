@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import uvicorn
 
 START_FAILED = 3  # as uvicorn's own command says it
+IDLE_SECONDS = 75
+"""How long a connection stays open between two requests: longer than clients and proxies keep theirs (httpx 5 s, nginx
+and AWS 60 s), since one that is closed just as they send loses the request."""
 GRACE_SECONDS = 30
 LAST_SECONDS = 10
 """How much longer one of several workers may take to end before it is killed."""
@@ -56,6 +59,7 @@ def serve(model_store: ModelStore = None) -> None:
         ws="none",
         loop=loop,
         proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if settings.workers > 1:

@@ -98,7 +98,10 @@ class Batcher:
         else:
             (result,) = await self.read_all(model, [image.decode], search, watch)
         if isinstance(result, Exception):
-            raise result
+            try:
+                raise result
+            finally:
+                del result  # which would hold this frame, and so the image, as long as it is held by it
         return result
 
     async def read_all(
@@ -122,7 +125,10 @@ class Batcher:
             async with asyncio.TaskGroup() as group:
                 chunks = [group.create_task(read_chunk(start)) for start in range(0, len(decoders), size)]
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            try:
+                raise errors.exceptions[0] from None
+            finally:
+                del errors, group, chunks  # as above
         watch.restart()
         return [result for chunk in chunks for result in chunk.result()]
 

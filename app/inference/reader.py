@@ -121,7 +121,7 @@ def read_each(read: Callable[[Iterable[Pixels]], Sequence[T]], decoders: Iterabl
             try:
                 pixels = decode()
             except ImageError as error:
-                errors.append(error)
+                errors.append(error.alone())
             else:
                 errors.append(None)
                 yield pixels

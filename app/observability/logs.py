@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
 
 from app.settings import Settings
 from app.shared.imports import hidden
@@ -28,11 +29,27 @@ def _to_json(_: Any, __: str, event: structlog.typing.EventDict) -> str:
     return json_bytes(event).decode()
 
 
+class _Output:
+    """Where log lines go: those that nobody takes, or that there is no room for, are lost, and not the request."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logging(settings: Settings) -> None:
     """Send every log record to standard output, as text or as a JSON object a line.
 
     The service's own lines do not pass through the standard library, which is slower.
     """
+    output = cast(BinaryIO, _Output(sys.stdout.buffer))
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stdout.isatty())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     first: list[structlog.typing.Processor] = [
@@ -48,9 +65,10 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*first, *last, _to_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda name: structlog.BytesLogger(sys.stdout.buffer, name=name),
+        logger_factory=lambda name: structlog.BytesLogger(output, name=name),
         cache_logger_on_first_use=True,
     )
+    logging.raiseExceptions = False  # when a line cannot be written, see `_Output`
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

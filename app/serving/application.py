@@ -20,7 +20,7 @@ from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import QUIET, RequestContextMiddleware
 from app.api.service import Service
 from app.inference.batcher import Batcher
-from app.inference.images import decode_image
+from app.inference.images import ImageLimits, decode_image
 from app.inference.models.store import ModelStore
 from app.observability.counts import shared_folder
 from app.observability.logs import configure_logging, get_logger
@@ -31,7 +31,7 @@ from app.observability.tracing import (
     send_last_spans,
     telemetry_config,
 )
-from app.serving.capacity import threads_of
+from app.serving.capacity import capacity_of
 from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes
 from app.serving.server import DeadlineProtocol
@@ -120,16 +120,18 @@ def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> S
     Raises:
         RuntimeError: the default model is not the one that it has to be.
     """
-    threads = threads_of(settings)
-    log.info("starting", threads=threads)
+    log.info("starting")
     store = ModelStore(settings.model_store, settings.default_model, settings.model_sha256, is_stopping=stopping.is_set)
+    capacity = capacity_of(settings)
+    log.info("images are read", threads=capacity.threads, max_pixels=capacity.max_pixels)
     service = Service(
         settings=settings,
         api_keys=digests_of(settings.api_keys),
         admin_keys=digests_of(settings.admin_keys),
         metrics=counted,
-        batcher=Batcher(threads, settings.max_waiting, settings.request_timeout, counted.waiting.set),
+        batcher=Batcher(capacity.threads, settings.max_waiting, settings.request_timeout, counted.waiting.set),
         store=store,
+        limits=ImageLimits(max_pixels=capacity.max_pixels, max_side=settings.max_side),
         reload=reload_all_workers,
         stopping=stopping,
     )

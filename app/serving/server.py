@@ -18,6 +18,8 @@ from app.settings import Settings
 
 MAX_HEAD_BYTES = 65_536
 """How long request line and headers may be, and the trailers of a body."""
+LATE_SECONDS = 0.5
+"""So late nothing is done here, unless the process was stopped, or got no processor."""
 LAST_CHANCE_SECONDS = 1.0
 """How long a connection without a request stays open when the process ends: one may be on its way."""
 
@@ -133,7 +135,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Give the client a time to take what is written."""
         super().pause_writing()
         if self._taking is None:
-            self._taking = self.loop.call_later(self.body_seconds, self._give_up)
+            self._let_take(self.body_seconds)
 
     def resume_writing(self) -> None:
         """All was taken."""
@@ -233,7 +235,28 @@ class DeadlineProtocol(HttpToolsProtocol):
         return len(self._unanswered) > is_coming
 
     def _wait(self, complaint: Refusal, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._refuse, complaint)
+        due = self.loop.time() + seconds
+        self._deadline = self.loop.call_at(due, self._end_waiting, complaint, due)
+
+    def _end_waiting(self, complaint: Refusal, due: float) -> None:
+        """Refuse what has not come; wait as long again as this process stood still, since it may lie there unread."""
+        late = self.loop.time() - due
+        if late > LATE_SECONDS:
+            self._wait(complaint, late)
+        else:
+            self._refuse(complaint)
+
+    def _let_take(self, seconds: float) -> None:
+        due = self.loop.time() + seconds
+        self._taking = self.loop.call_at(due, self._end_taking, due)
+
+    def _end_taking(self, due: float) -> None:
+        late = self.loop.time() - due
+        if late > LATE_SECONDS:
+            self._let_take(late)  # as above
+            return
+        log.info("closed: the client does not take its answer")
+        self.transport.abort()
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -244,10 +267,6 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._taking is not None:
             self._taking.cancel()
             self._taking = None
-
-    def _give_up(self) -> None:
-        log.info("closed: the client does not take its answer")
-        self.transport.abort()
 
     def _refuse(self, why: Refusal) -> None:
         """Answer the request that is coming with a problem, unless its answer is on its way, and take no more."""

@@ -12,19 +12,47 @@ YOUNG_OBJECTS = 10_000
 """Python's own number is 700, or 2,000 since 3.12."""
 MAX_MMAP_THRESHOLD, MAX_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
 """What a training is to keep, and how much more of it is taken at a time."""
+OWN_STATUS = Path("/proc/self/status")
 CGROUP_V2 = Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"
 CGROUP_V1 = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
 
 
 def available_memory() -> int:
     """Return the bytes that the container (control group, version 2 or 1) has left; a huge number without a limit."""
+    _, left = _limit_and_left()
+    return left
+
+
+def share_of_memory(processes: int) -> int:
+    """Return the bytes that this one of so many alike in the container may still take.
+
+    The others may not have taken theirs yet. So it is at most an equal part of all, less what this one holds.
+    """
+    limit, left = _limit_and_left()
+    return min(left // processes, max(0, limit // processes - _held_memory()))
+
+
+def _limit_and_left() -> tuple[int, int]:
     for folder, limit, usage, cache in (CGROUP_V2, CGROUP_V1):
         with contextlib.suppress(OSError, ValueError, StopIteration):
-            lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
             # Pages of files that were not used lately make room when it is needed.
-            spare = next(int(line.split()[1]) for line in lines if line.startswith(f"{cache} "))
-            return max(0, _number_in(folder / limit) - _number_in(folder / usage) + spare)
-    return sys.maxsize
+            spare = _number_after(folder / "memory.stat", f"{cache} ")
+            most = _number_in(folder / limit)
+            return most, max(0, most - _number_in(folder / usage) + spare)
+    return sys.maxsize, sys.maxsize
+
+
+def _held_memory() -> int:
+    """Return the bytes that this process has for itself, without those of files; 0 where that is not told."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        return 1024 * _number_after(OWN_STATUS, "RssAnon:")
+    return 0
+
+
+def _number_after(file: Path, name: str) -> int:
+    """Return the number of the first line that begins with a name."""
+    lines = file.read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def _number_in(file: Path) -> int:

@@ -1,6 +1,7 @@
 """Senders that keep the service waiting, and what is no HTTP: answered with a problem, and hung up on."""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -66,6 +67,20 @@ def test_a_body_that_drips_in_is_not_waited_for(connect: Connect, impatient_of_b
     problem = problem_of(wire, 408)
     assert "body did not arrive in time" in problem["detail"]
     impatient_of_bodies.wait_for_log(problem["request_id"])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes are not stopped here")
+def test_what_came_while_the_process_was_stopped_is_read(
+    connect: Connect, impatient_of_bodies: Server, samples: dict[str, bytes]
+) -> None:
+    image, wire = samples["ef2ec"], connect(impatient_of_bodies)
+    wire.send(PREDICT + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(image))
+    assert wire.answer()[0] == 100
+    impatient_of_bodies.process.send_signal(signal.SIGSTOP)
+    wire.send(image)
+    time.sleep(2 * SECONDS)  # longer than the deadline, by the clock that it is kept by
+    impatient_of_bodies.process.send_signal(signal.SIGCONT)
+    assert wire.text() == "ef2ec"
 
 
 def test_a_body_without_end_is_hung_up_on_after_its_answer(connect: Connect, impatient_of_bodies: Server) -> None:

@@ -1,10 +1,17 @@
 """What can be wrong with an image file. Each message says what would be right."""
 
+from typing import Self
+
 from app.shared.errors import UserError
 
 
 class ImageError(UserError):
     """The bytes are not an image that can be read; the message says why, for the sender."""
+
+    def alone(self) -> Self:
+        """Return it without the frames that it came through, for who keeps it: their variables hold whole files."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class UnsupportedImageError(ImageError):

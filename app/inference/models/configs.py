@@ -16,6 +16,7 @@ MAX_TOKENS, MAX_DEPTH = 8_000, 8
 """Of the YAML, of which known texts need most: PyYAML takes minutes for a file of brackets."""
 MAX_KNOWN, MAX_SHAPES = 3_000, 400
 """Known texts, or shapes of texts, times the characters of the longest: each is compared with each image."""
+MAX_KEY_SHOWN = 40
 MAX_INPUT_PIXELS = 1_000_000
 """Of the network's input: a mistyped size does not take all of the memory."""
 
@@ -170,7 +171,21 @@ def _load_yaml(text: str) -> Any:
         depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
         if count > MAX_TOKENS or depth > MAX_DEPTH:
             raise yaml.YAMLError("more than any configuration needs")
+    _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
     return yaml.safe_load(text)
+
+
+def _refuse_repeated_keys(node: yaml.Node | None) -> None:
+    """Raise a `ConfigsError` where a key stands twice, of which PyYAML would take the last without a word."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                raise ConfigsError(f"{CONFIGS_FILE} has the key {key.value[:MAX_KEY_SHOWN]!r} twice")
+            seen.add(key.value)
+        _refuse_repeated_keys(value)
 
 
 def _explain(error: Any) -> str:

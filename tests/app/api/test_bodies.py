@@ -21,13 +21,13 @@ SMALL = {"max_upload_bytes": 40_000, "max_batch_bytes": 100_000}
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "workers", "held"), [(1_000_000, 1, 4_000_000), (16, 1, 2 << 20), (16, 2, 1 << 20), (1, 1, 1_000_000)]
+    ("megabytes", "held"), [(1_000_000, 16_000_000), (64, 8 << 20), (16, 4_000_000), (9, 3 << 20), (0, 1 << 20)]
 )
-def test_where_memory_is_short_fewer_are_held_but_always_one(
-    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, megabytes: int, workers: int, held: int
+def test_where_memory_is_short_fewer_are_held(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, megabytes: int, held: int
 ) -> None:
-    monkeypatch.setattr("app.api.bodies.available_memory", lambda: megabytes << 20)
-    bodies = Bodies(settings(max_batch_bytes=1_000_000, max_upload_bytes=1000, workers=workers))
+    monkeypatch.setattr("app.api.bodies.share_of_memory", lambda _workers: megabytes << 20)
+    bodies = Bodies(settings(max_batch_bytes=4_000_000, max_upload_bytes=1000))
     bodies.hold({"state": {}}, held)
     with pytest.raises(ApiError):
         bodies.hold({"state": {}}, 1)
@@ -93,3 +93,15 @@ def test_one_request_of_the_largest_size_is_always_read(
             return (await client.post("/predict", files={"file": image})).status_code
 
     assert asyncio.run(main()) == 200
+
+
+def test_a_body_that_there_is_no_memory_for_is_told_how_large_one_may_be(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, problem: Callable[[Any, int], dict[str, Any]]
+) -> None:
+    monkeypatch.setattr("app.api.bodies.share_of_memory", lambda _workers: 6 << 20)
+
+    async def main() -> httpx.Response:
+        async with serving(settings()) as client:
+            return await client.post("/predict/batch", content=HEAD + bytes(3 << 20) + END, headers=BOUNDARY)
+
+    assert problem(asyncio.run(main()), 413)["detail"] == "The upload is too large: at most 2,097,152 bytes."

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import running
-from tests.waiting import GENEROUS_SECONDS
+from tests.ports import held_port
+from tests.waiting import GENEROUS_SECONDS, answers_200, ending, wait_until
 
 KEY = "opensesame-1234"
 Line = dict[str, Any]
@@ -230,3 +231,17 @@ def test_a_fault_is_in_the_text_log_without_local_variables(
     assert any("request failed" in line and "request_id=mine" in line for line in lines)
     assert "RuntimeError: out of order" in lines
     assert not any("│" in line for line in lines)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+def test_where_there_is_no_room_for_lines_requests_are_answered_without(
+    repository: Path, samples: dict[str, bytes]
+) -> None:
+    with held_port() as port, Path("/dev/full").open("w") as full:
+        environment = os.environ | {"OCR_PORT": str(port), "OCR_LOG_FORMAT": "json"}
+        command = [sys.executable, "-m", "app"]
+        process = subprocess.Popen(command, cwd=repository, env=environment, stdout=full, start_new_session=True)
+        with ending(process):
+            wait_until(lambda: answers_200(f"http://127.0.0.1:{port}/readyz"))
+            answer = httpx.post(f"http://127.0.0.1:{port}/predict", content=samples["ef2ec"], timeout=GENEROUS_SECONDS)
+    assert answer.json()["text"] == "ef2ec"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.shared import memory
-from app.shared.memory import available_memory
+from app.shared.memory import available_memory, share_of_memory
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +14,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the files of control groups are; there are none yet."""
     monkeypatch.setattr(memory, "CGROUP_V2", (tmp_path, *memory.CGROUP_V2[1:]))
     monkeypatch.setattr(memory, "CGROUP_V1", (tmp_path / "memory", *memory.CGROUP_V1[1:]))
+    monkeypatch.setattr(memory, "OWN_STATUS", tmp_path / "status")
     return tmp_path
 
 
@@ -46,3 +47,20 @@ def test_without_a_limit_it_is_as_much_as_one_may_want(folder: Path) -> None:
     assert available_memory() == sys.maxsize
     write_v2(folder, "max")
     assert available_memory() == sys.maxsize
+
+
+@pytest.mark.parametrize(
+    ("processes", "held_kilobytes", "share"),
+    [(1, 10, 35_000), (2, 10, 17_500), (2, 40, 100_000 // 2 - 40 * 1024), (4, 40, 0)],
+    ids=["one", "an equal part of what is left", "no more than an equal part of all", "too many"],
+)
+def test_processes_share_it(folder: Path, processes: int, held_kilobytes: int, share: int) -> None:
+    write_v2(folder, "100000")
+    (folder / "status").write_text(f"VmRSS:\t 99 kB\nRssAnon:\t {held_kilobytes} kB\n")
+    assert share_of_memory(processes) == share
+
+
+def test_a_share_of_no_limit_is_as_much_as_one_may_want(folder: Path) -> None:
+    assert share_of_memory(2) >= sys.maxsize // 2
+    write_v2(folder, "100000")
+    assert share_of_memory(1) == 35_000, "systems that do not tell what a process holds"

@@ -137,6 +137,12 @@ def test_what_is_not_yaml_is_an_error(tmp_path: Path, text: str | bytes) -> None
     assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
 
 
+@pytest.mark.parametrize("text", ["vocab: abc\n{}vocab: xyz\n", "{}calibration: {{temperature: 1, temperature: 2}}\n"])
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str) -> None:
+    said = message(write(tmp_path, text.format("height: 10\nwidth: 20\n")))
+    assert said in {f"configs.yaml has the key {key!r} twice" for key in ("vocab", "temperature")}
+
+
 def test_some_lines_cannot_mean_more_than_fits_into_the_memory(tmp_path: Path) -> None:
     doubled = "".join(f"a{level}: &a{level}\n  <<: [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60))
     said = message(write(tmp_path, f"a0: &a0 {{x: 1}}\n{doubled}"))
