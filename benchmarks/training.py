@@ -1,6 +1,6 @@
 """How fast a training goes on one processor and on all of them.
 
-    python -m benchmarks.training [--epochs N] [--rounds N]
+    python -m benchmarks.training [--images N] [--epochs N] [--rounds N]
 
 Draws captchas and trains the default network on them, on one processor and on all in turn, and prints the seconds of an
 epoch and their ratio. The first epoch does not count: it prepares.
@@ -21,19 +21,20 @@ from benchmarks.common import ROOT
 from benchmarks.family_images import FAMILIES, draw_family
 from training.evaluation.markdown import table
 
-FAMILY, IMAGES = "web-captcha", 400
+FAMILY = "web-captcha"
 
 
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--images", type=int, default=100, help="to train on [default: 100]")
     parser.add_argument("--epochs", type=int, default=8, help="of a training [default: 8]")
     parser.add_argument("--rounds", type=int, default=3, help="trainings on one and on all processors [default: 3]")
     options = parser.parse_args()
     every = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "images"
-        draw_family(FAMILIES[FAMILY], data, IMAGES)
+        draw_family(FAMILIES[FAMILY], data, options.images)
         one, all_of_them = [], []
         for number in range(options.rounds):
             one.append(seconds_an_epoch(data, Path(folder) / f"one-{number}", options.epochs, every[:1]))

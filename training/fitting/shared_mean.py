@@ -25,7 +25,8 @@ class SharedMean:
         rows = np.frombuffer(self._values, np.float32).reshape(PROCESSES, -1)
         rows[place] = values
         self._barrier.wait()
-        mean: NDArray[np.float32] = rows.mean(axis=0)
+        mean: NDArray[np.float32] = rows[0] + rows[1]
+        mean *= 0.5
         self._barrier.wait()  # before one of them writes its next values
         return mean
 
