@@ -14,6 +14,7 @@ from benchmarks.common import ROOT
 from benchmarks.faults import service
 from benchmarks.soak import Soak, growth, replace_model, thinned
 from benchmarks.soak_requests import Manner, Outcome, Request, Requests, is_one_of, reads, reads_each, send
+from tests.waiting import GENEROUS_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def outcomes_of(port: int, *requests: Request) -> list[tuple[Outcome, str]]:
     async def main() -> list[tuple[Outcome, str]]:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=GENEROUS_SECONDS) as client:
             return [await send(client, request) for request in requests]
 
     return asyncio.run(main())

@@ -86,28 +86,6 @@ def fit(
         HelperError: the second process has ended.
         KeyboardInterrupt: the training was interrupted before the first epoch was done.
     """
-    interrupted = False
-    if run.epochs_done() < config.epochs:
-        try:
-            _train(model, config, run, batches, validation, codec, on_epoch, helper_threads)
-        except KeyboardInterrupt:
-            if not run.checkpoint.exists():
-                raise
-            interrupted = True
-    # Another one, as what is exported computes in 32 bits, and Keras cannot predict with what a generator has trained.
-    return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
-
-
-def _train(
-    model: keras.Model,
-    config: TrainingConfig,
-    run: RunFolder,
-    batches: Batches,
-    validation: LabelledImages,
-    codec: CtcCodec,
-    on_epoch: Callable[[Logs], None],
-    helper_threads: int | None,
-) -> None:
     best = BestWeights(run.best_weights)
     scheduled = _callbacks_of_schedule(config)
     checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, scheduled)
@@ -123,22 +101,31 @@ def _train(
         checkpoint,
         keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: on_epoch(checkpoint.history[-1])),
     ]
-    with helped(model, config, batches.steps, helper_threads) as helper:
-        compile_network(model, config, batches.steps, helper.average if helper else None)
-        first_epoch = checkpoint.restore(model) if run.checkpoint.exists() else 0
-        if helper:
-            helper.begin(model)
-        dataset = dataset_of(helper.divide(batches) if helper else batches, model)
-        model.fit(
-            dataset.apply(tf.data.experimental.assert_cardinality(batches.steps)),
-            epochs=config.epochs,
-            initial_epoch=first_epoch,
-            validation_data=(validation.images, encode_labels(validation.labels, codec)),
-            validation_batch_size=EVALUATION_BATCH,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+    interrupted = False
+    if run.epochs_done() < config.epochs:
+        try:
+            with helped(model, config, batches.steps, helper_threads) as helper:
+                compile_network(model, config, batches.steps, helper.average if helper else None)
+                first_epoch = checkpoint.restore(model) if run.checkpoint.exists() else 0
+                if helper:
+                    helper.begin(model)
+                dataset = dataset_of(helper.divide(batches) if helper else batches, model)
+                model.fit(
+                    dataset.apply(tf.data.experimental.assert_cardinality(batches.steps)),
+                    epochs=config.epochs,
+                    initial_epoch=first_epoch,
+                    validation_data=(validation.images, encode_labels(validation.labels, codec)),
+                    validation_batch_size=EVALUATION_BATCH,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
+        except KeyboardInterrupt:
+            if not run.checkpoint.exists():
+                raise
+            interrupted = True
+    # Another one, as what is exported computes in 32 bits, and Keras cannot predict with what a generator has trained.
+    return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
 
 
 def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:

@@ -53,7 +53,8 @@ class Helper:
         )
         self._process.start()
         theirs.close()
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def average(self, gradients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of the gradients of both processes."""
@@ -81,13 +82,13 @@ class Helper:
     @property
     def has_ended(self) -> bool:
         """Whether it is no longer there."""
-        self._process.join(CLOSING)
-        return self._process.exitcode is not None
+        self._watcher.join(CLOSING)
+        return not self._watcher.is_alive()
 
     def end(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.join()
+        self._watcher.join()
 
     def _watch(self) -> None:
         self._process.join()

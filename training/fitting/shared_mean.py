@@ -9,11 +9,7 @@ PROCESSES = 2
 
 
 class SharedMean:
-    """The mean of what two processes compute, for both: each waits for the other.
-
-    Raises, when called:
-        threading.BrokenBarrierError: the other process has ended.
-    """
+    """The mean of what two processes compute, for both: each waits for the other."""
 
     def __init__(self, context: Any, size: int) -> None:
         """Make room for so many numbers of each."""
@@ -21,7 +17,11 @@ class SharedMean:
         self._barrier = context.Barrier(PROCESSES)
 
     def of(self, place: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the values of one process, by its place, and return the mean (values,)."""
+        """Give the values of one process, by its place, and return the mean (values,).
+
+        Raises:
+            threading.BrokenBarrierError: the other process has ended.
+        """
         rows = np.frombuffer(self._values, np.float32).reshape(PROCESSES, -1)
         rows[place] = values
         self._barrier.wait()

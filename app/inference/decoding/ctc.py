@@ -133,7 +133,7 @@ class CtcCodec:
     def decode(self, probabilities: NDArray[np.floating], temperature: float = 1.0) -> list[Decoded]:
         """Greedy decoding: the likeliest class of each step, repeats merged, blanks removed.
 
-        With a prior, the most probable of that text and those that are likely before.
+        With a prior, the most probable of that text and those that the prior adds.
 
         Args:
             probabilities: (images, steps, classes), each step's summing to 1.

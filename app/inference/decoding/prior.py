@@ -1,6 +1,7 @@
 """What is known of texts before an image is seen, and how it weighs what a network reads."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,7 +26,7 @@ class TextPrior(Protocol):
         """
 
     def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
-        """Return the probabilities of texts of an image, and of others that come to mind, likeliest first, 0…1.
+        """Return the probabilities of texts of an image, and of those that the prior adds, likeliest first, 0…1.
 
         Args:
             codec: the vocabulary and the blank.
@@ -40,4 +41,4 @@ def most_probable(
     """Return the first of the weighed texts of an image, whose probabilities are (steps, classes)."""
     text, confidence = next(iter(weighed.items()))
     spans = greedy.spans if text == greedy.text else codec.align(probabilities.astype(np.float64), text)
-    return type(greedy)(text, confidence, spans)
+    return replace(greedy, text=text, confidence=confidence, spans=spans)

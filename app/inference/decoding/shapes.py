@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +73,7 @@ class Shapes:
         if likelihood == greedy.confidence:
             return greedy
         confidence = likelihood / (likelihood + 1 - greedy.confidence) if likelihood else 0.0
-        return type(greedy)(greedy.text, confidence, greedy.spans)
+        return replace(greedy, confidence=confidence)
 
     def _weight(self, text: str) -> float:
         return self._weights.get(shape_of(text, coarse=self._coarse), self._weight_of_others)
@@ -97,18 +98,16 @@ class Shapes:
         wanted = sorted(set().union(*shapes))
         classes = np.delete(np.arange(codec.classes), codec.blank_index)
         allowed = np.array(kinds) == np.array(wanted)[:, np.newaxis]
-        characters = np.maximum(probabilities[:, :, np.newaxis, classes] * allowed, 0)
+        characters = probabilities[:, :, np.newaxis, classes] * allowed
+        spelled = [[wanted.index(kind) for kind in shape] for shape in shapes]
         paths = _alignments(
             np.log(np.maximum(probabilities[:, :, codec.blank_index], TINY)),
             np.log(np.maximum(characters.max(axis=3), TINY)),
-            [[wanted.index(kind) for kind in shape] for shape in shapes],
+            spelled,
         )
         return [
-            [
-                codec.text(classes[_seen(image, path, [wanted.index(kind) for kind in shape])].tolist())
-                for shape, path in each
-            ]
-            for image, each in zip(characters, (zip(shapes, states, strict=True) for states in paths), strict=True)
+            [codec.text(classes[_seen(image, *each)].tolist()) for each in zip(states, spelled, strict=True)]
+            for image, states in zip(characters, paths, strict=True)
         ]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import training
+from benchmarks import training_speed
 
 
 @pytest.mark.slow
@@ -14,8 +14,8 @@ def test_names_the_seconds_of_an_epoch_on_one_processor_and_on_all(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     processors = os.sched_getaffinity(0)
-    monkeypatch.setattr(sys, "argv", ["benchmarks.training", "--images", "20", "--epochs", "2", "--rounds", "1"])
-    training.main()
+    monkeypatch.setattr(sys, "argv", ["benchmarks.training_speed", "--images", "20", "--epochs", "2", "--rounds", "1"])
+    training_speed.main()
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if re.match(r"\| \d", line)]
     assert [int(row[0]) for row in rows] == [1, len(processors)]
     assert all(float(row[1]) > 0 for row in rows)

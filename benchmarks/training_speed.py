@@ -1,6 +1,6 @@
 """How fast a training goes on one processor and on all of them.
 
-    python -m benchmarks.training [--images N] [--epochs N] [--rounds N]
+    python -m benchmarks.training_speed [--images N] [--epochs N] [--rounds N]
 
 Draws captchas and trains the default network on them, on one processor and on all in turn, and prints the seconds of an
 epoch and their ratio. The first epoch does not count: it prepares.
@@ -26,7 +26,9 @@ FAMILY = "web-captcha"
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_speed", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--images", type=int, default=100, help="to train on [default: 100]")
     parser.add_argument("--epochs", type=int, default=8, help="of a training [default: 8]")
     parser.add_argument("--rounds", type=int, default=3, help="trainings on one and on all processors [default: 3]")
