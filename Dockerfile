@@ -1,4 +1,4 @@
-# The service with the models of model_store:
+# The service with the models in model_store:
 #   docker build --tag captcha-reader . && docker run --rm --publish 127.0.0.1:8000:8000 captcha-reader
 
 FROM python:3.13-slim AS base
@@ -6,16 +6,16 @@ FROM python:3.13-slim AS base
 
 FROM base AS build
 
-# serve, or tracing: with OpenTelemetry's SDK.
+# serve, or tracing (adds the OpenTelemetry SDK).
 ARG REQUIREMENTS=serve
 
-# The base's pip fills the environment, which so needs none of its own. There is no compiler, hence wheels only.
+# The base's pip installs into the environment. Wheels only, since there is no compiler.
 COPY requirements/${REQUIREMENTS}.txt /tmp/requirements.txt
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv install --disable-pip-version-check --no-cache-dir --no-compile \
         --only-binary :all: --require-hashes --requirement /tmp/requirements.txt \
-    # 75 MB that nobody runs here: tests of the packages, headers, tools that make models, extensions or coloured source,
-    # and ONNX Runtime's library for programs in C, which is all in its module for Python once more.
+    # Remove 75 MB that the service never uses: tests, headers, build tools, and ONNX Runtime's C library, which its
+    # Python module also contains.
     && cd /opt/venv/lib/python3*/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && find . -type f -regex '.*\.\(pyi\|pyx\|pxd\|c\|h\|a\)' -delete \
@@ -25,8 +25,8 @@ RUN python -m venv --without-pip /opt/venv \
 WORKDIR /srv
 COPY model_store model_store
 COPY app app
-# Bytecode is made now since the service may not write, and of the packages only for what is imported; what it may read
-# does not depend on the checkout's umask.
+# Compile bytecode now, since the service cannot write; of the packages only imported modules. chmod makes the
+# permissions independent of the checkout's umask.
 RUN python -m compileall -q app \
     && /opt/venv/bin/python -c "import app.bulk.reader, app.observability.exposition, app.serving.application, \
 app.serving.server, app.serving.worker, rich.progress" \
@@ -43,7 +43,7 @@ LABEL org.opencontainers.image.title="Captcha reader" \
       org.opencontainers.image.description="Reads short text in small images over HTTP" \
       org.opencontainers.image.licenses="MIT"
 
-# ONNX Runtime would report models and their use to its maker.
+# ONNX Runtime sends telemetry by default.
 ENV PATH=/opt/venv/bin:$PATH \
     ORT_DISABLE_TELEMETRY=1 \
     OCR_HOST=0.0.0.0
@@ -51,14 +51,14 @@ WORKDIR /srv
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv /srv
 
-# The base has no bytecode of the standard library: it is made here for what the service and its health check import.
+# Compile the standard library modules that the service and its health check import; the base ships no bytecode.
 RUN ["python", "-c", "import app.__main__, app.serving.application, app.serving.server, http.client, uvicorn"]
 
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# Not urllib, which would go through a proxy if the environment names one.
+# http.client and not urllib, which would use a proxy from the environment.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-I", "-c", "\
 import http.client, os, sys; \
 server = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('OCR_PORT') or 8000), timeout=4); \

@@ -1,6 +1,6 @@
-"""Looks up the locked requirements of the service in the database of known holes; without a network, says so.
+"""Check the locked requirements of the service for known vulnerabilities.
 
-Ends with status 1 only if a hole is known: that the database cannot be reached is no reason to stop the work.
+Exit with status 1 only if there is one: an unreachable database must not stop the work.
 """
 
 import json
@@ -8,24 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-# All that the service may have: serve.txt, and what traces need.
+# The largest set of the service: serve.txt and the tracing packages.
 REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "tracing.txt"
 SECONDS = 120
 
 
 def main() -> None:
-    """Run pip-audit and read what it says."""
+    """Run pip-audit and print the vulnerabilities."""
     command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--requirement", str(REQUIREMENTS)]
     options = ["--format", "json", "--progress-spinner", "off", "--timeout", "10"]
     try:
         finished = subprocess.run([*command, *options], capture_output=True, text=True, timeout=SECONDS, check=False)
         packages = json.loads(finished.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
-        print("not audited: the database of known holes cannot be reached", file=sys.stderr)
+        print("not audited: the vulnerability database cannot be reached", file=sys.stderr)
         return
-    holes = [f"{one['name']} {one['version']}: {hole['id']}" for one in packages for hole in one.get("vulns", [])]
-    print("\n".join(holes) or f"audited: no hole is known in {len(packages)} packages")
-    sys.exit(bool(holes))
+    found = [f"{one['name']} {one['version']}: {vuln['id']}" for one in packages for vuln in one.get("vulns", [])]
+    print("\n".join(found) or f"audited: no known vulnerabilities in {len(packages)} packages")
+    sys.exit(bool(found))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Installs a file of locked requirements with pip, and shows what it is at and how far: `install.py FILE "WHAT"`.
+"""Install locked requirements with pip and show the progress: `install.py FILE "WHAT"`.
 
-pip's own messages are one a package and more, and with `--quiet` none for minutes.
+pip itself prints too much, or with `--quiet` nothing for minutes.
 """
 
 import re
@@ -16,7 +16,7 @@ DOWNLOAD = re.compile(r"Downloading (\S+) \((.*)\)")
 
 
 def main() -> None:
-    """Install, and end with the status of pip."""
+    """Install, and exit with pip's status."""
     file, what = sys.argv[1:]
     started = time.monotonic()
     print(f"installing {what} into {sys.prefix}", flush=True)
@@ -32,11 +32,11 @@ def main() -> None:
 
 
 def progress(lines: Iterator[str], total: int) -> Iterator[str]:
-    """Turn pip's messages into a line a package and one for each download.
+    """Yield a line for each package and each download.
 
     Args:
-        lines: what pip prints.
-        total: the requirements in the file; pip first names those that are not for this machine.
+        lines: pip's output.
+        total: number of requirements in the file, including those that pip ignores on this machine.
     """
     done = 0
     for line in lines:

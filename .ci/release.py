@@ -1,4 +1,4 @@
-"""The steps of a release that no other tool does: `release.py version X.Y.Z`, `release.py build`, `release.py sums`."""
+"""Steps of a release: `release.py version X.Y.Z`, `release.py build`, `release.py sums`."""
 
 import hashlib
 import io
@@ -20,11 +20,11 @@ SUMS = "SHA256SUMS"
 
 
 class ReleaseError(Exception):
-    """A step cannot be done; the message says what is to be done first."""
+    """A step that cannot be done; the message says what to do first."""
 
 
 def main() -> None:
-    """Do the step that the command line names."""
+    """Run the step given on the command line."""
     step, *arguments = sys.argv[1:]
     try:
         {"version": set_version, "build": build, "sums": write_sums}[step](*arguments)
@@ -33,14 +33,14 @@ def main() -> None:
 
 
 def set_version(version: str) -> None:
-    """Write the version where it stands, and give what is unreleased in the changelog its number and date."""
+    """Set the package's version, and move the changelog's unreleased section under it with today's date."""
     if not VERSION.fullmatch(version):
         raise ReleaseError(f"{version!r} is not a version; make version VERSION=1.2.3")
     changelog = CHANGELOG.read_text(encoding="utf-8")
     if section(changelog, version) is not None:
-        raise ReleaseError(f"{CHANGELOG} has a section {version} already")
+        raise ReleaseError(f"{CHANGELOG} already has a section {version}")
     if not section(changelog, "Unreleased"):
-        raise ReleaseError(f"{CHANGELOG} says nothing under {UNRELEASED}")
+        raise ReleaseError(f"{CHANGELOG} has no changes under {UNRELEASED}")
     heading = f"{UNRELEASED}\n\n## [{version}] - {datetime.now(UTC):%Y-%m-%d}"
     CHANGELOG.write_text(changelog.replace(UNRELEASED, heading, 1), encoding="utf-8")
     source = VERSION_FILE.read_text(encoding="utf-8")
@@ -49,13 +49,13 @@ def set_version(version: str) -> None:
 
 
 def build() -> None:
-    """Build sdist and wheel from the last commit, twice; both must be the same to the bit."""
+    """Build sdist and wheel from the last commit, twice; raise ReleaseError unless both builds are identical."""
     version = current_version()
     notes = section(CHANGELOG.read_text(encoding="utf-8"), version) if CHANGELOG.exists() else None
     if notes is None:
         raise ReleaseError(f"{CHANGELOG} has no section {version}; make version VERSION={version} writes it")
     if _git("status", "--porcelain", "--untracked-files=no"):
-        print("not in the release: changes that are not committed", file=sys.stderr)
+        print("uncommitted changes are not in the release", file=sys.stderr)
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
     with tempfile.TemporaryDirectory() as again:
@@ -63,13 +63,13 @@ def build() -> None:
         _build_into(Path(again))
         for file in sorted(DIST.iterdir()):
             if file.read_bytes() != (Path(again) / file.name).read_bytes():
-                raise ReleaseError(f"{file} is another one when it is built again")
-            print(f"{file}: built twice, the same to the bit")
+                raise ReleaseError(f"{file} differs between two builds")
+            print(f"{file}: two builds are identical")
     (DIST / "RELEASE_NOTES.md").write_text(notes, encoding="utf-8")
 
 
 def write_sums() -> None:
-    """Write `SHA256SUMS` over all that is to be published."""
+    """Write `SHA256SUMS` over all files to publish."""
     names = sorted(path.name for path in DIST.iterdir() if path.name != SUMS)
     lines = [f"{hashlib.sha256((DIST / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (DIST / SUMS).write_text("".join(lines), encoding="utf-8")
@@ -85,13 +85,13 @@ def current_version() -> str:
 
 
 def section(changelog: str, name: str) -> str | None:
-    """Return what a changelog (keepachangelog.com) says under a version; None if it has no such section."""
+    """Return the text of a version's section in a changelog (keepachangelog.com); None if there is no such section."""
     match = re.search(rf"^## \[{re.escape(name)}\].*?\n(.*?)(?=^## \[|^\[|\Z)", changelog, re.MULTILINE | re.DOTALL)
     return match and f"{match[1].strip()}\n".lstrip("\n")
 
 
 def _build_into(folder: Path) -> None:
-    """Build what the last commit holds, whatever else lies in the working tree."""
+    """Build the files of the last commit, regardless of the working tree."""
     files = subprocess.run(["git", "archive", "HEAD"], check=True, capture_output=True).stdout
     environment = os.environ | {"SOURCE_DATE_EPOCH": _git("log", "-1", "--format=%ct")}
     with tempfile.TemporaryDirectory() as source:

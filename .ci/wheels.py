@@ -1,6 +1,6 @@
-"""Checks that each locked requirement has a wheel for each system that the documents name; without a network, says so.
+"""Check that each locked requirement has a wheel for each supported system.
 
-uv looks, as if it installed there: nothing is built, and nothing is downloaded but the index's lists.
+uv resolves for each system with `--dry-run`: nothing is built or installed, only the index's metadata is downloaded.
 """
 
 import os
@@ -17,15 +17,15 @@ SYSTEMS = {
     "macOS arm64": "aarch64-apple-darwin",
 }
 PYTHONS = {"serve.txt": ("3.11", "3.14"), "train.txt": ("3.11", "3.13")}
-"""The oldest and the newest; TensorFlow's h5py has no wheel for 3.14."""
+"""Oldest and newest supported Python; TensorFlow's h5py has no wheel for 3.14."""
 MACOS = "14.0"
-"""The oldest that ONNX Runtime has a wheel for; for Intel's processors it has none."""
+"""Oldest macOS with an ONNX Runtime wheel; there is none for Intel processors."""
 SECONDS = 120
 NO_WHEEL = ("no wheels", "no usable wheels")
 
 
 def main() -> None:
-    """Check all files for all systems; end with status 1 if a wheel is missing."""
+    """Check all files for all systems; exit with status 1 if a wheel is missing."""
     missing, unknown = [], 0
     for file, pythons in PYTHONS.items():
         for python in pythons:
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def look(requirements: Path, triple: str, python: str) -> str:
-    """Return what uv complains of, nothing where it would install all."""
+    """Return uv's error message, or an empty string if all requirements could be installed."""
     with tempfile.TemporaryDirectory() as target:
         options = ["--dry-run", "--quiet", "--no-deps", "--no-build", "--require-hashes", "--target", target]
         system = ["--python-platform", triple, "--python-version", python]

@@ -1,6 +1,6 @@
-"""Draws the pictures of `docs/ctc.md` with the shipped model: `.venv/bin/python -m docs.ctc_pictures`.
+"""Draw the figures of `docs/ctc.md` with the shipped model: `.venv/bin/python -m docs.ctc_pictures`.
 
-All images in them are samples, which our own code drew.
+They show synthetic samples only.
 """
 
 from pathlib import Path
@@ -25,17 +25,17 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 TEXT = "b5wn6"
 BLUR = 2.5
-"""In pixels: enough for the network to miss a character."""
+"""Standard deviation in pixels, at which the network misses a character."""
 BLANK = "–"
 BLUE, ORANGE, GREY = "#2261a8", "#c2571a", "#777777"
 WIDTH = 10.0
-"""Of the pictures, in inches of 100 pixels."""
+"""Width of the figures in inches, at 100 dpi."""
 
 Floats = NDArray[np.float64]
 
 
 def main(folder: Path = PICTURES) -> None:
-    """Draw all pictures."""
+    """Draw all figures."""
     model = ImageToTextModel(max((ROOT / "model_store" / "captcha").iterdir()))
     image = read_image(ROOT / "samples" / f"{TEXT}.png")
     blurred = cv2.GaussianBlur(image, (0, 0), BLUR)
@@ -53,7 +53,7 @@ def main(folder: Path = PICTURES) -> None:
 
 
 def draw_network(model: ImageToTextModel, image: Pixels) -> Figure:
-    """The image, below it the network's probabilities step by step, and the path of the likeliest classes."""
+    """Draw the image, the network's probabilities per step, and the path of the most probable classes."""
     probabilities = calibrated(model, image)
     figure = Figure(figsize=(WIDTH, 6.4), dpi=100, layout="constrained")
     top, heat = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.75))
@@ -67,12 +67,12 @@ def draw_network(model: ImageToTextModel, image: Pixels) -> Figure:
         name = _name(model.codec, index)
         heat.text(step + 0.5, model.codec.classes + 0.9, name, color=colour, ha="center", fontfamily=FONT, fontsize=11)
     heat.tick_params(axis="x", pad=16)
-    heat.set_xlabel("step; in orange the likeliest class of each")
+    heat.set_xlabel("step; orange: most probable class")
     return figure
 
 
 def draw_sum() -> Figure:
-    """Why the probability of a text is a sum: two steps, two classes, four paths, two texts."""
+    """Draw why the probability of a text is a sum: two steps, two classes, four paths, two texts."""
     share = np.array([[0.4, 0.6], [0.4, 0.6]])
     codec = CtcCodec("7")
     paths = {path: share[0, path[0]] * share[1, path[1]] for path in ((1, 1), (0, 1), (1, 0), (0, 0))}
@@ -100,19 +100,19 @@ def draw_sum() -> Figure:
 
 
 def draw_alignments(model: ImageToTextModel, image: Pixels) -> Figure:
-    """How probable it is that the alignments of the text are at each place of it at each step."""
+    """Draw the probability of each position in the text at each step, over all alignments."""
     states, shares = places_of(model.codec, calibrated(model, image), TEXT)
     figure = Figure(figsize=(WIDTH, 4.6), dpi=100, layout="constrained")
     top, trellis = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.5))
     _show_image(top, image, model.steps)
     _show_shares(trellis, shares)
     trellis.set_yticks(np.arange(len(states)) + 0.5, labels=states, fontfamily=FONT, fontsize=11)
-    trellis.set(xlabel="step", ylabel="place in the text")
+    trellis.set(xlabel="step", ylabel="position in the text")
     return figure
 
 
 def draw_search(model: ImageToTextModel, blurred: Pixels) -> Figure:
-    """A blurred image, of which greedy decoding misses a character, and the texts that a search finds."""
+    """Draw a blurred image, in which greedy decoding misses a character, and the texts found by a search."""
     figure = Figure(figsize=(WIDTH, 7.2), dpi=100, layout="constrained")
     axes_of = figure.subplot_mosaic("II;PP;AL", height_ratios=(1, 1.75, 1.5))
     _show_image(axes_of["I"], blurred, model.steps)
@@ -138,7 +138,7 @@ def draw_search(model: ImageToTextModel, blurred: Pixels) -> Figure:
 
 
 def draw_boxes(model: ImageToTextModel, image: Pixels) -> Figure:
-    """Where the characters are: the steps that they are seen at, and the boxes made of these."""
+    """Draw the steps at which characters are emitted, and the boxes derived from them."""
     reading = model.predict([image])[0]
     (decoded,) = model.codec.decode(model.probabilities([image]), model.configs.calibration.temperature)
     pixels_a_step = image.shape[1] / model.steps
@@ -159,35 +159,35 @@ def draw_boxes(model: ImageToTextModel, image: Pixels) -> Figure:
     axes.set_xticks([step * pixels_a_step - 0.5 for step in ticks], labels=map(str, ticks))
     axes.set_ylim(55, -14)
     axes.set_yticks([])
-    axes.set_xlabel("step; orange: those at which the character is the likeliest class, blue: the boxes")
+    axes.set_xlabel("step; orange: steps at which the character is the most probable class; blue: boxes")
     axes.spines[:].set_visible(False)
     return figure
 
 
 def calibrated(model: ImageToTextModel, image: Pixels) -> Floats:
-    """The network's probabilities (steps, classes) as confidences are computed from them."""
+    """Return the calibrated probabilities, float64 (steps, classes), from which confidences are computed."""
     probabilities = model.probabilities([image]).astype(np.float64)
     return with_temperature(probabilities, model.configs.calibration.temperature)[0]
 
 
 def places_of(codec: CtcCodec, probabilities: Floats, text: str) -> tuple[list[str], Floats]:
-    """The places in a text with blanks around its characters, and how probable each is at each step.
+    """Return the positions in a text, blanks included, and the probability of each at each step.
 
-    Of all alignments of the text, weighted by their probability: forward times backward variables (Graves et al.,
-    ICML 2006, section 4.1).
+    Computed over all alignments of the text as forward times backward variables (Graves et al., ICML 2006, section
+    4.1).
 
     Returns:
-        The names of the places, and float64 (steps, places), each step's summing to 1.
+        The names of the positions, and float64 (steps, positions); each step sums to 1.
     """
     label = np.full(2 * len(text) + 1, codec.blank_index)
     label[1::2] = codec.encode(text)
     backward = _forward(probabilities[::-1], label[::-1])[::-1, ::-1]
-    shares = _forward(probabilities, label) * backward / probabilities[:, label]  # which is in both
+    shares = _forward(probabilities, label) * backward / probabilities[:, label]  # contained in both factors
     return [_name(codec, index) for index in label], shares / shares.sum(axis=1, keepdims=True)
 
 
 def _forward(probabilities: Floats, label: NDArray[np.intp]) -> Floats:
-    """How probable it is to be at each place of a label after each step, having come by any alignment."""
+    """Return the forward variables: the probability of each position of a label after each step."""
     emitted = probabilities[:, label]
     skips = label[2:] != label[:-2]  # never from blank to blank, nor between equal characters
     variables = np.zeros_like(emitted)
@@ -202,7 +202,7 @@ def _forward(probabilities: Floats, label: NDArray[np.intp]) -> Floats:
 
 
 def _show_image(axes: Axes, image: Pixels, steps: int) -> None:
-    """An image as wide as the steps below it."""
+    """Show an image with the width of the steps below it."""
     axes.imshow(_grey(image), cmap="gray", vmin=0, vmax=255, extent=(0, steps, 1, 0), aspect="auto")
     axes.tick_params(length=0, labelbottom=False)
     axes.set_yticks([])
@@ -217,8 +217,8 @@ def _show_probabilities(axes: Axes, codec: CtcCodec, probabilities: Floats) -> N
 
 
 def _show_shares(axes: Axes, shares: Floats) -> None:
-    """A heat map of probabilities (steps, rows), steps from left to right."""
-    # The square root makes what is improbable, but not impossible, visible.
+    """Show a heat map of probabilities (steps, rows), steps from left to right."""
+    # The square root makes small probabilities visible.
     axes.pcolormesh(shares.T**0.5, cmap="Blues", vmin=0, vmax=1.1, edgecolors="#ececec", linewidth=0.3)
     axes.set_xticks(range(0, len(shares) + 1, 5))
     axes.invert_yaxis()
@@ -227,7 +227,7 @@ def _show_shares(axes: Axes, shares: Floats) -> None:
 
 
 def _rows(codec: CtcCodec) -> list[int]:
-    """The classes from top to bottom: the blank, then the vocabulary."""
+    """Return the classes from top to bottom: the blank, then the vocabulary."""
     return [codec.blank_index, *codec.encode(codec.vocab)]
 
 

@@ -1,4 +1,4 @@
-"""Writes `docs/reference/` and the settings in the README from the code: `.venv/bin/python -m docs.generate`."""
+"""Write `docs/reference/` and the README's settings table from the code: `.venv/bin/python -m docs.generate`."""
 
 import json
 import re
@@ -26,55 +26,57 @@ GENERATED = "<!-- Written by `python -m docs.generate`; change the code instead.
 BEGIN, END = "<!-- settings: written by `python -m docs.generate` -->", "<!-- end of settings -->"
 
 STATUSES = """\
-Where the package is installed, `captcha-reader COMMAND` runs the commands of both groups; those of `training` need the
-extra of that name. `--version` before a command prints the version.
+If the package is installed, `captcha-reader COMMAND` runs the commands of both groups. Those of `training` need the
+extra `training`. `captcha-reader --version` prints the version.
 
-All commands end with status 0 if all went well and 130 if they were interrupted (Ctrl-C, SIGTERM). Those of
-`python -m training` end with 1 on any error and with 2 where an option is wrong or missing; those of `python -m app`
-with 2 where the command or a setting is wrong and nothing was done, and with 1 if some images could not be read or a
-model could not be loaded. An interrupted `serve` has ended well (0). Errors go to standard error; colours and progress
-bars only to terminals, and no colours where `NO_COLOR` is set."""
+| exit status | `python -m training` | `python -m app` |
+| --- | --- | --- |
+| 0 | success | success; also an interrupted `serve` |
+| 1 | any error | some images could not be read, or a model could not be loaded |
+| 2 | an option is wrong or missing | the command or a setting is wrong; nothing was done |
+| 130 | interrupted (Ctrl-C, SIGTERM) | interrupted |
+
+Errors go to standard error. Colours and progress bars appear only on terminals; `NO_COLOR` turns colours off."""
 LINE = 118
 GENERAL = {"200", "default"}
 LAYOUTS_INTRODUCTION = """\
-`--data` of `validate`, `train`, `evaluate` and `crossval` takes a folder or a list. The layout is recognised, and the
-first lines say what was found and what was passed over; `--labels-from` says otherwise. `convert` writes any of them as
-a CSV file with the columns `path,label`."""
+`--data` of `validate`, `train`, `evaluate` and `crossval` takes a folder or a list. The layout is detected; the first
+lines of output show what was found and skipped. `--labels-from` sets the layout. `convert` converts any layout to a CSV
+file with the columns `path,label`."""
 LAYOUTS_RULES = """\
-- Lists are in UTF-8, or UTF-16 with its mark. The paths in a list are looked for beside it, then below the current
-  folder, then beside it by as many of their last parts as lead to a file: `C:\\scans\\sub\\0.png` is found as
-  `sub/0.png`. `--images` names another folder.
-- Folders and lists that are called `train`, `val` (or `valid`, `dev` …) and `test` divide the images: `train` is learnt
-  from, `val` chooses the epoch, `test` is left for `evaluate`. Without `val`, a tenth of `train` is drawn.
-- Labels are composed (Unicode's NFC), without spaces around them. Text from right to left is labelled as people type
-  it.
-- Names such as `IMG_0001.png`, numbers that count, checksums and times are refused as labels, unless
-  `--labels-from names` says that they are."""
+- Lists are in UTF-8, or in UTF-16 with a byte order mark.
+- Paths in a list are relative to the list's folder, else to the current folder. Failing that, leading parts are dropped
+  until a file matches: `C:\\scans\\sub\\0.png` is found as `sub/0.png`. `--images` sets another folder.
+- Folders and lists named `train`, `val` (or `valid`, `dev` …) and `test` define the split: `val` selects the epoch, and
+  `evaluate` uses `test`. Without `val`, a tenth of `train` is used.
+- Labels are normalised to Unicode NFC and stripped of spaces. Right-to-left text is labelled in typing order.
+- Names such as `IMG_0001.png`, consecutive numbers, checksums and times are rejected as labels, unless
+  `--labels-from names` is given."""
 HTTP_INTRODUCTION = """\
-The service describes itself at `/openapi.json`, from which this page is made, and at `/docs`, where requests can be
-tried. Every error is a [problem](#problem); any call may also be told that it came too slowly (408), must come back
-later (503) or waited too long (504). An answer has the request's id in the header `X-Request-ID`; a request may
-bring its own."""
+This page is generated from the service's `/openapi.json`. `/docs` shows the same, with requests to try. Every error is
+a [problem](#problem). Any call may also get 408 (request arrived too slowly), 503 (retry later) or 504 (timeout). Each
+response has the request's id in the header `X-Request-ID`; a request may set it."""
 
 
 FORMATS_INTRODUCTION = """\
-All of these are read over HTTP, by `read`, `label`, `validate` and `train` alike. The content of a file decides what it
-is, never its name or its media type: the suffixes say which files of a folder are taken for images.
+The service and the commands read the same formats. The format is detected from a file's content, never from its name or
+media type. The suffixes select the image files in a folder.
 
-Pictures may be grey, in colour, of a palette or CMYK. 16 bits a channel become 8, EXIF data turn the picture upright,
-and transparency is laid on white; white ink on a transparent ground is read from its opacity. Size, frames, strips and
-whatever else makes decoding slow are counted before any pixel is decoded, so some rare files are refused that other
-programs open."""
+- Images may be grey, colour, palette or CMYK. 16-bit channels are reduced to 8 bits.
+- EXIF orientation is applied.
+- Transparent pixels become white. White text on a transparent background is read from the alpha channel.
+- Size, frames, strips and other causes of slow decoding are checked before decoding, so a few unusual files are refused
+  that other programs open."""
 ANIMATIONS = f"""\
-One picture is composed of the frames, the same for every reading and for training. Of more than
-{MAX_COMPOSED_FRAMES} frames, or more than {MAX_COMPOSED_PIXELS:,} pixels together, some at even distances are taken.
-What the frames have in common decides:
+All frames are combined into one image, in the same way for reading and training. If there are more than
+{MAX_COMPOSED_FRAMES} frames, or more than {MAX_COMPOSED_PIXELS:,} pixels in total, evenly spaced frames are used. The
+method depends on the frames:
 
-| frames | picture |
+| frames | combined image |
 | --- | --- |
-| hide parts of the text, or show it piece by piece | the darkest of each pixel; the lightest where the text is light |
-| show all of the text among noise that changes | the median of each pixel |
-| show a text that moves | the frame with the most ink |"""
+| hide parts of the text, or show it piece by piece | darkest value of each pixel (lightest if the text is light) |
+| show all of the text among changing noise | median of each pixel |
+| show moving text | the frame with the most ink |"""
 
 
 def main() -> None:
@@ -85,7 +87,7 @@ def main() -> None:
 
 
 def pages() -> dict[Path, str]:
-    """The pages that are made from the code, and the README with its part."""
+    """Return all generated pages, and the README with its generated table, by path."""
     readme = ROOT / "README.md"
     return {
         REFERENCE / "settings.md": settings_page(),
@@ -98,25 +100,25 @@ def pages() -> dict[Path, str]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a Markdown table."""
     escaped = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *escaped])
 
 
 def page(title: str, *parts: str) -> str:
-    """A page in Markdown."""
+    """Return a Markdown page."""
     return "\n\n".join([f"# {title}", GENERATED, *parts]) + "\n"
 
 
 def with_settings(readme: str) -> str:
-    """The README with the table of settings between its marks."""
+    """Return the README with the settings table between its markers replaced."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
 
 
 def settings_table() -> str:
-    """Each variable with its default and meaning."""
+    """Return the table of all settings with default and meaning."""
     meanings = descriptions()
     rows = (
         (f"`{variable(name)}`", "" if field.default is None else f"`{field.default}`", _escaped(meanings[name]))
@@ -126,15 +128,14 @@ def settings_table() -> str:
 
 
 def settings_page() -> str:
-    """The settings of the service."""
+    """Return the page about settings."""
     return page(
         "Settings",
-        "The service and `python -m app read` take their settings from the environment and from `.env` in the working "
-        "directory; the environment overrides. A variable that is empty is not set. A wrong value stops the start with "
-        "a line that names the variable; an unknown variable that begins with `OCR_` is named in the log, by `read` on "
-        "standard error, with the setting that may be meant.",
+        "The service and `python -m app read` take their settings from the environment, then from `.env` in the "
+        "working directory. Empty variables count as unset. An invalid value stops the start and names the variable. "
+        "For unknown `OCR_…` variables, the service logs a warning with the most similar setting; `read` prints it.",
         settings_table(),
-        "What is accepted beyond that:",
+        "Accepted values:",
         table(("variable", "values"), _accepted_values()),
     )
 
@@ -150,7 +151,7 @@ def _accepted_values() -> Iterable[tuple[str, str]]:
 
 
 def commands_page() -> str:
-    """The commands of both packages."""
+    """Return the page about the commands of both packages."""
     training = {
         command.__name__: [f"{training_commands.PROGRAM} {line}" for line in lines]
         for command, lines in training_commands.EXAMPLES.items()
@@ -182,7 +183,7 @@ def _group(program: str, group: typer.Typer, examples: Mapping[str, Sequence[str
 
 
 def _all_commands(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
-    """Each command with its full name, those of groups of commands included."""
+    """Yield each command with its full name, subcommands included."""
     for name, command in group.commands.items():
         yield f"{before}{name}", command
         yield from _all_commands(command, f"{before}{name} ") if hasattr(command, "commands") else ()
@@ -195,33 +196,33 @@ def _options(command: TyperCommand, name: str) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """A help text without the parentheses that typer puts around defaults in words."""
+    """Remove the parentheses that typer puts around textual defaults."""
     return re.sub(r"default: \((.*?)\)", r"default: \1", _escaped(text)).replace("  [", " [")
 
 
 def _escaped(text: str) -> str:
-    """A text of which Markdown takes nothing for HTML."""
+    """Escape what Markdown would take for HTML."""
     return text.replace("<", r"\<")
 
 
 def layouts_page() -> str:
-    """The layouts of labelled images that are recognised."""
+    """Return the page about layouts of labelled images."""
     lists = ((f"`{name}`", layout.description) for name, layout in LAYOUTS.items() if layout.read)
     names = ((f"`{name}`", layout.description) for name, layout in LAYOUTS.items() if layout.label_of)
-    header = ("`--labels-from`", "where the labels stand")
+    header = ("`--labels-from`", "layout")
     return page(
         "Layouts of labelled images",
         LAYOUTS_INTRODUCTION,
-        "In a list, which counts before the names of a folder's images:",
+        "Labels in a list; a list takes precedence over file names:",
         table(header, lists),
-        "In the names of images, in a folder and the folders within it:",
+        "Labels in file names, in a folder and its subfolders:",
         table(header, names),
         LAYOUTS_RULES,
     )
 
 
 def http_page() -> str:
-    """The calls of the service, and what it answers."""
+    """Return the page about the HTTP API."""
     document = create_app(Settings(_env_file=None, model_store=ROOT / "model_store")).openapi()
     calls = [
         call_section(method.upper(), path, operation)
@@ -233,17 +234,17 @@ def http_page() -> str:
 
 
 def call_section(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    """What the OpenAPI document says of a call."""
+    """Return the section about a call of the OpenAPI document."""
     parts = [f"## {method} {path}", operation.get("description") or f"{operation['summary']}."]
     if "security" in operation and "403" not in operation["responses"]:  # those ask for the admin key, and say so
-        parts.append("Asks for a key where keys are set.")
+        parts.append("Needs an API key if keys are set.")
     if parameters := operation.get("parameters"):
         rows = ((f"`{one['name']}`", _type(one["schema"]), one.get("description", "")) for one in parameters)
         parts.append(table(("parameter", "type", "meaning"), rows))
     if body := operation.get("requestBody"):
         parts.append("Bodies: " + ", ".join(f"`{kind}`" for kind in body["content"]) + ".")
     answers = operation["responses"]
-    parts.append(table(("status", "answer", ""), (_answer(code, answers[code]) for code in sorted(answers))))
+    parts.append(table(("status", "response", ""), (_answer(code, answers[code]) for code in sorted(answers))))
     parts += [
         f"```json\n{_folded(content['example'])}\n```"
         for content in answers["200"]["content"].values()
@@ -257,7 +258,7 @@ def _answer(code: str, answer: Mapping[str, Any]) -> tuple[str, str, str]:
         _type(content["schema"]) if "$ref" in content["schema"] else f"`{kind}`"
         for kind, content in answer["content"].items()
     ]
-    # Not the descriptions of errors: the words for a status are those of the Python that runs this.
+    # Not the descriptions of errors, which depend on the Python version.
     examples = [content["example"]["detail"] for content in answer["content"].values() if code not in GENERAL]
     return code.replace("default", "other"), " or ".join(kinds), " ".join(examples) or answer["description"]
 
@@ -265,14 +266,14 @@ def _answer(code: str, answer: Mapping[str, Any]) -> tuple[str, str, str]:
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
     needed = schema.get("required", [])
     rows = (
-        (f"`{key}`", _type(value), "" if key in needed else "not always there", value.get("description", ""))
+        (f"`{key}`", _type(value), "" if key in needed else "optional", value.get("description", ""))
         for key, value in schema["properties"].items()
     )
     return f"### {name}\n\n{schema.get('description', '')}\n\n{table(('field', 'type', '', 'meaning'), rows)}"
 
 
 def formats_page() -> str:
-    """The formats that are read, and those that are refused with what to do instead."""
+    """Return the page about supported and refused image formats."""
     read = (
         (one.name, ", ".join(f"`{suffix}`" for suffix in one.suffixes), f"`{one.media_type}`", one.kinds)
         for one in FORMATS
@@ -281,17 +282,17 @@ def formats_page() -> str:
     return page(
         "Formats of images",
         FORMATS_INTRODUCTION,
-        table(("format", "suffixes", "media type", "what is read"), read),
+        table(("format", "suffixes", "media type", "variants"), read),
         "## Animated GIF",
         ANIMATIONS,
         "## Recognised and refused",
-        "Whoever sends one of these is told what to do instead; of anything else, which formats are read.",
-        table(("format", "answer"), ((name, f"{why[0].upper()}{why[1:]}") for name, why in refused)),
+        "For these formats the error says what to do instead. For all others it lists the supported formats.",
+        table(("format", "error"), ((name, f"{why[0].upper()}{why[1:]}") for name, why in refused)),
     )
 
 
 def _folded(value: Any, indent: str = "") -> str:
-    """JSON with what fits on a line on one line."""
+    """Return JSON that puts a value on one line if it fits."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent + line) <= LINE or not isinstance(value, dict | list):
         return line
@@ -305,7 +306,7 @@ def _folded(value: Any, indent: str = "") -> str:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    """The type of a value in words, with its bounds and default."""
+    """Return the type of a value in words, with bounds and default."""
     if "anyOf" in schema:
         return " or ".join(_type(one) for one in schema["anyOf"])
     if "$ref" in schema:
@@ -315,12 +316,12 @@ def _type(schema: Mapping[str, Any]) -> str:
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
-    default = f", {schema['default']} if not given" if schema.get("default") not in {None, ""} else ""
+    default = f", default {schema['default']}" if schema.get("default") not in {None, ""} else ""
     return " ".join(filter(None, [schema.get("type", "any"), _bounds(schema)])) + default
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
-    """What a number may be, in words."""
+    """Return the bounds of a number in words."""
     kinds = {"minimum": "at least", "exclusiveMinimum": "over", "maximum": "at most"}
     return ", ".join(f"{words} {schema[key]:.16g}" for key, words in kinds.items() if key in schema)
 

@@ -1,7 +1,7 @@
-"""Draws `docs/page.png`, the page at / as the README shows it: `.venv/bin/python -m docs.pictures`.
+"""Draw `docs/page.png`, the README's screenshot of the page at /: `.venv/bin/python -m docs.pictures`.
 
-All images on it are samples, which our own code drew, and two of them blurred so that the model is less sure. It needs
-Chromium, and port 8000, which stands in the picture.
+It shows synthetic samples, two of them blurred so that the model is less confident. Needs Chromium and port 8000, which
+is visible in the screenshot.
 """
 
 import shutil
@@ -28,7 +28,7 @@ PORT = 8000
 SIZE: ViewportSize = {"width": 1000, "height": 860}
 COLOURS = 256
 BLURRED = {"7ydp3": 2.5, "ef2ec": 2.2}
-"""The blurred samples and their blur in pixels; the first is shown in full."""
+"""The blurred samples and their blur in pixels; the first is shown in detail."""
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _save(screenshot: bytes) -> None:
 
 
 def main() -> None:
-    """Draw the picture."""
+    """Take the screenshot."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, _service() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Fills the folder $MODEL_STORE from the archive at $MODELS_URL, which must have the SHA-256 $MODELS_SHA256.
+# Download the archive $MODELS_URL, check its SHA-256 against $MODELS_SHA256, and unpack it into $MODEL_STORE.
 #
-# The archive is made by: tar --create --gzip --file models.tar.gz --directory model_store captcha
+# To make the archive: tar --create --gzip --file models.tar.gz --directory model_store captcha
 set -eu
 
 new=$MODEL_STORE/.new
-rm -rf "$new" # of an attempt that failed
+rm -rf "$new" # left by a failed attempt
 mkdir "$new"
 
 python3 - "$MODELS_URL" "$new/models.tar.gz" <<'FETCH'
@@ -22,7 +22,7 @@ echo "$MODELS_SHA256  $new/models.tar.gz" | sha256sum --check --strict
 tar --extract --gzip --no-same-owner --directory "$new" --file "$new/models.tar.gz"
 rm "$new/models.tar.gz"
 
-# A model that was damaged before it was packed is found by the sums that training wrote.
+# The checksums written by the training reveal models that were damaged before they were packed.
 for sums in "$new"/*/*/SHA256SUMS; do
   [ -e "$sums" ] || continue
   (cd "$(dirname "$sums")" && sha256sum --check --strict --quiet SHA256SUMS)
