@@ -57,7 +57,7 @@ def _other_groups() -> list[Any]:
 
 app = typer.Typer(
     cls=Commands,
-    help="Reads short text in small images: from files, or over HTTP, which it does without a command.",
+    help="Reads short text in small images, from files or over HTTP. Without a command, serves over HTTP.",
     epilog=examples(*SERVE_EXAMPLES, *READ_EXAMPLES[:1]),
     rich_markup_mode=None,  # its boxes would break the lines of the settings
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""What the environment says: `OCR_…` variables and `.env`."""
+"""Settings of the service, from `OCR_…` environment variables and `.env`."""
 
 import ast
 import glob
@@ -19,15 +19,15 @@ from app.shared.places import MODEL_STORE, model_store
 from app.shared.suggestions import did_you_mean
 
 PREFIX = "OCR_"
-MAX_SUMS_BYTES = 1_000_000
+MAX_CHECKSUM_FILE_BYTES = 1_000_000
 
 
 def _readable_store(path: Path) -> Path:
     if path == MODEL_STORE:  # the default
         path = model_store()
     if not path.is_dir():
-        shown = {"path": str(path.absolute()), "meant": did_you_mean(path.absolute())}
-        raise PydanticCustomError("no_folder", "There is no folder {path}.{meant}", shown)
+        context = {"path": str(path.absolute()), "suggestion": did_you_mean(path.absolute())}
+        raise PydanticCustomError("no_folder", "There is no folder {path}.{suggestion}", context)
     if not os.access(path, os.R_OK | os.X_OK):
         raise PydanticCustomError("closed", "This user may not read {path}", {"path": str(path.absolute())})
     return path
@@ -43,13 +43,13 @@ def _keys_of(keys: SecretStr | None) -> list[str]:
 
 def _with_key(keys: SecretStr) -> SecretStr:
     if not _keys_of(keys):
-        raise PydanticCustomError("no_key", "There is no key in it")
+        raise PydanticCustomError("no_key", "Contains no key")
     return keys
 
 
-def _sum_of(file: Path) -> str:
+def _checksum_of(file: Path) -> str:
     try:
-        return sha256_of_file(file, MAX_SUMS_BYTES)
+        return sha256_of_file(file, MAX_CHECKSUM_FILE_BYTES)
     except FileError as error:
         return str(error)
 
@@ -60,16 +60,16 @@ def _keys_in(file: Path) -> list[str]:
 
 
 def _key_file(path: Path) -> Path:
-    shown = {"path": str(path.absolute())}
+    context = {"path": str(path.absolute())}
     try:
         keys = _keys_in(path)
     except OSError as error:
-        shown |= {"reason": str(error.strerror), "meant": did_you_mean(path.absolute())}
-        raise PydanticCustomError("closed", "Cannot read {path}: {reason}.{meant}", shown) from error
+        context |= {"reason": str(error.strerror), "suggestion": did_you_mean(path.absolute())}
+        raise PydanticCustomError("closed", "Cannot read {path}: {reason}.{suggestion}", context) from error
     except UnicodeDecodeError as error:
-        raise PydanticCustomError("no_text", "There is no text in UTF-8 in {path}", shown) from error
+        raise PydanticCustomError("no_text", "{path} is not UTF-8 text", context) from error
     if not keys:
-        raise PydanticCustomError("no_key", "There is no key in {path}", shown)
+        raise PydanticCustomError("no_key", "No key in {path}", context)
     return path
 
 
@@ -97,7 +97,7 @@ SHA256 = AfterValidator(_sha256)
 
 
 class Settings(BaseSettings):
-    """The settings of the service; each is the variable of its name in capitals after `OCR_`."""
+    """Settings of the service; `host` is read from `OCR_HOST`, and so on."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -109,105 +109,106 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """The address to listen on; 0.0.0.0 is all of them."""
+    """Address to listen on; 0.0.0.0 = all interfaces."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """The port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 = any free port."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
-    """Processes that serve on the one port; one a processor serves the most requests."""
+    """Worker processes on the same port; one per CPU gives the highest throughput."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
-    """Large images and batches that a worker reads at the same time; 0 shares the processors among the workers."""
+    """Threads per worker for large images and batches; 0 = CPUs divided by workers."""
     max_waiting: Annotated[int, Field(ge=1)] = 64
-    """Maximum number of requests that wait in a worker; further ones get 503 with Retry-After."""
+    """Maximum queue length per worker; excess requests get 503 with Retry-After."""
     request_timeout: Annotated[float, Field(gt=0)] = 10
-    """Seconds in which a request must be read; then it gets 504, and what had not been begun is not done."""
+    """Seconds before an unfinished request gets 504; its remaining images are skipped."""
     head_timeout: Annotated[float, Field(gt=0)] = 10
-    """How many seconds the headers of a request may take to arrive, or a new connection to say anything."""
+    """Seconds for the headers of a request to arrive, also the idle limit of a new connection."""
     body_timeout: Annotated[float, Field(gt=0)] = 30
-    """How many seconds the body of a request may take to arrive, and a client to take what is written to it."""
+    """Seconds for the body of a request to arrive, and for the client to receive the response."""
     drain_seconds: Annotated[float, Field(ge=0)] = 0
-    """How many seconds to go on serving after SIGTERM, not ready any more, so that a load balancer notices."""
+    """Seconds to keep serving after SIGTERM with /readyz at 503, so that load balancers notice."""
     model_store: Annotated[Path, AfterValidator(_readable_store)] = MODEL_STORE
-    """The folder of models, <name>/<version>/; where an installed package finds none here, one of the user's."""
+    """Folder of models, <name>/<version>/; an installed package falls back to a folder in the home directory."""
     default_model: str = "captcha"
-    """The model that reads where a request names none."""
+    """Model for requests that do not name one."""
     model_sha256: Annotated[str, SHA256] | None = None
-    """The SHA-256 of the SHA256SUMS of the only version of the default model that may be served; without it, any."""
+    """SHA-256 of the SHA256SUMS file of the only default model version to serve. Empty: any version."""
     max_upload_bytes: Annotated[int, Field(ge=1)] = 1_048_576
-    """The largest image file, in bytes."""
+    """Maximum size of an image file in bytes."""
     max_batch_files: Annotated[int, Field(ge=1)] = 64
-    """The most images in one request to /predict/batch."""
+    """Maximum number of images in a request to /predict/batch."""
     max_batch_bytes: Annotated[int, Field(ge=1)] = 16_777_216
-    """The largest request to /predict/batch, in bytes."""
+    """Maximum size of a request to /predict/batch in bytes."""
     max_pixels: Annotated[int, Field(ge=1)] = 4_000_000
-    """The most pixels of an image, by its header."""
+    """Maximum width × height, checked before decoding."""
     max_side: Annotated[int, Field(ge=1)] = 8192
-    """The greatest width or height of an image, in pixels."""
+    """Maximum width and maximum height of an image in pixels."""
     api_key: Annotated[SecretStr, AfterValidator(_with_key)] | None = None
-    """Keys, separated by commas, one of which a request for a reading or a model must carry; without them, none."""
+    """Comma-separated API keys; reading and model requests must carry one. Empty: no key needed."""
     api_key_file: Annotated[Path, AfterValidator(_key_file)] | None = None
-    """A file of such keys, one a line; lines that begin with # are comments."""
+    """File of further API keys, one per line; lines that start with # are comments."""
     admin_key: Annotated[SecretStr, AfterValidator(_with_key)] | None = None
-    """A key that POST /models/reload must carry; it is refused without it."""
+    """Comma-separated keys for POST /models/reload. Empty: reloads are refused."""
     allowed_hosts: Annotated[str, HOSTS] = "*"
-    """The names of this host, separated by commas, that requests other than probes must be for; * is any."""
+    """Comma-separated host names the service answers to (probes exempt); * = any."""
     cors_origins: Annotated[str, ORIGINS] | None = None
-    """The origins, separated by commas, whose pages may call the service from a browser; * is any."""
+    """Comma-separated origins allowed by CORS; * = any."""
     metrics: Literal["open", "key", "off"] = "open"
-    """Who may read /metrics: anybody, who has one of the keys, or nobody."""
+    """Access to /metrics: open = everybody, key = with an API key, off = nobody."""
     log_format: Literal["auto", "text", "json"] = "auto"
-    """Log lines for people or machines; auto is text on a terminal and JSON elsewhere."""
+    """Log format; auto = text on a terminal, JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """What is logged: this level and above."""
+    """Minimum level of log lines."""
 
     @field_validator("model_sha256")
     @classmethod
-    def _is_in_the_store(cls, wanted: str | None, info: ValidationInfo) -> str | None:
+    def _exists_in_store(cls, wanted: str | None, info: ValidationInfo) -> str | None:
         store, model = info.data.get("model_store"), info.data.get("default_model")
         if wanted and store and model:
             found = {
-                file.parent.name: _sum_of(file) for file in sorted(store.glob(f"{glob.escape(model)}/*/SHA256SUMS"))
+                file.parent.name: _checksum_of(file)
+                for file in sorted(store.glob(f"{glob.escape(model)}/*/SHA256SUMS"))
             }
             if wanted not in found.values():
-                shown = {
+                context = {
                     "model": model,
                     "store": str(store.absolute()),
                     "found": ", ".join(f"{digest} is {version}" for version, digest in found.items())
                     or "there is none",
                 }
-                raise PydanticCustomError("other_model", "No SHA256SUMS of {model} in {store} has it: {found}", shown)
+                raise PydanticCustomError("other_model", "No SHA256SUMS of {model} in {store} has it: {found}", context)
         return wanted
 
     @field_validator("metrics")
     @classmethod
-    def _there_is_a_key(cls, metrics: str, info: ValidationInfo) -> str:
+    def _has_a_key(cls, metrics: str, info: ValidationInfo) -> str:
         keys = ("api_key", "api_key_file")
         if metrics == "key" and all(info.data.get(name, "wrong") is None for name in keys):
-            raise PydanticCustomError("no_key", "There is no key to ask for; set OCR_API_KEY or OCR_API_KEY_FILE")
+            raise PydanticCustomError("no_key", "No API key is set; set OCR_API_KEY or OCR_API_KEY_FILE")
         return metrics
 
     @property
     def api_keys(self) -> list[str]:
-        """All keys that requests may carry; the file is read again."""
+        """Return all API keys; read `api_key_file` again on each call."""
         return [*_keys_of(self.api_key), *(_keys_in(self.api_key_file) if self.api_key_file else [])]
 
     @property
     def admin_keys(self) -> list[str]:
-        """The parts of `admin_key`."""
+        """Return the keys in `admin_key`."""
         return _keys_of(self.admin_key)
 
     @property
     def hosts(self) -> list[str]:
-        """The parts of `allowed_hosts`."""
+        """Return the names in `allowed_hosts`."""
         return _split(self.allowed_hosts)
 
     @property
     def origins(self) -> list[str]:
-        """The parts of `cors_origins`."""
+        """Return the origins in `cors_origins`."""
         return _split(self.cors_origins or "")
 
 
 def descriptions() -> dict[str, str]:
-    """Return the docstring under each setting; Pydantic would parse them in every process, before it could serve."""
+    """Return the docstring of each setting; Pydantic would parse them at the start of every process."""
     found = {}
     for pair in pairwise(ast.parse(inspect.getsource(Settings)).body[0].body):  # type: ignore[attr-defined]
         match pair:
@@ -217,12 +218,12 @@ def descriptions() -> dict[str, str]:
 
 
 def variable(setting: str) -> str:
-    """The environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return PREFIX + setting.upper()
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """The variables `OCR_…` of the environment and `.env` that are no settings, with the nearest that is one."""
+    """Return unknown `OCR_…` variables of the environment and `.env`, each with the most similar known one."""
     known = [variable(setting) for setting in Settings.model_fields]
     set_here = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
     unknown = sorted({name.upper() for name in set_here if name.upper().startswith(PREFIX)}.difference(known))

@@ -1,4 +1,4 @@
-"""HTTP and nothing else: routes, schemas, problems, uploads.
+"""HTTP only: routes, schemas, problems, uploads.
 
-Nothing of the process around it comes in, neither signals nor sockets, and no pixels or probabilities.
+Contains no signals or sockets of the process, and no pixels or probabilities.
 """

@@ -1,4 +1,4 @@
-"""What the routes answer: what `app.api.schemas` documents, which is not validated once more."""
+"""Responses of the reading routes, as `app.api.schemas` documents them; not validated again."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def text_fields(reading: Reading, min_confidence: float | None) -> dict[str, Any
 
 
 def answer(request: Request, stored: StoredModel, fields: dict[str, Any]) -> Response:
-    """Return the answer that has these fields, and says which model read for which request."""
+    """Return a JSON response with these fields, the model and the request id."""
     fields["model"] = {"name": stored.name, "version": stored.version}
     fields["request_id"] = request.state.request_id
     return Response(to_json(fields), media_type="application/json")

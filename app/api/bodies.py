@@ -1,4 +1,4 @@
-"""A bound on the bytes of request bodies that a worker holds, so that many large ones do not fill the memory."""
+"""Limit on the bytes of request bodies that a worker holds, so that many large ones do not fill the memory."""
 
 from http import HTTPStatus
 
@@ -9,33 +9,33 @@ from app.settings import Settings
 from app.shared.memory import share_of_memory
 
 ENVELOPE_BYTES = 16_384
-"""How much a form or a JSON document may be larger than the images in it."""
-MAX_AT_A_TIME, PART_OF_MEMORY, LARGEST_PART = 4, 8, 3
-"""So many of the largest requests are held, or so small a part of the memory; one alone may be a larger part of it.
-There are copies of what is in them."""
-LEAST_BYTES = 1 << 20
-"""That are held, however little memory there is."""
+"""Maximum overhead of a form or JSON document over its images."""
+MAX_LARGEST_REQUESTS, ALL_MEMORY_DIVISOR, LARGEST_MEMORY_DIVISOR = 4, 8, 3
+"""Limits: four requests of the largest size, an eighth of the memory in all, a third for a single request.
+The rest is for copies of their content."""
+MIN_BYTES = 1 << 20
+"""Lower bound of the limit, however little memory there is."""
 
 
 class Bodies:
-    """Counts the bytes that are held, of at most four requests of the largest size, of one where memory is short.
+    """Count of the bytes held: at most four requests of the largest size, or one if memory is short.
 
     Attributes:
-        max_bytes: how many are held at a time, and so the most that a request may have.
+        max_bytes: limit for all requests together, and so for each.
     """
 
     def __init__(self, settings: Settings) -> None:
         largest = max(settings.max_batch_bytes, 2 * settings.max_upload_bytes + ENVELOPE_BYTES)
         memory = share_of_memory(settings.workers)
-        fitting = max(memory // PART_OF_MEMORY, min(largest, memory // LARGEST_PART), LEAST_BYTES)
-        self.max_bytes = min(MAX_AT_A_TIME * largest, fitting)
+        fitting = max(memory // ALL_MEMORY_DIVISOR, min(largest, memory // LARGEST_MEMORY_DIVISOR), MIN_BYTES)
+        self.max_bytes = min(MAX_LARGEST_REQUESTS * largest, fitting)
         self._held = 0
 
     def hold(self, scope: Scope, size: int) -> None:
-        """Count more bytes until the request is over.
+        """Count more bytes of a request until it ends.
 
         Raises:
-            ApiError: 503, there would be too many.
+            ApiError: 503 if they exceed the limit.
         """
         if self._held + size > self.max_bytes:
             raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY_BYTES, retry_after())
@@ -44,5 +44,5 @@ class Bodies:
         state["held"] = state.get("held", 0) + size
 
     def release(self, scope: Scope) -> None:
-        """Forget the bytes of a request that is over."""
+        """Release the bytes of a finished request."""
         self._held -= scope["state"].pop("held", 0)

@@ -1,4 +1,4 @@
-"""What browsers are told, and who may call from them: security headers, the names of this host, other origins."""
+"""Browser security: response headers, allowed host names, allowed origins."""
 
 import re
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from app.api.problems import REQUEST_ID_HEADER, problem_response
 
 ANY = "*"
 STATIC = "/static"
-"""Where the files are that the page at / is made of."""
-ANOTHER_HOST = "The Host header names no host that this service answers for; send one of those in OCR_ALLOWED_HOSTS."
+"""Path of the files of the page at `/`."""
+UNKNOWN_HOST = "This service does not answer to the host in the Host header; OCR_ALLOWED_HOSTS lists its hosts."
 
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 _SAFE = [
@@ -27,7 +27,7 @@ _SAFE = [
 _DOCUMENTATION = ("/docs", "/static-offline-docs/")
 _DOCUMENTATION_HEADERS = [
     *_SAFE,
-    # Its page sets itself up in a script and styles of its own, and draws with data: URLs.
+    # The page has an inline script and styles, and data: URLs as images.
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -36,8 +36,8 @@ _DOCUMENTATION_HEADERS = [
 ]
 _PAGE_HEADERS = [
     *_SAFE,
-    (b"cache-control", b"no-cache"),  # kept, but asked for anew: its files must fit each other
-    # All that it has are files of this service; blob: are the images that its user chose.
+    (b"cache-control", b"no-cache"),  # cached but revalidated: the files must match each other
+    # All files come from this service; blob: URLs are the user's images.
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -53,14 +53,14 @@ ANSWER_HEADERS = [
 
 
 def security_headers(path: str) -> list[tuple[bytes, bytes]]:
-    """The headers for every answer to requests for a path; pages may run their scripts and be cached."""
+    """Return the security headers for responses at a path; pages may run their scripts and be cached."""
     if path == "/" or path.startswith(f"{STATIC}/"):
         return _PAGE_HEADERS
     return _DOCUMENTATION_HEADERS if path.startswith(_DOCUMENTATION) else ANSWER_HEADERS
 
 
 def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
-    """Let pages of other origins call the service (CORS); without this, browsers do not let them."""
+    """Allow pages of other origins to call the service (CORS)."""
     app.add_middleware(
         _Cors,
         allow_origins=origins,
@@ -71,25 +71,25 @@ def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
 
 
 class _Cors(CORSMiddleware):
-    """Starlette's, but for the refusal of what a browser is about to send, which it writes as plain text."""
+    """Starlette's middleware with preflight refusals as problem documents instead of plain text."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Allow it, or say what of it is not allowed: its origin, method or headers."""
+        """Allow the request, or refuse its origin, method or headers."""
         response = super().preflight_response(request_headers)
         return response if response.status_code == HTTPStatus.OK else _Refusal(response.body)
 
 
 class _Refusal(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"{bytes(self.body).decode()}; this service allows what OCR_CORS_ORIGINS and /docs say."
+        detail = f"{bytes(self.body).decode()}; see OCR_CORS_ORIGINS and /docs for what this service allows."
         await problem_response(Request(scope), HTTPStatus.BAD_REQUEST, detail)(scope, receive, send)
 
 
 class AllowedHostsMiddleware:
-    """Refuses requests for other hosts, which a page gets a browser to send by giving this address its own name.
+    """Middleware that refuses requests for other hosts, which a web page can cause by DNS rebinding.
 
-    Probes are answered: orchestrators call by address. Starlette's TrustedHostMiddleware refuses them too, and in plain
-    text instead of a problem.
+    Probes are exempt, since orchestrators call by address. Starlette's TrustedHostMiddleware refuses them, and answers
+    in plain text.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ class AllowedHostsMiddleware:
         if scope["type"] != "http" or scope["path"] in PROBES or self._is_allowed(scope):
             await self.app(scope, receive, send)
         else:
-            refusal = problem_response(Request(scope), HTTPStatus.BAD_REQUEST, ANOTHER_HOST)
+            refusal = problem_response(Request(scope), HTTPStatus.BAD_REQUEST, UNKNOWN_HOST)
             await refusal(scope, receive, send)
 
     def _is_allowed(self, scope: Scope) -> bool:

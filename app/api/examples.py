@@ -1,4 +1,4 @@
-"""What `/docs` shows and sends: an image that our own code drew, and what the shipped model reads in it."""
+"""Examples in `/docs`: a generated image, and the shipped model's reading of it."""
 
 import base64
 from pathlib import Path
@@ -15,12 +15,12 @@ _IMAGE: dict[str, Any] = {one.media_type: {"schema": _BINARY} for one in FORMATS
 IMAGE_BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        # What is first is what /docs opens with: a form with a file chooser.
+        # /docs opens with the first entry: a form with a file chooser.
         MULTIPART: {
             "schema": {
                 "type": "object",
                 "required": ["file"],
-                # With an empty example, /docs notices that nothing was chosen, and shows those of other types.
+                # With an empty example, /docs notices if no file was chosen, and shows the examples of other types.
                 "properties": {"file": _BINARY | {"description": "The image file.", "example": ""}},
             }
         },
@@ -88,7 +88,7 @@ def _ok(example: dict[str, Any], description: str) -> dict[int | str, dict[str, 
 
 PREDICTION_RESPONSE = _ok(
     _TEXT | _WITH_SEARCH | {"model": _MODEL, "request_id": _REQUEST_ID},
-    "The text and how sure it is, character by character.",
+    "The text, and the confidence of each character.",
 )
 BATCH_RESPONSE = _ok(
     {
@@ -99,7 +99,7 @@ BATCH_RESPONSE = _ok(
                     "type": "about:blank",
                     "title": "Unsupported Media Type",
                     "status": 415,
-                    "detail": f"The upload is not an image that is read here; send {ACCEPTED}.",
+                    "detail": f"The upload is not a supported image; send {ACCEPTED}.",
                     "instance": "/predict/batch",
                     "request_id": _REQUEST_ID,
                 }

@@ -1,4 +1,4 @@
-"""The files of a form (RFC 7578), found by its boundary: Starlette's parser would add 8 % to the time of a request."""
+"""Files of multipart forms (RFC 7578), split at the boundary; Starlette's parser would add 8 % to a request."""
 
 import re
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from python_multipart.multipart import parse_options_header
 
 MAX_HEAD_BYTES = 4096
-"""Of the headers of a part."""
+"""Limit for the headers of a part."""
 MAX_BOUNDARY_CHARACTERS = 70  # RFC 2046, 5.1.1
 MAX_PARAMETERS = 100
-"""Of a Content-Type or Content-Disposition; two or three are usual, and each takes its time."""
+"""Limit for a Content-Type or Content-Disposition; two or three are usual, and each costs time."""
 
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ENCODED_FILENAME = re.compile(rb";[ \t]*filename\*[0-9*]*[ \t]*=", re.IGNORECASE)  # RFC 2231; the library drops it
@@ -17,24 +17,24 @@ _END_OF_LINE = re.compile(rb"[ \t]*\r\n")
 
 
 class FormError(ValueError):
-    """A body is not the form that its Content-Type says; the message says why."""
+    """The body is not a form as its Content-Type says; the message says why."""
 
 
 class OtherFieldError(ValueError):
-    """A form holds something else than files in the fields that are wanted."""
+    """The form contains something other than files in the expected field."""
 
 
 def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
-    """Yield the files of a form, all of whose parts must be files in fields of one name.
+    """Yield the files of a form; every part must be a file in the field of this name.
 
     Args:
-        content_type: of the request; its boundary parts the form.
+        content_type: header of the request, with the boundary.
         body: of the request.
-        field: the name.
+        field: name of the field.
 
     Raises:
-        FormError: the body is not such a form, or cut off.
-        OtherFieldError: a part is no file, or in another field.
+        FormError: if the body is not such a form, or truncated.
+        OtherFieldError: if a part is not a file or is in another field.
     """
     delimiter = b"\r\n--" + _boundary(content_type)
     at = 0 if body.startswith(delimiter[2:]) else _find(body, delimiter, 0) + 2
@@ -55,7 +55,7 @@ def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
 def _boundary(content_type: str) -> bytes:
     boundary = _parameters(content_type.encode("latin-1")).get(b"boundary")
     if not boundary:
-        raise FormError("The Content-Type multipart/form-data lacks its boundary.")
+        raise FormError("The Content-Type multipart/form-data has no boundary.")
     if len(boundary) > MAX_BOUNDARY_CHARACTERS:
         raise FormError(f"The boundary of the form has more than {MAX_BOUNDARY_CHARACTERS} characters (RFC 2046).")
     return boundary
@@ -70,17 +70,17 @@ def _parameters(header: bytes) -> dict[bytes, bytes]:
 def _find(body: bytes, delimiter: bytes, start: int) -> int:
     at = body.find(delimiter, start)
     if at < 0:
-        raise FormError("The form is cut off, or its boundary is not that of its Content-Type.")
+        raise FormError("The form is truncated, or its boundary does not match its Content-Type.")
     return at
 
 
 def _check_part(head: bytes, field: bytes) -> None:
-    """Refuse a part whose headers do not say that it is a file in the field."""
+    """Raise unless the headers of a part declare a file in the field."""
     disposition = b""
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if not colon:
-            raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part's headers are broken.")
+            raise FormError("The body is not a form as its Content-Type says (RFC 7578): a part has invalid headers.")
         if name.lower() == b"content-disposition":
             disposition = value.strip()
     options = _parameters(disposition)

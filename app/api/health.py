@@ -1,4 +1,4 @@
-"""Probes: `/livez`, `/readyz` and its alias `/health`. They ask for no key."""
+"""Probes: `/livez`, `/readyz` and its alias `/health`. They need no key."""
 
 from http import HTTPStatus
 
@@ -19,7 +19,7 @@ router = APIRouter(tags=[TAG])
 
 @router.get("/livez", summary="Is the process alive?")
 async def live() -> Health:
-    """Answers as long as the process serves requests at all."""
+    """Succeed as long as the process serves requests at all."""
     return Health(status="alive", version=__version__)
 
 
@@ -27,7 +27,7 @@ async def live() -> Health:
 @router.get("/health", summary="Alias of /readyz", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
 @router.get("/readyz", summary="Can it read?", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
 async def ready(service: ServiceDep) -> Health:
-    """Whether the default model is loaded and warmed up, and the service not about to stop."""
+    """Succeed if the default model is loaded and warmed up and the service is not stopping."""
     if service.stopping.is_set():
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
     try:

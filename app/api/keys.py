@@ -1,4 +1,4 @@
-"""API keys and the admin key: `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+"""API and admin keys: `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
 
 import hashlib
 import secrets
@@ -14,10 +14,10 @@ UNAUTHORIZED_HEADERS = {"WWW-Authenticate": "Bearer"}
 
 
 async def check_api_key(request: Request) -> None:
-    """Refuse a request without one of the API keys, where any is set.
+    """Refuse a request without one of the API keys, if any are set.
 
     Raises:
-        ApiError: the key is missing or wrong.
+        ApiError: if the key is missing or wrong.
     """
     digests = service_of(request).api_keys
     if digests and not _key_matches(request, digests):
@@ -28,7 +28,7 @@ async def check_admin_key(request: Request) -> None:
     """Refuse a request without the admin key.
 
     Raises:
-        ApiError: the key is missing or wrong, or the service has none.
+        ApiError: if the key is missing or wrong, or the service has none.
     """
     digests = service_of(request).admin_keys
     if not digests:
@@ -42,7 +42,7 @@ NEEDS_ADMIN_KEY = [Depends(check_admin_key)]
 
 
 def digests_of(keys: Iterable[str]) -> list[bytes]:
-    """Return the SHA-256 of keys, so that comparing takes the same time whatever they are."""
+    """Return the SHA-256 of each key, so that a comparison takes the same time for all."""
     return [hashlib.sha256(key.encode()).digest() for key in keys]
 
 
@@ -50,4 +50,4 @@ def _key_matches(request: Request, digests: Sequence[bytes]) -> bool:
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     sent = credentials.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "").strip()
     digest = hashlib.sha256(sent.encode("latin-1")).digest()
-    return sum(secrets.compare_digest(digest, known) for known in digests) > 0  # all of them, also after a match
+    return sum(secrets.compare_digest(digest, known) for known in digests) > 0  # compares all, even after a match

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what Prometheus reads."""
+"""`GET /metrics` for Prometheus."""
 
 from functools import partial
 from http import HTTPStatus
@@ -20,20 +20,21 @@ router = APIRouter(tags=[TAG])
 
 @router.get(
     METRICS_PATH,
-    summary="The service in numbers",
+    summary="Metrics",
     response_class=Response,
     responses={200: {"content": dict.fromkeys(FORMATS, TEXT)}, **problem_responses(HTTPStatus.UNAUTHORIZED)},
 )
 async def metrics(request: Request, service: ServiceDep) -> Response:
-    """What was read and how long it took, summed over all workers: as Prometheus text, or OpenMetrics if asked for.
+    """Metrics summed over all workers, as Prometheus text or, on request, OpenMetrics.
 
-    It does not wait in the queue, so it is answered also when the service has too much to do.
+    The request does not wait in the queue, so it is answered even when the service is overloaded.
     """
-    from app.observability.exposition import expose  # what it needs is loaded for the first who asks
+    from app.observability.exposition import expose  # imported on the first request
 
     if service.settings.metrics == "key":
         await check_api_key(request)
     accept = request.headers.get("accept", "")
-    say = partial(expose, service.metrics, service.store, accept)
-    content, media_type = say() if service.settings.workers == 1 else await in_thread(say)  # of many, it takes longer
+    exposition = partial(expose, service.metrics, service.store, accept)
+    # Slower with several workers.
+    content, media_type = exposition() if service.settings.workers == 1 else await in_thread(exposition)
     return Response(content, headers={"Content-Type": media_type})

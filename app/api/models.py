@@ -1,4 +1,4 @@
-"""`GET /models…`: what is loaded, and an image that it reads; `POST /models/reload`: load what is there now."""
+"""`GET /models…` for loaded models and sample images; `POST /models/reload`."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/models", tags=["models"], responses=problem_response
 
 @router.get("", summary="List the models", dependencies=NEEDS_API_KEY)
 async def list_models(service: ServiceDep) -> ModelList:
-    """All models that are loaded, and the folders of the model store that could not be, with the reason."""
+    """All loaded models, and the folders of the model store that could not be loaded, with the reason."""
     store = service.store
     return ModelList(
         models=[_model(store, name) for name in store.models],
@@ -29,24 +29,24 @@ async def list_models(service: ServiceDep) -> ModelList:
     )
 
 
-# Before the route of one model, which would name its own method as the only one that is allowed here.
+# Before `/{name}`, which would otherwise answer 405 for POST.
 @router.post(
     "/reload",
-    summary="Load the models anew",
+    summary="Reload the models",
     dependencies=NEEDS_ADMIN_KEY,
     responses=problem_responses(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def reload(service: ServiceDep) -> Reload:
-    """Load the model store as it is now, without a request waiting or failing. It asks for the admin key.
+    """Reload the model store without delaying or failing requests. Needs the admin key.
 
-    All is loaded and tested beside the models that read. A version that cannot be loaded is listed as `broken`, and
-    where it was loaded before, it is kept as it was. So is the newest version of the default model if the folders of
-    all are gone. Where there are several workers, the others follow within a second or two.
+    The new models are loaded and tested while the old ones keep reading. A version that cannot be loaded is listed as
+    `broken`; if it was loaded before, it stays as it was. If all folders of the default model are gone, its newest
+    version stays loaded. Other workers follow within a second or two.
     """
     try:
         changes = await service.reload(service)
     except OSError as error:
-        detail = f"The model store cannot be read ({error.strerror}); the models are as they were."
+        detail = f"The model store cannot be read ({error.strerror}); the models are unchanged."
         raise ApiError(HTTPStatus.CONFLICT, detail) from error
     if service.settings.default_model not in service.store.models:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READY)
@@ -57,7 +57,7 @@ async def reload(service: ServiceDep) -> Reload:
     "/{name}", summary="Show a model", dependencies=NEEDS_API_KEY, responses=problem_responses(HTTPStatus.NOT_FOUND)
 )
 async def show_model(name: NameParameter, service: ServiceDep) -> Model:
-    """The loaded versions of a model, newest first."""
+    """Loaded versions of a model, newest first."""
     service.store.get(name)
     return _model(service.store, name)
 
@@ -72,9 +72,9 @@ async def show_model(name: NameParameter, service: ServiceDep) -> Model:
 async def show_sample(
     name: NameParameter,
     service: ServiceDep,
-    version: Annotated[str | None, Query(description="Of the model; the newest if not given.")] = None,
+    version: Annotated[str | None, Query(description="Version of the model; by default the newest.")] = None,
 ) -> Response:
-    """The golden image that is kept with a version, to try it with; its `sample` in `/models` is the text in it."""
+    """The golden image of a version, to try it with; `sample` in `/models` is its text."""
     golden = service.store.get(name, version).model.golden
     if golden is None:
         raise ApiError(HTTPStatus.NOT_FOUND, NO_SAMPLE)

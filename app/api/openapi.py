@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what FastAPI finds in the routes."""
+"""Additions to FastAPI's OpenAPI document."""
 
 from collections.abc import Set
 from typing import Any
@@ -16,11 +16,11 @@ KEY_SCHEMES = {
 
 
 def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
-    """Describe problem documents once, and not FastAPI's own kind of 422; say how the key is sent, and a query.
+    """Describe problem documents instead of FastAPI's 422 body, the key schemes and the query parameters.
 
     Args:
-        app: the service, with all routes; the document is made when somebody asks for it first.
-        open_tags: the tags of routes that ask for no key.
+        app: the service, with all routes; the document is created on the first request for it.
+        open_tags: tags of the routes that need no key.
     """
     make_openapi = app.openapi
 

@@ -1,4 +1,4 @@
-"""`GET /`, the page for people, and the files that it is made of. They ask for no key; what the page calls may."""
+"""`GET /`, the web page, and its files. They need no key; the API calls of the page may need one."""
 
 import mimetypes
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.shared.places import SHARED_WEB
 
 WEB = Path(__file__).parents[1] / "web"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
-"""A browser runs no script and applies no style of another type; the machine's own table may lack or mistake them."""
+"""Browsers reject scripts and styles of another type, and the machine's own table may lack these or be wrong."""
 
 
 def add_page(app: FastAPI) -> None:

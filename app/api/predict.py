@@ -29,9 +29,9 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class RequestRoute(APIRoute):
-    """A route whose function takes the request as it is and returns the response; FastAPI only documents it.
+    """Route whose function takes the raw request and returns the response; FastAPI only documents it.
 
-    Dependencies and the body would be looked at twice, which costs 0.1 ms (`docs/performance.md`).
+    FastAPI's dependencies and body handling would cost 0.1 ms (`docs/performance.md`).
     """
 
     def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
@@ -44,8 +44,8 @@ class RequestRoute(APIRoute):
         self.app = app
 
 
-FEW_CHARACTERS = 1000
-"""And alternatives; of so many an answer is written in the event loop."""
+MAX_LOOP_CHARACTERS = 1000
+"""Maximum characters plus alternatives of a response that is rendered in the event loop."""
 
 TAG = "reading"
 
@@ -73,15 +73,15 @@ ERRORS = problem_responses(
 async def predict(request: Request) -> Response:
     """Read the text in an image.
 
-    Send the image as the form field `file`, or as the body itself with a Content-Type such as `image/png`,
-    or in Base64, or a data URI, as the `image` of a JSON document. What format it is, its content decides;
-    an animated GIF is composed over its frames.
+    Send the image in one of three ways: as the form field `file`; as the body itself, with a Content-Type such as
+    `image/png`; or as the `image` of a JSON document, in Base64 or a data URI. The format is detected from the
+    content. The frames of an animated GIF are combined into one image.
 
-    With `length`, `charset` or `pattern` the answer is the most probable text that satisfies all of them,
-    and its confidence is what the network gives it among all texts.
+    With `length`, `charset` or `pattern`, the answer is the most probable text that satisfies all of them.
+    Its confidence is its probability among all texts.
 
-    With `evaluate=sum` the answer also has the value of the sum that the image shows: that to which the most
-    probable texts give the most probability together, which need not be the value of the first of them.
+    With `evaluate=sum`, the answer also has the value of the sum in the image. It is the most probable value, with
+    the probabilities of texts of equal value added up, so it may differ from the value of the most probable text.
     """
     service, query, stored, work, search = await _begin(request)
     body = await receive_upload(request, service.settings.max_upload_bytes)
@@ -105,10 +105,10 @@ async def predict(request: Request) -> Response:
     openapi_extra={"requestBody": examples.BATCH_BODY},
 )
 async def predict_batch(request: Request) -> Response:
-    """Read the texts in the images sent as form fields named `files`.
+    """Read the texts in images sent as form fields named `files`.
 
-    The results come in the order sent; an image that cannot be read has a problem in its place, and the
-    others are read all the same.
+    The results come in the order sent. An image that cannot be read has a problem in its place and does not
+    affect the others.
     """
     service, query, stored, work, search = await _begin(request)
     settings = service.settings
@@ -124,14 +124,14 @@ async def predict_batch(request: Request) -> Response:
     readings = [result for result in results if isinstance(result, Reading)]
     work.confidences += [reading.confidence for reading in readings]
     render = partial(_render, request, stored, results, query.min_confidence)
-    is_short = sum(len(reading.characters) + len(reading.alternatives) for reading in readings) <= FEW_CHARACTERS
+    is_short = sum(len(reading.characters) + len(reading.alternatives) for reading in readings) <= MAX_LOOP_CHARACTERS
     response = render() if is_short else await in_thread(render)
     work.watch.lap("render")
     return response
 
 
 async def _begin(request: Request) -> tuple[Service, ReadQuery, StoredModel, Work, Search | None]:
-    """Check the key, and return what a request asks for; what comes of it is noted from here on."""
+    """Check the key, resolve the request's model and search, and start recording its work."""
     service = service_of(request)
     await check_api_key(request)
     query = read_query(request)
@@ -171,7 +171,7 @@ def _decoder(image: CheckedImage | ImageError) -> Callable[[], Pixels]:
 def _render(
     request: Request, stored: StoredModel, results: Sequence[Reading | ImageError], min_confidence: float | None
 ) -> Response:
-    """The answer to a batch."""
+    """Return the response to a batch."""
     fields = [
         {"problem": make_problem(request, image_error_status(result), str(result)).model_dump()}
         if isinstance(result, ImageError)

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): never a stack trace, a path or an echo of the input."""
+"""Errors as problem documents (RFC 9457), without stack traces, file paths or input."""
 
 import random
 from http import HTTPStatus
@@ -24,24 +24,24 @@ IMAGE_ERROR_STATUS: dict[type[ImageError], HTTPStatus] = {
     ImageTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DamagedImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-SERVER_FAULT = "The request could not be answered because of a fault in the service."
-ANOTHER_PATH = "There is nothing at this path; /docs lists what there is."
+SERVER_FAULT = "The service could not answer the request because of an internal error."
+UNKNOWN_PATH = "There is nothing at this path; /docs lists all paths."
 WRONG_KEY = "Send the API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
 WRONG_ADMIN_KEY = "Send the admin key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
-NO_ADMIN_KEY = "There is no admin key, so nobody may do this here; set OCR_ADMIN_KEY."
-BUSY = "As many requests as may wait here are waiting; come back a moment later."
-STOPPING = "The service is about to stop."
-TOO_MANY_BYTES = "The service holds as many bytes of uploads as it may; come back a moment later."
-TOO_LATE = "The request was not read in time; come back a moment later, or send fewer images at once."
+NO_ADMIN_KEY = "This needs an admin key and the service has none; set OCR_ADMIN_KEY."
+BUSY = "The queue is full; retry in a moment."
+STOPPING = "The service is stopping."
+TOO_MANY_BYTES = "Too many bytes of uploads are in progress; retry in a moment."
+TOO_LATE = "The request was not read in time; retry in a moment, or send fewer images at once."
 NOT_READY = "The default model is not loaded; /models says why."
 EXAMPLE_DETAILS = {
-    HTTPStatus.BAD_REQUEST: "The form is cut off, or its boundary is not that of its Content-Type.",
+    HTTPStatus.BAD_REQUEST: "The form is truncated, or its boundary does not match its Content-Type.",
     HTTPStatus.UNAUTHORIZED: WRONG_KEY,
     HTTPStatus.FORBIDDEN: NO_ADMIN_KEY,
-    HTTPStatus.NOT_FOUND: "No such model is loaded. Loaded are: captcha.",
-    HTTPStatus.CONFLICT: "The model store cannot be read (Permission denied); the models are as they were.",
+    HTTPStatus.NOT_FOUND: "No such model is loaded. Loaded models: captcha.",
+    HTTPStatus.CONFLICT: "The model store cannot be read (Permission denied); the models are unchanged.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The upload is too large: at most 1,048,576 bytes.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: f"The upload is not an image that is read here; send {ACCEPTED}.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: f"The upload is not a supported image; send {ACCEPTED}.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The PNG image is damaged: its pixels cannot be decoded.",
     HTTPStatus.INTERNAL_SERVER_ERROR: SERVER_FAULT,
     HTTPStatus.SERVICE_UNAVAILABLE: NOT_READY,
@@ -49,13 +49,13 @@ EXAMPLE_DETAILS = {
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457)."""
+    """Error (RFC 9457)."""
 
     type: Annotated[str, Field(examples=["about:blank"])] = "about:blank"
     title: Annotated[str, Field(description="The status in words.")]
     status: Annotated[int, Field(description="The HTTP status.")]
-    detail: Annotated[str, Field(description="What was wrong and what would be right.")]
-    instance: Annotated[str, Field(description="The path that was asked for.", examples=["/predict"])]
+    detail: Annotated[str, Field(description="What is wrong and what is valid.")]
+    instance: Annotated[str, Field(description="The path of the request.", examples=["/predict"])]
     request_id: Annotated[
         str,
         Field(
@@ -66,7 +66,7 @@ class Problem(BaseModel):
 
 
 class ApiError(Exception):
-    """Ends a request with a problem document."""
+    """Error that ends a request with a problem document."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -74,7 +74,7 @@ class ApiError(Exception):
 
 
 def make_problem(request: Request, status: HTTPStatus, detail: str) -> Problem:
-    """A problem of this request."""
+    """Return a problem document for this request."""
     return Problem(
         title=status.phrase,
         status=status,
@@ -87,28 +87,28 @@ def make_problem(request: Request, status: HTTPStatus, detail: str) -> Problem:
 def problem_response(
     request: Request, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """The response that carries a problem."""
+    """Return a response with a problem document."""
     problem = make_problem(request, status, detail)
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
 def retry_after() -> dict[str, str]:
-    """Return a header that asks to come back soon; not all at the same time, or most would be refused again."""
+    """Return a Retry-After of random seconds; if all clients retried at once, most would be refused again."""
     return {"Retry-After": random.choice("123")}  # noqa: S311 - no secret
 
 
 def image_error_status(error: ImageError) -> HTTPStatus:
-    """The status that an image which cannot be read is answered with."""
+    """Return the HTTP status for an image that cannot be read."""
     return IMAGE_ERROR_STATUS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _as_uri(path: str) -> str:
-    """A path as RFC 3986 writes it; `request.url` is not safe to ask: it fails on bytes that are not UTF-8."""
+    """Return a path percent-encoded (RFC 3986); `request.url` fails on bytes that are not UTF-8."""
     return quote("/" + path.lstrip("/"), safe="/:@!$&'()*+,;=")
 
 
 def problem_responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """What an operation's OpenAPI says of its errors."""
+    """Return the OpenAPI descriptions of an operation's errors."""
     return {int(status): _problem_response(status.phrase, _example(status)) for status in statuses}
 
 
@@ -126,11 +126,11 @@ def _example(status: HTTPStatus) -> dict[str, Any]:
 
 
 ANY_ERROR: dict[int | str, dict[str, Any]] = {"default": _problem_response("Any other error.")}
-"""What an operation's OpenAPI says of the errors that it does not list."""
+"""OpenAPI description of the errors that an operation does not list."""
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every error that a request can end in with a problem."""
+    """Answer every error of a request with a problem document."""
 
     @app.exception_handler(ApiError)
     async def on_api_error(request: Request, error: ApiError) -> Response:
@@ -162,7 +162,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        # The messages name the field and what it should be; the input itself is not repeated.
+        # The messages name the field and its valid values, but do not repeat the input.
         details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         return problem_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{details}.")
 
@@ -175,7 +175,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _http_detail(status: HTTPStatus, headers: dict[str, str], error: HTTPException) -> str:
     if status == HTTPStatus.NOT_FOUND:
-        return ANOTHER_PATH
+        return UNKNOWN_PATH
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"This method is not allowed here; allowed is {headers.get('Allow', 'another')}."
+        return f"This method is not allowed here. Allowed: {headers.get('Allow', 'another')}."
     return str(error.detail)

@@ -1,4 +1,4 @@
-"""The query parameters that say what is read, and how."""
+"""Query parameters of the reading routes."""
 
 from collections import Counter
 from difflib import get_close_matches
@@ -23,24 +23,24 @@ from app.shared.stopwatch import Stopwatch
 
 MAX_ALTERNATIVES = 20
 MAX_PARAMETERS, MAX_NAME = 32, 32
-"""How many parameters are looked at, and how long a name may be that is taken for a misspelt one."""
+"""Maximum number of parameters, and maximum length of a name for which a correction is suggested."""
 
 
 class ReadQuery(BaseModel):
-    """What a request may say of the model and of the texts that it wants."""
+    """Options of a reading: the model and the texts wanted."""
 
     model: Annotated[str | None, Field(description="The model's name.", examples=["captcha"])] = None
-    version: Annotated[str | None, Field(description="Its version; the newest if not given.")] = None
+    version: Annotated[str | None, Field(description="The model's version; by default the newest.")] = None
     alternatives: Annotated[
         int,
         Field(
             ge=0,
             le=MAX_ALTERNATIVES,
-            description="How many of the most probable texts to list, best first; `text` is then the first of them.",
+            description="How many of the most probable texts to list, best first; `text` is then the first one.",
             examples=[2],
         ),
     ] = 0
-    length: Annotated[int | None, Field(ge=1, description="How many characters the text has.", examples=[5])] = None
+    length: Annotated[int | None, Field(ge=1, description="The number of characters of the text.", examples=[5])] = None
     charset: Annotated[
         str | None,
         Field(min_length=1, description="The only characters that the text may have.", examples=["2345678bcdef"]),
@@ -48,43 +48,43 @@ class ReadQuery(BaseModel):
     pattern: Annotated[
         str | None,
         Field(
-            description=f"A regular expression that the whole text matches, of at most {MAX_LENGTH} characters: "
-            "without look-around, back-references, flags and possessive repeats. In a URL, `+` is written `%2B`; curl "
-            "takes brackets and braces as they are with `-g`.",
+            description=f"A regular expression for the whole text, of at most {MAX_LENGTH} characters, without "
+            "look-around, back-references, flags and possessive repeats. In a URL, write `+` as `%2B`; curl needs `-g` "
+            "for brackets and braces.",
             examples=[r"[a-z]{2}\d[a-z]{2}"],
         ),
     ] = None
     evaluate: Annotated[
         Evaluation | None,
-        Field(description="What to work out: the value of the `sum` that the image shows, such as `10-2=`."),
+        Field(description="What to compute: `sum` gives the value of the sum in the image, such as `10-2=`."),
     ] = None
     min_confidence: Annotated[
         float | None,
         Field(
             ge=0,
             le=1,
-            description="The least confidence of a text, or of the value of a sum, that is `accepted`.",
+            description="The confidence threshold at which a text, or the value of a sum, is `accepted`.",
             examples=[0.9],
         ),
     ] = None
 
 
-_NOTHING_SAID = ReadQuery()
-_KNOWN = f"There are: {', '.join(ReadQuery.model_fields)}."
+_EMPTY_QUERY = ReadQuery()
+_KNOWN = f"Known parameters: {', '.join(ReadQuery.model_fields)}."
 
 
 def read_query(request: Request) -> ReadQuery:
-    """The query of a request.
+    """Return the query of a request.
 
-    Routes that take the request as it is have no parameters; see `app.api.predict.RequestRoute`.
+    Used instead of FastAPI's parameters in routes that take the raw request; see `app.api.predict.RequestRoute`.
 
     Raises:
-        ApiError: a parameter is unknown, or given more than once.
-        RequestValidationError: a value is not allowed.
+        ApiError: if a parameter is unknown or repeated.
+        RequestValidationError: if a value is invalid.
     """
     sent: bytes = request.scope["query_string"]
     if not sent:
-        return _NOTHING_SAID
+        return _EMPTY_QUERY
     if sent.count(b"&") >= MAX_PARAMETERS:
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"The query has over {MAX_PARAMETERS} parameters. {_KNOWN}")
     _check_names(request)
@@ -99,15 +99,15 @@ def _check_names(request: Request) -> None:
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in ReadQuery.model_fields:
             nearest = get_close_matches(name, ReadQuery.model_fields, n=1) if len(name) <= MAX_NAME else None
-            meant = f" Did you mean '{nearest[0]}'?" if nearest else ""
-            detail = f"The query has a parameter that is not known here.{meant} {_KNOWN}"
+            suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""
+            detail = f"The query has an unknown parameter.{suggestion} {_KNOWN}"
             raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
         if times > 1:
-            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"query.{name}: given {times} times; once is right.")
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"query.{name}: given {times} times; give it once.")
 
 
 def query_parameters() -> list[dict[str, Any]]:
-    """What OpenAPI says of the query: what FastAPI would."""
+    """Return the OpenAPI description of the query, as FastAPI would."""
 
     def route(query: Annotated[ReadQuery, Query()]) -> None: ...
 
@@ -117,13 +117,13 @@ def query_parameters() -> list[dict[str, Any]]:
 
 
 async def find_search(batcher: Batcher, model: ImageToTextModel, query: ReadQuery, watch: Stopwatch) -> Search | None:
-    """Return what to search for; None where decoding is greedy.
+    """Return the search that a query asks for; None for greedy decoding.
 
     Raises:
-        ConstraintError: no text satisfies the query, or its pattern is not valid.
+        ConstraintError: if no text satisfies the query, or its pattern is invalid.
         QueueFullError, WaitedTooLongError: see `Batcher.run`.
     """
-    if query is _NOTHING_SAID:
+    if query is _EMPTY_QUERY:
         return None
     wanted = query.model_dump(
         include={"length", "charset", "pattern", "alternatives", "evaluate"}, exclude_defaults=True

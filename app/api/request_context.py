@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log line, and an answer whatever goes wrong."""
+"""Request id, metrics, log line and error response of every request."""
 
 import os
 import re
@@ -18,22 +18,22 @@ from app.observability.logs import get_logger
 
 SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEADER = REQUEST_ID_HEADER.lower().encode()
-QUIET = {*PROBES, METRICS_PATH}
-"""What machines ask for every few seconds: logged at level debug."""
+POLLED_PATHS = {*PROBES, METRICS_PATH}
+"""Paths that monitoring polls every few seconds; logged at level debug."""
 OTHER_ROUTE = "other"
 ENDED = "ended"
-"""In the state of a request that has been counted and has its log line."""
+"""Key in the state of a request that has been counted and logged."""
 
 log = get_logger("app.requests")
 
 
 class RequestContextMiddleware:
-    """Gives a request its id, taken from `X-Request-ID` or made, counts it and writes one log line for it.
+    """Middleware that gives each request an id, from `X-Request-ID` or generated, counts it and logs it.
 
-    Both is done before the last of the answer goes out: who has been answered finds the request counted, whichever
-    worker he asks, also where the process is killed at once.
+    The request is counted and logged before the end of the response is sent. A client with a complete response then
+    finds it in `/metrics` of any worker, even if this process is killed at once.
 
-    An exception that nothing else handled is logged and answered with a problem of status 500.
+    An unhandled exception is logged and answered with status 500.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -63,15 +63,16 @@ class RequestContextMiddleware:
                     (HEADER, request_id.encode()),
                 ]
                 if service.stopping.is_set():
-                    message["headers"].append((b"connection", b"close"))  # the next request had better go elsewhere
+                    # The client's next request should go to another replica.
+                    message["headers"].append((b"connection", b"close"))
             elif not message.get("more_body"):
-                _note_end(seen_by_app, asked, status, started)
+                _record_end(seen_by_app, asked, status, started)
             await send(message)
 
         try:
             await self.app(seen_by_app, receive, send_with_id)
         except ClientDisconnect:
-            pass  # nobody is left to answer
+            pass  # no response possible
         except Exception:
             log.exception("request failed", **asked)
             if status is not None:
@@ -80,26 +81,26 @@ class RequestContextMiddleware:
             await fault(scope, receive, send_with_id)
         finally:
             service.bodies.release(scope)
-            _note_end(seen_by_app, asked, status, started)  # also what was not answered to the end
+            _record_end(seen_by_app, asked, status, started)  # also for incomplete responses
 
 
-def _note_end(scope: Scope, asked: dict[str, str], status: int | None, started: float) -> None:
-    """Count a request and write its line, unless that has been done."""
+def _record_end(scope: Scope, asked: dict[str, str], status: int | None, started: float) -> None:
+    """Count and log a request, once."""
     state = scope["state"]
     if ENDED in state:
         return
     state[ENDED] = True
     seconds = time.perf_counter() - started
     scope["app"].state.service.metrics.count_request(_route(scope), status, seconds, state.get("work"))
-    write_line = log.debug if scope["path"] in QUIET else log.info
+    write_line = log.debug if scope["path"] in POLLED_PATHS else log.info
     write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
 
 
 def _simplified(scope: Scope) -> Scope:
-    """The request without what RFC 9110 lets a server ignore, or the server does for us.
+    """Return the scope without features that RFC 9110 lets a server ignore.
 
-    A HEAD is answered as a GET, whose body the server leaves away. Ranges of a few scripts are not worth their
-    errors, which are no problem documents. A slash at the end of a path says nothing.
+    HEAD is handled as GET; the server drops the body. Range requests for a few scripts are not worth their errors,
+    which are not problem documents. A trailing slash is ignored.
     """
     path = scope["path"]
     if len(path) > 1 and path.endswith("/"):
@@ -112,7 +113,7 @@ def _simplified(scope: Scope) -> Scope:
 
 
 def _route(scope: Scope) -> str:
-    """Return the path of the route that took a request, with names for parameters: one of those that there are."""
+    """Return the path template of the matched route."""
     route = scope.get("route")
     return OTHER_ROUTE if route is None else route.path
 

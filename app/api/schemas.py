@@ -1,4 +1,4 @@
-"""What the service answers with."""
+"""Response schemas."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -15,7 +15,7 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class BoxSchema(BaseModel):
-    """A rectangle in pixels of the uploaded image, upright; right and bottom are one past the last pixel."""
+    """Rectangle in pixels of the uploaded image, upright; right and bottom are one past the last pixel."""
 
     left: int
     top: int
@@ -24,43 +24,41 @@ class BoxSchema(BaseModel):
 
 
 class CharacterSchema(BaseModel):
-    """One character that was read."""
+    """Character of a text."""
 
     character: str
     confidence: Annotated[Confidence, Field(description="The probability of this character.")]
-    box: Annotated[BoxSchema | None, Field(description="Null where the network cannot tell places.")]
+    box: Annotated[BoxSchema | None, Field(description="Null if the network has no positions.")]
 
 
 class AlternativeSchema(BaseModel):
-    """One of the most probable texts of an image."""
+    """Alternative text of an image."""
 
     text: str
     confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
 
 
 class SumSchema(BaseModel):
-    """The value of the sum that an image shows."""
+    """Value of the sum in an image."""
 
     value: Annotated[
         int | None,
         Field(
             ge=-LARGEST,
             le=LARGEST,
-            description=f"Null where none of the {BEAM_WIDTH} most probable texts is a sum whose value is a whole "
-            "number: a number alone is no sum, and `7/2=` has no such value.",
+            description=f"Null if none of the {BEAM_WIDTH} most probable texts is a sum with an integer value. "
+            "A number alone is not a sum, and `7/2=` has no integer value.",
             examples=[8],
         ),
     ]
     confidence: Annotated[
         Confidence,
-        Field(
-            description="The probability of the value, summed over those of the texts that have it; 0 where it is null."
-        ),
+        Field(description="The sum of the probabilities of the texts with this value; 0 if it is null."),
     ]
 
 
 class Text(BaseModel):
-    """The text of an image."""
+    """Text of an image."""
 
     text: str
     confidence: Annotated[Confidence, Field(description="The probability of the whole text.")]
@@ -74,13 +72,13 @@ class Text(BaseModel):
     ] = []
     sum: Annotated[
         SumSchema | SkipJsonSchema[None],
-        Field(description="Only where `evaluate` asks for it.", exclude_if=lambda sum_: sum_ is None),
+        Field(description="Only if `evaluate` asks for it.", exclude_if=lambda sum_: sum_ is None),
     ] = None
     accepted: Annotated[
         bool | SkipJsonSchema[None],
         Field(
-            description="Whether there is text and its confidence at least `min_confidence`, or, where `evaluate` asks "
-            "for it, a value; only where that is given.",
+            description="Whether the confidence of the text, or of the value if `evaluate` asks for one, is at least "
+            "`min_confidence`; false without a text or value. Only if `min_confidence` is given.",
             exclude_if=lambda accepted: accepted is None,
         ),
     ] = None
@@ -91,27 +89,27 @@ class _FromAttributes(BaseModel):
 
 
 class ModelReference(_FromAttributes):
-    """A version of a model."""
+    """Version of a model."""
 
     name: str
     version: str
 
 
 class Prediction(Text):
-    """The text of the uploaded image."""
+    """Text of the uploaded image."""
 
     model: ModelReference
     request_id: Annotated[str, Field(description="Also in the X-Request-ID header and in the log.")]
 
 
 class FailedImage(BaseModel):
-    """Why an image of a batch could not be read."""
+    """Reason why an image of a batch could not be read."""
 
     problem: Problem
 
 
 class BatchPrediction(BaseModel):
-    """The texts of the uploaded images, in the order sent; one that cannot be read has a problem in its place."""
+    """Texts of the uploaded images in the order sent, with a problem in place of each that cannot be read."""
 
     results: list[Text | FailedImage]
     model: ModelReference
@@ -119,7 +117,7 @@ class BatchPrediction(BaseModel):
 
 
 class InputSize(_FromAttributes):
-    """What the network takes; uploads of other sizes are resized to it."""
+    """Input size of the network; uploads are resized to it."""
 
     width: int
     height: int
@@ -127,7 +125,7 @@ class InputSize(_FromAttributes):
 
 
 class Metrics(BaseModel):
-    """How the model read its validation images, from its card; rates are fractions."""
+    """Results on the validation images, from the model card; rates are fractions."""
 
     images: int
     words_right: int
@@ -136,7 +134,7 @@ class Metrics(BaseModel):
 
 
 class _Card(BaseModel):
-    """What is shown of `metrics.json`, where it is as our training writes it."""
+    """Fields shown from `metrics.json`; empty if another program wrote the file in another form."""
 
     validation: Metrics | None = None
     created: datetime | None = None
@@ -150,22 +148,22 @@ class _Card(BaseModel):
 
 
 class ModelVersion(BaseModel):
-    """A version of a model that is loaded."""
+    """Loaded version of a model."""
 
     version: str
     vocabulary: str
     input: InputSize
     metrics: Metrics | None
     created: datetime | None
-    sha256: Annotated[str, Field(description="Of model.onnx.")]
+    sha256: Annotated[str, Field(description="SHA-256 of model.onnx.")]
     sample: Annotated[
         str | None,
-        Field(description="The text in its image at `/models/{name}/sample`; null where it has none."),
+        Field(description="The text in the image at `/models/{name}/sample`; null without an image."),
     ]
 
     @classmethod
     def of(cls, stored: StoredModel) -> Self:
-        """The schema of a loaded model."""
+        """Return the schema of a loaded model."""
         card, golden = _Card.of(stored.metrics), stored.model.golden
         return cls(
             version=stored.version,
@@ -179,45 +177,45 @@ class ModelVersion(BaseModel):
 
 
 class Model(BaseModel):
-    """A model and its loaded versions, newest first."""
+    """Model and its loaded versions, newest first."""
 
     name: str
-    default: Annotated[bool, Field(description="Whether it reads where a request names no model.")]
+    default: Annotated[bool, Field(description="Whether it is used if a request names no model.")]
     versions: list[ModelVersion]
 
 
 class BrokenModelSchema(_FromAttributes):
-    """A folder of the model store that could not be loaded."""
+    """Folder of the model store that could not be loaded."""
 
     name: str
-    version: Annotated[str, Field(description="Empty where it is the folder of all versions.")]
+    version: Annotated[str, Field(description="Empty if the folder of all versions is meant.")]
     reason: str
-    kept: Annotated[bool, Field(description="Whether it is served as it was when it could be loaded.")]
+    kept: Annotated[bool, Field(description="Whether its previously loaded state is still served.")]
 
     @classmethod
     def of(cls, broken: BrokenModel) -> Self:
-        """The schema of a broken model."""
+        """Return the schema of a broken model."""
         return cls.model_validate(broken)
 
 
 class ModelList(BaseModel):
-    """The models that are loaded, and the folders that could not be."""
+    """Loaded models, and folders that could not be loaded."""
 
     models: list[Model]
     broken: list[BrokenModelSchema]
 
 
 class Reload(_FromAttributes):
-    """What loading the model store anew came to."""
+    """Result of reloading the model store."""
 
-    loaded: Annotated[list[ModelReference], Field(description="New, or changed.")]
+    loaded: Annotated[list[ModelReference], Field(description="New or changed versions.")]
     unchanged: list[ModelReference]
-    dropped: Annotated[list[ModelReference], Field(description="Their folders are gone.")]
+    dropped: Annotated[list[ModelReference], Field(description="Versions whose folders are gone.")]
     broken: list[BrokenModelSchema]
 
 
 class Health(BaseModel):
-    """The state of the service."""
+    """State of the service."""
 
     status: str
-    version: Annotated[str, Field(description="Of the service.")]
+    version: Annotated[str, Field(description="Version of the service.")]

@@ -1,4 +1,4 @@
-"""What the routes of one application share."""
+"""State that the routes of an application share."""
 
 import asyncio
 import threading
@@ -18,19 +18,19 @@ from app.settings import Settings
 
 @dataclass
 class Service:
-    """A service that has been started.
+    """State of a started service.
 
     Attributes:
-        settings: as they were when it started.
-        api_keys, admin_keys: digests, see `app.api.keys`; empty where no key is set.
-        metrics: what this worker counts.
+        settings: at the start of the service.
+        api_keys, admin_keys: digests, see `app.api.keys`; empty if no key is set.
+        metrics: of this worker.
         batcher: reads images.
-        store: the models that are loaded; replaced as a whole by a reload.
+        store: the loaded models; a reload replaces it as a whole.
         limits: which images are accepted.
-        stopping: is set when the service is about to stop.
-        reload: loads the model store anew, in this worker and in the others.
+        stopping: set when the service is about to stop.
+        reload: reloads the model store in all workers.
         reloading: held during a reload.
-        bodies: counts the bytes of requests that are held.
+        bodies: limits the bytes of request bodies held.
     """
 
     settings: Settings
@@ -49,7 +49,7 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """Return the service that a request was sent to."""
+    """Return the service of a request."""
     service: Service = request.app.state.service
     return service
 

@@ -1,4 +1,4 @@
-"""From the body of a request to the bytes of the images in it, never more of them than are accepted."""
+"""Extraction of image files from request bodies, within size limits."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.api.bodies import ENVELOPE_BYTES
-from app.api.documents import WANTED, DocumentError, image_of
+from app.api.documents import EXPECTED_DOCUMENT, DocumentError, image_of
 from app.api.forms import FormError, OtherFieldError, form_files
 from app.api.problems import ApiError
 from app.api.service import service_of
@@ -19,35 +19,35 @@ from app.inference.images import ACCEPTED
 
 Content = TypeVar("Content")
 Headers = dict[bytes, bytes]
-"""By their names in small letters."""
+"""Values by lower-case name."""
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
 
 class Body(NamedTuple, Generic[Content]):
-    """A body that is all there."""
+    """Completely received body."""
 
     size: int
     """In bytes."""
     content: Callable[[], Content]
-    """Looks through it for what is wanted; raises an `ApiError` if that is not there. It may be called in a thread."""
+    """Extracts the images; raises `ApiError` if the body does not contain them. Thread-safe."""
 
 
 async def receive_upload(request: Request, max_bytes: int) -> Body[bytes]:
-    """The image file of a request: the form field `file`, the `image` of a JSON document, or the body itself.
+    """Receive the image file of a request: the form field `file`, the `image` of a JSON document, or the body itself.
 
     Raises:
-        ApiError: the body is too large; see `Body.content` for one that does not hold exactly one image.
+        ApiError: if the body is too large; `Body.content` raises it unless there is exactly one image.
     """
     headers = _headers(request)
     media_type = _media_type(headers)
-    around = {MULTIPART: ENVELOPE_BYTES, JSON: max_bytes // 3 + ENVELOPE_BYTES}.get(media_type, 0)
-    body = await _read_body(request, headers, max_bytes, around)
+    overhead = {MULTIPART: ENVELOPE_BYTES, JSON: max_bytes // 3 + ENVELOPE_BYTES}.get(media_type, 0)
+    body = await _read_body(request, headers, max_bytes, overhead)
 
     def find() -> bytes:
         upload = body
         if media_type == MULTIPART:
-            (upload,) = _files(request, body, "file", most=1)
+            (upload,) = _files(request, body, "file", max_files=1)
         elif media_type == JSON:
             upload = _from_json(body)
         if len(upload) > max_bytes:
@@ -58,10 +58,10 @@ async def receive_upload(request: Request, max_bytes: int) -> Body[bytes]:
 
 
 async def receive_uploads(request: Request, max_files: int, max_bytes: int) -> Body[list[bytes]]:
-    """The image files of a form, in the order sent: its fields named `files`.
+    """Receive the image files of a form: its fields named `files`, in the order sent.
 
     Raises:
-        ApiError: the body is too large, or no form; see `Body.content` for one that holds no image, or too many.
+        ApiError: if the body is too large or not a form; `Body.content` raises it for no image or too many.
     """
     headers = _headers(request)
     if _media_type(headers) != MULTIPART:
@@ -70,39 +70,39 @@ async def receive_uploads(request: Request, max_files: int, max_bytes: int) -> B
             f"Send the images as {MULTIPART}, each in a field named 'files'.",
         )
     body = await _read_body(request, headers, max_bytes)
-    return Body(len(body), partial(_files, request, body, "files", most=max_files))
+    return Body(len(body), partial(_files, request, body, "files", max_files=max_files))
 
 
 def _media_type(headers: Headers) -> str:
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without a Content-Encoding.")
+        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body without a Content-Encoding.")
     return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _headers(request: Request) -> Headers:
-    """The first of each name; `request.headers` looks through all of them for each that is asked for."""
+    """Return the first value of each header; `request.headers` scans all of them for every lookup."""
     return dict(reversed(request.scope["headers"]))
 
 
-async def _read_body(request: Request, headers: Headers, max_bytes: int, around: int = 0) -> bytes:
-    """A body of at most so many bytes, and those that may be around an image's."""
+async def _read_body(request: Request, headers: Headers, max_bytes: int, overhead: int = 0) -> bytes:
+    """Receive a body of at most `max_bytes` plus `overhead`."""
     bodies = service_of(request).bodies
-    most = min(max_bytes + around, bodies.max_bytes)
+    limit = min(max_bytes + overhead, bodies.max_bytes)
     declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
-        raise _too_large(min(max_bytes, most))
-    body = BytesIO()  # gives what was written without copying it again
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
+        raise _too_large(min(max_bytes, limit))
+    body = BytesIO()  # `getvalue` does not copy
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
-        if body.tell() + len(chunk) > most:
-            raise _too_large(min(max_bytes, most))
+        if body.tell() + len(chunk) > limit:
+            raise _too_large(min(max_bytes, limit))
         bodies.hold(request.scope, len(chunk))
         is_last = not message.get("more_body", False)
         if is_last and not body.tell():
-            return chunk  # as nearly all come
+            return chunk  # the usual case
         body.write(chunk)
         if is_last:
             return body.getvalue()
@@ -113,31 +113,31 @@ def _too_large(max_bytes: int) -> ApiError:
 
 
 def too_large_detail(max_bytes: int) -> str:
-    """What is wrong with an upload of more bytes."""
+    """Return the error message for an upload of more than `max_bytes`."""
     return f"The upload is too large: at most {max_bytes:,} bytes."
 
 
-def _files(request: Request, body: bytes, field: str, most: int) -> list[bytes]:
-    """The files of a form, at least one and at most so many; all of them must be in fields of this name."""
+def _files(request: Request, body: bytes, field: str, max_files: int) -> list[bytes]:
+    """Return the files of a form, from 1 to `max_files`, all in fields of this name."""
     try:
-        files = list(islice(form_files(request.headers["content-type"], body, field), most + 1))
+        files = list(islice(form_files(request.headers["content-type"], body, field), max_files + 1))
     except FormError as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, str(error)) from error
     except OtherFieldError as error:
-        raise _other_fields(field, most) from error
-    if len(files) > most > 1:
-        too_many = f"The form holds too many files: at most {most}."
+        raise _other_fields(field, max_files) from error
+    if len(files) > max_files > 1:
+        too_many = f"The form has too many files: at most {max_files}."
         raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_many)
-    if not 0 < len(files) <= most:
-        raise _other_fields(field, most)
+    if not 0 < len(files) <= max_files:
+        raise _other_fields(field, max_files)
     return files
 
 
-def _other_fields(field: str, most: int) -> ApiError:
+def _other_fields(field: str, max_files: int) -> ApiError:
     wanted = (
-        f"one image ({ACCEPTED}) as a file in the form field '{field}', and nothing else; /predict/batch takes several."
-        if most == 1
-        else f"1 to {most} images ({ACCEPTED}) as files in form fields named '{field}', and nothing else."
+        f"only one image ({ACCEPTED}) as a file in the form field '{field}'; /predict/batch takes several."
+        if max_files == 1
+        else f"only 1 to {max_files} images ({ACCEPTED}) as files in form fields named '{field}'."
     )
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"Send {wanted}")
 
@@ -146,4 +146,4 @@ def _from_json(body: bytes) -> bytes:
     try:
         return image_of(body)
     except DocumentError as error:
-        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}. {WANTED}") from error
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}. {EXPECTED_DOCUMENT}") from error

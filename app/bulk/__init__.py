@@ -1,4 +1,4 @@
-"""Folders and buckets of images to tables of readings, by one of the engines in `engines/`.
+"""Bulk reading of folders and buckets into tables, by one of the engines in `engines/`.
 
-Nothing of HTTP comes in.
+Contains no HTTP.
 """

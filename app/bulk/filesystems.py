@@ -1,4 +1,4 @@
-"""Files and folders behind URLs: S3, Google Cloud Storage, Azure, and whatever else pyarrow opens."""
+"""Files and folders at URLs: S3, Google Cloud Storage, Azure, and others that pyarrow supports."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,27 +12,27 @@ from app.bulk.reader import load_file, too_large
 from app.inference.images import ImageError
 from app.inference.images.paths import MAGIC, fixed_parts, image_paths, match, walk
 
-AT_A_TIME = 16
-"""Files that a worker fetches from behind URLs at the same time, for it is the way there that takes time."""
+CONCURRENT_FETCHES = 16
+"""Files that a worker fetches at the same time, since latency dominates."""
 
 
 class Url(NamedTuple):
-    """`s3://bucket/folder/*.png?endpoint_override=host:9000&scheme=http`, taken apart."""
+    """Parsed URL such as `s3://bucket/folder/*.png?endpoint_override=host:9000&scheme=http`."""
 
     root: str
-    """`s3://bucket`, which the paths of files begin with."""
+    """`s3://bucket`, the prefix of all paths."""
     path: str
     options: str
-    """How the file system is reached, see `pyarrow.fs.FileSystem.from_uri`."""
+    """Options of the file system, see `pyarrow.fs.FileSystem.from_uri`."""
 
 
 def is_url(argument: str) -> bool:
-    """Return whether an argument is a URL and no path of this machine."""
+    """Return whether an argument is a URL and not a local path."""
     return "://" in argument
 
 
 def parse_url(argument: str) -> Url:
-    """Take a URL apart."""
+    """Parse a URL."""
     scheme, _, rest = argument.partition("://")
     location, _, options = rest.partition("?")
     root, _, path = location.partition("/")
@@ -41,10 +41,10 @@ def parse_url(argument: str) -> Url:
 
 @lru_cache
 def open_root(root: str, options: str) -> tuple[Any, str]:
-    """Return the file system behind a URL's root, and the path that the root has in it.
+    """Return the file system of a URL's root, and the path of the root in it.
 
     Raises:
-        BulkError: there is none.
+        BulkError: if it cannot be opened.
     """
     import pyarrow as pa
     from pyarrow.fs import FileSystem
@@ -57,10 +57,10 @@ def open_root(root: str, options: str) -> tuple[Any, str]:
 
 
 def open_location(argument: str) -> tuple[Any, str]:
-    """Return the file system that a URL or a path of this machine is in, and where it is there.
+    """Return the file system of a URL or local path, and the path in it.
 
     Raises:
-        BulkError: there is none.
+        BulkError: if it cannot be opened.
     """
     if is_url(argument):
         url = parse_url(argument)
@@ -72,38 +72,38 @@ def open_location(argument: str) -> tuple[Any, str]:
 
 
 def roots_of(arguments: Iterable[str]) -> dict[str, str]:
-    """Return the options of each root that URLs name.
+    """Return the options of each root in the URLs.
 
     Raises:
-        BulkError: two URLs of the same root have different options.
+        BulkError: if two URLs of the same root have different options.
     """
     roots: dict[str, str] = {}
     for url in map(parse_url, filter(is_url, arguments)):
         if roots.setdefault(url.root, url.options) != url.options:
-            raise BulkError(f"{url.root} is named with different options: {roots[url.root]} and {url.options}.")
+            raise BulkError(f"{url.root} has different options: {roots[url.root]} and {url.options}.")
     return roots
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Look whether there is what a command line names.
+    """Check that the paths and URLs of a command line name images.
 
     Raises:
-        BulkError: a path does not exist, a glob matches no image, or a URL cannot be opened.
+        BulkError: if a path does not exist, a glob matches no image, or a URL cannot be opened.
     """
     check_paths(argument for argument in arguments if not is_url(argument))
     for argument in filter(is_url, arguments):
         try:
             found = next(_expand(argument), None)
         except OSError as error:
-            raise BulkError(f"{argument} cannot be looked for: {error.strerror or error}.") from error
+            raise BulkError(f"{argument} cannot be listed: {error.strerror or error}.") from error
         if found is None:
             raise BulkError(f"No image matches {argument}.")
 
 
 def list_images(arguments: Iterable[str]) -> Iterator[str]:
-    """Yield the images of a command line as `image_paths` has them, and in the same way those behind URLs.
+    """Yield the images of a command line: local ones as `image_paths` does, and those at URLs in the same way.
 
-    An image behind a URL comes as its URL without options. In URLs, `?` begins the options and is no part of a glob.
+    A remote image is yielded as its URL without options. In URLs, `?` starts the options and is not a glob character.
     """
     for argument in arguments:
         yield from _expand(argument) if is_url(argument) else image_paths([argument])
@@ -142,26 +142,26 @@ def _names(filesystem: Any, base: str, root: str, folder: str) -> list[str] | No
 
 
 class Fetcher:
-    """The content of images, those behind URLs fetched several at a time."""
+    """Loader of image files that fetches several URLs at a time."""
 
     def __init__(self, roots: Mapping[str, str], folder: Path, max_bytes: int) -> None:
-        """Prepare to fetch: roots are the URLs' with their options; paths of this machine are below the folder."""
+        """Prepare to fetch; `roots` maps the URLs' roots to options, and local paths are relative to `folder`."""
         self._roots = roots
         self._folder = folder
         self._max_bytes = max_bytes
-        self._threads = ThreadPoolExecutor(AT_A_TIME)
-        self._under_way: dict[str, Future[bytes]] = {}
+        self._threads = ThreadPoolExecutor(CONCURRENT_FETCHES)
+        self._pending: dict[str, Future[bytes]] = {}
 
     def begin(self, paths: Iterable[str]) -> None:
-        """Begin to fetch what is asked for next."""
-        self._under_way = {path: self._threads.submit(self._fetch, path) for path in set(filter(is_url, paths))}
+        """Start to fetch the paths that `load` will return next."""
+        self._pending = {path: self._threads.submit(self._fetch, path) for path in set(filter(is_url, paths))}
 
     def load(self, path: str, max_bytes: int) -> bytes:
         """Return the content of an image; see `app.bulk.reader.Load`."""
-        return self._under_way[path].result() if is_url(path) else load_file(str(self._folder / path), max_bytes)
+        return self._pending[path].result() if is_url(path) else load_file(str(self._folder / path), max_bytes)
 
     def _fetch(self, path: str) -> bytes:
-        root = "/".join(path.split("/", 3)[:3])  # not by `parse_url`: in the path of an image, ? is any character
+        root = "/".join(path.split("/", 3)[:3])  # not `parse_url`: an image's path may contain ?
         filesystem, base = open_root(root, self._roots[root])
         try:
             with filesystem.open_input_file(base + path.removeprefix(root)) as file:

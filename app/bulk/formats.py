@@ -1,4 +1,4 @@
-"""The files that rows are written to: CSV, JSON lines, Parquet."""
+"""Output formats: CSV, JSON lines, Parquet."""
 
 import glob
 import io
@@ -16,14 +16,14 @@ from app.shared.csv_files import without_formula, write_rows
 from app.shared.files import write_atomically
 
 ROW_GROUP = 10_000
-"""Rows of a Parquet file that are in memory at a time."""
+"""Rows of a Parquet file that are held in memory at a time."""
 
 
 def check_format(output: Path) -> None:
-    """Look whether a file can be written as its ending says.
+    """Check that the format of a file's suffix can be written.
 
     Raises:
-        BulkError: the ending says nothing, or what it needs is not installed.
+        BulkError: if the suffix is unknown, or the format's library is not installed.
     """
     if output.suffix.lower() not in WRITERS:
         raise BulkError(f"{output}: the name of the output must end with .csv, .jsonl or .parquet.")
@@ -32,12 +32,12 @@ def check_format(output: Path) -> None:
 
 
 def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-    """Write rows (JSON lines) in the format of a file's ending; the file comes out whole or not at all.
+    """Write rows (JSON lines) atomically in the format of the file's suffix.
 
-    Only one process may write a file at a time; what one that was killed has left beside it is removed.
+    Only one process may write a file at a time; temporary files of a killed process are removed.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: if it cannot be written.
     """
     for left in output.parent.glob(f".{glob.escape(output.name)}.*.tmp"):
         left.unlink()
@@ -49,11 +49,11 @@ def _write_csv(file: IO[Any], columns: Sequence[str], rows: Iterable[bytes]) -> 
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
     write_rows(text, [columns])
     write_rows(text, ([_cell(value) for value in _parse(row).values()] for row in rows))
-    text.detach()  # which is flushed, and not closed
+    text.detach()  # flushes without closing the file
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    """Return a row; only one whose path is not UTF-8 needs `json`, which takes longer."""
+    """Parse a row; only a path that is not UTF-8 needs `json`, which is slower."""
     try:
         row: dict[str, Any] = from_json(line)
     except ValueError:
@@ -62,7 +62,7 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value for one cell: confidences with spaces between, alternatives as JSON, no text that is a formula."""
+    """Return the value of a cell: confidences separated by spaces, alternatives as JSON, formulas escaped."""
     if isinstance(value, str):
         return without_formula(value)
     if isinstance(value, bool):
@@ -99,7 +99,7 @@ def write_parquet(file: IO[Any], columns: Sequence[str], rows: Iterable[bytes]) 
 
 
 def _parquet_row(line: bytes) -> dict[str, Any]:
-    """Return a row whose path is UTF-8, as Parquet's texts are and a file's name need not be."""
+    """Return a row whose path is valid UTF-8, which Parquet requires."""
     row = _parse(line)
     row["path"] = row["path"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return row

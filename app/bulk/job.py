@@ -1,4 +1,4 @@
-"""What is asked of a bulk reading, and what comes of it: light enough for a process that only hands out the work."""
+"""Jobs and results of bulk reading, with light imports for a process that only distributes the work."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,19 +10,19 @@ from app.shared.errors import UserError
 from app.shared.files import FileError, sha256_of_file
 
 CHUNK = 128
-"""Images that are read, and whose rows are written, at a time: enough for what a chunk costs not to matter."""
+"""Images that are read and written at a time; enough to make the overhead per chunk negligible."""
 
 
 class BulkError(UserError):
-    """Nothing can be read, or not as asked; the message says why."""
+    """The images cannot be read as asked; the message says why."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """How images are read, and how rows are written."""
+    """Options for reading images and writing rows."""
 
     model: Path
-    """The folder of a model's version."""
+    """Folder of a model version."""
     max_bytes: int
     max_pixels: int
     max_side: int
@@ -36,7 +36,7 @@ class Job:
 
     @property
     def columns(self) -> list[str]:
-        """The fields of a row, in order."""
+        """Return the fields of a row, in order."""
         return [
             *("path", "text", "confidence", "character_confidences"),
             *(["alternatives"] if self.alternatives else []),
@@ -47,47 +47,47 @@ class Job:
 
 
 class Chunk(NamedTuple):
-    """Images that were read."""
+    """Results of several images."""
 
     rows: bytes
     """Lines in the job's layout, UTF-8."""
     images: int
     errors: list[str]
-    """A line for each image that could not be read."""
+    """Line for each image that could not be read."""
 
 
 def find_model(store: Path, name: str, version: str | None) -> Path:
-    """Return the folder of a model's version, the newest if none is given.
+    """Return the folder of a model's version, by default the newest.
 
     Raises:
-        BulkError: the store has no such model or version.
+        BulkError: if the store has no such model or version.
     """
     try:
         models = {path.name: path for path in model_folders(store)}
         if name not in models:
-            raise BulkError(f"There is no model {name} in {store}; there are: {', '.join(models) or 'none'}.")
+            raise BulkError(f"There is no model {name} in {store}. Available: {', '.join(models) or 'none'}.")
         versions = {path.name: path for path in version_folders(models[name])}
     except OSError as error:
-        raise BulkError(f"The models cannot be looked for: {error}.") from error
+        raise BulkError(f"The models cannot be listed: {error}.") from error
     if version is None and versions:
         return next(iter(versions.values()))
     if version not in versions:
         which = "version" if version is None else f"version {version}"
-        raise BulkError(f"There is no {which} of {name}; there are: {', '.join(versions) or 'none'}.")
+        raise BulkError(f"There is no {which} of {name}. Available: {', '.join(versions) or 'none'}.")
     return versions[version]
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """Return all that two runs must have in common for their rows to stand in one file.
+    """Return the properties that two runs must share to write rows to the same file.
 
     Raises:
-        BulkError: the model cannot be read.
+        BulkError: if the model cannot be read.
     """
-    sums = {}
+    checksums = {}
     for name in ("model.onnx", "configs.yaml"):
         try:
-            sums[f"sha256 of {name}"] = sha256_of_file(job.model / name, MAX_FILE_BYTES)
+            checksums[f"sha256 of {name}"] = sha256_of_file(job.model / name, MAX_FILE_BYTES)
         except FileError as error:
             raise BulkError(f"{job.model}: {error}.") from error
     options = {key: value for key, value in asdict(job).items() if key not in {"model", "layout"}}
-    return {"model": job.model.parent.name, "version": job.model.name} | sums | options
+    return {"model": job.model.parent.name, "version": job.model.name} | checksums | options

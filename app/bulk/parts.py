@@ -1,7 +1,7 @@
-"""A folder of Parquet files, one for each part of the images, which is the output of a reading by many machines.
+"""Output of a reading by many machines: a folder of Parquet files, one for each part of the images.
 
-A part's file is written whole and always under the same name: written again, because the machine that had written it
-was lost before it could say so, it is the same file with the same rows.
+A part's file is written atomically and always has the same name. If a machine is lost before it reports a part, the
+part is written again as the same file with the same rows.
 """
 
 import io
@@ -15,9 +15,10 @@ from typing import Any
 from app.bulk.filesystems import is_url, open_location
 from app.bulk.formats import write_parquet
 from app.bulk.job import BulkError
+from app.bulk.partial import RETRY_HINT
 
 PART = 1000
-"""Images of a part: what is read again where a machine is lost, and the rows of a file."""
+"""Images of a part, which are the rows of a file; a lost machine's parts are read again."""
 STARTED, DONE = "_reading.json", "_SUCCESS"
 PART_NAME = re.compile(r"part-(\d{6,})\.parquet")
 UNFINISHED = re.compile(r"\..+\.tmp")
@@ -25,11 +26,11 @@ WHOLE_WHEN_CLOSED = {"s3", "gcs", "abfs"}
 
 
 class PartFolder:
-    """The folder of a reading's parts, at a path of this machine or behind a URL.
+    """Folder of a reading's parts, at a local path or URL.
 
     Attributes:
-        location: the path or URL, as it was given.
-        everywhere: the same for processes that work in other folders.
+        location: the path or URL as given.
+        everywhere: the location for processes with other working folders.
     """
 
     def __init__(self, location: str) -> None:
@@ -38,50 +39,47 @@ class PartFolder:
         self._filesystem, self._path = open_location(location)
 
     def check(self, *, force: bool, restart: bool) -> None:
-        """Look whether the folder can be written to.
+        """Check that the folder may be written to.
 
         Raises:
-            BulkError: it holds something else, or a finished reading that nobody said to replace.
+            BulkError: if it contains other files, or a finished reading without `force` or `restart`.
         """
         names = self._names()
         is_reading = STARTED in names
         for name in names:
             ours = name in {STARTED, DONE} or PART_NAME.fullmatch(name) or UNFINISHED.fullmatch(name)
             if not ours or not is_reading:
-                raise BulkError(f"{self.location} holds other files, such as {name}; name another --output.")
+                raise BulkError(f"{self.location} contains other files, such as {name}; choose another --output.")
         if DONE in names and not force and not restart:
-            raise BulkError(f"{self.location} exists already; name another --output, or replace it with --force.")
+            raise BulkError(f"{self.location} already exists; choose another --output, or replace it with --force.")
 
     def begin(self, made_with: Mapping[str, Any], *, restart: bool) -> set[int]:
-        """Make the folder ready for the parts of a reading, and go on with one that was interrupted.
+        """Prepare the folder for a reading, or resume an interrupted one.
 
         Args:
-            made_with: what all parts must be made with.
-            restart: whether to remove what an earlier reading has left; a finished one is removed anyway.
+            made_with: description of the job, which all parts must share.
+            restart: whether to remove an unfinished reading; a finished one is always removed.
 
         Returns:
-            The numbers of the parts that are there already.
+            The numbers of the parts that exist already.
 
         Raises:
-            BulkError: the reading that was interrupted is of other images or made otherwise.
+            BulkError: if the interrupted reading has other images or options.
         """
         names = self._names()
         if restart or DONE in names:
-            # What is left if this is cut off is an unfinished reading, and is known as such to the end.
+            # If interrupted, this leaves an unfinished reading that is still recognised as one.
             self._remove(sorted(names, key=lambda name: (name != DONE, name == STARTED)))
             names = set()
         if STARTED in names and (before := self.started_with()) != made_with:
             changed = [key for key in made_with if before.get(key) != made_with[key]]
-            raise BulkError(
-                f"{self.location} was begun with another {' and another '.join(changed)}. Go on with the command of "
-                "before, or begin anew with --restart."
-            )
+            raise BulkError(f"{self.location} was started with another {' and another '.join(changed)}. {RETRY_HINT}")
         self._filesystem.create_dir(self._path, recursive=True)
         self._write(STARTED, json.dumps(made_with).encode())
         return {int(found[1]) for found in map(PART_NAME.fullmatch, names) if found}
 
     def started_with(self) -> dict[str, Any]:
-        """Return what the parts are made with; nothing where this machine does not see the folder."""
+        """Return the description of the job; empty if this machine cannot access the folder."""
         try:
             with self._filesystem.open_input_file(f"{self._path}/{STARTED}") as file:
                 found: dict[str, Any] = json.loads(file.read())
@@ -90,29 +88,29 @@ class PartFolder:
         return found
 
     def write(self, number: int, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-        """Write a part's rows (JSON lines); whoever wrote it before, it is this part alone then."""
+        """Write a part's rows (JSON lines), replacing any earlier file of it."""
         content = io.BytesIO()
         write_parquet(content, columns, rows)
         self._write(_name(number), content.getvalue())
 
     def count_errors(self, number: int) -> tuple[int, int]:
-        """Return how many rows a part has, and how many of them are errors."""
+        """Return the number of rows of a part, and the number of errors among them."""
         import pyarrow.parquet as pq
 
         errors = pq.read_table(f"{self._path}/{_name(number)}", columns=["error"], filesystem=self._filesystem)
         return errors.num_rows, errors.num_rows - errors.column("error").null_count
 
     def finish(self, parts: int) -> None:
-        """Say that all parts are there.
+        """Mark the reading as finished.
 
         Raises:
-            BulkError: they are not.
+            BulkError: if parts are missing.
         """
         names = self._names()
         there = {name for name in names if PART_NAME.fullmatch(name)}
         if there != set(map(_name, range(parts))):
             raise BulkError(
-                f"{self.location} has {len(there)} parts instead of {parts}: not every machine writes there."
+                f"{self.location} has {len(there)} parts instead of {parts}: some machines wrote elsewhere."
             )
         self._remove(filter(UNFINISHED.fullmatch, names))
         self._write(DONE, b"")
@@ -131,7 +129,7 @@ class PartFolder:
             self._filesystem.delete_file(f"{self._path}/{name}")
 
     def _write(self, name: str, content: bytes) -> None:
-        """Write a file that is there whole or not at all."""
+        """Write a file atomically."""
         path = beside = f"{self._path}/{name}"
         if self._filesystem.type_name not in WHOLE_WHEN_CLOSED:
             beside = f"{self._path}/.{name}.{uuid.uuid4().hex}.tmp"

@@ -1,4 +1,4 @@
-"""Paths and globs that name no image are refused before anything is read."""
+"""Early refusal of paths and globs that name no image."""
 
 import os
 from collections.abc import Iterable
@@ -10,18 +10,16 @@ from app.shared.suggestions import did_you_mean
 
 
 def check_paths(arguments: Iterable[str]) -> None:
-    """Look whether there is what a command line names.
+    """Check that the paths of a command line name images.
 
     Raises:
-        BulkError: a path does not exist, a glob matches no image, or a folder holds none.
+        BulkError: if a path does not exist, a glob matches no image, or a folder contains none.
     """
     for argument in arguments:
         if next(expand(argument), None) is None:
             if os.path.lexists(argument):
                 others = in_words(other_files(argument)) or "nothing"
-                raise BulkError(
-                    f"{argument} holds no images, whose names end with {', '.join(SUFFIXES)}, but {others}."
-                )
+                raise BulkError(f"{argument} contains no files ending in {', '.join(SUFFIXES)}, but {others}.")
             if MAGIC.search(argument):
                 raise BulkError(f"No image matches {argument}.{did_you_mean(fixed_part(argument))}")
             raise BulkError(f"There is no file or folder {argument}.{did_you_mean(argument)}")

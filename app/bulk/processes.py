@@ -1,4 +1,4 @@
-"""Reading in several processes at a time."""
+"""Reading in several processes."""
 
 import multiprocessing
 import signal
@@ -15,35 +15,33 @@ from app.shared.memory import collect_nothing_yet, give_back_large_buffers, keep
 from app.shared.processes import end_with_parent
 
 WINDOW = 4
-"""How many chunks a process are begun at most before the first of them is taken: enough for a slow one to be passed."""
+"""Maximum chunks in flight per process; enough for others to overtake a slow one."""
 
 
 def read_in_processes(job: Job, chunks: Iterator[Sequence[str]], workers: int) -> Generator[Chunk, None, None]:
-    """Read chunks of paths in so many processes; the results come in the order of the chunks.
+    """Read chunks of paths in several processes; yield the results in the order of the chunks.
 
-    Chunks are asked for only as they can be read, so that memory does not grow with their number. The processes
-    end with this generator, and by themselves if this process is killed.
+    Chunks are taken only as they can be read, so memory does not grow with their number. The processes end with
+    this generator, or when this process is killed.
 
     Raises:
-        BulkError: the model or the constraints cannot be used, or a process ended.
+        BulkError: if the model or the constraints cannot be used, or a process ended.
     """
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent)
-    begun: deque[tuple[Sequence[str], Future[Chunk]]] = deque()
+    pending: deque[tuple[Sequence[str], Future[Chunk]]] = deque()
     try:
         while True:
             with _interrupts_ignored():
-                for chunk in islice(chunks, WINDOW * workers - len(begun)):
-                    begun.append((chunk, pool.submit(_read, job, chunk)))
-            if not begun:
+                for chunk in islice(chunks, WINDOW * workers - len(pending)):
+                    pending.append((chunk, pool.submit(_read, job, chunk)))
+            if not pending:
                 return
-            chunk, future = begun.popleft()
+            chunk, future = pending.popleft()
             try:
                 result = future.result()
             except BrokenProcessPool as error:
-                where = f"as {chunk[0]} or an image after it was read"
-                raise BulkError(
-                    f"A process ended {where}, killed perhaps for want of memory: try fewer --workers."
-                ) from error
+                where = f"while it read {chunk[0]} or an image after it"
+                raise BulkError(f"A process ended {where}, perhaps out of memory: try fewer --workers.") from error
             yield result
     finally:
         pool.shutdown(cancel_futures=True)
@@ -55,7 +53,7 @@ def _read(job: Job, chunk: Sequence[str]) -> Chunk:
 
 @cache
 def _reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
-    """Load the job's model in a process that reads."""
+    """Load the job's model in a worker process."""
     collect_nothing_yet()
     from app.bulk.reader import open_reader
 
@@ -67,7 +65,7 @@ def _reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Processes started meanwhile ignore Ctrl-C, which reaches them too: the one that reads them ends them."""
+    """Let processes started in this context ignore Ctrl-C, which reaches them too; their parent ends them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

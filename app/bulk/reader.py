@@ -1,4 +1,4 @@
-"""From the paths of images to rows."""
+"""Conversion of image paths to rows."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ from app.shared.csv_files import write_rows
 from app.shared.json_bytes import json_bytes
 
 Load = Callable[[str, int], bytes]
-"""The content of a path that has at most so many bytes."""
+"""Returns the content of a path, of at most the given bytes."""
 
 
 def load_file(path: str, max_bytes: int) -> bytes:
-    """Return the content of a file that is not too large.
+    """Return the content of a file of at most `max_bytes`.
 
     Raises:
-        ImageError: it is, or it cannot be read.
+        ImageError: if it is larger or cannot be read.
     """
     try:
         return load_image(path, max_bytes)
@@ -38,15 +38,15 @@ def load_file(path: str, max_bytes: int) -> bytes:
 
 
 def too_large(max_bytes: int) -> ImageTooLargeError:
-    """Return the error of a file that has more bytes than are read."""
-    return ImageTooLargeError(f"The file is too large: at most {max_bytes:,} bytes are read (OCR_MAX_UPLOAD_BYTES).")
+    """Return the error for a file of more than `max_bytes`."""
+    return ImageTooLargeError(f"The file is too large: at most {max_bytes:,} bytes (OCR_MAX_UPLOAD_BYTES).")
 
 
 def open_reader(job: Job, load: Load = load_file) -> Callable[[Sequence[str]], Chunk]:
-    """Load the job's model; what is returned reads a chunk of paths, whose content `load` gives.
+    """Load the job's model; return a function that reads a chunk of paths, whose content `load` returns.
 
     Raises:
-        BulkError: the model cannot be used, or no text satisfies the constraints.
+        BulkError: if the model cannot be used, or no text satisfies the constraints.
     """
     try:
         reader = Reader(
@@ -65,7 +65,7 @@ def open_reader(job: Job, load: Load = load_file) -> Callable[[Sequence[str]], C
 
 
 def _read(reader: Reader, job: Job, load: Load, paths: Sequence[str]) -> Chunk:
-    read = partial(reader.model.read_texts, search=reader.search)  # no boxes: nobody asks for them here
+    read = partial(reader.model.read_texts, search=reader.search)  # rows have no boxes
     results = read_each(read, [partial(_decode, load, path, job) for path in paths])
     rows = [_row(path, job, result) for path, result in zip(paths, results, strict=True)]
     errors = [f"{row['path']}: {row['error']}" for row in rows if row["error"] is not None]
@@ -77,7 +77,7 @@ def _decode(load: Load, path: str, job: Job) -> Pixels:
 
 
 def _row(path: str, job: Job, result: Decoded | ImageError) -> dict[str, Any]:
-    """Return the job's columns of an image that was read, or why it was not."""
+    """Return the row of an image: its reading or its error."""
     row: dict[str, Any] = dict.fromkeys(job.columns) | {"path": path}
     if isinstance(result, ImageError):
         return row | {"error": str(result)}
@@ -99,7 +99,7 @@ def _as_json(rows: Sequence[dict[str, Any]]) -> bytes:
 
 
 def _as_tabs(rows: Sequence[dict[str, Any]]) -> bytes:
-    """Path, text, confidence, value and whether it is accepted where those were asked; errors are told elsewhere."""
+    """Format path, text, confidence, and value and acceptance if requested; errors are reported elsewhere."""
     lines = []
     for row in rows:
         if row["error"] is None:

@@ -1,26 +1,26 @@
-"""Reading all images of a job, here or in several processes."""
+"""Reading of all images of a job, in this process or several."""
 
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, islice
 
 from app.bulk.job import CHUNK, Chunk, Job
 
-FEW = 2 * CHUNK
-"""So many images are read before processes have started."""
+IN_PROCESS_IMAGES = 2 * CHUNK
+"""Up to this many images are read faster than processes start."""
 
 
 def read_all(job: Job, paths: Iterator[str], workers: int) -> Generator[Chunk, None, None]:
-    """Read images in at most so many processes, few of them or with one worker in this process.
+    """Read images in at most `workers` processes; few images, or with one worker, in this process.
 
     Returns:
-        Chunks in the order of the paths, which are asked for only as they can be read.
+        Chunks in the order of the paths, which are taken only as they can be read.
 
     Raises:
-        BulkError: the model or the constraints cannot be used, or a process ended.
+        BulkError: if the model or the constraints cannot be used, or a process ended.
     """
-    first = list(islice(paths, max(FEW + 1, workers * CHUNK)))
+    first = list(islice(paths, max(IN_PROCESS_IMAGES + 1, workers * CHUNK)))
     chunks = _chunks(chain(first, paths))
-    if workers == 1 or len(first) <= FEW:
+    if workers == 1 or len(first) <= IN_PROCESS_IMAGES:
         from app.bulk.reader import open_reader
 
         yield from map(open_reader(job), chunks)

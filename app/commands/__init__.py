@@ -1,9 +1,9 @@
-"""The commands of `python -m app`; each imports what it needs only when it runs.
+"""Commands of `python -m app`; each imports what it needs only when it runs.
 
-No logic that another room could use comes in.
+Contains no logic that another package could use.
 """
 
 import os
 
-# Pydantic would look through the metadata of all installed packages for plugins, of which the service has none.
+# Otherwise pydantic searches the metadata of all installed packages for plugins; the service has none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

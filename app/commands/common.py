@@ -12,9 +12,7 @@ from app.settings import Settings, descriptions, unknown_variables, variable
 
 WRONG_USAGE = 2
 
-ModelStore = Annotated[
-    Path | None, typer.Option("--model-store", help="The folder of models.  [default: OCR_MODEL_STORE]")
-]
+ModelStore = Annotated[Path | None, typer.Option("--model-store", help="Folder of models.  [default: OCR_MODEL_STORE]")]
 
 
 def settings_or_exit(model_store: Path | None = None) -> Settings:

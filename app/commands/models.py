@@ -1,4 +1,4 @@
-"""`captcha-reader models`: what the model store holds, and fetching more into it."""
+"""`captcha-reader models`: list the model store, and fetch models into it."""
 
 import sys
 from typing import Annotated
@@ -14,10 +14,10 @@ models = typer.Typer(rich_markup_mode=None)
 
 @models.callback(invoke_without_command=True)
 def list_models(context: typer.Context, model_store: ModelStore = None) -> None:
-    """List the models of the model store, the one that reads by default with a star.
+    """List the models in the model store; a star marks the default model.
 
-    Prints model, version, number of characters and size of the input with tabs between. The exit status is 1 if a
-    model cannot be loaded; standard error says why.
+    Prints name, version, number of characters and input size, separated by tabs. Exits with status 1 if a model cannot
+    be loaded, with the reason on standard error.
     """
     if context.invoked_subcommand is not None:
         return
@@ -43,14 +43,14 @@ def pull(
         str,
         typer.Argument(
             metavar="URL",
-            help="A version's folder …/<model>/<version> with a SHA256SUMS, or a .tar.gz of such folders: "
+            help="A version folder …/<model>/<version> with a SHA256SUMS file, or a .tar.gz of such folders: "
             "https://, http://, hf://owner/repository/, file:// or a path.",
         ),
     ],
-    sha256: Annotated[str, typer.Option(help="The SHA-256 of the archive, or of the folder's SHA256SUMS.")],
+    sha256: Annotated[str, typer.Option(help="SHA-256 of the archive, or of the folder's SHA256SUMS file.")],
     model_store: ModelStore = None,
 ) -> None:
-    """Fetch models into the model store; they are verified and tried before they are used.
+    """Download models into the model store; each is verified and test-loaded first.
 
     A running service loads them on SIGHUP or `POST /models/reload`.
     """

@@ -1,4 +1,4 @@
-"""`python -m app read`: images to a table, without a server."""
+"""`python -m app read`: read images into a table, without a server."""
 
 import os
 import signal
@@ -27,32 +27,32 @@ SOME_ERRORS, INTERRUPTED = 1, 130
 
 @dataclass
 class Run:
-    """A reading under way, and what it has come to."""
+    """Progress of a reading."""
 
     images: int = 0
     errors: int = 0
     before: int = 0
-    """Images that an interrupted run had read."""
+    """Images read by an interrupted run."""
     started: float = field(default_factory=time.perf_counter)
 
     def add(self, counts: Counts) -> None:
-        """Count images that are done."""
+        """Add finished images."""
         self.images += counts.images
         self.errors += counts.errors
         self.before += counts.before
 
     def rate(self) -> float:
-        """Images a second, by this run."""
+        """Return the images per second of this run."""
         return (self.images - self.before) / (time.perf_counter() - self.started)
 
     @property
     def failed(self) -> int:
-        """The exit status if it cannot go on."""
+        """Return the exit status if the reading fails."""
         return SOME_ERRORS if self.images > self.before else WRONG_USAGE
 
     def summary(self) -> str:
-        """A line for people."""
-        before = f" ({self.before:,} of them before)" if self.before else ""
+        """Return a summary line."""
+        before = f" ({self.before:,} by an earlier run)" if self.before else ""
         seconds = time.perf_counter() - self.started
         errors = f"{self.errors:,} error{'' if self.errors == 1 else 's'}"
         read = f"{self.images - self.errors:,} read, {errors}{before}"
@@ -66,46 +66,45 @@ def read(
     ],
     output: Annotated[
         str | None,
-        typer.Option(help="The table to write: FILE.csv, FILE.jsonl or FILE.parquet; with Ray, a folder or its URL."),
+        typer.Option(help="Table to write: FILE.csv, FILE.jsonl or FILE.parquet; with Ray, a folder or its URL."),
     ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
-    model: Annotated[str | None, typer.Option(help="The model.  [default: OCR_DEFAULT_MODEL]")] = None,
-    model_version: Annotated[str | None, typer.Option(help="Its version.  [default: the newest]")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name.  [default: OCR_DEFAULT_MODEL]")] = None,
+    model_version: Annotated[str | None, typer.Option(help="Model version.  [default: the newest]")] = None,
     model_store: ModelStore = None,
     min_confidence: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Say of each text whether it is as sure as this.")
+        float | None, typer.Option(min=0, max=1, help="Report whether each text reaches this confidence.")
     ] = None,
-    length: Annotated[int | None, typer.Option(min=1, help="How many characters each text has.")] = None,
-    charset: Annotated[str | None, typer.Option(help="The only characters that texts may have.")] = None,
-    pattern: Annotated[str | None, typer.Option(help="A regular expression that each whole text matches.")] = None,
-    alternatives: Annotated[int, typer.Option(min=0, max=20, help="How many of the most probable texts to list.")] = 0,
+    length: Annotated[int | None, typer.Option(min=1, help="Number of characters in each text.")] = None,
+    charset: Annotated[str | None, typer.Option(help="Characters allowed in texts.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="Regular expression that the whole text must match.")] = None,
+    alternatives: Annotated[int, typer.Option(min=0, max=20, help="Number of most probable texts to list.")] = 0,
     evaluate: Annotated[
-        Evaluation | None, typer.Option(help="Work out the value of the sum that each image shows, such as 10-2=.")
+        Evaluation | None, typer.Option(help="Compute the value of the sum in each image, such as 10-2=.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read.  [default: one a processor]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.  [default: one per CPU]")] = None,
     engine: Annotated[
         EngineName,
-        typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one."),
+        typer.Option(help="Local processes, or Ray (on the cluster at RAY_ADDRESS, if set)."),
     ] = EngineName.PROCESSES,
-    force: Annotated[bool, typer.Option("--force", help="Replace an output that is there.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Do not go on where an interrupted run was.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over; do not resume an interrupted run.")] = False,
 ) -> None:
     """Read images from files, folders and globs, without a server.
 
-    Prints path, text and confidence with tabs between, and errors on standard error; or writes a table with
-    --output, into which errors go too. Of folders, the files are read whose names end as those of images do, such as
-    .png and .jpg; what a file is, its content decides. With --output, an interrupted command goes on where it was when
-    it is given again: until all is read, the rows are in FILE.partial.
+    Prints path, text and confidence separated by tabs, and errors on standard error. With --output, writes a table
+    that includes the errors. In folders, reads files with an image suffix such as .png or .jpg; their content decides
+    the format. With --output, the same command resumes an interrupted run, whose rows are in FILE.partial.
 
-    With --engine ray, paths may also be URLs of S3, Google Cloud Storage or Azure, and so may --output, which becomes
-    a folder of Parquet files.
+    With --engine ray, paths and --output may be URLs of S3, Google Cloud Storage or Azure; the output is a folder of
+    Parquet files.
 
-    The exit status is 0 if all images could be read, 1 if some could not or the reading failed midway, 2 if the
-    command or a setting is wrong and nothing was read, 130 if it was interrupted.
+    Exit status: 0 if all images were read; 1 if some were not, or reading failed midway; 2 if the command or a setting
+    is wrong and nothing was read; 130 if interrupted.
     """
     from app.inference.images.paths import image_paths
 
-    # A stopped container or a closed session ends a reading as Ctrl-C does.
+    # Stopping the container or closing the session has the same effect as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_or_exit(model_store)
     tell_unknown_variables()
@@ -147,7 +146,7 @@ def _check_layout(output: str | None, json_lines: bool, alternatives: int) -> No
     if output is None and alternatives and not json_lines:
         raise BulkError("--alternatives needs --json or --output.")
     if output is not None and json_lines:
-        raise BulkError("--json is for standard output; of --output, the ending of the file's name decides.")
+        raise BulkError("--json is for standard output; with --output, the file's suffix selects the format.")
 
 
 def _make_engine(
@@ -164,7 +163,7 @@ def _make_engine(
 
 
 def _skipped(paths: list[str]) -> str:
-    """What the folders of a command line hold that is not read, in words."""
+    """Return a description of the other files in the folders of a command line."""
     from app.inference.images.paths import in_words, other_files
 
     counts: Counter[str] = Counter()
@@ -175,18 +174,18 @@ def _skipped(paths: list[str]) -> str:
 
 @contextmanager
 def _ending(run: Run, output: str | None) -> Iterator[None]:
-    """Say how a reading went, and end with the status for that."""
-    again = "" if output is None else "; the same command goes on where it was"
+    """Report the result of a reading, and exit with its status."""
+    hint = "" if output is None else "; the same command resumes"
     try:
         yield
     except BrokenPipeError:
-        raise  # who reads the lines has enough of them: typer ends the command without a word
+        raise  # the reader of the pipe has closed it; typer exits silently
     except OSError as error:
-        _fail(f"{error_in_words(error, output or 'standard output')}{again if run.images else ''}.", run.failed)
+        _fail(f"{error_in_words(error, output or 'standard output')}{hint if run.images else ''}.", run.failed)
     except UserError as error:
         _fail(error, run.failed)
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted after {run.images:,} images{again}\n")
+        sys.stderr.write(f"interrupted after {run.images:,} images{hint}\n")
         raise typer.Exit(INTERRUPTED) from None
     sys.stderr.write(f"{run.summary()}\n")
     raise typer.Exit(SOME_ERRORS if run.errors else 0)
@@ -194,12 +193,12 @@ def _ending(run: Run, output: str | None) -> Iterator[None]:
 
 @contextmanager
 def _progress(run: Run, paths: Iterator[str] | None, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """A bar on standard error that vanishes at the end; what is returned brings it up to date.
+    """Show a progress bar on standard error until the context ends; yield a function that updates it.
 
     Args:
-        run: what it shows.
-        paths: all images, to be counted; None where that would take too long.
-        shown: whether there is a bar at all.
+        run: progress to show.
+        paths: all images, to be counted; None if that would take too long.
+        shown: whether to show a bar.
     """
     if not shown:
         yield lambda: None
@@ -215,6 +214,6 @@ def _progress(run: Run, paths: Iterator[str] | None, *, shown: bool) -> Iterator
 
 
 def _fail(error: object, status: int) -> NoReturn:
-    coloured = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+    coloured = False if os.environ.get("NO_COLOR") else None  # None: on a terminal only
     typer.echo(f"{typer.style('error:', fg='red')} {error}", err=True, color=coloured)
     raise typer.Exit(status)

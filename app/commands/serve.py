@@ -1,4 +1,4 @@
-"""`python -m app serve`, and what `python -m app` alone does."""
+"""`python -m app serve`, the default command."""
 
 import logging
 import signal
@@ -17,13 +17,13 @@ from app.shared.command_line import COMMAND
 if TYPE_CHECKING:
     import uvicorn
 
-START_FAILED = 3  # as uvicorn's own command says it
+START_FAILED = 3  # like uvicorn's own command
 IDLE_SECONDS = 75
-"""How long a connection stays open between two requests: longer than clients and proxies keep theirs (httpx 5 s, nginx
-and AWS 60 s), since one that is closed just as they send loses the request."""
+"""Keep-alive timeout: longer than those of clients and proxies (httpx 5 s, nginx and AWS 60 s), since a connection that
+is closed while they send loses the request."""
 GRACE_SECONDS = 30
 LAST_SECONDS = 10
-"""How much longer one of several workers may take to end before it is killed."""
+"""Additional time that one of several workers may take to stop before it is killed."""
 
 
 def serve(model_store: ModelStore = None) -> None:
@@ -43,7 +43,7 @@ def serve(model_store: ModelStore = None) -> None:
     configure_logging(settings)
     _log_version(settings)
     _warn_of_unknown_variables()
-    # When it has stopped, uvicorn raises the signal anew; stopping when told to is no failure.
+    # Uvicorn raises the signal again after it stops; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     loop = "app.serving.listening:WorkerLoop" if sys.platform == "linux" else "auto"
     config = WorkerConfig(
@@ -55,7 +55,7 @@ def serve(model_store: ModelStore = None) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
-        http="app.serving.server:DeadlineProtocol",  # imported where it serves, not in the parent of several workers
+        http="app.serving.server:DeadlineProtocol",  # imported in the workers, not in their parent
         ws="none",
         loop=loop,
         proxy_headers=False,
@@ -76,7 +76,7 @@ def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.
     from app.observability.counts import sharing
     from app.serving.supervisor import Supervisor
 
-    if claimed is None:  # only Linux divides connections among the sockets of one port
+    if claimed is None:  # only Linux distributes connections among sockets of one port
         Supervisor(config, [config.bind_socket()], seconds_to_end).run()
         return
     with claimed, sharing(config.workers):
@@ -87,7 +87,7 @@ def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.
 
 
 def _claim_address(settings: Settings) -> socket.socket | None:
-    """Take the address for several workers; for one, only raise what uvicorn would meet later."""
+    """Reserve the address for several workers; for one, only raise the error that uvicorn would meet later."""
     if settings.workers > 1 and sys.platform == "linux":
         from app.serving.listening import claim
 
@@ -96,7 +96,7 @@ def _claim_address(settings: Settings) -> socket.socket | None:
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-        listener.listen(1)  # a port that another service has taken for its workers can be bound to
+        listener.listen(1)  # binding alone succeeds on a port that another service shares among its workers
     return None
 
 

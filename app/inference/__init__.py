@@ -1,6 +1,6 @@
-"""From pictures to texts: images, models, decoding, the queue before them, and `Reader`, the front door.
+"""Reading of images: image files, models, decoding, the request queue, and `Reader`, the public API.
 
-Nothing of HTTP and nothing of training comes in.
+Contains no HTTP and no training.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ __all__ = ["Reader"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Reader` when it is asked for: who needs only the names of model folders does not load ONNX Runtime."""
+    """Import `Reader` on demand, so that importing a submodule does not load ONNX Runtime."""
     if name == "Reader":
         from app.inference.reader import Reader
 

@@ -1,4 +1,4 @@
-"""From images in memory to checked pixels."""
+"""Conversion of arrays to checked pixels."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ SHAPES = "(height, width), or (height, width, channels) with 1, 3 or 4 channels"
 
 
 def pixels_from_array(array: NDArray[Any]) -> Pixels:
-    """Return an image in memory as pixels, laid on white if it has an alpha channel.
+    """Return an array as pixels, on a white background if it has an alpha channel.
 
     Args:
-        array: (height, width), or (height, width, channels) with 1 channel (grey), 3 (blue, green, red) or 4 (blue,
-            green, red, alpha), as OpenCV has them; `uint8`, `uint16`, `bool`, or floats from 0 to 1.
+        array: (height, width), or (height, width, channels) with 1 (grey), 3 (BGR) or 4 channels (BGRA), as in OpenCV;
+            `uint8`, `uint16`, `bool`, or floats from 0 to 1.
 
     Raises:
-        UnsupportedImageError: the array has another shape or type, or floats outside 0…1.
+        UnsupportedImageError: if the array has another shape or type, or floats outside 0…1.
     """
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
@@ -28,7 +28,7 @@ def pixels_from_array(array: NDArray[Any]) -> Pixels:
     array = np.ascontiguousarray(_as_integers(array))
     if array.dtype == np.uint8 and (array.ndim == 2 or array.shape[2] == 3):
         return array
-    return decode_image(cv2.imencode(".png", array)[1].tobytes())  # as a file with 16 bits or transparency is read
+    return decode_image(cv2.imencode(".png", array)[1].tobytes())  # like files with 16 bits or transparency
 
 
 def _as_integers(array: NDArray[Any]) -> NDArray[Any]:
@@ -38,6 +38,6 @@ def _as_integers(array: NDArray[Any]) -> NDArray[Any]:
         return array.astype(np.uint8) * 255
     if not np.issubdtype(array.dtype, np.floating):
         raise UnsupportedImageError(f"The array is {array.dtype}; give uint8, uint16, bool, or floats from 0 to 1.")
-    if not (array.min() >= 0 and array.max() <= 1):  # NaN is neither
+    if not (array.min() >= 0 and array.max() <= 1):  # also refuses NaN
         raise UnsupportedImageError("The array has floats outside 0…1; give floats from 0 to 1, or uint8.")
     return np.rint(array * 255).astype(np.uint8)

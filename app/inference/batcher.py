@@ -1,4 +1,4 @@
-"""The one queue in front of the networks: images that wait for the same network are read in one run."""
+"""Request queue: images that wait for the same network are read in one batch."""
 
 import asyncio
 import math
@@ -21,21 +21,21 @@ from app.shared.stopwatch import WAIT, Stopwatch
 
 T = TypeVar("T")
 
-FEW_BYTES = 65_536
-"""So many are looked through in the event loop: a form, a document, the structure of an image."""
+MAX_LOOP_BYTES = 65_536
+"""Maximum size of a form, document or image that is parsed in the event loop."""
 
 
 class QueueFullError(Exception):
-    """As many requests wait as may."""
+    """The queue is full."""
 
 
 class WaitedTooLongError(Exception):
-    """A request was not read in the time that it has; what had not been begun of it is not done."""
+    """A request exceeded its time limit; the rest of its images is not read."""
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """An image in the queue."""
+    """Image in the queue."""
 
     model: ImageToTextModel
     image: CheckedImage
@@ -46,28 +46,27 @@ class _Waiting:
 
 
 class Batcher:
-    """Decides what is read when, and where.
+    """Scheduler of readings.
 
-    Small images wait in a queue. One task takes those that wait for the same network and reads them in one run. On a
-    processor the event loop itself does that: a small image takes less time than a change of threads. On a GPU a thread
-    does, and what arrives during a run goes into the next. Threads also do what would hold up the event loop: large
-    images and networks, batches, searches.
+    Small images wait in a queue. One task takes those for the same network and reads them in one batch. On a CPU it
+    runs in the event loop: reading a small image takes less time than a thread switch. On a GPU it uses a thread, and
+    images that arrive meanwhile form the next batch. Threads also do work that would block the event loop: large
+    images and networks, batch requests, searches.
 
     Attributes:
-        threads: how many work at the same time.
+        threads: number of threads.
     """
 
     def __init__(
         self, threads: int, max_waiting: int, max_seconds: float, on_waiting: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Begin with an empty queue.
+        """Create an empty queue.
 
         Args:
-            threads: how many work at the same time.
-            max_waiting: how many images and pieces of work may wait.
-            max_seconds: how long each may take, in the queue and in threads, where the time is looked at between two
-                images.
-            on_waiting: is told how many wait whenever that changes.
+            threads: number of threads.
+            max_waiting: maximum number of waiting images and jobs.
+            max_seconds: time limit of each, in the queue and in threads, where it is checked between images.
+            on_waiting: called with the number waiting whenever it changes.
         """
         self.threads = threads
         self._max_waiting, self._max_seconds, self._on_waiting = max_waiting, max_seconds, on_waiting
@@ -82,17 +81,17 @@ class Batcher:
         """Read an image.
 
         Args:
-            model: reads it.
-            image: the image.
-            search: which texts are searched for; None decodes greedily.
-            watch: notes how long it waited. Of images that are read in one run, that of the first notes the stages.
+            model: to read it with.
+            image: checked upload.
+            search: options of the search; None decodes greedily.
+            watch: records the waiting time. The stages of a batch are recorded by the watch of its first image.
 
         Raises:
-            DamagedImageError: the pixels cannot be decoded.
-            QueueFullError: too many are waiting.
-            WaitedTooLongError: it was not read in time.
+            DamagedImageError: if the pixels cannot be decoded.
+            QueueFullError: if too many are waiting.
+            WaitedTooLongError: if it was not read in time.
         """
-        if search is None and image.is_small and _images_in_a_run(model):
+        if search is None and image.is_small and _max_batch(model):
             result = await self._enqueue(model, image, watch)
             watch.restart()
         else:
@@ -101,17 +100,17 @@ class Batcher:
             try:
                 raise result
             finally:
-                del result  # which would hold this frame, and so the image, as long as it is held by it
+                del result  # breaks the reference cycle of error and frame, which would keep the image alive
         return result
 
     async def read_all(
         self, model: ImageToTextModel, decoders: Sequence[Decoder], search: Search | None, watch: Stopwatch
     ) -> list[Reading | ImageError]:
-        """Read the images of a request in all threads, each of which takes a chunk of them; see `read_each`.
+        """Read the images of a request, one chunk per thread; see `read_each`.
 
         Raises:
-            QueueFullError: too many are waiting.
-            WaitedTooLongError: they were not read in time; those that had not been begun by then are not read.
+            QueueFullError: if too many are waiting.
+            WaitedTooLongError: if they were not read in time; the rest of them is not read.
         """
         size = max(1, math.ceil(len(decoders) / self.threads))
         deadline = monotonic() + self._max_seconds
@@ -133,15 +132,15 @@ class Batcher:
         return [result for chunk in chunks for result in chunk.result()]
 
     async def run_by_size(self, size: int, work: Callable[[], T], watch: Stopwatch) -> T:
-        """Do work that takes the longer the more bytes it is about: at once, or as `run` does if they are many."""
-        return work() if size <= FEW_BYTES else await self.run(work, watch)
+        """Do work whose time grows with the size in bytes: at once if that is small, otherwise like `run`."""
+        return work() if size <= MAX_LOOP_BYTES else await self.run(work, watch)
 
     async def run(self, work: Callable[[], T], watch: Stopwatch) -> T:
-        """Do work in a thread when one is free.
+        """Do work in a thread as soon as one is free.
 
         Raises:
-            QueueFullError: too many are waiting.
-            WaitedTooLongError: no thread was free in time.
+            QueueFullError: if too many are waiting.
+            WaitedTooLongError: if no thread was free in time.
         """
         self._enter()
         try:
@@ -167,9 +166,9 @@ class Batcher:
         return await waiting.result
 
     async def _read_queue(self) -> None:
-        """Read until nothing waits, and look at the sockets after each run.
+        """Read until the queue is empty, and yield to the event loop after each batch.
 
-        Where that takes long, because very many requests are refused meanwhile, as much time goes to those that wait.
+        If the event loop is slow, because it refuses many requests, spend as long on batches before the next yield.
         """
         paused = time.perf_counter()
         try:
@@ -186,7 +185,7 @@ class Batcher:
             self._task = None
 
     def _take(self) -> list[_Waiting]:
-        """Take what waits for the same network as the first in the queue, at most as much as fits a run."""
+        """Take the images for the same network as the first in the queue, up to the size of a batch."""
         now = asyncio.get_running_loop().time()
         batch: list[_Waiting] = []
         for waiting in list(self._queue):
@@ -194,14 +193,14 @@ class Batcher:
                 continue
             del self._queue[waiting]
             self._count(-1)
-            if waiting.result.done():  # its request was given up
+            if waiting.result.done():  # its request was cancelled
                 continue
             if now > waiting.deadline:
                 waiting.result.set_result(WaitedTooLongError())
                 continue
             waiting.watch.lap(WAIT)
             batch.append(waiting)
-            if len(batch) == _images_in_a_run(waiting.model):
+            if len(batch) == _max_batch(waiting.model):
                 break
         return batch
 
@@ -233,12 +232,11 @@ def _read_together(batch: Sequence[_Waiting]) -> Sequence[Reading | Exception]:
     first = batch[0]
     try:
         return _read(first.model, [waiting.image.decode for waiting in batch], None, first.watch)
-    except Exception as error:  # noqa: BLE001 - raised where it is waited for
+    except Exception as error:  # noqa: BLE001 - raised in `read`
         if len(batch) == 1:
             return [error]
-        return [
-            result for waiting in batch for result in _read_together([waiting])
-        ]  # the fault of one is not the others'
+        # Each alone, so that one error does not affect the others.
+        return [result for waiting in batch for result in _read_together([waiting])]
 
 
 def _decode_in_time(decode: Decoder, deadline: float) -> Pixels:
@@ -247,8 +245,8 @@ def _decode_in_time(decode: Decoder, deadline: float) -> Pixels:
     return decode()
 
 
-def _images_in_a_run(model: ImageToTextModel) -> int:
-    """Return how many images that wait are read together; 0 where the event loop should not read even one."""
+def _max_batch(model: ImageToTextModel) -> int:
+    """Return the maximum number of images in a batch; 0 if the event loop should not read even one."""
     return images_in_event_loop(model) if _is_on_processor(model) else BATCH_IMAGES
 
 
@@ -257,5 +255,5 @@ def _is_on_processor(model: ImageToTextModel) -> bool:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do work in a thread at once, however many there are."""
-    return await run_sync(work, limiter=CapacityLimiter(1))  # not anyio's own, of 40 threads for everything
+    """Do work in a thread at once, without a limit on their number."""
+    return await run_sync(work, limiter=CapacityLimiter(1))  # not anyio's shared limit of 40

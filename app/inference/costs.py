@@ -1,55 +1,55 @@
-"""What reading costs, by the sizes of images and network, known before any of it is done."""
+"""Cost of reading, estimated in advance from the sizes of images and network."""
 
 from collections.abc import Sequence
 
 from app.inference.images import CheckedImage, ImageLimits
-from app.inference.images.exif import LYING
+from app.inference.images.exif import TRANSPOSED
 from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
 
 MAX_PICTURES = 4
-"""The pixels of all images of a request, as a multiple of the most of one: about a second of decoding."""
+"""Maximum pixels of all images of a request, as a multiple of the limit per image: about a second of decoding."""
 MAX_SEARCH = 5000
-"""The steps that are searched for a request, about a second of a processor; see `_search_cost`."""
+"""Maximum weighted steps searched per request, about a second of CPU time; see `_search_cost`."""
 SLOW_STEPS, SLOW_CLASSES = 500, 5000
-"""With so many steps, or so many classes, each step costs a search twice as much."""
+"""Number of steps, and of classes, at which the cost of a searched step has doubled."""
 QUICK_FILE_BYTES, QUICK_STEPS, QUICK_NUMBERS = 3_200_000, 400, 1_000_000
-"""What a processor does in 5 ms: a network of such a file, and the texts of so many steps of so many probabilities."""
+"""Work of 5 ms on a CPU: the network's file size; the number of steps and of probabilities to decode."""
 
 
 class TooCostlyError(ValueError):
-    """A request asks for more work than one may; the message says how much less would be right."""
+    """A request exceeds the work limit; the message says how much is allowed."""
 
 
 def check_cost(
     model: ImageToTextModel, images: Sequence[CheckedImage], limits: ImageLimits, *, is_searched: bool
 ) -> None:
-    """Bound what a request costs.
+    """Check the cost of a request against the limits.
 
     Args:
-        model: reads the images.
-        images: all of the request that can be read.
-        limits: of each image.
-        is_searched: whether their texts are searched for, which costs many times as much as greedy decoding.
+        model: to read the images with.
+        images: all readable images of the request.
+        limits: per image.
+        is_searched: whether texts are searched, which costs many times as much as greedy decoding.
 
     Raises:
-        TooCostlyError: it would cost more.
+        TooCostlyError: if the cost exceeds them.
     """
-    pixels, most = sum(image.width * image.height for image in images), MAX_PICTURES * limits.max_pixels
-    if pixels > most:
+    pixels, max_pixels = sum(image.width * image.height for image in images), MAX_PICTURES * limits.max_pixels
+    if pixels > max_pixels:
         raise TooCostlyError(
-            f"The images of the request have {pixels:,} pixels together; at most {most:,} are read: send fewer of them."
+            f"The images of the request have {pixels:,} pixels in total; the limit is {max_pixels:,}. Send fewer."
         )
     cost = sum(_search_cost(model, image) for image in images) if is_searched else 0.0
     if cost > MAX_SEARCH:
         raise TooCostlyError(
-            f"To search for the texts of {len(images)} images costs too much with this model; about "
-            f"{int(len(images) * MAX_SEARCH / cost)} such images are searched for a request. Send fewer, or without "
-            "alternatives, length, charset, pattern and evaluate."
+            f"A search over {len(images)} images is too costly with this model; the limit is about "
+            f"{int(len(images) * MAX_SEARCH / cost)} such images per request. Send fewer, or omit alternatives, "
+            "length, charset, pattern and evaluate."
         )
 
 
 def images_in_event_loop(model: ImageToTextModel) -> int:
-    """Return how many small images of a model may be read in one go by who should not be held up; 0 if not one."""
+    """Return how many small images a model may read at a time without blocking the event loop too long; 0 if none."""
     if model.codec.prior is not None:
         return 0
     numbers = model.steps * model.codec.classes
@@ -57,7 +57,7 @@ def images_in_event_loop(model: ImageToTextModel) -> int:
 
 
 def _search_cost(model: ImageToTextModel, image: CheckedImage) -> float:
-    """Return the steps of an image, weighted by how long a search takes for each: longer texts, more classes."""
-    width, height = (image.height, image.width) if image.orientation in LYING else (image.width, image.height)
+    """Return the steps of an image, weighted by the time per step, which grows with steps and classes."""
+    width, height = (image.height, image.width) if image.orientation in TRANSPOSED else (image.width, image.height)
     steps = model.steps_of(image_width=width, image_height=height)
     return steps * (1 + steps / SLOW_STEPS + model.codec.classes / SLOW_CLASSES)

@@ -1,4 +1,4 @@
-"""`Reader`, the front door of `app.inference`: pictures in, texts out, one bad picture not hurting the others."""
+"""`Reader`, the public API of `app.inference`: reads images; a bad one does not affect the others."""
 
 import io
 import os
@@ -23,26 +23,26 @@ from app.inference.models.model import ImageToTextModel, Reading
 
 T = TypeVar("T")
 Picture: TypeAlias = str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image
-"""The path of an image file, its content, an array as `pixels_from_array` takes it, or an image of Pillow."""
+"""Path of an image file, its content, an array for `pixels_from_array`, or a Pillow image."""
 Decoder = Callable[[], Pixels]
 """Returns the pixels of an image, or raises an `ImageError`."""
 
 
 class Reader:
-    """Reads the text in pictures.
+    """Reader of text in images.
 
         reader = Reader("model_store/captcha")
         reader.read("picture.png").text
 
-    A reader may be used by several threads at once, in forked processes, and can be pickled.
+    A reader is thread-safe, works after a fork, and can be pickled.
 
     Attributes:
-        model: the network that reads.
-        search: which texts are searched for; None decodes greedily.
+        model: the network.
+        search: options of the search; None decodes greedily.
 
     Raises:
-        ModelError: the folder holds no usable model.
-        ConstraintError: no text satisfies the options, or the pattern is not valid.
+        ModelError: if the folder contains no usable model.
+        ConstraintError: if no text satisfies the options, or the pattern is invalid.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Reader:
         """Load a model.
 
         Args:
-            folder: of a version of a model, or of a model, whose newest version is taken.
-            length: how many characters a text has.
-            charset: the only characters that a text may have.
-            pattern: a regular expression that a whole text matches.
-            alternatives: how many of the most probable texts to list.
-            evaluate: "sum" to work out the value of the sum that a picture shows, `Reading.sum`.
+            folder: of a version of a model, or of a model, for its newest version.
+            length: number of characters of each text.
+            charset: the only characters allowed in a text.
+            pattern: regular expression for a whole text.
+            alternatives: number of most probable texts to list.
+            evaluate: "sum" to compute the value of the sum in an image, `Reading.sum`.
         """
         self._folder = _version_folder(Path(folder))
         self.model = ImageToTextModel(self._folder)
@@ -77,17 +77,17 @@ class Reader:
         )
 
     def __getstate__(self) -> tuple[Path, Search | None]:
-        return self._folder, self.search  # a session of ONNX Runtime cannot be pickled: the model is loaded anew
+        return self._folder, self.search  # ONNX Runtime sessions cannot be pickled: the model is loaded again
 
     def __setstate__(self, state: tuple[Path, Search | None]) -> None:
         self._folder, self.search = state
         self.model = ImageToTextModel(self._folder)
 
     def read(self, picture: Picture) -> Reading:
-        """Read a picture.
+        """Read an image.
 
         Raises:
-            ImageError: it cannot be read; the message says why.
+            ImageError: if it cannot be read; the message says why.
         """
         (result,) = self.read_many([picture])
         if isinstance(result, ImageError):
@@ -95,24 +95,24 @@ class Reader:
         return result
 
     def read_many(self, pictures: Iterable[Picture]) -> list[Reading | ImageError]:
-        """Read pictures, which are opened one by one.
+        """Read images, opened one by one.
 
         Returns:
-            For each picture, in order, its reading, or the error that says why it cannot be read.
+            For each image, in order, its reading, or an error that says why it cannot be read.
         """
         read = partial(self.model.predict, search=self.search)
         return read_each(read, (partial(decode_picture, picture) for picture in pictures))
 
 
 def read_each(read: Callable[[Iterable[Pixels]], Sequence[T]], decoders: Iterable[Decoder]) -> list[T | ImageError]:
-    """Read images, any of which may be bad.
+    """Read images; a bad one does not affect the others.
 
     Args:
-        read: reads those that are not, as `ImageToTextModel.predict` does.
-        decoders: one for each image; asked for and called one by one.
+        read: reads decoded images, like `ImageToTextModel.predict`.
+        decoders: one for each image; taken and called one by one.
 
     Returns:
-        For each image, in order, its reading, or the error that says why it cannot be read.
+        For each image, in order, its reading, or an error that says why it cannot be read.
     """
     errors: list[ImageError | None] = []
 
@@ -139,12 +139,12 @@ def make_search(
     alternatives: int = 0,
     evaluate: Evaluation | None = None,
 ) -> Search | None:
-    """Return what to search for (see `Reader`); None where greedy decoding gives it.
+    """Return a search with these options (see `Reader`); None if greedy decoding suffices.
 
     Raises:
-        ConstraintError: no text satisfies all of them, or the pattern is not valid.
+        ConstraintError: if no text satisfies all of them, or the pattern is invalid.
     """
-    if not alternatives and all(wanted is None for wanted in (length, charset, pattern, evaluate)):
+    if not alternatives and all(option is None for option in (length, charset, pattern, evaluate)):
         return None
     constraint = make_constraint(
         model.codec,
@@ -164,10 +164,10 @@ def _version_folder(folder: Path) -> Path:
 
 
 def decode_picture(picture: Picture) -> Pixels:
-    """Return the pixels of a picture.
+    """Return the pixels of an image.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: if it cannot be read.
     """
     if isinstance(picture, bytes):
         return decode_image(picture)
@@ -177,11 +177,11 @@ def decode_picture(picture: Picture) -> Pixels:
         return _decode_pillow(picture)
     if isinstance(picture, np.ndarray):
         return pixels_from_array(picture)
-    raise TypeError(f"A picture is a path, bytes, a NumPy array or an image of Pillow, not {type(picture).__name__}.")
+    raise TypeError(f"A picture must be a path, bytes, a NumPy array or a Pillow image, not {type(picture).__name__}.")
 
 
 def _decode_pillow(image: Image.Image) -> Pixels:
-    if image.mode in {"I", "F"}:  # whose range nothing says
+    if image.mode in {"I", "F"}:  # with an unknown range of values
         return pixels_from_array(np.asarray(image))
     if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:
         image = image.convert("RGB")
@@ -191,7 +191,7 @@ def _decode_pillow(image: Image.Image) -> Pixels:
 
 
 def is_accepted(reading: Reading | Decoded, min_confidence: float) -> bool:
-    """Return whether a text, or the value of a sum where that was asked for, is sure enough; none never is."""
+    """Return whether a text, or the value of a requested sum, exists and reaches the confidence threshold."""
     confidence = reading.confidence if reading.sum is None else reading.sum.confidence
     is_there = bool(reading.text) if reading.sum is None else reading.sum.value is not None
     return is_there and round(confidence, CONFIDENCE_DIGITS) >= min_confidence

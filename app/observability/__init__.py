@@ -1,4 +1,4 @@
 """Metrics, logs and traces.
 
-No route or request comes in: it is told what happened.
+Imports no routes and takes no request objects: callers report what happened.
 """

@@ -1,4 +1,4 @@
-"""Numbers that each worker counts by itself and any of them adds up; prometheus_client's would add 4 % to a request."""
+"""Counters in memory that workers share; prometheus_client's would add 4 % to a request."""
 
 import itertools
 import json
@@ -16,72 +16,72 @@ from app.observability.logs import get_logger
 from app.shared.files import lock
 
 NUMBERS = 16_384
-"""That a worker has room for."""
-NOWHERE, NOWHERE_NUMBERS = 0, 64
-"""Where is counted what there is no room for, and nobody reads it."""
+"""Capacity of a worker."""
+OVERFLOW, OVERFLOW_NUMBERS = 0, 64
+"""Overflow slot, never exported."""
 NUMBER_BYTES = 8
 NAMES_BYTES = 1 << 18
-"""For the names and labels of what is counted, which stand behind the numbers."""
+"""Space for metric names and labels, stored after the numbers."""
 
 FOLDER_VARIABLE = "CAPTCHA_READER_METRICS"
-"""By which the workers learn of the folder that they share; not for people to set."""
+"""Internal: passes the shared folder to the workers."""
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108
-"""Where Linux has files in memory, also in a container whose file system is read-only."""
+"""Linux keeps these files in memory, even in a container with a read-only file system."""
 
 log = get_logger("app")
 
 Series = tuple[str, ...]
-"""The name of a metric and the values of its labels."""
+"""Name of a metric and the values of its labels."""
 
 
 class Counted(NamedTuple):
-    """What a worker has counted."""
+    """Numbers of one worker."""
 
     worker: int
-    """Its number; a worker that takes the place of a dead one has the number of that."""
+    """Its number; a replacement has the number of the dead worker."""
     alive: bool
     numbers: dict[Series, Sequence[float]]
 
 
 class Counts:
-    """Numbers in memory that a worker shares with the others, through files of a folder.
+    """Numbers that a worker shares with the others through memory-mapped files in a folder.
 
-    A worker holds the lock of its file as long as it lives. One that is started in the place of a dead one takes up the
-    file and goes on counting, so that nothing is lost, however the other died.
+    A worker locks its file as long as it lives. The replacement of a dead worker takes over the file and continues
+    its counts, so nothing is lost however the worker died.
 
-    Only one thread may count, which is that of the event loop.
+    Only the event loop's thread may count.
 
     Attributes:
-        worker: the number of this worker.
-        values: the numbers; those of a series are where `place` says.
+        worker: number of this worker.
+        values: the numbers; `place` returns the position of a series.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Begin to count, or go on.
+        """Start counting, or continue the counts of a dead worker.
 
         Args:
-            folder: what the workers share; without it, or where it cannot be used, this one counts alone.
+            folder: shared by the workers; if None or unusable, this worker counts alone.
         """
         self._folder = folder
         self._places: dict[Series, int] = {}
         try:
             self.worker, self._memory = (0, _own_memory()) if folder is None else _take_file(folder)
         except OSError as error:
-            log.warning("this worker counts alone, /metrics shows one of several", reason=error.strerror)
+            log.warning("cannot share metrics: /metrics shows only one of the workers", reason=error.strerror)
             self._folder, self.worker, self._memory = None, 0, _own_memory()
         self._sizes = _sizes_in(self._memory[-NAMES_BYTES:])
         self._names_end = len(self._memory) - NAMES_BYTES + self._memory[-NAMES_BYTES:].rfind(b"\n") + 1
         self._known = _places_of(self._sizes)
-        self._used = NOWHERE_NUMBERS + sum(self._sizes.values())
+        self._used = OVERFLOW_NUMBERS + sum(self._sizes.values())
         self.values: memoryview[float] = memoryview(self._memory)[:-NAMES_BYTES].cast("d")
 
     def place(self, series: Series, size: int, *, lasting: bool) -> int:
-        """Return where in `values` the numbers of a series begin.
+        """Return the position in `values` where the numbers of a series begin.
 
         Args:
             series: its name and labels.
-            size: how many numbers it has; always the same.
-            lasting: whether to go on from what a dead worker has left there, else from 0.
+            size: number of values; constant for a series.
+            lasting: whether to continue from a dead worker's numbers; otherwise they start from 0.
         """
         if series in self._places:
             return self._places[series]
@@ -89,7 +89,7 @@ class Counts:
             name = json.dumps([size, *series]).encode() + b"\n"
             end = self._names_end + len(name)
             if self._used + size > NUMBERS or end > len(self._memory):
-                return NOWHERE
+                return OVERFLOW
             self._memory[self._names_end : end] = name
             self._names_end = end
             self._known[series], self._sizes[series] = self._used, size
@@ -100,14 +100,15 @@ class Counts:
         return place
 
     def workers(self) -> Iterator[Counted]:
-        """Yield what each worker has counted, also those that are dead."""
+        """Yield the numbers of each worker, dead ones included."""
         numbers = {self.worker}
         if self._folder is not None:
-            with suppress(FileNotFoundError):  # somebody has cleaned up
+            with suppress(FileNotFoundError):  # the folder was cleaned up
                 numbers |= {int(path.name) for path in self._folder.iterdir()}
         for number in sorted(numbers):
             if number == self.worker:
-                yield Counted(number, True, _split(self.values, dict(self._sizes)))  # the event loop may add to them
+                sizes = dict(self._sizes)  # copied, since the event loop may add series
+                yield Counted(number, True, _split(self.values, sizes))
             elif self._folder is not None:
                 path = _file(self._folder, number)
                 content = path.read_bytes()
@@ -116,26 +117,26 @@ class Counts:
 
 
 class Counter:
-    """A number that grows."""
+    """Number that only grows."""
 
     def __init__(self, counts: Counts, series: Series) -> None:
         self._values = counts.values
         self._place = counts.place(series, 1, lasting=True)
 
     def add(self, times: int = 1) -> None:
-        """Count."""
+        """Add to the number."""
         self._values[self._place] += times
 
 
 class Gauge:
-    """A number of what is now; as a context manager, of those that are within."""
+    """Current value; as a context manager, the number of open contexts."""
 
     def __init__(self, counts: Counts, series: Series) -> None:
         self._values = counts.values
         self._place = counts.place(series, 1, lasting=False)
 
     def set(self, value: float) -> None:
-        """Make it this number."""
+        """Set the value."""
         self._values[self._place] = value
 
     def __enter__(self) -> None:
@@ -146,16 +147,16 @@ class Gauge:
 
 
 class Histogram:
-    """How many values lie in each of several buckets, and their sum."""
+    """Number of values in each bucket, and their sum."""
 
     def __init__(self, counts: Counts, series: Series, edges: Sequence[float]) -> None:
-        """Begin to count; the edges, ascending, are the upper ones of the buckets and belong to them."""
+        """Start counting; `edges` are the inclusive upper bounds of the buckets, ascending."""
         self._values, self._edges = counts.values, edges
         self._place = counts.place(series, len(edges) + 2, lasting=True)
         self._sum = self._place + len(edges) + 1
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Count a value, once or several times."""
+        """Count a value `times` times."""
         values = self._values
         values[self._place + bisect_left(self._edges, value)] += times
         values[self._sum] += value * times
@@ -163,16 +164,14 @@ class Histogram:
 
 @contextmanager
 def sharing(workers: int) -> Iterator[None]:
-    """Let the workers that are started meanwhile share what they count; where there is no room, each counts alone.
+    """Let workers started in this context share their counts; without space for files, each counts alone.
 
     Args:
-        workers: how many there will be at the same time.
+        workers: number of concurrent workers.
     """
     folder = _make_folder(workers)
     if folder is None:
-        log.warning(
-            "each worker counts alone, /metrics shows the one that answers: there is no room for temporary files"
-        )
+        log.warning("cannot share metrics: no space for temporary files; /metrics shows only the worker that answers")
         yield
         return
     with folder:
@@ -184,9 +183,9 @@ def sharing(workers: int) -> Iterator[None]:
 
 
 def _make_folder(workers: int) -> "tempfile.TemporaryDirectory[str] | None":
-    """Return a folder with room for all that is counted, taken now: nothing needs more of a disk that fills up later.
+    """Return a folder with preallocated files, or None without room for them.
 
-    Where a disk is full when a page is first written, the process that writes it is killed.
+    If the disk were full at the first write to a page, the kernel would kill the writing process.
     """
     for within in (MEMORY_FOLDER, None):
         with suppress(OSError):
@@ -203,7 +202,7 @@ def _make_folder(workers: int) -> "tempfile.TemporaryDirectory[str] | None":
 
 
 def shared_folder() -> Path | None:
-    """Return what this worker shares with others, if there are others."""
+    """Return the folder that this worker shares with others, or None if it is alone."""
     folder = os.environ.get(FOLDER_VARIABLE)
     return Path(folder) if folder else None
 
@@ -213,13 +212,13 @@ def _own_memory() -> mmap.mmap:
 
 
 def _take_file(folder: Path) -> tuple[int, mmap.mmap]:
-    """Return the first file that no living worker has, and its number."""
+    """Return the number and memory of the first file that no living worker holds."""
     for number in itertools.count():
         with _file(folder, number).open("a+b") as file:
             if not lock(file):
                 continue
             _take_room(file.fileno())
-            return number, mmap.mmap(file.fileno(), 0)  # has a descriptor of its own, which keeps the lock
+            return number, mmap.mmap(file.fileno(), 0)  # duplicates the descriptor, which keeps the lock
     raise AssertionError("there is always a next number")
 
 
@@ -241,13 +240,13 @@ def _file(folder: Path, worker: int) -> Path:
 
 
 def _sizes_in(names: bytes) -> dict[Series, int]:
-    """Return how many numbers each series of a worker has, in their order; a line that is not whole is none."""
+    """Return the number of values of each series, in order; an incomplete last line is ignored."""
     lines = names[: names.rfind(b"\n") + 1].splitlines()
     return {tuple(series): size for size, *series in map(json.loads, lines)}
 
 
 def _places_of(sizes: dict[Series, int]) -> dict[Series, int]:
-    return dict(zip(sizes, itertools.accumulate(sizes.values(), initial=NOWHERE_NUMBERS), strict=False))
+    return dict(zip(sizes, itertools.accumulate(sizes.values(), initial=OVERFLOW_NUMBERS), strict=False))
 
 
 def _split(values: Sequence[float], sizes: dict[Series, int]) -> dict[Series, Sequence[float]]:

@@ -1,4 +1,4 @@
-"""The metrics of all workers as Prometheus reads them."""
+"""Metrics of all workers in Prometheus' formats."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -23,7 +23,7 @@ from app.observability.metrics import PROCESS_ID, RECENT, RECENT_CONFIDENCES, ST
 
 
 def expose(of: Metrics, store: ModelStore, accept: str) -> tuple[bytes, str]:
-    """Return the metrics of all workers in a format that the header Accept names, and its media type."""
+    """Return the metrics of all workers in a format that the Accept header allows, and its media type."""
     encode, media_type = choose_encoder(accept)
     return encode(_AllWorkers(of, store)), media_type
 
@@ -33,7 +33,7 @@ class _AllWorkers(Collector):
         self._metrics, self._store = of, store
 
     def collect(self) -> Iterator[Metric]:
-        # One that has just been started may not have said when yet.
+        # A new worker may not have set its start time yet.
         workers = [worker for worker in self._metrics.counts.workers() if START_TIME in worker.numbers]
         alive = [worker for worker in workers if worker.alive]
         for family in self._metrics.families:
@@ -44,7 +44,7 @@ class _AllWorkers(Collector):
 
 
 def _exposed(family: Family[Any], workers: Sequence[Counted]) -> Metric:
-    """Return a metric with the numbers of all workers together."""
+    """Return a metric combined over all workers."""
     name, documentation, labels = family.name, family.documentation, family.labels
     if family.of_workers is not None:
         return GaugeMetricFamily(
@@ -65,13 +65,13 @@ def _exposed(family: Family[Any], workers: Sequence[Counted]) -> Metric:
 
 
 def _sum(series: Series, workers: Iterable[Counted]) -> list[float]:
-    """Return the numbers of a series, each summed over the workers; none where no worker has it."""
+    """Return the numbers of a series, each summed over the workers; empty if no worker has it."""
     found = [worker.numbers[series] for worker in workers if series in worker.numbers]
     return [sum(numbers) for numbers in zip(*found, strict=True)]
 
 
 def _models(store: ModelStore) -> Metric:
-    info = InfoMetricFamily("ocr_model", "The models that are loaded.", labels=("name", "version", "sha256"))
+    info = InfoMetricFamily("ocr_model", "Loaded models.", labels=("name", "version", "sha256"))
     for stored in store:
         info.add_metric((stored.name, stored.version, stored.model.sha256), {})
     return info
@@ -80,8 +80,8 @@ def _models(store: ModelStore) -> Metric:
 def _drift(store: ModelStore, alive: Sequence[Counted]) -> Metric:
     family = GaugeMetricFamily(
         "ocr_confidence_drift",
-        f"How far the last {RECENT:,} confidences of each worker lie from those of the validation images: the "
-        "population stability index. Less than 0.1 is no change, more than 0.25 a large one.",
+        f"Population stability index of the last {RECENT:,} confidences of each worker against the validation "
+        "images. Less than 0.1 is no change, more than 0.25 a large one.",
         labels=("model", "version"),
     )
     for stored in store:
@@ -95,9 +95,9 @@ def _drift(store: ModelStore, alive: Sequence[Counted]) -> Metric:
 
 
 def _processes(workers: Sequence[Counted]) -> Iterator[Metric]:
-    """Yield what prometheus_client tells of its own process, for each worker; not on Linux only when it was started."""
+    """Yield prometheus_client's process metrics for each worker; outside Linux, only its start time."""
     (start_time,) = START_TIME
-    started = GaugeMetricFamily(start_time, "When a worker was started, in seconds of Unix.", labels=("worker",))
+    started = GaugeMetricFamily(start_time, "Start time of a worker, Unix time in seconds.", labels=("worker",))
     families: dict[str, Metric] = {}
     for worker in workers:
         number = str(worker.worker)
@@ -107,6 +107,6 @@ def _processes(workers: Sequence[Counted]) -> Iterator[Metric]:
             samples, family.samples = family.samples, []
             for sample in samples:
                 families.setdefault(family.name, family).add_sample(sample.name, {"worker": number}, sample.value)
-    # Computed from the clock anew each time, it would change though the worker is the same.
+    # prometheus_client computes it from the clock each time, so it would vary for the same worker.
     families[start_time] = started
     yield from families.values()

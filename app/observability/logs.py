@@ -1,4 +1,4 @@
-"""One kind of log line for the service, the server and the libraries."""
+"""One log format for the service, the server and the libraries."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from app.settings import Settings
 from app.shared.imports import hidden
 from app.shared.json_bytes import json_bytes
 
-# With rich, which takes 40 ms to import, structlog would show local variables in tracebacks: uploads and keys.
+# With rich, structlog would show local variables in tracebacks: uploads and keys. It also takes 40 ms to import.
 with hidden("rich"):
     import structlog
 
@@ -17,7 +17,7 @@ get_logger = structlog.get_logger
 
 
 def _without_colours(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    event.pop("color_message", None)  # uvicorn's message once more, with escape sequences
+    event.pop("color_message", None)  # uvicorn's copy of the message with escape sequences
     return event
 
 
@@ -30,7 +30,7 @@ def _to_json(_: Any, __: str, event: structlog.typing.EventDict) -> str:
 
 
 class _Output:
-    """Where log lines go: those that nobody takes, or that there is no room for, are lost, and not the request."""
+    """Output stream that drops lines it cannot write, so that logging never fails a request."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -45,9 +45,9 @@ class _Output:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send every log record to standard output, as text or as a JSON object a line.
+    """Send every log record to standard output, as text or as one JSON object per line.
 
-    The service's own lines do not pass through the standard library, which is slower.
+    The service's own lines bypass the standard library, which is slower.
     """
     output = cast(BinaryIO, _Output(sys.stdout.buffer))
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stdout.isatty())

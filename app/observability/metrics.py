@@ -1,4 +1,4 @@
-"""What is counted of the requests and of what is read in them."""
+"""Metrics of requests and readings."""
 
 import os
 import time
@@ -18,14 +18,14 @@ from app.shared.stopwatch import WAIT, Stopwatch
 T = TypeVar("T")
 
 RECENT = 1_000
-"""Readings of a model that each worker compares with those of its validation images."""
+"""Number of last readings of a model that each worker compares with the validation images."""
 SECONDS = (
     *(0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.002, 0.003, 0.005),
     *(0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.5, 2, 10),
 )
 BATCH_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-GONE = 499
-"""Where the client went before it was answered; nginx's number, which HTTP has not."""
+CLIENT_CLOSED = 499
+"""Status if the client disconnected before the response; from nginx, not in HTTP."""
 OK, REJECTED, REFUSED, FAILED = "ok", "rejected", "refused", "failed"
 OUTCOMES = (OK, REJECTED, REFUSED, FAILED)
 BROKEN = "broken"
@@ -33,18 +33,18 @@ OVERLOAD = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
 START_TIME, PROCESS_ID = ("process_start_time_seconds",), ("process_id",)
-"""What each worker says of itself."""
+"""Internal series of each worker."""
 RECENT_CONFIDENCES = "recent_confidences"
-"""How many there are in each bucket, by model and version; not exposed themselves."""
+"""Number in each bucket by model and version; not exposed."""
 
 
 class Family(dict[tuple[str, ...], T], Generic[T]):
-    """A metric: its series by the values of their labels, made when they are asked for.
+    """Metric: maps label values to series, created on first access.
 
     Attributes:
-        name, documentation, labels: as they are exposed.
-        edges: the upper edges of the buckets of a histogram.
-        of_workers: what becomes of the numbers of several workers where it is a gauge: their sum, or the least.
+        name, documentation, labels: as exposed.
+        edges: upper bounds of the buckets, for a histogram.
+        of_workers: combines the numbers of several workers (`sum` or `min`), for a gauge.
     """
 
     def __init__(self, make: Callable[[Series], T], name: str, documentation: str, labels: tuple[str, ...]) -> None:
@@ -60,7 +60,7 @@ class Family(dict[tuple[str, ...], T], Generic[T]):
 
 @dataclass(slots=True)
 class Work:
-    """What a request asks of a model, and what comes of it: the confidences of the texts that were read."""
+    """Work that a request asks of a model, and the confidences of the texts it read."""
 
     model: str
     version: str
@@ -71,41 +71,41 @@ class Work:
 
 
 class Metrics:
-    """The metrics of a worker: `families` are those that are exposed as they are counted."""
+    """Metrics of a worker; `families` are exposed as they are counted."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Declare the metrics, and begin to count, in the folder that several workers share."""
+        """Declare the metrics and start counting, in the folder that several workers share."""
         self.counts = Counts(folder)
         self.families: list[Family[Any]] = []
         self._requests = self._counter(
             "ocr_requests_total",
-            "Requests by the route that took them and the status of the answer, 499 where the client did not wait.",
+            "Requests by route and response status; 499 if the client disconnected first.",
             "route",
             "status",
         )
         self._request_seconds = self._histogram(
             "ocr_request_duration_seconds",
-            "From the headers of a request to the end of its answer.",
+            "Time from the headers of a request to the end of its response.",
             "route",
             edges=SECONDS,
         )
         self._predictions = self._counter(
             "ocr_predictions_total",
-            "Images by what came of them: ok, rejected (4xx), refused (overload: 503, 504) or failed (5xx). "
-            "Requests without a key or for no loaded model are not among them.",
+            "Images by outcome: ok, rejected (4xx), refused (overload: 503, 504) or failed (5xx). "
+            "Excludes requests without a key or for a model that is not loaded.",
             "model",
             "outcome",
         )
         self._stage_seconds = self._histogram(
             "ocr_stage_duration_seconds",
-            "The stages of reading. Of an image: check (its headers), decode (to what the "
-            "network takes), run (the network), text (from its output); several that go through the network together "
-            "count with their mean. Of a request: search (making one), receive, render.",
+            "Stages of reading. Per image: check (its headers), decode (to the network's input), run (the network), "
+            "text (from its output); images of one network call count with their mean. "
+            "Per request: search (building it), receive, render.",
             "stage",
             edges=SECONDS,
         )
         self._queue_seconds = self._histogram(
-            "ocr_queue_wait_seconds", "How long those who were read had waited for it.", edges=SECONDS
+            "ocr_queue_wait_seconds", "Time that answered requests waited in the queue.", edges=SECONDS
         )[()]
         self._batch_size = self._histogram(
             "ocr_batch_size", "Images in a request to /predict/batch.", edges=BATCH_IMAGES
@@ -113,15 +113,15 @@ class Metrics:
         self._confidence = self._histogram("ocr_confidence", "Confidences of the texts.", "model", edges=drift.EDGES)
         self._reloads = self._counter(
             "ocr_reloads_total",
-            "Reloads of the model store by each worker: ok, broken (not all models could be loaded) or failed (none).",
+            "Reloads of the model store by each worker: ok, broken (some models could not be loaded) or failed.",
             "outcome",
         )
-        self.waiting = self._gauge("ocr_queue_depth", "Requests, or chunks of batches, that wait.", sum)
-        self.ready = self._gauge("ocr_ready", "1 if every worker can read and is not about to stop, else 0.", min)
+        self.waiting = self._gauge("ocr_queue_depth", "Requests, or chunks of batches, that wait in the queue.", sum)
+        self.ready = self._gauge("ocr_ready", "1 if every worker can read and is not stopping, else 0.", min)
         self._gauge(
             "ocr_workers",
-            "Workers that are alive and whose numbers are in here: of several that another server than `python -m app` "
-            "has started, only the one that answers.",
+            "Live workers whose numbers are included; under a server other than `python -m app`, only the one that "
+            "answers.",
             sum,
         ).set(1)
         self._recent: dict[Series, _Recent] = {}
@@ -148,25 +148,25 @@ class Metrics:
         return family
 
     def begin_with(self, models: Iterable[str]) -> None:
-        """Show models before they have read anything, since a rate needs a 0 to start from."""
+        """Expose models before their first reading, since a rate needs a 0 to start from."""
         for model in models:
             for outcome in OUTCOMES:
                 self._predictions[model, outcome].add(0)
 
     def count_reload(self, outcome: str, times: int = 1) -> None:
-        """Count that the models were loaded anew, or were to be."""
+        """Count attempts to reload the models."""
         self._reloads[(outcome,)].add(times)
 
     def count_request(self, route: str, status: int | None, seconds: float, work: Work | None) -> None:
-        """Count a request that is over, and what was read for it.
+        """Count a finished request and its readings.
 
         Args:
-            route: one of those that there are, not what was sent.
-            status: of the answer; None if there was none, since nobody waited for it.
-            seconds: how long it took.
-            work: what it asked of a model.
+            route: template of the matched route, not the path of the request.
+            status: of the response; None if the client disconnected first.
+            seconds: its duration.
+            work: its use of a model, if any.
         """
-        self._requests[route, str(status or GONE)].add()
+        self._requests[route, str(status or CLIENT_CLOSED)].add()
         self._request_seconds[(route,)].observe(seconds)
         if work is not None:
             self._count_work(work)
@@ -204,7 +204,7 @@ class Metrics:
 
 
 class _Recent:
-    """How many of the last confidences lie in each bucket."""
+    """Number of recent confidences in each bucket."""
 
     def __init__(self, counts: Counts, series: Series) -> None:
         self._values = counts.values

@@ -1,8 +1,8 @@
-"""OpenTelemetry traces, where the environment names an endpoint for them.
+"""OpenTelemetry traces, sent if the environment names an endpoint.
 
-FastAPI itself makes a span of each request, with the attributes of the semantic conventions, the template of the route
-and the parent that `traceparent` names; packages that instrument it from outside have broken on its routers. Added here
-are where the spans go, and the stages within them.
+FastAPI creates a span per request, with the attributes of the semantic conventions, the route template and the parent
+from `traceparent`. External instrumentation packages have broken on its routers. This module adds the exporter and a
+child span for each stage.
 """
 
 import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""Standard variables; others, of the SDK, choose headers, sampling, batches and the like."""
+"""Standard variables; the SDK reads others for headers, sampling, batches and so on."""
 SERVICE_NAME = "captcha-reader"
 FLUSH_SECONDS = 5
 
@@ -31,9 +31,9 @@ log = get_logger("app")
 
 
 def make_tracer_provider() -> "TracerProvider | None":
-    """Return what sends spans to the endpoint of the environment, in a thread of its own; None without an endpoint.
+    """Return a provider that exports spans to the environment's endpoint in its own thread; None without an endpoint.
 
-    Where OpenTelemetry's SDK is not installed, that is logged, and there are no traces.
+    If OpenTelemetry's SDK is not installed, log a warning and return None.
     """
     variable = next((name for name in ENDPOINTS if os.environ.get(name)), None)
     if variable is None:
@@ -53,14 +53,14 @@ def make_tracer_provider() -> "TracerProvider | None":
 
 
 async def send_last_spans(provider: "TracerProvider") -> None:
-    """Send what has not been sent yet, if it can be within some seconds, and stop."""
-    shutdown = Thread(target=provider.shutdown, daemon=True)  # the process does not wait for such a thread
+    """Export the remaining spans, for at most `FLUSH_SECONDS`, and stop."""
+    shutdown = Thread(target=provider.shutdown, daemon=True)  # the process does not wait for a daemon thread
     shutdown.start()
     await run_sync(shutdown.join, FLUSH_SECONDS)
 
 
 def telemetry_config(provider: "TracerProvider | None", untraced: Set[str]) -> TelemetryConfig:
-    """Return what FastAPI is to do: traces, but for some paths, or nothing, since metrics and log are our own."""
+    """Return FastAPI's telemetry options: traces except for the untraced paths; metrics and logs are our own."""
     return {
         "tracing": provider is not None,
         "tracer_provider": provider,
@@ -73,7 +73,7 @@ def telemetry_config(provider: "TracerProvider | None", untraced: Set[str]) -> T
 
 
 class StageSpansMiddleware:
-    """Tells the span of a request its id and what was read, and gives it a child for each stage of that."""
+    """Middleware that adds the request id, the model and a child span per stage to the span of a request."""
 
     def __init__(self, app: ASGIApp, tracer: trace.Tracer) -> None:
         self.app, self._tracer = app, tracer
@@ -85,10 +85,10 @@ class StageSpansMiddleware:
             await self.app(scope, receive, send)
             return
         if scope["query_string"]:
-            span.set_attribute("url.query", "REDACTED")  # it may say what is looked for
+            span.set_attribute("url.query", "REDACTED")  # a pattern or lexicon may be private
 
         async def describe_and_send(message: Message) -> None:
-            if message["type"] == "http.response.start":  # after its end, FastAPI's span takes nothing any more
+            if message["type"] == "http.response.start":  # FastAPI ends the span with the response
                 state = scope["state"]
                 span.set_attribute("http.response.header.x-request-id", [state["request_id"]])
                 if "work" in state:

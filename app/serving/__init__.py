@@ -1,4 +1,4 @@
-"""The process that serves: the application put together, the server's protocol, listening, signals, reload, drain.
+"""The server process: application, HTTP protocol, sockets, signals, reload, graceful shutdown.
 
-No route comes in here; `app.api` knows nothing of this room.
+Contains no routes; `app.api` does not import it.
 """

@@ -1,4 +1,4 @@
-"""The application."""
+"""FastAPI application."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from app.api.keys import digests_of
 from app.api.openapi import complete_openapi
 from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
-from app.api.request_context import QUIET, RequestContextMiddleware
+from app.api.request_context import POLLED_PATHS, RequestContextMiddleware
 from app.api.service import Service
 from app.inference.batcher import Batcher
 from app.inference.images import ImageLimits, decode_image
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 log = get_logger("app")
 
-DESCRIPTION = """Reads short text in small images and says how sure it is of every character.
+DESCRIPTION = """Reads short text in small images, with a confidence for every character.
 
-A model reads the kind of image that it was trained on. Use it on images that you have a right to read.
+A model reads the kind of image that it was trained on. Use it only on images that you have a right to read.
 """
 
 
@@ -53,34 +53,34 @@ def create_app(settings: Settings | None = None, *, owns_process: bool = False) 
     """Return the application; the models are loaded when it starts.
 
     Args:
-        settings: instead of those of the environment.
-        owns_process: whether nothing else goes on in this process, so that its memory may be arranged for serving.
+        settings: by default those of the environment.
+        owns_process: whether the process does nothing else, so that the garbage collector may be tuned for serving.
     """
     settings = settings or Settings()
     tracer_provider = make_tracer_provider()
 
-    # Its page /docs brings its scripts along, so it works where there is no internet.
+    # Serves the scripts of /docs itself, so the page works offline.
     app = FastAPIOffline(
         title="Captcha reader",
-        summary="From the image of a short text to the text.",
+        summary="Read short text in images.",
         description=DESCRIPTION,
         version=__version__,
         redoc_url=None,
         redirect_slashes=False,  # a redirect loses the body; see RequestContextMiddleware
         responses=ANY_ERROR,
         lifespan=partial(_lifespan, settings=settings, owns_process=owns_process, tracer_provider=tracer_provider),
-        swagger_ui_parameters={"tryItOutEnabled": True},  # the form is there as soon as a call is opened
-        telemetry=telemetry_config(tracer_provider, QUIET),
+        swagger_ui_parameters={"tryItOutEnabled": True},  # open calls with the form to try them
+        telemetry=telemetry_config(tracer_provider, POLLED_PATHS),
     )
     if settings.origins:
         allow_origins(app, settings.origins)
     if ANY not in settings.hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.hosts)
-    app.add_middleware(RequestContextMiddleware)  # around all that may answer
+    app.add_middleware(RequestContextMiddleware)  # outside of everything that may respond
     if tracer_provider is not None:
         app.add_middleware(StageSpansMiddleware, tracer=tracer_provider.get_tracer("app", __version__))
     add_problem_handlers(app)
-    app.router.routes[:0] = predict.router.routes  # first and not as an inclusion: 4 % of a request
+    app.router.routes[:0] = predict.router.routes  # first, and not by include_router: saves 4 % of a request
     for router in (models.router, health.router):
         app.include_router(router)
     if settings.metrics != "off":
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, *, owns_process: bool = False) 
 
 
 def create_app_for_server() -> FastAPI:
-    """Return what each worker process of `python -m app` serves."""
+    """Return the application that each worker process of `python -m app` serves."""
     settings = Settings()
     configure_logging(settings)
     give_back_large_buffers()
@@ -115,15 +115,15 @@ async def _lifespan(
 
 
 def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:
-    """Load the models and read an image with the default one, so that the first request is as fast as the next.
+    """Load the models and warm up the default one by reading an image.
 
     Raises:
-        RuntimeError: the default model is not the one that it has to be.
+        RuntimeError: if the default model does not have the checksum in OCR_MODEL_SHA256.
     """
     log.info("starting")
     store = ModelStore(settings.model_store, settings.default_model, settings.model_sha256, is_stopping=stopping.is_set)
     capacity = capacity_of(settings)
-    log.info("images are read", threads=capacity.threads, max_pixels=capacity.max_pixels)
+    log.info("image limits", threads=capacity.threads, max_pixels=capacity.max_pixels)
     service = Service(
         settings=settings,
         api_keys=digests_of(settings.api_keys),
@@ -139,5 +139,5 @@ def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> S
         store.get().model.predict([decode_image(EXAMPLE_IMAGE)])
     show_changes(service, None)
     if settings.model_sha256 and store.default_model not in store.models:
-        raise RuntimeError("The default model is not loaded that OCR_MODEL_SHA256 asks for; the lines above say why.")
+        raise RuntimeError("The default model with the checksum OCR_MODEL_SHA256 is not loaded; the log says why.")
     return service

@@ -1,4 +1,4 @@
-"""From the signal to stop to the end of the process."""
+"""Graceful shutdown."""
 
 import asyncio
 import signal
@@ -12,10 +12,10 @@ log = get_logger("app")
 
 
 def drain_on_sigterm(stopping: threading.Event, metrics: Metrics, seconds: float) -> None:
-    """On SIGTERM, be not ready at once, and let the server stop some seconds later.
+    """On SIGTERM, become unready at once, and stop the server after `seconds`.
 
-    Until then load balancers notice, and requests are served. The server then takes no more connections, answers
-    what is under way, and ends.
+    In the meantime load balancers notice, and requests are still served. The server then accepts no more connections,
+    finishes open requests and exits.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may handle signals; tests start the application in others
@@ -32,7 +32,7 @@ def drain_on_sigterm(stopping: threading.Event, metrics: Metrics, seconds: float
             stop(signal.SIGTERM, None)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()  # at once, also while the models are loaded
+        stopping.set()  # at once, even while models are loading
         loop.call_soon_threadsafe(begin_to_stop)
 
     signal.signal(signal.SIGTERM, on_signal)

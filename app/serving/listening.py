@@ -1,7 +1,7 @@
-"""How workers share one port, and how they take connections.
+"""Listening sockets: workers share one port, and each accepts connections in bulk.
 
-Each has a socket of its own, among which the system divides connections: of one socket for all, a worker that wakes
-first would take all connections that come at once, while others idle.
+Each worker has its own socket, and the kernel distributes connections among them (SO_REUSEPORT). With one shared
+socket, the first worker to wake would accept a whole burst while the others idle.
 """
 
 import asyncio
@@ -15,27 +15,27 @@ import uvloop
 
 from app.observability.logs import get_logger
 
-MAX_AT_ONCE = 128  # connections that are taken between two looks at the others
+MAX_AT_ONCE = 128  # connections accepted per round of the event loop
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 Factory = Callable[[], Any]
-"""Makes what uvicorn has for each connection: a protocol of asyncio that can be told `shutdown` too."""
+"""Creates uvicorn's protocol for a connection: an asyncio protocol with a `shutdown` method."""
 log = get_logger("app.server")
 
 
 def claim(host: str, port: int) -> socket.socket:
-    """Take a port for the workers alone; nobody listens on this socket itself.
+    """Reserve a port for the workers; nothing listens on the returned socket itself.
 
-    Sockets that may share their port would share it with those of another service, too. So this one listens for a
-    moment, which of all sockets of an address only one can that does not share; then it shares with those that ask
-    to, but, as it may not be used again, not with another that listens for a moment.
+    With SO_REUSEPORT alone, the workers would also share the port with another service. So this socket first listens
+    briefly without it, which fails if the address is taken. It then sets SO_REUSEPORT, so that the workers can bind,
+    and clears SO_REUSEADDR, so that another `claim` fails.
 
     Raises:
-        OSError: the address is taken or none of this machine's.
+        OSError: if the address is in use or not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if port == 0:  # the system takes back what it chose when nobody listens any more
+    if port == 0:  # the system frees the port it chose when nothing listens
         with socket.socket(family) as free:
             free.bind((host, 0))
             port = free.getsockname()[1]
@@ -55,7 +55,7 @@ def claim(host: str, port: int) -> socket.socket:
 
 
 class WorkerLoop(uvloop.Loop):
-    """The event loop of a worker, which listens beside a socket that `claim` made, not on it."""
+    """Event loop of a worker, which listens on its own socket at the address of a `claim` socket."""
 
     async def create_server(  # type: ignore[override]
         self,
@@ -65,7 +65,7 @@ class WorkerLoop(uvloop.Loop):
         backlog: int,
         **kwargs: Any,
     ) -> "Listener":
-        """Listen as event loops do, but on a new socket of the same address if one is given, and see `Listener`."""
+        """Listen with a `Listener`; if a socket is given, on a new one with the same address."""
         own = None if sock is None else _bound_like(sock.family, sock.getsockname())
         kwargs["start_serving"] = False
         bound: Any = await super().create_server(protocol_factory, *args, sock=own, **kwargs)
@@ -75,10 +75,10 @@ class WorkerLoop(uvloop.Loop):
 
 
 class Listener:
-    """Takes all connections that wait, where uvloop takes one a round (libuv since 1.45).
+    """Server that accepts all waiting connections; uvloop accepts one per round (libuv since 1.45).
 
-    Rounds are long where many requests have to be refused; new connections, those of probes too, would wait for as
-    many rounds as there are others before them.
+    Under overload, rounds are long. A new connection, even of a probe, would then wait one round for each connection
+    ahead of it.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Listener:
             loop.add_reader(each, self._accept, each)
 
     def close(self) -> None:
-        """Take no more connections, but those that wait: they would be reset."""
+        """Accept the waiting connections, which would otherwise be reset, and then no more."""
         for each in self.sockets:
             self._loop.remove_reader(each)
             self._accept(each)
@@ -100,7 +100,7 @@ class Listener:
         self.sockets = []
 
     async def wait_closed(self) -> None:
-        """Nothing is left to wait for."""
+        """Return at once: there is nothing to wait for."""
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(MAX_AT_ONCE):
@@ -109,22 +109,22 @@ class Listener:
             except BlockingIOError:
                 return
             except ConnectionAbortedError:
-                continue  # gone before it was taken
+                continue  # closed by the client before it was accepted
             except OSError as error:
                 if error.errno not in OUT_OF_RESOURCES:
                     raise
-                log.exception("no connection can be taken for a second")  # else it would be tried without end
+                log.exception("accepting no connections for a second")  # else it would retry in a busy loop
                 self._loop.remove_reader(listener)
                 self._loop.call_later(PAUSE_SECONDS, self._go_on, listener)
                 return
             connection.setblocking(False)
             opening = self._loop.create_task(self._open(connection))
-            self._opening.add(opening)  # the loop itself keeps no hold of it
+            self._opening.add(opening)  # the loop keeps only a weak reference
             opening.add_done_callback(self._opening.discard)
 
     async def _open(self, accepted: socket.socket) -> None:
         _, connection = await self._loop.connect_accepted_socket(self._factory, accepted)
-        if not self.sockets:  # those that uvicorn knew of have been told
+        if not self.sockets:  # uvicorn has already shut down its known connections
             connection.shutdown()
 
     def _go_on(self, listener: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""New models without a restart."""
+"""Reload of models without a restart."""
 
 import asyncio
 import signal
@@ -17,10 +17,10 @@ log = get_logger("app")
 
 
 async def reload_all_workers(service: Service) -> Changes:
-    """Reload the models here, then let the other workers follow within a second or two.
+    """Reload the models of this worker, then ask the other workers to follow within a second or two.
 
     Raises:
-        OSError: the model store cannot be read; nothing has changed.
+        OSError: if the model store cannot be read; nothing has changed.
     """
     changes = await reload_models(service)
     if service.settings.workers > 1:
@@ -29,19 +29,19 @@ async def reload_all_workers(service: Service) -> Changes:
 
 
 async def reload_models(service: Service) -> Changes:
-    """Load the model store beside the running one, and put it in its place when all is tested.
+    """Load and test a new model store, then replace the current one.
 
-    Requests under way are answered by the models that they began with. Reloads take turns.
+    Open requests finish with the models that they started with. Concurrent reloads run one after the other.
 
     Raises:
-        OSError: the model store cannot be read; nothing has changed.
+        OSError: if the model store cannot be read; nothing has changed.
     """
     settings = service.settings
     async with service.reloading:
         before = service.store
 
         def load() -> ModelStore:
-            # The store is asked first, since one that is not there would be taken for one without models.
+            # Raises if the folder is missing; ModelStore would take it for an empty one.
             next(settings.model_store.iterdir(), None)
             return ModelStore(
                 settings.model_store,
@@ -63,7 +63,7 @@ async def reload_models(service: Service) -> Changes:
 
 
 def show_changes(service: Service, before: ModelStore | None) -> Changes:
-    """Log what has become of the models, let the metrics show it, and return what it is."""
+    """Log and return the changes of the models, and update the metrics."""
     store = service.store
     service.metrics.begin_with(store.models)
     service.metrics.ready.set(store.default_model in store.models and not service.stopping.is_set())
@@ -71,7 +71,7 @@ def show_changes(service: Service, before: ModelStore | None) -> Changes:
 
 
 def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
-    """Write a line for each model that was loaded, dropped or could not be loaded; return what they are."""
+    """Log each model that was loaded, dropped or could not be loaded; return these changes."""
     changes = compare(before, store)
     for stored in changes.loaded:
         log.info("model loaded", model=stored.name, version=stored.version, providers=stored.model.providers)
@@ -86,7 +86,7 @@ def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
 
 
 def reload_on_sighup(service: Service) -> None:
-    """On SIGHUP, reload the models; end, as on SIGTERM, if it came because the terminal was closed."""
+    """On SIGHUP, reload the models; if the terminal was closed, stop as on SIGTERM."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
         return  # only the main thread may handle signals; tests start the application in others
     loop = asyncio.get_running_loop()
@@ -95,7 +95,7 @@ def reload_on_sighup(service: Service) -> None:
         try:
             await reload_models(service)
         except Exception:
-            log.exception("reload failed: the models are as they were")
+            log.exception("reload failed: the models are unchanged")
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         if terminal_closed():

@@ -1,4 +1,4 @@
-"""What uvicorn leaves open: slow senders and readers, upgrades, heads and trailers without end, errors as problems."""
+"""Uvicorn's HTTP protocol with deadlines, limits for headers and trailers, errors as problems, and no upgrades."""
 
 import asyncio
 import json
@@ -17,11 +17,11 @@ from app.observability.logs import get_logger
 from app.settings import Settings
 
 MAX_HEAD_BYTES = 65_536
-"""How long request line and headers may be, and the trailers of a body."""
+"""Maximum size of the request line and headers, and of the trailers of a body."""
 LATE_SECONDS = 0.5
-"""So late nothing is done here, unless the process was stopped, or got no processor."""
+"""A timer fires this late only if the process was stopped or got no CPU time."""
 LAST_CHANCE_SECONDS = 1.0
-"""How long a connection without a request stays open when the process ends: one may be on its way."""
+"""Time that idle connections stay open at shutdown, since a request may be in transit."""
 
 _HOST = re.compile(rb"(\[[0-9A-Za-z:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?", re.ASCII)  # RFC 3986, 3.2.2
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
@@ -30,7 +30,7 @@ log = get_logger("app.server")
 
 
 class Refusal(NamedTuple):
-    """What a request is answered that the application does not see."""
+    """Response to a request that does not reach the application."""
 
     status: HTTPStatus
     detail: str
@@ -40,13 +40,13 @@ class RefusedError(Exception):
     """Ends the parsing of a request with a `Refusal`."""
 
 
-NOT_HTTP = Refusal(HTTPStatus.BAD_REQUEST, "This is no HTTP request.")
+NOT_HTTP = Refusal(HTTPStatus.BAD_REQUEST, "This is not an HTTP request.")
 ONE_HOST = Refusal(
-    HTTPStatus.BAD_REQUEST, "Send one Host header (RFC 9112, 3.2); where the URL is absolute, the host in it."
+    HTTPStatus.BAD_REQUEST, "Send one Host header (RFC 9112, 3.2); with an absolute URL, it must name the same host."
 )
-NO_TUNNELS = Refusal(HTTPStatus.NOT_IMPLEMENTED, "CONNECT is not served here: this is no proxy.")
+NO_TUNNELS = Refusal(HTTPStatus.NOT_IMPLEMENTED, "CONNECT is not supported: this is not a proxy.")
 OTHER_CODING = Refusal(
-    HTTPStatus.NOT_IMPLEMENTED, "The only Transfer-Encoding that is read is chunked, and only in HTTP/1.1."
+    HTTPStatus.NOT_IMPLEMENTED, "The only supported Transfer-Encoding is chunked, and only in HTTP/1.1."
 )
 OTHER_VERSION = Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "Send HTTP/1.1 or HTTP/1.0.")
 HEAD_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request line and headers did not arrive in time.")
@@ -62,10 +62,10 @@ TRAILERS_TOO_LARGE = Refusal(
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """An HTTP/1.1 connection that is closed when its client keeps it waiting.
+    """HTTP/1.1 connection that is closed if its client is too slow.
 
-    A request that comes in one piece, as nearly all do, costs no timer. Whatever is wrong with a request, those that
-    came whole before it are answered first.
+    A request that arrives in one piece, as nearly all do, sets no timer. If a request is refused, complete requests
+    before it are answered first.
     """
 
     head_seconds: ClassVar[float] = 10
@@ -73,108 +73,108 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._deadline: asyncio.TimerHandle | None = None
-        self._taking: asyncio.TimerHandle | None = None
-        self._waits_for = ""  # "head", "body", or nothing between requests
-        self._loose_bytes = 0  # of a head, or of trailers, that has not ended
-        self._is_loose = False  # nothing else came last
-        self._trailer_bytes = 0  # that came last
-        self._begun = 0  # requests, ever
+        self._read_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._waits_for = ""  # "head", "body", or "" between requests
+        self._incomplete_bytes = 0  # of an incomplete head or incomplete trailers
+        self._is_incomplete = False  # whether the last data contained nothing else
+        self._trailer_bytes = 0  # in the last data
+        self._requests_begun = 0  # requests so far
         self._unanswered: deque[RequestResponseCycle] = deque()
-        self._last_words: bytes | None = None  # said when all that came whole is answered, before closing
-        self._is_last = False  # no request is taken after the one that is under way or comes next
+        self._final_response: bytes | None = None  # sent after the responses to complete requests, before closing
+        self._is_last = False  # whether to close after the current or next request
 
     @classmethod
     def configure(cls, settings: Settings) -> None:
-        """Take the deadlines of the settings, for this process."""
+        """Set the deadlines for this process."""
         cls.head_seconds, cls.body_seconds = settings.head_timeout, settings.body_timeout
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start to wait for the first request."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(0)  # writing pauses as soon as the client does not take what is written
-        self._wait(HEAD_TOO_SLOW, self.head_seconds)
+        transport.set_write_buffer_limits(0)  # pause as soon as the client stops reading
+        self._start_read_timer(HEAD_TOO_SLOW, self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more, and let all requests know; uvicorn tells the last of them only."""
-        self._stop_waiting()
-        self._stop_taking()
+        """Cancel the timers and notify all requests; uvicorn notifies only the last."""
+        self._stop_read_timer()
+        self._stop_write_timer()
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, and wait for the rest of it if there is one."""
-        if self._last_words is not None:
+        """Parse the data, and set a deadline if a request is incomplete."""
+        if self._final_response is not None:
             return
         self._unset_keepalive_if_required()
-        before, self._is_loose, self._trailer_bytes = (self._begun, self._waits_for), True, 0
+        before, self._is_incomplete, self._trailer_bytes = (self._requests_begun, self._waits_for), True, 0
         self._parse(data)
         if self._waits_for:
-            self._loose_bytes += len(data) if self._is_loose else self._trailer_bytes
-            if self._loose_bytes > MAX_HEAD_BYTES:
+            self._incomplete_bytes += len(data) if self._is_incomplete else self._trailer_bytes
+            if self._incomplete_bytes > MAX_HEAD_BYTES:
                 self._refuse(TRAILERS_TOO_LARGE if self._waits_for == "body" else HEAD_TOO_LARGE)
-        if self.transport.is_closing() or self._last_words is not None:
+        if self.transport.is_closing() or self._final_response is not None:
             return
-        if self._waits_for and before == (self._begun, self._waits_for):
-            return  # the deadline stands, however many pieces come
-        self._stop_waiting()
+        if self._waits_for and before == (self._requests_begun, self._waits_for):
+            return  # more pieces do not extend the deadline
+        self._stop_read_timer()
         if self._waits_for == "head":
-            self._wait(HEAD_TOO_SLOW, self.head_seconds)
+            self._start_read_timer(HEAD_TOO_SLOW, self.head_seconds)
         elif self._waits_for == "body":
-            self._wait(BODY_TOO_SLOW, self.body_seconds)
+            self._start_read_timer(BODY_TOO_SLOW, self.body_seconds)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer what came whole to a client that sends no more, but may still read."""
-        if self._is_answering() and self._last_words is None:
-            self._end_with(b"")
+        """Answer complete requests of a client that has stopped sending but may still read."""
+        if self._is_answering() and self._final_response is None:
+            self._finish_with(b"")
         return self._is_answering()
 
     def pause_writing(self) -> None:
-        """Give the client a time to take what is written."""
+        """Set a deadline for the client to read the response."""
         super().pause_writing()
-        if self._taking is None:
-            self._let_take(self.body_seconds)
+        if self._write_timer is None:
+            self._start_write_timer(self.body_seconds)
 
     def resume_writing(self) -> None:
-        """All was taken."""
-        self._stop_taking()
+        """Cancel the deadline."""
+        self._stop_write_timer()
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """Answer the request that is under way or on its way, if there is one, and close the connection."""
+        """Answer the current or next request, if there is one, and close the connection."""
         self._is_last = True
         if self._waits_for == "body" or self._unanswered:
             super().shutdown()
         elif not self._waits_for:
-            self._stop_waiting()
-            self._deadline = self.loop.call_later(LAST_CHANCE_SECONDS, self.transport.close)
+            self._stop_read_timer()
+            self._read_timer = self.loop.call_later(LAST_CHANCE_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Handle the start of a request."""
         super().on_message_begin()
-        self._waits_for, self._loose_bytes = "head", 0
-        self._begun += 1
+        self._waits_for, self._incomplete_bytes = "head", 0
+        self._requests_begun += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is there; trailers are taken for none (RFC 9110, 6.5.1)."""
+        """Handle a header; trailers are counted but discarded (RFC 9110, 6.5.1)."""
         if self._waits_for == "head":
             super().on_header(name, value)
         else:
             self._trailer_bytes += _line_bytes(name, value)
-            if self._loose_bytes + self._trailer_bytes > MAX_HEAD_BYTES:
+            if self._incomplete_bytes + self._trailer_bytes > MAX_HEAD_BYTES:
                 raise RefusedError(TRAILERS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """Its headers are there."""
+        """Handle the end of the headers."""
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise RefusedError(NO_TUNNELS)
             return  # see _parse
         _check_head(self.url, self.headers, self.parser.get_http_version())
         super().on_headers_complete()
-        self._waits_for, self._loose_bytes = "body", 0
+        self._waits_for, self._incomplete_bytes = "body", 0
         self._unanswered.append(self.cycle)
         if self._is_last:
             self.cycle.keep_alive = False
@@ -182,30 +182,29 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.cycle.transport = HeadWithBody(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        """Some of its body is there."""
-        self._is_loose, self._loose_bytes = False, 0
+        """Handle a part of the body."""
+        self._is_incomplete, self._incomplete_bytes = False, 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """It is all there."""
+        """Handle the end of a request."""
         if self.parser.should_upgrade():
             return
-        self._waits_for, self._is_loose = "", False
+        self._waits_for, self._is_incomplete = "", False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """It is answered."""
+        """Handle the end of a response."""
         self._unanswered.popleft()
-        if self._last_words is not None and not self._unanswered:
-            self._close_with(self._last_words)
+        if self._final_response is not None and not self._unanswered:
+            self._close_with(self._final_response)
         super().on_response_complete()
 
     def _parse(self, data: bytes) -> None:
-        """Let the parser take data.
+        """Parse data, ignoring requests to upgrade.
 
-        It ends a request that asks for another protocol at its headers, and would take the body for what is said in
-        that protocol. Nobody has to agree to an upgrade (RFC 9110, 7.8): another parser gets the same head without
-        the wish, and the rest.
+        At an Upgrade header, httptools stops after the headers and takes the body for the other protocol. A server may
+        ignore an upgrade (RFC 9110, 7.8), so a new parser gets the same head without that header, and then the rest.
         """
         rest = memoryview(data)
         while rest and (end_of_head := self._feed(rest)):
@@ -215,11 +214,11 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
             self._feed(b"\r\n".join([*lines, b"", b""]))
-            if self.transport.is_closing() or self._last_words is not None:
+            if self.transport.is_closing() or self._final_response is not None:
                 return
 
     def _feed(self, data: bytes | memoryview) -> int:
-        """Let the parser take data; return where the head ends of a request that asks for another protocol, or 0."""
+        """Parse data; return the end of the head of a request to upgrade, or 0."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -230,77 +229,77 @@ class DeadlineProtocol(HttpToolsProtocol):
         return 0
 
     def _is_answering(self) -> bool:
-        """Whether requests that came whole are unanswered."""
+        """Return whether complete requests are unanswered."""
         is_coming = self._waits_for == "body" and not self.cycle.response_complete
         return len(self._unanswered) > is_coming
 
-    def _wait(self, complaint: Refusal, seconds: float) -> None:
+    def _start_read_timer(self, complaint: Refusal, seconds: float) -> None:
         due = self.loop.time() + seconds
-        self._deadline = self.loop.call_at(due, self._end_waiting, complaint, due)
+        self._read_timer = self.loop.call_at(due, self._on_read_timeout, complaint, due)
 
-    def _end_waiting(self, complaint: Refusal, due: float) -> None:
-        """Refuse what has not come; wait as long again as this process stood still, since it may lie there unread."""
+    def _on_read_timeout(self, complaint: Refusal, due: float) -> None:
+        """Refuse the incomplete request; if this process was stopped, wait that long again for unread data."""
         late = self.loop.time() - due
         if late > LATE_SECONDS:
-            self._wait(complaint, late)
+            self._start_read_timer(complaint, late)
         else:
             self._refuse(complaint)
 
-    def _let_take(self, seconds: float) -> None:
+    def _start_write_timer(self, seconds: float) -> None:
         due = self.loop.time() + seconds
-        self._taking = self.loop.call_at(due, self._end_taking, due)
+        self._write_timer = self.loop.call_at(due, self._on_write_timeout, due)
 
-    def _end_taking(self, due: float) -> None:
+    def _on_write_timeout(self, due: float) -> None:
         late = self.loop.time() - due
         if late > LATE_SECONDS:
-            self._let_take(late)  # as above
+            self._start_write_timer(late)  # like `_on_read_timeout`
             return
-        log.info("closed: the client does not take its answer")
+        log.info("closed: the client does not read its response")
         self.transport.abort()
 
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _stop_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
-    def _stop_taking(self) -> None:
-        if self._taking is not None:
-            self._taking.cancel()
-            self._taking = None
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _refuse(self, why: Refusal) -> None:
-        """Answer the request that is coming with a problem, unless its answer is on its way, and take no more."""
+        """Answer the incomplete request with a problem, unless its response has started, and accept no more."""
         is_answered = self._waits_for == "body" and self.cycle.response_started
         if is_answered or self.transport.is_closing():
-            self._end_with(b"")
+            self._finish_with(b"")
         else:
             request_id = uuid.uuid4().hex
             log.info("refused", status=int(why.status), request_id=request_id, reason=why.detail)
-            self._end_with(_refusal(why, request_id))
+            self._finish_with(_refusal(why, request_id))
 
-    def _end_with(self, last_words: bytes) -> None:
-        """Take no more; close the connection once the requests before the one that is coming are answered."""
-        self._stop_waiting()
+    def _finish_with(self, final_response: bytes) -> None:
+        """Accept no more; close the connection once the requests before the incomplete one are answered."""
+        self._stop_read_timer()
         if not self._is_answering():
-            self._close_with(last_words)
+            self._close_with(final_response)
             return
         if self._waits_for == "body":
             self.pipeline.popleft()
             self._unanswered.pop()
             self._waits_for = ""
-        self._last_words = last_words
+        self._final_response = final_response
 
-    def _close_with(self, last_words: bytes) -> None:
-        if last_words and not self.transport.is_closing():
-            self.transport.write(last_words)
+    def _close_with(self, final_response: bytes) -> None:
+        if final_response and not self.transport.is_closing():
+            self.transport.write(final_response)
         self.transport.close()
 
 
 class HeadWithBody(asyncio.Transport):
-    """Where an answer is written: its head goes out with the first of its body, which ASGI leaves to the server.
+    """Transport that sends the head of a response together with the first part of its body.
 
-    Of a process that is killed between the two, a proxy would have the beginning of an answer, and could not ask
-    another replica any more. Besides, it is one system call in place of two.
+    If the process were killed between the two, a proxy would have a partial response and could not retry on another
+    replica. It also saves a system call.
     """
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
@@ -309,7 +308,7 @@ class HeadWithBody(asyncio.Transport):
         self._head = b""
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
-        """Keep the head, and send it with what follows; all after that goes to the connection itself."""
+        """Keep the head and send it with the next data; later data goes directly to the connection."""
         if not self._cycle.response_started:  # 100 Continue
             self._transport.write(data)
         elif not self._head:
@@ -319,11 +318,11 @@ class HeadWithBody(asyncio.Transport):
             self._transport.write(self._head + data)
 
     def close(self) -> None:
-        """Close the connection; a head without a body is not sent."""
+        """Close the connection without sending a head that has no body yet."""
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether it is closed or about to be."""
+        """Return whether the connection is closed or closing."""
         return self._transport.is_closing()
 
 
@@ -343,10 +342,10 @@ def _refusal(why: Refusal, request_id: str) -> bytes:
 
 
 def _check_head(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> None:
-    """Look whether a head is short enough, and cannot mean one thing here and another to a proxy in front.
+    """Check that a head is short enough, and unambiguous to this server and a proxy in front of it.
 
     Raises:
-        RefusedError: it is too long, or does.
+        RefusedError: if it is not.
     """
     if version not in {"1.0", "1.1"}:
         raise RefusedError(OTHER_VERSION)

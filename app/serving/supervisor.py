@@ -1,4 +1,4 @@
-"""The parent process of several workers."""
+"""Parent process of several workers."""
 
 import multiprocessing
 import os
@@ -17,41 +17,41 @@ from uvicorn.supervisors.multiprocess import Process
 from app.observability.logs import get_logger
 
 HAD_TERMINAL = os.isatty(0)
-HUNG_LOOKS = 60
-"""A worker that says nothing for so many looks, of two a second, is killed. One that is starting on a busy machine may
-need ten. Looks are counted, not seconds: while this process is stopped, the workers mostly are, too."""
+HUNG_CHECKS = 60
+"""Number of checks, two a second, after which an unresponsive worker is killed. One that starts on a busy machine may
+need ten. Checks are counted, not seconds: while this process is stopped, the workers usually are, too."""
 
 log = get_logger("app.server")
 
 
 class Supervisor(Multiprocess):
-    """Starts workers, replaces those that die, and hands SIGHUP on to them; also when one of them asks for it.
+    """Parent that starts workers, replaces dead ones, and forwards SIGHUP to all, also at the request of a worker.
 
-    On SIGHUP uvicorn would put new workers in their place, which have no model loaded that they could keep. It would
-    also wait for a worker that does not answer, and meanwhile replace no other, and not end.
+    On SIGHUP, uvicorn would start new workers, which have no loaded models to keep. It would also block on a worker
+    that does not respond, and meanwhile neither replace others nor stop.
     """
 
     def __init__(self, config: Config, sockets: Sequence[socket], seconds_to_end: float) -> None:
-        """Prepare to start workers.
+        """Prepare the supervisor.
 
         Args:
-            config: what they serve, and how many there are.
-            sockets: on which they listen, or beside which, see `WorkerLoop`.
-            seconds_to_end: how long a worker may take to end once it is told to.
+            config: application and number of workers.
+            sockets: to listen on, or to copy the address of, see `WorkerLoop`.
+            seconds_to_end: time that a worker may take to stop.
         """
         super().__init__(config, list(sockets))
         self._seconds_to_end = seconds_to_end
-        self._unanswered: dict[Process, int] = {}  # looks since a worker was asked
+        self._unanswered: dict[Process, int] = {}  # checks since each worker's ping
 
     def keep_subprocess_alive(self) -> None:
-        """Let workers that were stopped go on, and replace those that have ended or hang."""
+        """Resume stopped workers, and replace those that have died or hang."""
         for place, worker in enumerate(self.processes):
             if self.should_exit.is_set() or (worker.process.is_alive() and self._answers(worker)):
                 continue
             worker.kill()
             worker.process.join()
             self._unanswered.pop(worker, None)
-            if worker.exitcode == STARTUP_FAILURE:  # as every other would
+            if worker.exitcode == STARTUP_FAILURE:  # a replacement would fail, too
                 log.error("a worker cannot start", pid=worker.pid)
                 self.should_exit.set()
                 return
@@ -60,18 +60,18 @@ class Supervisor(Multiprocess):
             self.processes[place].start()
 
     def join_all(self) -> None:
-        """Wait until all workers have ended, but not for ever."""
+        """Wait until all workers have ended; kill those that take too long."""
         deadline = time.monotonic() + self._seconds_to_end
         for worker in self.processes:
-            _let_go_on(worker)
+            _resume_if_stopped(worker)
             worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
-                log.error("a worker does not end and is killed", pid=worker.pid)
+                log.error("a worker does not stop and is killed", pid=worker.pid)
                 worker.process.kill()
                 worker.process.join()
 
     def handle_hup(self) -> None:
-        """Reload the models of all workers, or end if the terminal was closed."""
+        """Reload the models of all workers, or stop if the terminal was closed."""
         if terminal_closed():
             self.should_exit.set()
         else:
@@ -84,37 +84,37 @@ class Supervisor(Multiprocess):
                 os.kill(worker.pid, signal.SIGHUP)
 
     def _answers(self, worker: Process) -> bool:
-        """Ask a worker, or look whether it has answered; return False when it has not for long."""
-        _let_go_on(worker)
-        looks = self._unanswered.get(worker, 0)
+        """Ping a worker, or check for its reply; return False after too many checks without one."""
+        _resume_if_stopped(worker)
+        checks = self._unanswered.get(worker, 0)
         try:
-            if looks and worker.parent_conn.poll():
+            if checks and worker.parent_conn.poll():
                 worker.parent_conn.recv()
-                looks = 0
-            if not looks:
+                checks = 0
+            if not checks:
                 worker.parent_conn.send(b"ping")
         except (OSError, EOFError):
             return False
-        self._unanswered[worker] = looks + 1
-        return looks < HUNG_LOOKS
+        self._unanswered[worker] = checks + 1
+        return checks < HUNG_CHECKS
 
 
-def _let_go_on(worker: Process) -> None:
-    """Let a worker go on that was stopped (SIGSTOP), which on Linux can be seen; a debugger stops in another way."""
+def _resume_if_stopped(worker: Process) -> None:
+    """Resume a worker stopped by SIGSTOP, if /proc shows that; a debugger stops processes in another state."""
     with suppress(OSError):
         state = Path(f"/proc/{worker.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
         if state == "T" and worker.pid is not None:
             os.kill(worker.pid, signal.SIGCONT)
-            log.warning("a worker was stopped and goes on", pid=worker.pid)
+            log.warning("a stopped worker is resumed", pid=worker.pid)
 
 
 def terminal_closed() -> bool:
-    """Return whether SIGHUP means that the terminal is gone in which the service was started, and that it is to end."""
+    """Return whether the terminal in which the service was started has closed; SIGHUP then means to stop."""
     return HAD_TERMINAL and not os.isatty(0)
 
 
 def ask_supervisor_to_reload() -> None:
-    """In one of several workers, let all of them have a SIGHUP within a second."""
+    """Ask the parent of this worker to send SIGHUP to all workers within a second."""
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid == os.getppid():
         os.kill(parent.pid, signal.SIGUSR1)

@@ -1,4 +1,4 @@
-"""How a process that serves loads the application: models are tried while FastAPI is imported."""
+"""Loading of the application in a server process: models are tested while FastAPI is imported."""
 
 import uvicorn
 
@@ -9,14 +9,14 @@ from app.shared.memory import collect_nothing_yet
 
 
 class WorkerConfig(uvicorn.Config):
-    """What uvicorn is to do in a process that serves."""
+    """Uvicorn's configuration for a server process."""
 
     def load(self) -> None:
-        """Import and make the application, and what else is named by strings."""
+        """Import and create the application and the other objects that the configuration names."""
         collect_nothing_yet()
         from app.inference.models.trial import begin_trials
 
         settings = Settings()
         begin_trials(settings.model_store, max(1, available_cpus() // settings.workers))
-        with hidden("pydantic.v1"):  # FastAPI looks for its models in every route; there are none
+        with hidden("pydantic.v1"):  # FastAPI checks every route for its models; there are none
             super().load()

@@ -1,4 +1,4 @@
-"""What several rooms need and none is about: files, processors, memory, a Ray cluster.
+"""Helpers that several packages need: files, processors, memory, a Ray cluster.
 
-Nothing here imports another room.
+Imports no other package of `app`.
 """

@@ -1,4 +1,4 @@
-"""Ray: a cluster of machines, or this machine as if it were one."""
+"""Connection to a Ray cluster, or to a local Ray on this machine."""
 
 import os
 import socket
@@ -11,30 +11,30 @@ from app.shared.errors import UserError
 from app.shared.streams import stderr_silenced
 
 ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # its makers are told nothing
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what it makes up for is not for users to read
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage reports to its makers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray logs errors from which it recovers
 }
 OBJECT_STORE_BYTES = 256 << 20
-"""Of a cluster that is this machine alone: what goes through it is small."""
+"""Size for a local cluster; the objects are small."""
 CONNECT_SECONDS = 10
 
 
 class EngineName(StrEnum):
-    """What works: processes of this machine, or Ray."""
+    """Engine of bulk reading: processes of this machine, or Ray."""
 
     PROCESSES = "processes"
     RAY = "ray"
 
 
 class ClusterError(UserError):
-    """There is no Ray, or no cluster; the message says why."""
+    """Ray is not installed or its cluster cannot be reached; the message says why."""
 
 
 def check_ray() -> None:
-    """Look whether Ray is installed.
+    """Check that Ray is installed.
 
     Raises:
-        ClusterError: it is not.
+        ClusterError: if it is not.
     """
     missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
     if missing:
@@ -45,13 +45,13 @@ def check_ray() -> None:
 
 @contextmanager
 def connect(processors: int) -> Iterator[int]:
-    """Connect to the cluster of `RAY_ADDRESS`, or without one start one of so many processors of this machine.
+    """Connect to the cluster at `RAY_ADDRESS`; without it, start a local cluster with this number of processors.
 
     Yields:
-        The processors of the cluster.
+        The number of processors of the cluster.
 
     Raises:
-        ClusterError: there is no cluster at `RAY_ADDRESS`, or Ray cannot start here.
+        ClusterError: if no cluster is at `RAY_ADDRESS`, or Ray cannot start here.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -61,9 +61,9 @@ def connect(processors: int) -> Iterator[int]:
     _check_reachable(address)
     alone = {"num_cpus": processors, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     try:
-        with stderr_silenced():  # what is wrong, it raises
+        with stderr_silenced():  # it raises what went wrong
             ray.init(address, logging_level="error", log_to_driver=False, **(alone if address == "local" else {}))
-    except Exception as error:  # Ray raises many kinds, its own among them, where it cannot start
+    except Exception as error:  # Ray raises many types when it cannot start
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__).removesuffix(".")
         here = address == "local"
         what = "Ray cannot start on this machine" if here else f"There is no Ray cluster at {address} (RAY_ADDRESS)"
@@ -75,10 +75,10 @@ def connect(processors: int) -> Iterator[int]:
 
 
 def _check_reachable(address: str) -> None:
-    """Look whether somebody listens at `host:port`, for which Ray itself would wait for minutes.
+    """Check that something listens at `host:port`; Ray itself would wait for minutes.
 
     Raises:
-        ClusterError: nobody does.
+        ClusterError: if nothing does.
     """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():

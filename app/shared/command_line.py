@@ -1,4 +1,4 @@
-"""What the commands of both packages have in common."""
+"""Helpers of the commands of both packages."""
 
 import shlex
 import sys
@@ -13,17 +13,17 @@ COMMAND = "captcha-reader"
 
 
 def program(package: str) -> str:
-    """Return what was typed before a command's name: the installed command, or `python -m PACKAGE`."""
+    """Return the program as typed: the installed command, or `python -m PACKAGE`."""
     return COMMAND if Path(sys.argv[0]).stem == COMMAND else f"python -m {package}"
 
 
 def typed(package: str) -> str:
-    """Return the command line as it was typed."""
+    """Return the command line as typed."""
     return shlex.join([*program(package).split(), *sys.argv[1:]])
 
 
 def pasteable(package: str, *words: object) -> str:
-    """Return a command to paste where this process was started, such as `.venv/bin/python -m training train`."""
+    """Return a command that runs from the current folder, such as `.venv/bin/python -m training train`."""
     start = [COMMAND]
     if program(package) != COMMAND:
         python, here = Path(sys.executable), Path.cwd()

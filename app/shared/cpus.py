@@ -1,4 +1,4 @@
-"""How many processors this process may really use."""
+"""Number of processors available to this process."""
 
 import math
 import os
@@ -10,9 +10,9 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def available_cpus() -> int:
-    """Return the processors of this process's affinity, at most the container's CPU quota (rounded up); at least 1.
+    """Return the size of the CPU affinity mask, limited by the container's CPU quota (rounded up); at least 1.
 
-    ONNX Runtime counts the host's cores instead, and then starts threads that a quota throttles.
+    ONNX Runtime counts the host's cores instead and starts threads that the quota throttles.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota()
@@ -20,7 +20,7 @@ def available_cpus() -> int:
 
 
 def computes_bfloat16() -> bool:
-    """Return whether the processor has instructions for 16-bit floats, as Linux says; elsewhere False."""
+    """Return whether the processor has bfloat16 instructions, according to Linux; elsewhere False."""
     try:
         flags = CPU_INFO.read_text(encoding="utf-8")
     except OSError:
@@ -29,7 +29,7 @@ def computes_bfloat16() -> bool:
 
 
 def _cgroup_quota() -> float | None:
-    """CPU time a second of the control group (version 2, else 1), None without a limit."""
+    """Return the control group's CPU quota (version 2, else 1) in processors; None without a limit."""
     try:
         if CGROUP_V2_QUOTA.exists():
             limit, period = CGROUP_V2_QUOTA.read_text().split()

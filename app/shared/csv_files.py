@@ -1,17 +1,17 @@
-"""CSV as other programs read it: a bare CR does not end a row, and spreadsheets calculate nothing."""
+"""CSV that is safe in other programs: cells with a bare CR are quoted, formulas are escaped."""
 
 import csv
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the start of a formula (OWASP, "CSV Injection")."""
+"""Characters that start a formula in spreadsheets (OWASP, "CSV Injection")."""
 
 
 def write_rows(file: Any, rows: Iterable[Sequence[Any]], *, delimiter: str = ",") -> None:
-    r"""Write rows, each ended by \n, into a text file that was opened with `newline=""`."""
+    r"""Write rows that end with \n to a text file opened with `newline=""`."""
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    # The writer quotes only what ends its own rows; a bare CR ends those of other programs.
+    # The csv module does not quote a bare CR, which ends a row in other programs.
     quoting = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
         has_return = any("\r" in cell for cell in row if isinstance(cell, str))
@@ -19,10 +19,10 @@ def write_rows(file: Any, rows: Iterable[Sequence[Any]], *, delimiter: str = ","
 
 
 def without_formula(text: str) -> str:
-    """Return a text that no spreadsheet calculates: with an apostrophe before it where it looks like a formula."""
+    """Return the text, prefixed with an apostrophe if a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def with_formula(text: str) -> str:
-    """Return the text that `without_formula` was given."""
+    """Undo `without_formula`."""
     return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text

@@ -1,5 +1,5 @@
-"""What whoever runs a command can put right."""
+"""Errors that the user of a command can fix."""
 
 
 class UserError(Exception):
-    """Something is not as it should be; the message says what was wrong and what would be right."""
+    """Error that the user can fix; the message says what is wrong and what is valid."""

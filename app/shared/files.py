@@ -1,4 +1,4 @@
-"""Files: read whole within a limit, locked, and written whole or not at all."""
+"""Bounded reads, locks and atomic writes of files."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from typing import IO, Any
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks
+except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 
@@ -22,34 +22,34 @@ class FileError(Exception):
 
 
 class TooLargeFileError(FileError):
-    """A file has more bytes than are read."""
+    """A file exceeds the size limit."""
 
 
 def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    """Return the content of a file.
+    """Return the content of a file of at most `max_bytes`.
 
     Raises:
-        TooLargeFileError: it is too large.
-        FileError: it is missing, or not an ordinary file.
+        TooLargeFileError: if it is larger.
+        FileError: if it is missing or not a regular file.
     """
     with _open(path, max_bytes) as file:
         return file.read(os.fstat(file.fileno()).st_size)
 
 
 def sha256_of_file(path: str | os.PathLike[str], max_bytes: int) -> str:
-    """Return the checksum of a file, hexadecimal; raise as `read_file` does."""
+    """Return the SHA-256 of a file in hexadecimal; raise like `read_file`."""
     with _open(path, max_bytes) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def _open(path: str | os.PathLike[str], max_bytes: int) -> Iterator[io.FileIO]:
-    """Open a file to read, if it is an ordinary one and not too large; raise as `read_file` does."""
+    """Open a regular file of at most `max_bytes` for reading; raise like `read_file`."""
     try:
         with open(path, "rb", buffering=0, opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise FileError(f"{_name(path)} is not an ordinary file")
+                raise FileError(f"{_name(path)} is not a regular file")
             if status.st_size > max_bytes:
                 raise TooLargeFileError(f"{_name(path)} is over {max_bytes:,} bytes")
             yield file
@@ -62,12 +62,12 @@ def _name(path: str | os.PathLike[str]) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file, or a pipe that nobody writes to."""
+    """Open without blocking on a pipe that has no writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def lock(file: IO[Any], *, exclusive: bool = True) -> bool:
-    """Lock an open file until it is closed; return whether that was possible, as another process may have locked it."""
+    """Lock an open file until it is closed; return False if another process holds the lock."""
     if fcntl is not None:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -78,12 +78,12 @@ def lock(file: IO[Any], *, exclusive: bool = True) -> bool:
 
 @contextmanager
 def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file beside `path` that takes its name when the block ends well, and is removed otherwise.
+    """Open a temporary file beside `path`; it replaces `path` if the block succeeds and is removed otherwise.
 
     The mode is "w" for text in UTF-8, or "wb" for bytes.
 
     Raises:
-        OSError: it cannot be written; the error names it.
+        OSError: if it cannot be written; the error names `path`.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
@@ -103,7 +103,7 @@ def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def write_json(document: Any, path: Path) -> None:
-    """Write a document as JSON, whole or not at all."""
+    """Write a document as JSON atomically."""
     with write_atomically(path) as file:
         json.dump(document, file, indent=1, ensure_ascii=False)
         file.write("\n")
@@ -111,10 +111,9 @@ def write_json(document: Any, path: Path) -> None:
 
 @contextmanager
 def write_folder(folder: Path) -> Iterator[Path]:
-    """Make a folder beside `folder` that takes its name when the block ends well, and is removed otherwise.
+    """Create a temporary folder beside `folder`; it replaces `folder` if the block succeeds and is removed otherwise.
 
-    What is there already is replaced. Process ids are used again, above all in containers: what a killed process has
-    left is removed.
+    Process ids are reused, above all in containers, so the remains of a killed process are removed first.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside, replaced = (folder.with_name(f".{folder.name}.{os.getpid()}.{ending}") for ending in ("tmp", "old"))
@@ -127,14 +126,14 @@ def write_folder(folder: Path) -> Iterator[Path]:
             folder.rename(replaced)
         beside.rename(folder)
     finally:
-        if replaced.exists() and not folder.exists():  # interrupted between the two
+        if replaced.exists() and not folder.exists():  # interrupted between the two renames
             replaced.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 
 
 def error_in_words(error: OSError, path: str | os.PathLike[str] = "") -> str:
-    """Return what the system says is wrong, after the path that it names; if it names none, after the given one."""
-    if error.errno is None:  # not from the system
+    """Return the system's message, prefixed with the path in the error or else with `path`."""
+    if error.errno is None:  # not raised by the system
         return str(error)
     return ": ".join(filter(None, [str(error.filename or path), os.strerror(error.errno)]))

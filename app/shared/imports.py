@@ -1,4 +1,4 @@
-"""What is imported, and what is not."""
+"""Control over imports."""
 
 import sys
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def hidden(*names: str) -> Iterator[None]:
-    """Let imports meanwhile not find modules that have not been imported yet: those that do without them are faster."""
+    """Hide optional modules from imports in this context, to speed them up; modules already imported stay visible."""
     absent = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: "there is no such module"
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: import fails
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""JSON in one line of UTF-8, by pydantic-core, which is faster than `json`."""
+"""JSON on one line of UTF-8, by pydantic-core, which is faster than `json`."""
 
 import json
 from typing import Any
@@ -7,8 +7,8 @@ from pydantic_core import PydanticSerializationError, to_json
 
 
 def json_bytes(document: Any) -> bytes:
-    """Return a document in UTF-8, in one line; what JSON has no form for stands in it as Python shows it."""
+    """Return a document as UTF-8 on one line; values without a JSON form are written as their `repr`."""
     try:
         return to_json(document, fallback=repr)
-    except PydanticSerializationError:  # a path that is not UTF-8, of which Python makes lone surrogates
-        return json.dumps(document, default=repr).encode()  # which this writes as \udcff
+    except PydanticSerializationError:  # lone surrogates, from a path that is not UTF-8
+        return json.dumps(document, default=repr).encode()  # writes them as \udcff

@@ -1,4 +1,4 @@
-"""How much memory there is, and what becomes of what is not needed any more."""
+"""Available memory, and settings of the allocator and the garbage collector."""
 
 import contextlib
 import ctypes
@@ -6,27 +6,27 @@ import gc
 import sys
 from pathlib import Path
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # M_TRIM_THRESHOLD and so on, of malloc.h
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # M_TRIM_THRESHOLD etc. in malloc.h
 LARGE_BYTES = 4 << 20
 YOUNG_OBJECTS = 10_000
-"""Python's own number is 700, or 2,000 since 3.12."""
+"""Python's default is 700, or 2,000 since 3.12."""
 MAX_MMAP_THRESHOLD, MAX_KEPT_BYTES, STEP_BYTES = 32 << 20, 1 << 30, 64 << 20
-"""What a training is to keep, and how much more of it is taken at a time."""
+"""Memory that a training keeps, and the size of each further allocation."""
 OWN_STATUS = Path("/proc/self/status")
 CGROUP_V2 = Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"
 CGROUP_V1 = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
 
 
 def available_memory() -> int:
-    """Return the bytes that the container (control group, version 2 or 1) has left; a huge number without a limit."""
+    """Return the bytes left to the container (control group, version 2 or 1); `sys.maxsize` without a limit."""
     _, left = _limit_and_left()
     return left
 
 
 def share_of_memory(processes: int) -> int:
-    """Return the bytes that this one of so many alike in the container may still take.
+    """Return the bytes that this process may still take, as one of `processes` equal ones in the container.
 
-    The others may not have taken theirs yet. So it is at most an equal part of all, less what this one holds.
+    The others may not have allocated theirs yet, so it is at most an equal share minus what this process holds.
     """
     limit, left = _limit_and_left()
     return min(left // processes, max(0, limit // processes - _held_memory()))
@@ -35,44 +35,44 @@ def share_of_memory(processes: int) -> int:
 def _limit_and_left() -> tuple[int, int]:
     for folder, limit, usage, cache in (CGROUP_V2, CGROUP_V1):
         with contextlib.suppress(OSError, ValueError, StopIteration):
-            # Pages of files that were not used lately make room when it is needed.
+            # The kernel reclaims inactive file pages when memory is needed.
             spare = _number_after(folder / "memory.stat", f"{cache} ")
-            most = _number_in(folder / limit)
-            return most, max(0, most - _number_in(folder / usage) + spare)
+            maximum = _number_in(folder / limit)
+            return maximum, max(0, maximum - _number_in(folder / usage) + spare)
     return sys.maxsize, sys.maxsize
 
 
 def _held_memory() -> int:
-    """Return the bytes that this process has for itself, without those of files; 0 where that is not told."""
+    """Return the anonymous memory of this process in bytes; 0 if unknown."""
     with contextlib.suppress(OSError, ValueError, StopIteration):
         return 1024 * _number_after(OWN_STATUS, "RssAnon:")
     return 0
 
 
 def _number_after(file: Path, name: str) -> int:
-    """Return the number of the first line that begins with a name."""
+    """Return the number in the first line that starts with a name."""
     lines = file.read_text(encoding="ascii", errors="replace").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def _number_in(file: Path) -> int:
-    """Return the number in a file; raise a ValueError where it says that there is no limit."""
+    """Return the number in a file; raise ValueError if it says that there is no limit."""
     return int(file.read_text(encoding="ascii"))
 
 
 def give_back_large_buffers() -> None:
-    """Let large buffers, such as the pixels of a large image, go back to the system as soon as they are freed.
+    """Return large buffers, such as the pixels of a large image, to the system as soon as they are freed.
 
-    Left to itself, glibc keeps up to 32 MB of each kind in every thread, for the next. Smaller ones it keeps here
-    too, since every batch needs them anew. Other C libraries do neither.
+    By default glibc keeps up to 32 MB of each size in every thread. It still keeps smaller buffers, which every batch
+    needs again. Other C libraries ignore this.
     """
     _set_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
 
 
 def keep_large_buffers() -> None:
-    """Let large buffers be used again instead: a training asks for the same ones in every step.
+    """Keep large buffers for reuse: a training needs the same ones in every step.
 
-    Left to itself, glibc gives them back to the system and takes them anew.
+    By default glibc returns them to the system and allocates them again.
     """
     _set_malloc({MMAP_THRESHOLD: MAX_MMAP_THRESHOLD, TRIM_THRESHOLD: MAX_KEPT_BYTES, TOP_PAD: STEP_BYTES})
 
@@ -85,16 +85,15 @@ def _set_malloc(options: dict[int, int]) -> None:
 
 
 def collect_nothing_yet() -> None:
-    """Let the garbage collector wait for `keep_what_there_is`: it would take a sixth of a start."""
+    """Disable the garbage collector until `keep_what_there_is`: it would take a sixth of the start-up time."""
     gc.disable()
 
 
 def keep_what_there_is() -> None:
-    """Let the garbage collector leave alone all that there is now: after a start, what stays to the end.
+    """Exclude all current objects from garbage collection; after start-up, they live until the process ends.
 
-    It would look through all of it again and again, and finds next to nothing the first time. It also waits for more
-    new objects than sixteen requests have at a time: looking through those, which are freed without it, took 5 % of a
-    request.
+    The collector would scan them again and again and frees almost nothing. The higher threshold allows for the objects
+    of sixteen concurrent requests: scanning those, which are freed without it, took 5 % of a request.
     """
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)

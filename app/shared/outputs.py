@@ -1,4 +1,4 @@
-"""Whether what a command is to write can be written, found out before it is made."""
+"""Early check that a command can write its output."""
 
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -8,10 +8,10 @@ from app.shared.suggestions import did_you_mean
 
 
 def check_place(path: Path, option: str) -> None:
-    """Look whether a file can be written.
+    """Check that a file can be written.
 
     Raises:
-        UserError: it cannot; the message says which option names another.
+        UserError: if it cannot; the message names the option.
     """
     if path.is_dir() or not path.parent.is_dir():
         what = f"{path} is a folder" if path.is_dir() else f"There is no folder {path.parent}"

@@ -1,4 +1,4 @@
-"""Where models and runs are kept, and the files that pages share."""
+"""Folders of models, runs and shared web files."""
 
 import shutil
 import sys
@@ -10,18 +10,18 @@ from app.shared.files import write_folder
 
 MODEL_STORE, RUNS = Path("model_store"), Path("runs")
 GENERAL = "general"
-"""The model that reads many kinds of picture."""
+"""Name of the model that reads many kinds of image."""
 SHARED_WEB = Path(__file__).with_name("web")
-"""What the pages of the service and of labelling both load."""
+"""Files that the page of the service and the labelling page both load."""
 SHIPPED_MODELS = Path(__file__).parents[1] / MODEL_STORE
-"""The models that came with an installed package; a checkout has its own at its root and none here."""
+"""Models inside an installed package; a checkout has them at its root instead."""
 
 
 def working_folder() -> Path:
     """Return the folder that holds models and runs.
 
-    It is the current one in a checkout and wherever there is a `model_store` in it; for an installed package, it
-    otherwise is where the system keeps a user's data, such as `~/.local/share/captcha-reader`.
+    It is the current folder in a checkout, or if it contains a `model_store`. Otherwise an installed package uses the
+    user's data folder, such as `~/.local/share/captcha-reader`.
     """
     if not SHIPPED_MODELS.is_dir() or MODEL_STORE.is_dir():
         return Path()
@@ -29,9 +29,9 @@ def working_folder() -> Path:
 
 
 def model_store() -> Path:
-    """Return the folder of models, and copy the shipped ones into the user's where they are missing.
+    """Return the folder of models, and copy missing shipped models into the user's.
 
-    The first copy is told on standard error. Where nothing can be written, it is the folder of the shipped models.
+    The first copy is reported on standard error. If nothing can be written, return the folder of the shipped models.
     """
     if working_folder() == Path():
         return MODEL_STORE

@@ -1,4 +1,4 @@
-"""Processes that work for another one."""
+"""Child processes."""
 
 import multiprocessing
 import os
@@ -6,9 +6,9 @@ import threading
 
 
 def end_with_parent() -> None:
-    """Let this process end as soon as the one that started it has ended, even if that was killed.
+    """Exit as soon as the parent process ends, even if it is killed.
 
-    Otherwise it would wait for work for ever: it holds both ends of the queue that the work comes through.
+    Otherwise this process would wait for work forever: it holds both ends of its own work queue.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

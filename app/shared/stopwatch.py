@@ -1,16 +1,16 @@
-"""How long the stages of reading take."""
+"""Durations of the stages of reading."""
 
 from time import perf_counter
 from typing import Self
 
 Stage = tuple[str, float, float, int]
-"""What was done, when it began and ended by `time.perf_counter`, and with how many images."""
+"""Name, start and end by `time.perf_counter`, number of images."""
 WAIT = "wait"
-"""The stage that is no work: waiting in the queue."""
+"""Stage of waiting in the queue."""
 
 
 class Stopwatch:
-    """Notes the stages of some work, each of which begins where the one before it ended."""
+    """Record of consecutive stages: each begins where the previous one ended."""
 
     __slots__ = ("_began", "stages")
 
@@ -19,17 +19,17 @@ class Stopwatch:
         self._began = perf_counter()
 
     def lap(self, stage: str, images: int = 1) -> None:
-        """End a stage."""
+        """End the current stage and begin the next."""
         now = perf_counter()
         self.stages.append((stage, self._began, now, images))
         self._began = now
 
     def restart(self) -> None:
-        """Begin the next stage now: what was done since the last is noted elsewhere."""
+        """Begin the next stage now: the time since the last one is recorded elsewhere."""
         self._began = perf_counter()
 
     def beside(self) -> Self:
-        """Another for work that is done meanwhile, which notes its stages among these."""
+        """Return a stopwatch for concurrent work that records into the same list."""
         other = type(self)()
         other.stages = self.stages
         return other

@@ -1,4 +1,4 @@
-"""Standard error without the greetings of libraries that no setting silences."""
+"""Suppression of library messages that no setting silences."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stderr_silenced() -> Iterator[None]:
-    """Let what is written to standard error, by libraries in C too, go nowhere."""
+    """Discard everything written to standard error, also by C libraries."""
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

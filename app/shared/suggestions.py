@@ -1,4 +1,4 @@
-"""What was meant by a path that is not there."""
+"""Suggestions of existing paths similar to a missing one."""
 
 import os
 from difflib import get_close_matches
@@ -6,20 +6,20 @@ from itertools import islice
 from pathlib import Path
 
 MAX_NEIGHBOURS = 10_000
-"""Looked at in a folder: an error message must not take seconds."""
+"""Maximum entries read per folder: an error message must not take seconds."""
 
 
 def did_you_mean(path: str | os.PathLike[str]) -> str:
-    """For the end of an error's message: " Did you mean …?", or nothing if the path is there or nothing is like it."""
+    """Return " Did you mean …?" for the end of a message; empty if the path exists or nothing is similar."""
     nearest = nearest_path(Path(path))
     return f" Did you mean {nearest}?" if nearest else ""
 
 
 def nearest_path(path: Path) -> Path | None:
-    """Return the path with each part that is not there replaced by the most similar name beside it.
+    """Return the path with each missing part replaced by the most similar name in that folder.
 
     Returns:
-        The path as far as there are similar names; None if nothing was replaced.
+        The path up to the last part with a similar name; None if nothing was replaced.
     """
     found, replaced = Path(), False
     for part in path.parts:
@@ -38,5 +38,5 @@ def _names(folder: Path) -> list[str]:
             names = [entry.name for entry in islice(entries, MAX_NEIGHBOURS)]
     except OSError:
         return []
-    # Sorted, so that of equally similar names the same is taken everywhere; what cannot be printed helps nobody.
+    # Sorted, so that ties resolve the same way everywhere; unprintable names help nobody.
     return sorted(name for name in names if name.isprintable())

@@ -1,4 +1,4 @@
-"""What carries out a bulk reading: processes of this machine, or Ray, behind one protocol."""
+"""Engines of bulk reading behind one protocol: processes of this machine, or Ray."""
 
 from collections.abc import Generator
 from typing import NamedTuple, Protocol
@@ -7,36 +7,36 @@ from app.bulk.job import Job
 
 
 class Counts(NamedTuple):
-    """What came of some images."""
+    """Counts of finished images."""
 
     images: int
     errors: int
     before: int = 0
-    """Those of them that an interrupted reading had read."""
+    """Images of these that an interrupted run had read."""
 
 
 class Engine(Protocol):
-    """Reads the images that a command line names, and writes their rows.
+    """Reader of the images that a command line names, and writer of their rows.
 
-    It is made from the command line's paths and where the rows go.
+    Created from the command line's paths and output.
     """
 
     def check(self) -> None:
-        """Look whether the paths can be read and the output written, before anything is.
+        """Check in advance that the paths can be read and the output can be written.
 
         Raises:
-            BulkError: a path or the output cannot be used.
-            ClusterError: what the engine runs on is not there.
+            BulkError: if a path or the output cannot be used.
+            ClusterError: if Ray or its cluster is not available.
         """
 
     def read(self, job: Job) -> Generator[Counts, None, None]:
-        """Read all images; go on with a reading that was interrupted.
+        """Read all images; resume an interrupted reading.
 
         Yields:
-            Counts of the images as they are done; each image is in one of them.
+            Counts of finished images; each image is counted once.
 
         Raises:
-            BulkError: the model, the constraints or the output cannot be used, or a process ended.
-            ClusterError: what the engine runs on is not there.
-            OSError: the output cannot be written.
+            BulkError: if the model, the constraints or the output cannot be used, or a process ended.
+            ClusterError: if Ray or its cluster is not available.
+            OSError: if the output cannot be written.
         """

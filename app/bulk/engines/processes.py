@@ -1,4 +1,4 @@
-"""Reading by processes of this machine, into a file or to standard output."""
+"""Bulk reading by processes of this machine, to a file or standard output."""
 
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from app.bulk.engines import Counts
 from app.bulk.formats import check_format, write_output
 from app.bulk.job import BulkError, Job, describe
-from app.bulk.partial import go_on, open_partial, partial_of, read_rows
+from app.bulk.partial import open_partial, partial_of, read_rows, resume
 from app.bulk.paths import check_paths
 from app.bulk.run import read_all
 from app.inference.images.paths import image_paths
@@ -16,24 +16,24 @@ from app.shared.outputs import check_place
 
 
 class ProcessEngine:
-    """Reads images in processes of this machine; see `Engine`.
+    """Engine that reads images in processes of this machine; see `Engine`.
 
-    With an output, rows are kept in `FILE.partial` until all are there. Without one they are printed, and errors on
-    standard error.
+    With an output, rows are collected in `FILE.partial` until all are read. Without one, rows are printed, and errors
+    go to standard error.
     """
 
     def __init__(self, paths: Sequence[str], output: Path | None, *, workers: int, force: bool, restart: bool) -> None:
-        """Prepare to read; the options are those of the command line."""
+        """Prepare to read, with the options of the command line."""
         self._paths, self._output = paths, output
         self._workers, self._force, self._restart = workers, force, restart
 
     def check(self) -> None:
-        """Look whether the paths can be read and the output written; see `Engine`."""
+        """Check that the paths can be read and the output can be written; see `Engine`."""
         if self._output is not None:
             self._check_output(self._output)
         for path in self._paths:
             if "://" in path:
-                raise BulkError(f"{path}: URLs are read with --engine ray.")
+                raise BulkError(f"{path}: URLs need --engine ray.")
         check_paths(self._paths)
 
     def read(self, job: Job) -> Generator[Counts, None, None]:
@@ -46,7 +46,7 @@ class ProcessEngine:
         with open_partial(partial) as file:
             if self._restart:
                 file.truncate(0)
-            images, errors = go_on(partial, describe(job), paths)
+            images, errors = resume(partial, describe(job), paths)
             yield Counts(images, errors, before=images)
 
             def write(rows: bytes) -> None:
@@ -61,7 +61,7 @@ class ProcessEngine:
         check_format(output)
         check_place(output, "--output")
         if output.exists() and not self._force and not partial_of(output).exists():
-            raise BulkError(f"{output} exists already; name another --output, or replace it with --force.")
+            raise BulkError(f"{output} already exists; choose another --output, or replace it with --force.")
 
     def _read_to(self, write: Callable[[bytes], None], job: Job, paths: Iterator[str]) -> Iterator[Counts]:
         with closing(read_all(job, paths, self._workers)) as chunks:

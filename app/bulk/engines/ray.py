@@ -1,4 +1,4 @@
-"""Reading on a Ray cluster, or on this machine as if it were one, into a folder of Parquet files."""
+"""Bulk reading on a Ray cluster, or a local Ray, into a folder of Parquet files."""
 
 import hashlib
 import logging
@@ -19,33 +19,33 @@ from app.shared.cluster import check_ray, connect
 from app.shared.cpus import available_cpus
 
 PROCESSORS_A_WORKER = 0.5
-"""What a worker asks Ray for, half of what it uses: those of a machine that is lost find room on the others."""
-BEGUN_A_WORKER = 2
-"""Parts that a worker has been handed, so that it need not wait for the next."""
+"""CPUs that a worker requests from Ray: half of its use, so that other machines have room for those of a lost one."""
+PARTS_IN_FLIGHT = 2
+"""Parts assigned to a worker at a time, so that it does not wait for the next one."""
 
 
 class RayEngine:
-    """Reads images on the cluster of `RAY_ADDRESS`, or without one on this machine; see `Engine`.
+    """Engine that reads images on the cluster at `RAY_ADDRESS`, or without one on this machine; see `Engine`.
 
-    The output is a folder of Parquet files, which the workers write.
+    The workers write a folder of Parquet files.
     """
 
     def __init__(
         self, paths: Sequence[str], output: str | None, *, workers: int | None, force: bool, restart: bool
     ) -> None:
-        """Prepare to read; where `workers` is None, one process a processor of the cluster reads."""
+        """Prepare to read; if `workers` is None, use one process per processor of the cluster."""
         self._paths, self._output = paths, output
         self._workers, self._force, self._restart = workers, force, restart
 
     def check(self) -> None:
-        """Look whether the paths can be read and the output written; see `Engine`."""
+        """Check that the paths can be read and the output can be written; see `Engine`."""
         check_ray()
         self._folder().check(force=self._force, restart=self._restart)
         check_arguments(self._paths)
 
     def read(self, job: Job) -> Generator[Counts, None, None]:
         """Read all images; see `Engine`."""
-        open_reader(job)  # what is wrong with the model or the constraints is told before a cluster is started
+        open_reader(job)  # fails early if the model or the constraints are invalid
         folder = self._folder()
         parts, made_with = _divide(self._paths)
         made_with = describe(job) | made_with
@@ -67,7 +67,7 @@ class RayEngine:
 
 
 class PartReader:
-    """What a worker does with each part: read its images, and write their rows."""
+    """Worker that reads the images of a part and writes their rows."""
 
     def __init__(
         self, job: Job, model: Any, roots: Mapping[str, str], working_folder: Path, output: str, made_with: Any
@@ -75,19 +75,19 @@ class PartReader:
         """Load the model.
 
         Args:
-            job: how images are read.
-            model: Ray's reference to the files of the model's folder by their names: the driver's may be elsewhere.
+            job: how to read images.
+            model: Ray's reference to the files of the model's folder by name; the folder may exist only on the driver.
             roots: see `Fetcher`.
             working_folder: see `Fetcher`.
-            output: the location of the folder of parts, for every machine.
-            made_with: what it was begun with.
+            output: location of the folder of parts, valid on every machine.
+            made_with: description of the job in that folder.
         """
         import ray
 
         self._folder = PartFolder(output)
         if self._folder.started_with() != made_with:
             raise BulkError(
-                f"{os.uname().nodename} does not see {output}: give a URL, or a folder that all machines share"
+                f"{os.uname().nodename} cannot access {output}: use a URL, or a folder that all machines share"
             )
         self._job = job
         self._fetcher = Fetcher(roots, working_folder, job.max_bytes)
@@ -97,14 +97,14 @@ class PartReader:
             self._read = open_reader(replace(job, model=Path(temporary)), self._fetcher.load)
 
     def __call__(self, batch: Any) -> dict[str, list[int]]:
-        """Read and write a part, a table of one row; the answer is its counts."""
+        """Read and write a part, given as a table of one row; return its counts."""
         paths = [os.fsdecode(path) for path in batch["paths"][0].as_py()]
         rows: list[bytes] = []
         errors = 0
         for start in range(0, len(paths), CHUNK):
-            some = paths[start : start + CHUNK]
-            self._fetcher.begin(some)
-            chunk = self._read(some)
+            chunk_paths = paths[start : start + CHUNK]
+            self._fetcher.begin(chunk_paths)
+            chunk = self._read(chunk_paths)
             rows += chunk.rows.splitlines(keepends=True)
             errors += len(chunk.errors)
         self._folder.write(batch["part"][0].as_py(), self._job.columns, rows)
@@ -112,16 +112,16 @@ class PartReader:
 
 
 def _divide(arguments: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the parts, each a table of one row with its number and its paths, and what identifies them."""
+    """Return the parts, each a table of one row with its number and paths, and a description that identifies them."""
     import pyarrow as pa
 
     paths = map(os.fsencode, list_images(arguments))
     parts: list[Any] = []
     images, digest = 0, hashlib.sha256()
-    while some := list(islice(paths, PART)):
-        digest.update(b"\0".join([*some, b""]))
-        images += len(some)
-        parts.append(pa.table({"part": [len(parts)], "paths": pa.array([some], pa.list_(pa.binary()))}))
+    while part := list(islice(paths, PART)):
+        digest.update(b"\0".join([*part, b""]))
+        images += len(part)
+        parts.append(pa.table({"part": [len(parts)], "paths": pa.array([part], pa.list_(pa.binary()))}))
     return parts, {"number of images": images, "list of images": digest.hexdigest(), "size of parts": PART}
 
 
@@ -131,7 +131,7 @@ def _read_parts(
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what is an error is raised too
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors are also raised
     DataContext.get_current().enable_progress_bars = False
     model = ray.put({path.name: path.read_bytes() for path in job.model.iterdir() if path.is_file()})
     workers = min(workers, len(parts))
@@ -140,12 +140,12 @@ def _read_parts(
         batch_size=1,
         batch_format="pyarrow",
         fn_constructor_args=(job, model, roots, Path.cwd(), folder.everywhere, made_with),
-        compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=BEGUN_A_WORKER),
+        compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=PARTS_IN_FLIGHT),
         num_cpus=PROCESSORS_A_WORKER,
     )
     try:
         for row in done.iter_rows():
             yield Counts(row["images"], row["errors"])
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]  # the lines before are the worker's traceback
+        reason = str(error).strip().splitlines()[-1]  # the earlier lines are the worker's traceback
         raise BulkError(f"A worker failed: {reason.removeprefix(f'{BulkError.__module__}.BulkError: ')}") from error

@@ -1,4 +1,4 @@
-"""From the probabilities of a CTC network to text: greedy, beam search, constraints, boxes, sums.
+"""Decoding of a CTC network's probabilities to text: greedy, beam search, constraints, boxes, sums.
 
-No picture, file or model comes in.
+Contains no images, files or models.
 """

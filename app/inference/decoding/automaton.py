@@ -1,4 +1,4 @@
-"""Finite automata over a vocabulary: which texts are allowed."""
+"""Finite automata over a vocabulary, which define the allowed texts."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 Booleans = NDArray[np.bool_]
 
 MAX_STATES = 200
-"""The search goes through so many bits for every step of every image."""
+"""Maximum states; the search processes one bit each for every step of every image."""
 
 
 class ConstraintError(ValueError):
-    """A constraint is not understood, is too large, or allows no text; the message does not repeat it."""
+    """A constraint is invalid, too large, or allows no text; the message does not repeat it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Automaton:
-    """A nondeterministic automaton without empty moves (Glushkov, "The abstract theory of automata", 1961).
+    """Nondeterministic automaton without empty moves (Glushkov, "The abstract theory of automata", 1961).
 
-    It starts in state 0. A text is allowed if its characters lead from there, each into a state that reads it,
-    to an accepting state. As there is nothing to try and take back, a text costs time linear in its length.
+    It starts in state 0. A text is allowed if its characters lead from there to an accepting state, each into a state
+    that reads it. Matching needs no backtracking, so its time is linear in the length of the text.
 
-    Sets are integers with a bit for each member: those of 5,000 characters cost little more than those of 50.
+    Sets are integers with a bit for each member: a set of 5,000 characters costs little more than one of 50.
 
     Attributes:
-        follows: for each state, the states that may come right after it.
+        follows: for each state, its successors.
         reads: for each state, the characters of the vocabulary that lead into it.
-        accepting: the states that a text may end in.
+        accepting: states in which a text may end.
     """
 
     follows: tuple[int, ...]
@@ -37,7 +37,7 @@ class Automaton:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no text is allowed."""
+        """Return whether no text is allowed."""
         entered = sum(1 << state for state, characters in enumerate(self.reads) if characters)
         reached, found = 0, 1
         while found:
@@ -46,7 +46,7 @@ class Automaton:
         return not reached & self.accepting
 
     def accepts(self, characters: Iterable[int]) -> bool:
-        """Whether a text is allowed."""
+        """Return whether a text is allowed."""
         states = 1
         for character in characters:
             onward = union(self.follows[state] for state in members(states))
@@ -54,10 +54,10 @@ class Automaton:
         return bool(states & self.accepting)
 
     def of_length(self, length: int) -> "Automaton":
-        """The automaton of those of its texts that have so many characters; its states count them.
+        """Return the automaton of its texts of a given length; its states count the characters.
 
         Raises:
-            ConstraintError: there is no such text, or there are too many states.
+            ConstraintError: if there is no such text, or there are too many states.
         """
         entered = sum(1 << state for state, characters in enumerate(self.reads) if characters)
         successors = [following & entered for following in self.follows]
@@ -70,30 +70,30 @@ class Automaton:
         if not layers[0]:
             raise ConstraintError(f"No text of {length} characters satisfies the charset and the pattern.")
         if sum(map(int.bit_count, layers)) > MAX_STATES:
-            raise ConstraintError("The pattern is too large to be combined with a length.")
-        places = [(count, state) for count, layer in enumerate(layers) for state in members(layer)]
-        numbers = {place: number for number, place in enumerate(places)}
+            raise ConstraintError("The pattern is too large to combine with a length.")
+        positions = [(count, state) for count, layer in enumerate(layers) for state in members(layer)]
+        numbers = {position: number for number, position in enumerate(positions)}
         follows = tuple(
             sum(1 << numbers[count + 1, after] for after in members(successors[state] & layers[count + 1]))
             if count < length
             else 0
-            for count, state in places
+            for count, state in positions
         )
         accepting = sum(1 << number for (count, _), number in numbers.items() if count == length)
-        return Automaton(follows, tuple(self.reads[state] for _, state in places), accepting)
+        return Automaton(follows, tuple(self.reads[state] for _, state in positions), accepting)
 
     def of_characters(self, allowed: int) -> "Automaton":
-        """The automaton of those of its texts that have only these characters."""
+        """Return the automaton of its texts that have only these characters."""
         return Automaton(self.follows, tuple(characters & allowed for characters in self.reads), self.accepting)
 
 
 def any_text(characters: int) -> Automaton:
-    """The automaton that allows every text of a vocabulary of so many characters."""
+    """Return the automaton that allows every text over a vocabulary of this size."""
     return Automaton(follows=(1,), reads=((1 << characters) - 1,), accepting=1)
 
 
 def members(numbers: int) -> Iterator[int]:
-    """Yield the members of a set, the least first."""
+    """Yield the members of a set in ascending order."""
     while numbers:
         least = numbers & -numbers
         yield least.bit_length() - 1
@@ -101,7 +101,7 @@ def members(numbers: int) -> Iterator[int]:
 
 
 def union(sets: Iterable[int]) -> int:
-    """The members of any of the sets."""
+    """Return the union of sets."""
     every = 0
     for one in sets:
         every |= one
@@ -109,11 +109,11 @@ def union(sets: Iterable[int]) -> int:
 
 
 def set_of(mask: Booleans) -> int:
-    """The set of the places (places,) where there is True."""
+    """Return the set of the positions of True in a mask (positions,)."""
     return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
 
 
-def mask_of(numbers: int, places: int) -> Booleans:
-    """The inverse of `set_of`: (places,)."""
-    octets = np.frombuffer(numbers.to_bytes(-(-places // 8), "little"), np.uint8)
-    return np.unpackbits(octets, count=places, bitorder="little").view(np.bool_)
+def mask_of(numbers: int, positions: int) -> Booleans:
+    """Return the mask (positions,) of a set; the inverse of `set_of`."""
+    octets = np.frombuffer(numbers.to_bytes(-(-positions // 8), "little"), np.uint8)
+    return np.unpackbits(octets, count=positions, bitorder="little").view(np.bool_)

@@ -1,7 +1,7 @@
-"""Text that runs from right to left: as people type it (logical order), and as it stands in an image (visual order).
+"""Conversion of right-to-left text between logical order (as typed) and visual order (as in an image).
 
-The Unicode bidirectional algorithm (UAX #9) says how the one becomes the other. CTC reads images from left to right, so
-networks learn and put out the visual order; labels, answers and everything that people see has the logical one.
+It uses the Unicode bidirectional algorithm (UAX #9). CTC reads images from left to right, so networks learn and return
+visual order. Labels, responses and everything that people see have logical order.
 """
 
 import unicodedata
@@ -23,36 +23,36 @@ from bidi.algorithm import (
 from app.inference.decoding.ctc import Alternative, Decoded
 
 LEFT_TO_RIGHT, RIGHT_TO_LEFT = 0, 1
-"""The levels of a paragraph."""
+"""Paragraph levels."""
 RIGHT_TO_LEFT_CLASSES = {"R", "AL"}
 
 
 class Placed(NamedTuple):
-    """A character and its place, from 0, in the order that it came from."""
+    """Character and its position, from 0, in the original order."""
 
     character: str
     place: int
 
 
 def runs_right_to_left(text: str) -> bool:
-    """Whether a text, or a vocabulary, has letters of Hebrew, Arabic or another script that runs so."""
+    """Return whether a text or vocabulary has letters of a right-to-left script, such as Hebrew or Arabic."""
     return any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT_CLASSES for character in text)
 
 
 def to_visual(text: str) -> str:
-    """The characters of a line from left to right as an image shows them: brackets mirrored, numbers as they are."""
+    """Return a line in visual order, from left to right, with brackets mirrored."""
     return _joined(_reordered(text, get_base_level(text))) if runs_right_to_left(text) else text
 
 
 def to_logical(visual: str) -> str:
-    """The text of which an image shows these characters from left to right."""
+    """Return the text in logical order for characters in visual order."""
     return _joined(_places(visual))
 
 
 def in_logical_order(decoded: Decoded) -> Decoded:
-    """A reading with its text, characters and alternatives in the order in which people type them.
+    """Return a reading with its text, characters and alternatives in logical order.
 
-    Each character keeps its confidence and its steps, and so its box.
+    Each character keeps its confidence, its steps and so its box.
     """
     places = _places(decoded.text)
     spans = tuple(decoded.spans[place]._replace(character=character) for character, place in places)
@@ -61,10 +61,10 @@ def in_logical_order(decoded: Decoded) -> Decoded:
 
 
 def _places(visual: str) -> list[Placed]:
-    """The characters of the logical order, each with its place in the visual one.
+    """Return the characters in logical order, each with its position in visual order.
 
-    The algorithm is its own inverse, but for some lines of mixed directions. Where two texts look the same, the one
-    that begins from the right is meant.
+    The algorithm is its own inverse, except for some lines of mixed directions. If two texts look the same, the
+    right-to-left one is chosen.
     """
     if not runs_right_to_left(visual):
         return list(map(Placed, visual, range(len(visual))))

@@ -1,4 +1,4 @@
-"""Where in the image a character stands, from the CTC alignment."""
+"""Boxes of characters from the CTC alignment."""
 
 import itertools
 import statistics
@@ -9,7 +9,7 @@ from app.inference.decoding.ctc import Span
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of the upright image; right and bottom are one past the last pixel."""
+    """Rectangle in pixels of the upright image; right and bottom are one past the last pixel."""
 
     left: int
     top: int
@@ -17,15 +17,15 @@ class Box(NamedTuple):
     bottom: int
 
     def to_dict(self) -> dict[str, int]:
-        """Return what JSON can hold, in a fifth of the time of `_asdict`."""
+        """Return the box for JSON, in a fifth of the time of `_asdict`."""
         return {"left": self.left, "top": self.top, "right": self.right, "bottom": self.bottom}
 
 
 def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: int) -> list[Box]:
-    """A box for each character of a text, as high as the upright image, whose size is given in pixels.
+    """Return a box for each character of a text, as high as the upright image, whose size is given in pixels.
 
-    CTC says where a character is seen, not how wide it is: neighbours are parted midway between them, and
-    beside a wide gap or the image's edge a character gets three quarters of the usual distance at most.
+    CTC gives the position of a character, not its width. Boxes of neighbours meet midway, and next to a wide gap or
+    the image's edge a box extends at most three quarters of the median distance.
     """
     if not spans:
         return []
@@ -33,12 +33,12 @@ def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: in
     centres = [(first + last + 1) / 2 * pixels_a_step for _, _, first, last in spans]
     gaps = [right - left for left, right in itertools.pairwise(centres)]
     usual = statistics.median(gaps) if gaps else min(width, height) / 2
-    most = 0.75 * usual
-    halves = [usual / 2, *[min(gap / 2, most) for gap in gaps], usual / 2]
+    max_half = 0.75 * usual
+    halves = [usual / 2, *[min(gap / 2, max_half) for gap in gaps], usual / 2]
     boxes = []
     for centre, left_half, right_half in zip(centres, halves, halves[1:], strict=False):
         left, right = round(centre - left_half), round(centre + right_half)
-        # As min and max would have it, which take as long as all else.
+        # Without min and max, which take as long as all the rest.
         if left < 0:
             left = 0
         elif left >= width:

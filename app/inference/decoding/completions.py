@@ -1,4 +1,4 @@
-"""From where an allowed text can still be reached, step by step: what no text can come of is not worth following."""
+"""States from which an allowed text can still be completed at each step, to prune the search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from app.inference.decoding.automaton import Automaton, members, union
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Completions:
-    """From where an allowed text can still be reached after a step.
+    """States from which an allowed text can still be completed after a step.
 
     Attributes:
-        after_blank: the states of the automaton, where the step was a blank.
-        after_character: for each state the classes, one of which the step was.
+        after_blank: states of the automaton, if the step was a blank.
+        after_character: for each state, the classes of the step from which completion is possible.
     """
 
     after_blank: int
@@ -20,18 +20,18 @@ class Completions:
 
     @property
     def is_possible(self) -> bool:
-        """Whether an allowed text can be reached from the empty one, after a blank."""
+        """Return whether the empty prefix can be completed to an allowed text, after a blank."""
         return bool(self.after_blank & 1)
 
 
 def all_completions(constraint: Automaton, possible: Sequence[int], blank_index: int, every: int) -> list[Completions]:
-    """From where an allowed text can still be reached before the first step and after each; those alike are the same.
+    """Return the completions before the first step and after each; equal ones are the same object.
 
     Args:
-        constraint: allows the texts; its characters are classes, see `over_classes`.
-        possible: for each step, the classes that have a probability.
-        blank_index: the class of the blank.
-        every: all classes.
+        constraint: defines the allowed texts; its characters are classes, see `over_classes`.
+        possible: for each step, the set of classes with a probability above 0.
+        blank_index: class of the blank.
+        every: set of all classes.
     """
     ends = tuple(every if constraint.accepting >> state & 1 else 0 for state in range(len(constraint.reads)))
     completions = [Completions(constraint.accepting, ends)]
@@ -66,11 +66,11 @@ def _one_step_before(
         for read, states in states_reading.items():
             if follows & states:
                 nexts |= read
-                if nexts & (nexts - 1):  # two will do: one of them is another than the last character
+                if nexts & (nexts - 1):  # two suffice: one of them differs from the last character
                     break
         after_blank |= bool(nexts) << state
         repeated = after.after_character[state] & possible
-        # The same character again is no new one: it needs a blank between.
+        # A repeated character is a new one only after a blank.
         others = (every if nexts & (nexts - 1) else every & ~nexts) if nexts else 0
         after_character.append(repeated | others)
     found = Completions(after_blank, tuple(after_character))
@@ -79,7 +79,7 @@ def _one_step_before(
 
 
 def over_classes(constraint: Automaton, blank_index: int) -> Automaton:
-    """The automaton over the classes of a network, of which no state reads the blank."""
+    """Return the automaton over the classes of a network; no state reads the blank."""
     below = (1 << blank_index) - 1
     reads = tuple((read & below) | (read & ~below) << 1 for read in constraint.reads)
     return Automaton(constraint.follows, reads, constraint.accepting)

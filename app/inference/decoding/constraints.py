@@ -1,4 +1,4 @@
-"""What a text must be like: how long, of which characters, after which pattern."""
+"""Constraints of a text: length, charset, pattern."""
 
 import unicodedata
 from functools import lru_cache
@@ -10,8 +10,8 @@ from app.inference.decoding.completions import all_completions
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.decoding.patterns import compile_pattern, lacking_characters
 
-MAX_KEPT = 64
-"""So many constraints are kept, the last ones asked for."""
+CACHE_SIZE = 64
+"""Number of recently used constraints kept in the cache."""
 
 
 def make_constraint(
@@ -23,32 +23,32 @@ def make_constraint(
     pattern: str | None,
     visual_order: bool = False,
 ) -> Automaton:
-    """One automaton for all that is asked of a text; asked for again, the same one.
+    """Return an automaton for all constraints, from a cache for repeated ones.
 
     Args:
-        codec: knows the vocabulary.
-        steps: the network's output steps, which a text must fit in.
-        length: how many characters the text has; any if None.
-        charset: the only characters it may have; all if None.
-        pattern: a regular expression that all of it matches; any if None.
-        visual_order: whether the network puts out texts in another order than people type them, see `bidi`.
+        codec: has the vocabulary.
+        steps: output steps of the network, which the text must fit.
+        length: number of characters of the text; None for any.
+        charset: the only characters allowed; None for all.
+        pattern: regular expression for the whole text; None for any.
+        visual_order: whether the network returns texts in visual order, see `bidi`.
 
     Raises:
-        ConstraintError: the pattern is not supported, or there is no such text.
+        ConstraintError: if the pattern is not supported, or there is no such text.
     """
     if length is not None and length > steps:
         raise ConstraintError(f"No text satisfies the length: this model reads at most {steps} characters.")
     if pattern is not None and visual_order:
-        raise ConstraintError("A model that reads from right to left takes no pattern; length and charset it does.")
+        raise ConstraintError("A right-to-left model supports length and charset, but no pattern.")
     return _make_constraint(codec.vocab, steps, length, charset, pattern)
 
 
-@lru_cache(maxsize=MAX_KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _make_constraint(vocab: str, steps: int, length: int | None, charset: str | None, pattern: str | None) -> Automaton:
     automaton = any_text(len(vocab)) if pattern is None else _match(_composed(pattern), vocab)
     if charset is not None:
-        wanted = set(_composed(charset))
-        allowed = set_of(np.array([character in wanted for character in vocab]))
+        charset_characters = set(_composed(charset))
+        allowed = set_of(np.array([character in charset_characters for character in vocab]))
         if not allowed:
             raise ConstraintError("No text satisfies the charset: the model's vocabulary has none of its characters.")
         automaton = automaton.of_characters(allowed)
@@ -60,8 +60,8 @@ def _make_constraint(vocab: str, steps: int, length: int | None, charset: str | 
     every = (1 << blank_index + 1) - 1
     if not all_completions(automaton, [every] * steps, blank_index, every)[0].is_possible:
         raise ConstraintError(
-            f"No text satisfies the constraints: this model has {steps} output steps, "
-            "one for each character and one more between equal neighbours."
+            f"No text satisfies the constraints: this model has {steps} output steps, and a text needs one for each "
+            "character and one more between equal neighbours."
         )
     return automaton
 
@@ -75,5 +75,5 @@ def _match(pattern: str, vocab: str) -> Automaton:
 
 
 def _composed(text: str) -> str:
-    """Keyboards spell é in two ways; labels have one."""
+    """Normalise to NFC like labels; keyboards may enter é as one or two code points."""
     return unicodedata.normalize("NFC", text)

@@ -1,6 +1,6 @@
-"""Connectionist temporal classification (Graves et al., ICML 2006): from probabilities to text.
+"""Connectionist temporal classification (Graves et al., ICML 2006): decoding of probabilities to text.
 
-The one place that knows vocabulary, blank and decoding, for training and serving alike.
+The only module with the mapping of vocabulary and blank to classes, for training and serving.
 """
 
 import itertools
@@ -20,88 +20,88 @@ from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.sums import Sum
 
 CONFIDENCE_DIGITS = 6
-"""Of confidences in answers and tables: further ones mean nothing."""
+"""Digits of confidences in responses and tables; further digits are not significant."""
 SMALLEST = 1e-200
-"""Less is no probability: so small that no network means it, and so large that a product of it is not 0."""
+"""Smaller probabilities count as 0. No network means such a value, and it does not underflow in a product."""
 NEGLIGIBLE = 5e-7
-"""What is less likely does not change the sixth digit of a confidence."""
-SURE = 1 - 1e-9
-"""So near to 1 that to take all steps of a text that are for 1 changes less than what is negligible."""
-MANY = 40
-"""Python's numbers are quicker than NumPy's for so many characters at a step, or fewer."""
+"""Smaller differences do not change the sixth digit of a confidence."""
+CERTAIN = 1 - 1e-9
+"""Probabilities above this are taken as 1; over all steps of a text, that changes a confidence negligibly."""
+MAX_SCALAR_COST = 40
+"""Up to this many characters times relevant steps per step, Python's numbers are faster than NumPy's."""
 LOW_TEMPERATURE = 0.2
-"""Below it, all powers of a step's probabilities may underflow, in 32 bits as networks put them out."""
+"""Below it, all powers of a step's probabilities may underflow in the networks' 32 bits."""
 
 
 Real = TypeVar("Real", bound=np.floating)
 
 
 class LabelError(ValueError):
-    """A label has a character that the vocabulary lacks."""
+    """A label has a character that is not in the vocabulary, or needs too many steps."""
 
 
 Run = tuple[int, int, int]
-"""Steps in a row of the same class: the class, the first of them, and the one after the last."""
+"""Consecutive steps of the same class: the class, the first step, and the step after the last."""
 
 
 class Path(NamedTuple):
-    """A class for each step of an image, of which only the steps are kept that are not surely blank: a quarter."""
+    """Path of classes through an image, reduced to the steps that are not certainly blank: about a quarter."""
 
     steps: list[int]
     blanks: list[float]
-    """The probability of the blank at each of these steps."""
-    shown: list[float]
-    """The probability of the character that is near."""
+    """Probability of the blank at each of these steps."""
+    emissions: list[float]
+    """Probability of the segment's character at each of these steps."""
     runs: list[Run]
-    """The characters."""
+    """Runs of the characters."""
     stops: list[int]
-    """How many of the steps come before the end of each character's stretch, which is half-way to the next one's."""
+    """Number of these steps before the end of each character's segment, which is halfway to the next character."""
 
 
 class Span(NamedTuple):
-    """One character of a decoded text and the run of output steps that it came from."""
+    """Character of a decoded text and its run of output steps."""
 
     character: str
     confidence: float
-    """The probability that the steps around it, half-way to its neighbours, read as this one character: the sum over
-    all their alignments, 0…1."""
+    """Probability that its segment, which ends halfway to its neighbours, reads as this one character: the sum over
+    all alignments of the segment, 0…1."""
     first_step: int
     last_step: int
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One of the texts that an image may show."""
+    """Candidate text of an image."""
 
     text: str
     confidence: float
-    """The probability of the whole text: the sum over all its alignments, 0…1."""
+    """Probability of the whole text: the sum over all its alignments, 0…1."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return the alternative for JSON."""
         return {"text": self.text, "confidence": round(self.confidence, CONFIDENCE_DIGITS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A text and how sure it is."""
+    """Decoded text and its confidence."""
 
     text: str
     confidence: float
-    """The probability of the whole text: the sum over all its alignments, 0…1."""
+    """Probability of the whole text: the sum over all its alignments, 0…1."""
     spans: tuple[Span, ...]
     alternatives: tuple[Alternative, ...] = ()
-    """The most probable texts, best first, where a search was asked for them."""
+    """Most probable texts, best first, if requested."""
     sum: Sum | None = None
-    """The value of the sum that the image shows, where a search was asked for it."""
+    """Value of the sum in the image, if requested."""
 
 
 class CtcCodec:
-    """Turns labels into class numbers and a network's probabilities into text.
+    """Codec of labels to classes, and of a network's probabilities to text.
 
-    A network over a vocabulary of V characters has V + 1 outputs a step; one of them, `blank_index`, is
-    the blank, and the others are the characters in the vocabulary's order. `mltu` puts the blank last.
-    With a prior, texts are weighed by how likely they are before any image is seen.
+    A network over a vocabulary of V characters has V + 1 outputs per step. One of them, `blank_index`, is the blank,
+    and the others are the characters in the vocabulary's order. `mltu` puts the blank last. A prior weighs texts by
+    their probability before an image is seen.
     """
 
     def __init__(self, vocab: str, blank_index: int | None = None, prior: TextPrior | None = None) -> None:
@@ -112,65 +112,65 @@ class CtcCodec:
         self._indices = {character: index for index, character in enumerate(self._characters) if character}
 
     def encode(self, label: str) -> list[int]:
-        """The class numbers of a label.
+        """Return the classes of a label.
 
         Raises:
-            LabelError: a character is not in the vocabulary.
+            LabelError: if a character is not in the vocabulary.
         """
         unknown = sorted(set(label).difference(self._indices))
         if unknown:
-            raise LabelError(f"the label {label!r} has {''.join(unknown)!r}, which the vocabulary lacks")
+            raise LabelError(f"the label {label!r} has {''.join(unknown)!r}, not in the vocabulary")
         return [self._indices[character] for character in label]
 
     def text(self, label: Sequence[int]) -> str:
-        """The text of class numbers, none of them the blank."""
+        """Return the text of classes, none of them the blank."""
         return "".join(self._characters[index] for index in label)
 
     def steps_needed(self, label: str) -> int:
-        """The least number of output steps that can spell a label: a blank must part equal neighbours."""
+        """Return the minimum number of output steps for a label; equal neighbours need a blank between them."""
         return len(label) + sum(a == b for a, b in itertools.pairwise(label))
 
     def decode(self, probabilities: NDArray[np.floating], temperature: float = 1.0) -> list[Decoded]:
-        """Greedy decoding: the likeliest class of each step, repeats merged, blanks removed.
+        """Decode greedily: take the most probable class of each step, merge repeats, remove blanks.
 
-        With a prior, the most probable of that text and those that the prior adds.
+        With a prior, return the most probable of that text and those that the prior adds.
 
         Args:
             probabilities: (images, steps, classes), each step's summing to 1.
-            temperature: divides the logits before confidences are computed; it changes no text but by a prior.
+            temperature: divides the logits before confidences are computed; it changes texts only with a prior.
         """
         calibrated = with_temperature(probabilities, temperature)
-        telling = (calibrated[:, :, self.blank_index] < SURE).ravel().nonzero()[0]
-        paths = self._paths(probabilities.argmax(axis=2), calibrated, telling)
+        relevant = (calibrated[:, :, self.blank_index] < CERTAIN).ravel().nonzero()[0]
+        paths = self._paths(probabilities.argmax(axis=2), calibrated, relevant)
         greedy = [self._decoded(path, image) for path, image in zip(paths, calibrated, strict=True)]
         if self.prior is None:
             return greedy
         return self.prior.decode(self, greedy, calibrated)
 
     def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
-        """The probability of one text an image, summed over all alignments (the paper's forward variables).
+        """Return the probability of one text per image, summed over all alignments (the paper's forward variables).
 
         Args:
             probabilities: (images, steps, classes).
             texts: a text of the vocabulary for each image.
 
         Returns:
-            float64 (images,), 0…1; 0 where the text needs more steps than there are.
+            float64 (images,), 0…1; 0 if the text needs more steps than there are.
 
         Raises:
-            LabelError: a text has a character that the vocabulary lacks.
+            LabelError: if a text has a character that is not in the vocabulary.
         """
         return probabilities_of_labels([self.encode(text) for text in texts], list(probabilities), self.blank_index)
 
     def align(self, probabilities: NDArray[np.float64], text: str) -> tuple[Span, ...]:
-        """Where the characters of a text are seen: the runs of its likeliest alignment (Viterbi).
+        """Return the spans of a text's characters in its most probable alignment (Viterbi).
 
         Args:
-            probabilities: (steps, classes); zeros count as very small, so that every text has an alignment.
+            probabilities: (steps, classes); zeros count as very small values, so that every text has an alignment.
             text: a text that fits the steps.
 
         Raises:
-            LabelError: a character is not in the vocabulary, or the text needs more steps than there are.
+            LabelError: if a character is not in the vocabulary, or the text needs more steps than there are.
         """
         if self.steps_needed(text) > len(probabilities):
             raise LabelError(f"the label {text!r} needs {self.steps_needed(text)} steps, not {len(probabilities)}")
@@ -178,9 +178,9 @@ class CtcCodec:
         extended[1::2] = self.encode(text)
         emitted = np.log(np.maximum(probabilities[:, extended], SMALLEST))
         skips = np.full(len(extended), -np.inf)
-        skips[2:][extended[2:] != extended[:-2]] = 0.0  # never from blank to blank
+        skips[2:][extended[2:] != extended[:-2]] = 0.0  # not from blank to blank
 
-        # Two states before the others stand for "no state to come from".
+        # Two additional states before the others have no probability.
         best = np.full(len(extended) + 2, -np.inf)
         best[2:4] = emitted[0, :2]
         moves = np.zeros(emitted.shape, np.intp)
@@ -194,67 +194,67 @@ class CtcCodec:
             states[step] = state
             state -= moves[step, state]
         classes = extended[states]
-        telling = np.flatnonzero((probabilities[:, self.blank_index] < SURE) | (classes != self.blank_index))
-        (path,) = self._paths(classes[np.newaxis], probabilities[np.newaxis], telling)
-        return self._spans(path.runs, _stretches(path)[0])
+        relevant = np.flatnonzero((probabilities[:, self.blank_index] < CERTAIN) | (classes != self.blank_index))
+        (path,) = self._paths(classes[np.newaxis], probabilities[np.newaxis], relevant)
+        return self._spans(path.runs, _segment_probabilities(path)[0])
 
     def _paths(
-        self, classes: NDArray[np.intp], probabilities: NDArray[np.floating], telling: NDArray[np.intp]
+        self, classes: NDArray[np.intp], probabilities: NDArray[np.floating], relevant: NDArray[np.intp]
     ) -> list[Path]:
-        """What tells something along paths, as plain numbers: for so few, a call of NumPy costs more than all of it.
+        """Reduce paths to their relevant steps, as plain numbers: for so few, NumPy's calls would cost more.
 
         Args:
-            classes: (images, steps); of each path.
+            classes: (images, steps), of each path.
             probabilities: (images, steps, classes).
-            telling: which of all steps of all images are not surely blank.
+            relevant: indices of the steps that are not certainly blank, over all steps of all images.
         """
         images, steps, count = probabilities.shape
-        places = telling.tolist()
-        all_classes = classes.take(telling).tolist()
-        all_blanks = probabilities[:, :, self.blank_index].take(telling).tolist()
+        indices = relevant.tolist()
+        all_classes = classes.take(relevant).tolist()
+        all_blanks = probabilities[:, :, self.blank_index].take(relevant).tolist()
         paths: list[Path] = []
-        near: list[int] = []
+        nearest: list[int] = []
         end = 0
         for first in range(0, images * steps, steps):
-            start, end = end, bisect_left(places, first + steps, end)
-            own = [place - first for place in places[start:end]]
+            start, end = end, bisect_left(indices, first + steps, end)
+            own = [index - first for index in indices[start:end]]
             runs = _runs(own, all_classes[start:end], self.blank_index)
             stops = [bisect_left(own, border) for border in _borders(runs, steps)]
             paths.append(Path(own, all_blanks[start:end], [], runs, stops))
             for (symbol, _, _), stop in zip(runs, stops, strict=True):
-                near += [symbol] * (start + stop - len(near))
-            near += [self.blank_index] * (end - len(near))  # no character at all
-        shown = probabilities.take(telling * count + np.array(near, np.intp)).tolist()
+                nearest += [symbol] * (start + stop - len(nearest))
+            nearest += [self.blank_index] * (end - len(nearest))  # without characters
+        emissions = probabilities.take(relevant * count + np.array(nearest, np.intp)).tolist()
         end = 0
         for path in paths:
             start, end = end, end + len(path.steps)
-            path.shown.extend(shown[start:end])
+            path.emissions.extend(emissions[start:end])
         return paths
 
     def _decoded(self, path: Path, probabilities: NDArray[np.floating]) -> Decoded:
-        """What a path says; the probabilities of its image are (steps, classes)."""
+        """Decode a path; the probabilities of its image are (steps, classes)."""
         if not path.runs:
             return Decoded("", math.prod(path.blanks), ())
-        ones, nones = _stretches(path)
-        spans = self._spans(path.runs, ones)
+        as_one, as_none = _segment_probabilities(path)
+        spans = self._spans(path.runs, as_one)
         text = "".join([span.character for span in spans])
-        if _not_by_stretches(path, ones, nones) < NEGLIGIBLE:
-            return Decoded(text, math.prod(ones), spans)
+        if _segment_error_bound(path, as_one, as_none) < NEGLIGIBLE:
+            return Decoded(text, math.prod(as_one), spans)
         label = [symbol for symbol, _, _ in path.runs]
-        if len(path.steps) * len(label) > MANY * len(probabilities):
+        if len(path.steps) * len(label) > MAX_SCALAR_COST * len(probabilities):
             return Decoded(text, float(probabilities_of_labels([label], [probabilities], self.blank_index)[0]), spans)
-        # Of steps in a row that are surely blank, one says as much as all: that after a step that is not.
-        telling = sorted({*path.steps, *[step + 1 for step in path.steps if step + 1 < len(probabilities)]})
-        columns = self._columns(probabilities, telling, label)
+        # Of consecutive steps that are certainly blank, only the first matters.
+        relevant = sorted({*path.steps, *[step + 1 for step in path.steps if step + 1 < len(probabilities)]})
+        columns = self._columns(probabilities, relevant, label)
         return Decoded(text, probability_of_label(label, columns, self.blank_index), spans)
 
     def _columns(self, probabilities: NDArray[np.floating], steps: Sequence[int], classes: Iterable[int]) -> Columns:
-        """Of probabilities (steps, classes), those of the blank and of some classes at some steps."""
+        """Return the probabilities of the blank and some classes at some steps, from (steps, classes)."""
         wanted = list({self.blank_index, *classes})
         return dict(zip(wanted, probabilities[np.ix_(steps, wanted)].T.tolist(), strict=True))
 
     def _spans(self, runs: Sequence[Run], confidences: Sequence[float]) -> tuple[Span, ...]:
-        """The characters of runs."""
+        """Return the spans of runs."""
         return tuple(
             [
                 Span(self._characters[symbol], confidence, first, after - 1)
@@ -264,7 +264,7 @@ class CtcCodec:
 
 
 def _runs(steps: Iterable[int], path: Iterable[int], blank: int) -> list[Run]:
-    """The runs of equal classes along a path that are not blank; steps that are left out are blank."""
+    """Return the runs of equal classes along a path except blanks; omitted steps are blank."""
     runs: list[Run] = []
     symbol, first, after = blank, 0, 0
     for step, other in zip(steps, path, strict=True):
@@ -279,63 +279,63 @@ def _runs(steps: Iterable[int], path: Iterable[int], blank: int) -> list[Run]:
 
 
 def _borders(runs: Sequence[Run], steps: int) -> list[int]:
-    """Where the stretch of each character ends: half-way from its run to the next one's, the last one's at the end."""
+    """Return the end of each character's segment: halfway from its run to the next, or the last step."""
     following = [first for _, first, _ in runs[1:]]
     halves = [(after + first) // 2 for (_, _, after), first in zip(runs, following, strict=False)]
     return [*halves, steps] if runs else []
 
 
-def _stretches(path: Path) -> tuple[list[float], list[float]]:
-    """How likely each stretch reads as the one character that is near, and as none."""
-    told = zip(path.steps, path.shown, path.blanks, strict=True)
+def _segment_probabilities(path: Path) -> tuple[list[float], list[float]]:
+    """Return the probabilities that each segment reads as its one character, and as no character."""
+    steps = zip(path.steps, path.emissions, path.blanks, strict=True)
     lengths = map(operator.sub, path.stops, (0, *path.stops))
-    likely = [_probability_of_one(itertools.islice(told, length)) for length in lengths]
-    return [one for one, _ in likely], [none for _, none in likely]
+    segments = [_probability_of_one(itertools.islice(steps, length)) for length in lengths]
+    return [one for one, _ in segments], [none for _, none in segments]
 
 
-def _not_by_stretches(path: Path, ones: Sequence[float], nones: Sequence[float]) -> float:
-    """By how much at most the product of what stretches read as one character differs from the text's probability.
+def _segment_error_bound(path: Path, as_one: Sequence[float], as_none: Sequence[float]) -> float:
+    """Return a bound of the difference between the text's probability and the product over its segments.
 
-    An alignment that counts for one and not for the other shows a character on both sides of a border, or it has a
-    stretch without a character, for which another one has several.
+    An alignment counts for only one of the two if it has a character on both sides of a border, or a segment without
+    a character and thus another one with several.
     """
     steps, blanks, _, _, stops = path
     touching = [stop for stop in stops[:-1] if steps[stop - 1] + 1 == steps[stop]]
     crossing = sum([(1.0 - blanks[stop - 1]) * (1.0 - blanks[stop]) for stop in touching])
-    return sum(nones) * (len(ones) - sum(ones)) + crossing
+    return sum(as_none) * (len(as_one) - sum(as_one)) + crossing
 
 
-def _probability_of_one(told: Iterable[tuple[int, float, float]]) -> tuple[float, float]:
-    """The probability that steps read as one character, the sum over its runs with blanks before and after; as none.
+def _probability_of_one(steps: Iterable[tuple[int, float, float]]) -> tuple[float, float]:
+    """Return the probabilities that steps read as one character, summed over its runs, and as no character.
 
     Args:
-        told: steps, and the probabilities of the character and of the blank at each; those left out are blank.
+        steps: steps, and the probabilities of the character and of the blank at each; omitted steps are blank.
     """
     before, within, after = 1.0, 0.0, 0.0
     expected = 0
-    for step, shown, nothing in told:
+    for step, emission, blank in steps:
         if step != expected:
             after += within
             within = 0.0
         expected = step + 1
-        after = (after + within) * nothing
-        within = (within + before) * shown
-        before *= nothing
+        after = (after + within) * blank
+        within = (within + before) * emission
+        before *= blank
     return min(within + after, 1.0), before
 
 
 @np.errstate(divide="ignore")
 def with_temperature(probabilities: NDArray[Real], temperature: float) -> NDArray[Real]:
-    """The probabilities (images, steps, classes) of the logits divided by a temperature."""
+    """Return the probabilities (images, steps, classes) with the logits divided by a temperature."""
     if temperature == 1.0:
         return probabilities
-    # Powers of probabilities, normed, are the softmax of the logits over the temperature; `**` takes twice as long.
+    # Normalised powers of probabilities equal the softmax of the scaled logits; `**` takes twice as long.
     powers = np.log(probabilities)
     if temperature < LOW_TEMPERATURE:
         powers -= powers.max(axis=2, keepdims=True)
     powers *= 1.0 / temperature
     np.exp(powers, out=powers)
-    # As powers.sum(axis=2), which takes five times as long for few classes.
+    # Equals powers.sum(axis=2), which takes five times as long for few classes.
     powers /= (powers @ _ones(powers.shape[2], powers.dtype))[:, :, np.newaxis]
     return powers
 

@@ -1,7 +1,7 @@
-"""The probability of a text: the sum over all its alignments, by the forward variables of Graves et al. (ICML 2006).
+"""Probability of a text: the sum over all its alignments, by the forward variables of Graves et al. (ICML 2006).
 
-Computed without logarithms: a prefix of a path is never less likely than the path, so what underflows to 0 could not
-have been seen in the sum.
+Computed without logarithms: a prefix is never less probable than its path, so what underflows to 0 is negligible in
+the sum.
 """
 
 import itertools
@@ -11,49 +11,49 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_NUMBERS = 1_000_000
-"""So many probabilities are held at a time."""
+MAX_PROBABILITIES = 1_000_000
+"""Maximum number of probabilities in memory at a time."""
 
 Columns = dict[int, list[float]]
-"""The probabilities of some classes, by class, at each step."""
+"""Probabilities at each step, by class."""
 
 
 def probability_of_label(label: Sequence[int], columns: Columns, blank_index: int) -> float:
-    """The probability of one text, in plain numbers: of few characters at few steps, NumPy takes longer."""
+    """Return the probability of one text, with plain numbers: for few characters and steps, NumPy takes longer."""
     blanks = columns[blank_index]
-    # Of what has been seen of the text so far, after each step: that shows the last character, or a blank after it.
-    shown, parted = [0.0] * len(blanks), list(itertools.accumulate(blanks, operator.mul))
+    # Forward variables after each step, for the last character so far and for the blank after it.
+    in_character, in_blank = [0.0] * len(blanks), list(itertools.accumulate(blanks, operator.mul))
     before = blank_index
     for symbol in label:
-        # Equal characters must be parted.
-        starts = parted if symbol == before else map(operator.add, shown, parted)
-        seen, then_parted = 0.0, 0.0
-        shown, parted, coming = [], [], [float(before == blank_index), *starts]
-        for start, likely, nothing in zip(coming, columns[symbol], blanks, strict=False):
-            then_parted = (then_parted + seen) * nothing
-            seen = (seen + start) * likely
-            shown.append(seen)
-            parted.append(then_parted)
+        # Equal neighbours need a blank between them.
+        starts = in_blank if symbol == before else map(operator.add, in_character, in_blank)
+        character_so_far, blank_so_far = 0.0, 0.0
+        in_character, in_blank, arriving = [], [], [float(before == blank_index), *starts]
+        for start, emission, blank in zip(arriving, columns[symbol], blanks, strict=False):
+            blank_so_far = (blank_so_far + character_so_far) * blank
+            character_so_far = (character_so_far + start) * emission
+            in_character.append(character_so_far)
+            in_blank.append(blank_so_far)
         before = symbol
-    return min(shown[-1] + parted[-1], 1.0)
+    return min(in_character[-1] + in_blank[-1], 1.0)
 
 
 def probabilities_of_labels(
     labels: Sequence[Sequence[int]], images: Sequence[NDArray[np.floating]], blank_index: int
 ) -> NDArray[np.float64]:
-    """The probabilities of long texts, or of many, all at once, step by step.
+    """Return the probabilities of long or many texts, computed together step by step.
 
     Args:
         labels: texts as classes.
-        images: for each text, the probabilities (steps, classes) of its image; all have the same steps.
+        images: for each text, the probabilities (steps, classes) of its image, with equal numbers of steps.
         blank_index: the class of the blank.
 
     Returns:
-        (labels,); to the bit what `probability_of_label` says of each.
+        (labels,), bitwise equal to `probability_of_label`.
     """
     found = np.empty(len(labels))
     longest = max(map(len, labels), default=0)
-    size = max(1, MOST_NUMBERS // (longest * len(images[0]))) if longest else max(1, len(labels))
+    size = max(1, MAX_PROBABILITIES // (longest * len(images[0]))) if longest else max(1, len(labels))
     for start in range(0, len(labels), size):
         stop = start + size
         found[start:stop] = _probabilities_together(labels[start:stop], images[start:stop], blank_index)
@@ -63,7 +63,7 @@ def probabilities_of_labels(
 def probabilities_of_all(
     labels: Sequence[Sequence[int]], images: NDArray[np.floating], blank_index: int
 ) -> NDArray[np.float64]:
-    """The probabilities of all of some texts in each of some images.
+    """Return the probabilities of each text in each image.
 
     Args:
         labels: texts as classes, none of them empty.
@@ -74,7 +74,7 @@ def probabilities_of_all(
         (images, labels).
     """
     padded, lengths = _padded(labels, blank_index)
-    size = max(1, MOST_NUMBERS // (padded.size * images.shape[1]))
+    size = max(1, MAX_PROBABILITIES // (padded.size * images.shape[1]))
     found = []
     for start in range(0, len(images), size):
         steps_first = images[start : start + size].transpose(1, 0, 2)
@@ -87,16 +87,16 @@ def _probabilities_together(
     labels: Sequence[Sequence[int]], images: Sequence[NDArray[np.floating]], blank_index: int
 ) -> NDArray[np.float64]:
     padded, lengths = _padded(labels, blank_index)
-    likely = np.empty((len(images[0]), *padded.shape))
+    emissions = np.empty((len(images[0]), *padded.shape))
     blanks = np.empty((len(images[0]), len(labels), 1))
     for row, image in enumerate(images):
-        likely[:, row] = image.take(padded[row], axis=1)
+        emissions[:, row] = image.take(padded[row], axis=1)
         blanks[:, row, 0] = image[:, blank_index]
-    return _forward(blanks, likely, padded, lengths)
+    return _forward(blanks, emissions, padded, lengths)
 
 
 def _padded(labels: Sequence[Sequence[int]], blank_index: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The labels (labels, longest), filled up with blanks, and their lengths."""
+    """Return the labels (labels, longest), padded with blanks, and their lengths."""
     lengths = np.array([*map(len, labels)])
     padded = np.full((len(labels), lengths.max()), blank_index)
     for row, label in zip(padded, labels, strict=True):
@@ -106,34 +106,33 @@ def _padded(labels: Sequence[Sequence[int]], blank_index: int) -> tuple[NDArray[
 
 def _forward(
     blanks: NDArray[np.floating],
-    likely: NDArray[np.floating],
+    emissions: NDArray[np.floating],
     padded: NDArray[np.intp],
     lengths: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Go through the steps.
+    """Compute the forward variables of all steps.
 
     Args:
-        blanks: (steps, …, labels or 1, 1), the probability of the blank.
-        likely: (steps, …, labels, longest), that of each character of each label.
+        blanks: (steps, …, labels or 1, 1), probabilities of the blank.
+        emissions: (steps, …, labels, longest), probabilities of each character of each label.
         padded: the labels as classes, (labels, longest).
         lengths: of the labels.
 
     Returns:
         (…, labels).
     """
-    # Equal characters must be parted.
+    # Equal neighbours need a blank between them.
     differs = np.ones(padded.shape)
     differs[:, 1:] = padded[:, 1:] != padded[:, :-1]
-    # Of what has been seen of each text so far, from nothing to all of it: that shows the last character, or a blank
-    # after it.
-    shown, parted = np.zeros((2, *likely.shape[1:-1], padded.shape[1] + 1))
-    parted[..., 0] = 1.0
-    for blank, characters in zip(blanks, likely, strict=True):
-        starts = shown[..., :-1] * differs
-        starts += parted[..., :-1]
-        parted += shown
-        parted *= blank
-        shown[..., 1:] += starts
-        shown[..., 1:] *= characters
+    # Forward variables of each prefix of each text, for its last character and for the blank after it.
+    in_character, in_blank = np.zeros((2, *emissions.shape[1:-1], padded.shape[1] + 1))
+    in_blank[..., 0] = 1.0
+    for blank, characters in zip(blanks, emissions, strict=True):
+        starts = in_character[..., :-1] * differs
+        starts += in_blank[..., :-1]
+        in_blank += in_character
+        in_blank *= blank
+        in_character[..., 1:] += starts
+        in_character[..., 1:] *= characters
     rows = np.arange(len(lengths))
-    return np.minimum(shown[..., rows, lengths] + parted[..., rows, lengths], 1.0)
+    return np.minimum(in_character[..., rows, lengths] + in_blank[..., rows, lengths], 1.0)

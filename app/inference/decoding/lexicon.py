@@ -1,4 +1,4 @@
-"""Texts that repeat: where most pictures show one of some known texts, those are likelier than all others."""
+"""Prior for images most of which show one of some known texts."""
 
 import itertools
 import math
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from app.inference.decoding.ctc import CtcCodec, Decoded
 
 END = ""
-"""Stands before the first and after the last character of a text."""
+"""Marker before the first and after the last character of a text."""
 
 
 class Lexicon:
-    """A prior probability of texts, of which some are known; see `TextPrior`.
+    """Prior probability of texts, some of which are known; see `TextPrior`.
 
-    The known texts share one part of it alike. Of the other texts, characters follow one another as they do in the
-    known ones: a model of bigrams with add-one smoothing (Jurafsky and Martin, "Speech and Language Processing", 3.6).
+    The known texts share `probability` equally. Other texts follow a bigram model of the known ones with add-one
+    smoothing (Jurafsky and Martin, "Speech and Language Processing", 3.6).
 
     Attributes:
-        texts: the known ones, in the order in which a network puts out their characters.
-        probability: that a picture shows one of them, 0…1, neither included.
+        texts: the known texts, with characters in the network's output order.
+        probability: that an image shows one of them, 0…1 exclusive.
     """
 
     def __init__(self, texts: Sequence[str], probability: float) -> None:
@@ -35,10 +35,10 @@ class Lexicon:
         self._known = frozenset(texts)
         pairs = list(itertools.chain.from_iterable(map(_pairs, texts)))
         self._pairs, self._firsts = Counter(pairs), Counter(first for first, _ in pairs)
-        self._followers = len({second for _, second in pairs}) + 1  # a character that no known text has may come, too
+        self._followers = len({second for _, second in pairs}) + 1  # plus one for characters that no known text has
 
     def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
-        """Return the most probable of the greedy text and the known ones, for each image; see `TextPrior`."""
+        """Return the most probable of the greedy text and the known ones for each image; see `TextPrior`."""
         known = self._likelihoods(codec, probabilities)
         return [
             most_probable(codec, one, self._posterior({one.text: one.confidence}, likelihoods), image)
@@ -54,14 +54,14 @@ class Lexicon:
 
     def _posterior(self, texts: Mapping[str, float], known: NDArray[np.float64]) -> dict[str, float]:
         others = {text: likelihood for text, likelihood in texts.items() if text not in self._known}
-        # The texts that nobody has named are no likelier than the likeliest of those that are not known.
+        # Texts that are not listed are assumed no more probable a priori than the best unknown one.
         rest = max(0.0, 1.0 - float(known.sum()) - sum(others.values()))
         unnamed = rest * self._prior_of_unknown(next(iter(others), ""))
         weighed = [likelihood * self._prior_of_unknown(text) for text, likelihood in others.items()]
         scores = np.concatenate([weighed, known * (self.probability / len(self.texts))])
         scores /= max(float(scores.sum()) + unnamed, np.finfo(np.float64).tiny)
         every = [*others, *self.texts]
-        return {every[place]: float(scores[place]) for place in np.argsort(-scores, kind="stable")}
+        return {every[index]: float(scores[index]) for index in np.argsort(-scores, kind="stable")}
 
     def _prior_of_unknown(self, text: str) -> float:
         follow = [(self._pairs[pair] + 1) / (self._firsts[pair[0]] + self._followers) for pair in _pairs(text)]

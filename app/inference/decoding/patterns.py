@@ -1,4 +1,4 @@
-"""Regular expressions that a whole text must match, as automata: matching takes linear time, whatever they are."""
+"""Regular expressions for whole texts, compiled to automata, so that matching always takes linear time."""
 
 import re
 import threading
@@ -12,7 +12,7 @@ from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintEr
 
 MAX_LENGTH = 200
 
-# Those of Python's messages that repeat nothing of the pattern; of the others, only their start is taken.
+# Starts of Python's messages; their ends may repeat the pattern.
 _FAULTS = (
     "bad character range",
     "bad escape",
@@ -45,10 +45,10 @@ _TOKEN = re.compile(
         |.)""",
     re.VERBOSE | re.DOTALL,
 )
-"""A piece of a pattern that Python understands."""
+"""Token of a pattern that is valid in Python."""
 _UNSUPPORTED = {
     "atomic": "an atomic group",
-    "anchor": "an anchor that is not ^ or \\A at the start, $ or \\Z at the end",
+    "anchor": "an anchor other than ^ or \\A at the start, $ or \\Z at the end",
     "conditional": "a conditional group",
     "flags": "flags",
     "look_around": "look-around",
@@ -57,30 +57,30 @@ _UNSUPPORTED = {
 }
 _TIMES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
-# Changing what becomes of warnings changes it for all threads.
+# Warning filters are global to all threads.
 _warnings_lock = threading.Lock()
 
 
 class _Anchor(NamedTuple):
-    """A node for an end of the text."""
+    """Node for the start or end of the text."""
 
     kind: str
 
 
 class _Characters(NamedTuple):
-    """A node for one character: those of the vocabulary that it reads, as a set of `Automaton`."""
+    """Node for one character: the characters of the vocabulary that it matches, as a set of `Automaton`."""
 
     reads: int
 
 
 class _Alternation(NamedTuple):
-    """A node for one of several sequences; a group is one too."""
+    """Node for one of several sequences, or a group."""
 
     branches: list["_Sequence"]
 
 
 class _Repeat(NamedTuple):
-    """A node for a sequence several times; without end where `maximum` is None."""
+    """Node for a repeated sequence; unlimited if `maximum` is None."""
 
     minimum: int
     maximum: int | None
@@ -88,7 +88,7 @@ class _Repeat(NamedTuple):
 
     @property
     def copies(self) -> int:
-        """How often the sequence is written out; the last copy may loop."""
+        """Return the number of copies of the sequence in the automaton; the last one may loop."""
         return max(1, self.minimum) if self.maximum is None else self.maximum
 
 
@@ -97,7 +97,7 @@ _Sequence = list[_Node]
 
 
 class _Fragment(NamedTuple):
-    """Part of an automaton: the sets of states that can come first and last in it, and whether it may be left out."""
+    """Part of an automaton: the sets of its first and last states, and whether it matches the empty text."""
 
     first: int
     last: int
@@ -107,27 +107,27 @@ class _Fragment(NamedTuple):
 def compile_pattern(pattern: str, vocab: str) -> Automaton:
     r"""Return the automaton of the texts of a vocabulary that `re.fullmatch` would match.
 
-    Understood are characters, `.`, classes, `\d`, `\w`, `\s`, groups, `|`, `*`, `+`, `?`, `{m,n}`, greedy or
-    not, and anchors at the ends.
+    Supported are characters, `.`, classes, `\d`, `\w`, `\s`, groups, `|`, `*`, `+`, `?`, `{m,n}`, greedy or not, and
+    anchors at the ends.
 
     Raises:
-        ConstraintError: the pattern is no regular expression, uses what no automaton can do, or is too large.
+        ConstraintError: if the pattern is not a regular expression, uses an unsupported feature, or is too large.
     """
     if len(pattern) > MAX_LENGTH:
         raise ConstraintError(f"The pattern is longer than {MAX_LENGTH} characters.")
     with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sets like [[a] that may one day mean something else
+        warnings.simplefilter("ignore")  # about sets like [[a], reserved for future syntax
         _check(pattern)
         tokens = deque(token for token in _TOKEN.finditer(pattern) if token.lastgroup != "nothing")
         nodes = _without_anchors([_parse(tokens, vocab)], at_start=True, at_end=True)
-    # Counted before anything is built: repeats of repeats multiply.
+    # Counted before building, since nested repeats multiply.
     if 1 + _count_states(nodes) > MAX_STATES:
-        raise ConstraintError(f"The pattern is too large: written out, it has over {MAX_STATES} characters.")
+        raise ConstraintError(f"The pattern is too large: with repeats expanded, it has over {MAX_STATES} characters.")
     return _Builder().build(nodes)
 
 
 def lacking_characters(pattern: str, vocab: str) -> list[str]:
-    """Return what a pattern asks for that a vocabulary lacks, for people: characters, places of classes."""
+    """Return descriptions of the parts of a pattern that match no character of the vocabulary."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         characters = [token for token in _TOKEN.finditer(pattern) if token.lastgroup == "characters"]
@@ -137,15 +137,15 @@ def lacking_characters(pattern: str, vocab: str) -> list[str]:
 
 def _shown(token: re.Match[str]) -> str:
     is_short = len(token[0]) <= 2 and token[0].isprintable()
-    return f"'{token[0]}'" if is_short else f"what stands at position {token.start()}"
+    return f"'{token[0]}'" if is_short else f"the characters at position {token.start()}"
 
 
 def _check(pattern: str) -> None:
-    """Make sure that Python understands a pattern, and that it has no flags."""
+    """Check that a pattern is valid in Python and has no flags."""
     try:
         flags = re.compile(pattern).flags
     except re.error as error:
-        fault = next((fault for fault in _FAULTS if error.msg.startswith(fault)), "it cannot be understood")
+        fault = next((fault for fault in _FAULTS if error.msg.startswith(fault)), "invalid syntax")
         place = "" if error.pos is None else f", at position {error.pos}"
         raise ConstraintError(f"The pattern is not a regular expression: {fault}{place}.") from error
     except OverflowError as error:
@@ -161,7 +161,7 @@ def _unsupported(kind: str) -> ConstraintError:
 
 
 def _parse(tokens: deque[re.Match[str]], vocab: str) -> _Node:
-    """Take the tokens of a group, or of the whole pattern, up to its end."""
+    """Parse the tokens of a group, or of the whole pattern, up to its end."""
     branches: list[_Sequence] = [[]]
     while tokens and (token := tokens.popleft()).lastgroup != "close":
         kind, nodes = token.lastgroup or "", branches[-1]
@@ -189,7 +189,7 @@ def _times(token: re.Match[str]) -> tuple[int, int | None]:
 
 
 def _alternation(branches: Sequence[_Sequence]) -> _Node:
-    """Return the choice among sequences, in as few states as Python's own compiler: what all begin with stands once."""
+    """Return an alternation in as few states as Python's own compiler: a common prefix appears once."""
     alike = takewhile(lambda nodes: all(node == nodes[0] for node in nodes), zip(*branches, strict=False))
     shared = [nodes[0] for nodes in alike]
     rest = [branch[len(shared) :] for branch in branches]
@@ -202,24 +202,24 @@ def _alternation(branches: Sequence[_Sequence]) -> _Node:
 
 
 def _without_anchors(nodes: _Sequence, *, at_start: bool, at_end: bool) -> _Sequence:
-    """Return a sequence that may stand at an end of the whole pattern without the anchors there.
+    """Return a sequence without anchors at the ends of the whole pattern.
 
-    All of a text must match, so they say nothing.
+    They are redundant, since the whole text must match.
     """
     nodes = list(nodes)
     while at_start and nodes and nodes[0] == _Anchor("start"):
         del nodes[0]
     while at_end and nodes and nodes[-1] == _Anchor("end"):
         del nodes[-1]
-    for place, node in enumerate(nodes):
+    for index, node in enumerate(nodes):
         if isinstance(node, _Alternation):
-            ends = {"at_start": at_start and place == 0, "at_end": at_end and place == len(nodes) - 1}
-            nodes[place] = _Alternation([_without_anchors(branch, **ends) for branch in node.branches])
+            ends = {"at_start": at_start and index == 0, "at_end": at_end and index == len(nodes) - 1}
+            nodes[index] = _Alternation([_without_anchors(branch, **ends) for branch in node.branches])
     return nodes
 
 
 def _count_states(nodes: _Sequence) -> int:
-    """Return at least how many states the nodes take; what is empty counts too, lest it be repeated without end."""
+    """Return a lower bound of the states of nodes; empty nodes count, since they may be repeated many times."""
     return sum(map(_count_node_states, nodes))
 
 
@@ -234,7 +234,7 @@ def _count_node_states(node: _Node) -> int:
 
 
 class _Builder:
-    """Builds an automaton after Glushkov: a state for each character of the pattern, repeats written out."""
+    """Builder of a Glushkov automaton: one state for each character of the pattern, with repeats expanded."""
 
     def __init__(self) -> None:
         self._follows = [0]

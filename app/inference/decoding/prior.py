@@ -1,4 +1,4 @@
-"""What is known of texts before an image is seen, and how it weighs what a network reads."""
+"""Prior probabilities of texts, and their combination with a network's output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,23 +14,23 @@ Floats = NDArray[np.floating]
 
 
 class TextPrior(Protocol):
-    """How likely texts are, of which a codec chooses the most probable."""
+    """Prior probability of texts, for a codec to choose the most probable one."""
 
     def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
-        """Return what each image most probably says.
+        """Return the most probable text of each image.
 
         Args:
             codec: the vocabulary and the blank.
-            greedy: what greedy decoding reads in each image.
+            greedy: greedy decoding of each image.
             probabilities: (images, steps, classes).
         """
 
     def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
-        """Return the probabilities of texts of an image, and of those that the prior adds, likeliest first, 0…1.
+        """Return the posterior probabilities of texts of an image and of those that the prior adds, best first, 0…1.
 
         Args:
             codec: the vocabulary and the blank.
-            texts: some texts, and what the network says of each, 0…1, the likeliest first.
+            texts: texts with the network's probabilities, 0…1, best first.
             probabilities: (steps, classes).
         """
 
@@ -38,7 +38,7 @@ class TextPrior(Protocol):
 def most_probable(
     codec: "CtcCodec", greedy: "Decoded", weighed: Mapping[str, float], probabilities: Floats
 ) -> "Decoded":
-    """Return the first of the weighed texts of an image, whose probabilities are (steps, classes)."""
+    """Return the first of the weighed texts as the decoding of an image with probabilities (steps, classes)."""
     text, confidence = next(iter(weighed.items()))
     spans = greedy.spans if text == greedy.text else codec.align(probabilities.astype(np.float64), text)
     return replace(greedy, text=text, confidence=confidence, spans=spans)

@@ -1,4 +1,4 @@
-"""Shapes of texts: how long they are, and where digits, letters and signs stand."""
+"""Shapes of texts: their length and the positions of digits, letters and other characters."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from app.inference.decoding.ctc import CtcCodec, Decoded
 
 DIGIT, LOWER, UPPER, ANY = "0aAx"
-"""In a shape: a digit, a small letter, a capital, and a letter or a digit. Other characters stand for themselves."""
+"""Symbols of a shape: digit, lower-case letter, upper-case letter, letter or digit. Other characters stand for
+themselves."""
 TINY = 1e-30
-MOST_NUMBERS = 1_000_000
-"""So many probabilities are compared with the shapes at a time, for each kind of character."""
+MAX_PROBABILITIES = 1_000_000
+"""Maximum number of probabilities compared with the shapes at a time, for each kind of character."""
 
 
 def shape_of(text: str, *, coarse: bool = False) -> str:
-    """Return the shape of a text; a coarse one tells letters and digits only from signs."""
+    """Return the shape of a text; a coarse one does not distinguish letters and digits."""
     return "".join(_class_of(character, coarse) for character in text)
 
 
@@ -35,10 +36,10 @@ def _class_of(character: str, coarse: bool) -> str:
 
 
 class Shapes:
-    """A prior probability of texts by their shapes; see `TextPrior`. Texts of one shape are alike.
+    """Prior probability of texts by their shapes; see `TextPrior`. Texts of one shape are equally probable.
 
     Attributes:
-        probabilities: of shapes, 0…1, together less than 1: other shapes have the rest.
+        probabilities: of shapes, 0…1; other shapes share the rest to 1.
     """
 
     def __init__(self, probabilities: Mapping[str, float]) -> None:
@@ -50,25 +51,25 @@ class Shapes:
         self._weight_of_others = min(1.0, rest / (len(probabilities) + 1) / likeliest)
 
     def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
-        """Return the most probable of the greedy text and the likeliest of each shape; see `TextPrior`."""
+        """Return the most probable of the greedy text and the best text of each shape; see `TextPrior`."""
         decoded = [self._reweighed(one) for one in greedy]
-        doubtful = [place for place, one in enumerate(decoded) if one.confidence < 0.5]
-        size = max(1, MOST_NUMBERS // probabilities[0].size) if doubtful else 1
+        doubtful = [index for index, one in enumerate(decoded) if one.confidence < 0.5]
+        size = max(1, MAX_PROBABILITIES // probabilities[0].size) if doubtful else 1
         chunks = [doubtful[start : start + size] for start in range(0, len(doubtful), size)]
         others = itertools.chain.from_iterable(self._likeliest_texts(codec, probabilities[chunk]) for chunk in chunks)
-        for place, texts in zip(doubtful, others, strict=True):
-            one, image = greedy[place], probabilities[place]
+        for index, texts in zip(doubtful, others, strict=True):
+            one, image = greedy[index], probabilities[index]
             weighed = self._posterior({one.text: one.confidence, **_likelihoods(codec, texts, image)})
-            decoded[place] = most_probable(codec, one, weighed, image)
+            decoded[index] = most_probable(codec, one, weighed, image)
         return decoded
 
     def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
-        """Return the probabilities of some texts and the likeliest of each shape; see `TextPrior`."""
+        """Return the probabilities of some texts and the best text of each shape; see `TextPrior`."""
         (others,) = self._likeliest_texts(codec, probabilities[np.newaxis])
         return self._posterior({**_likelihoods(codec, others, probabilities), **texts})
 
     def _reweighed(self, greedy: "Decoded") -> "Decoded":
-        """Return a text as sure as it is against others, which may be of the likeliest shape."""
+        """Return a text with its posterior confidence, if other texts may have the most probable shape."""
         likelihood = greedy.confidence * self._weight(greedy.text)
         if likelihood == greedy.confidence:
             return greedy
@@ -85,7 +86,7 @@ class Shapes:
         return {text: score / total if total else 0.0 for text, score in ranked}
 
     def _likeliest_texts(self, codec: "CtcCodec", probabilities: Floats) -> list[list[str]]:
-        """Return a text of each shape that fits the steps, for each image: that of its likeliest alignment (Viterbi).
+        """Return a text for each image and shape that fits the steps, from its most probable alignment (Viterbi).
 
         Args:
             codec: the vocabulary and the blank.
@@ -117,25 +118,25 @@ def _likelihoods(codec: "CtcCodec", texts: Sequence[str], probabilities: Floats)
 
 
 def _seen(characters: Floats, path: NDArray[np.intp], shape: Sequence[int]) -> list[int]:
-    """Return the characters that an image shows most where each of a shape's stands.
+    """Return the most probable character of an image at each position of a shape.
 
     Args:
-        characters: the probabilities (steps, kinds, characters), 0 where a character is not of the kind.
-        path: the state of each step, see `_alignments`.
-        shape: the kinds of its characters.
+        characters: probabilities (steps, kinds, characters), 0 if a character is not of the kind.
+        path: state of each step, see `_alignments`.
+        shape: kinds of its characters.
     """
-    return [int(characters[path == 2 * place + 1, kind].sum(axis=0).argmax()) for place, kind in enumerate(shape)]
+    return [int(characters[path == 2 * position + 1, kind].sum(axis=0).argmax()) for position, kind in enumerate(shape)]
 
 
 def _alignments(blanks: Floats, kinds: Floats, shapes: Sequence[Sequence[int]]) -> NDArray[np.intp]:
-    """Return the state of each step of the likeliest alignment of each shape with each image: (images, shapes, steps).
+    """Return the most probable alignment of each shape with each image, as states (images, shapes, steps).
 
-    State 2·n + 1 shows the shape's character n, even ones a blank before, between and behind.
+    State 2·n + 1 is the shape's character n; even states are blanks before, between and after the characters.
 
     Args:
-        blanks: the logarithms of the blank's probabilities, (images, steps).
-        kinds: those of the likeliest character of each kind, (images, steps, kinds).
-        shapes: the kinds of each one's characters.
+        blanks: log probabilities of the blank, (images, steps).
+        kinds: log probabilities of the best character of each kind, (images, steps, kinds).
+        shapes: kinds of the characters of each shape.
     """
     images, steps = blanks.shape
     lengths = np.array([*map(len, shapes)])
@@ -144,8 +145,10 @@ def _alignments(blanks: Floats, kinds: Floats, shapes: Sequence[Sequence[int]]) 
     emitted[..., 0::2] = blanks.T[:, :, np.newaxis, np.newaxis]
     for row, shape in enumerate(shapes):
         emitted[:, :, row, 1 : 2 * len(shape) : 2] = kinds[:, :, shape].transpose(1, 0, 2)
-    skips = np.where(np.arange(states) % 2, 0.0, -np.inf)  # a blank between two characters may be left out
-    best = np.full((images, len(shapes), states + 2), -np.inf)  # two more before the first: no state to come from
+    skips = np.where(np.arange(states) % 2, 0.0, -np.inf)  # the blank between two characters is optional
+    best = np.full(
+        (images, len(shapes), states + 2), -np.inf
+    )  # two additional states before the first have no probability
     best[..., 2:4] = emitted[0, ..., :2]
     moves = np.zeros(emitted.shape, np.int8)
     for step in range(1, steps):

@@ -1,4 +1,4 @@
-"""An automaton run for many texts at once: the set of states that each leads to is a row of bits."""
+"""Simulation of an automaton for many texts at once; the set of states of each text is a row of bits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +11,18 @@ OCTET = 8
 
 Classes = NDArray[np.intp]
 States = NDArray[np.uint64]
-"""(sets, words), a bit for each state."""
+"""(sets, words), one bit per state."""
 
 
 class StateSets:
-    """The moves of an automaton over classes.
+    """Transitions of an automaton over classes.
 
     Attributes:
         constraint: the automaton.
-        all_classes: as a set of it.
-        start: (1, words); where the empty text is.
-        every: (1, words); all states.
-        groups: the classes that are read, those together that no state tells apart.
+        all_classes: set of all classes.
+        start: (1, words), state of the empty text.
+        every: (1, words), all states.
+        groups: classes that states read, grouped so that no state distinguishes the classes of a group.
     """
 
     def __init__(self, constraint: Automaton, classes: int) -> None:
@@ -45,32 +45,32 @@ class StateSets:
         self.every = self.row((1 << self._states) - 1)
 
     def row(self, states: int) -> States:
-        """A set of states of `Automaton` as (1, words)."""
+        """Convert a set of states of `Automaton` to (1, words)."""
         return _as_words(mask_of(states, self._states)[np.newaxis])
 
     def mask(self, classes: int) -> Booleans:
-        """A set of classes of `Automaton` as (classes,)."""
+        """Convert a set of classes of `Automaton` to (classes,)."""
         return mask_of(classes, self._classes)
 
     def onward(self, states: States) -> States:
-        """The states that may come right after those of each set."""
+        """Return the successors of the states of each set."""
         octets = states.view(np.uint8)[:, : self._octets]
         if self._octets == 1:
             return self._followers[0, octets[:, 0]]
         return np.asarray(np.bitwise_or.reduce(self._followers[np.arange(self._octets), octets], axis=1))
 
     def entered(self, onward: States, classes: Classes) -> States:
-        """The states of each set that read a class, one class a set."""
+        """Return the states of each set that read a class, one class per set."""
         return onward & self._readers[self._group_of[classes]]
 
     def can_read(self, onward: States, classes: Classes) -> Booleans | None:
-        """Whether a state of each set reads each class, (sets, classes); None where all do."""
+        """Return whether a state of each set reads each class, (sets, classes); None if all do."""
         by_group = meet(onward, self._readers)
         return None if by_group.all() else by_group[:, self._group_of[classes]]
 
 
 class Viability:
-    """Which prefixes an allowed text can still come of after a step: `Completions` for many sets of states at once."""
+    """Test of many prefixes at once for whether they can be completed after a step, from `Completions`."""
 
     def __init__(self, sets: StateSets, completions: Completions) -> None:
         self._sets = sets
@@ -86,18 +86,23 @@ class Viability:
         self.is_certain = completions.after_blank == whole == (1 << len(by_state)) - 1
 
     def of_blank(self, states: States) -> Booleans:
-        """After a blank, (sets,)."""
+        """Return whether completion is possible after a blank, (sets,)."""
         return meet(states, self._after_blank)[:, 0]
 
     def of_character(self, states: States, last: Classes) -> Booleans:
-        """After a character that was read on the way into each set, (sets,)."""
+        """Return whether completion is possible after the character that led to each set, (sets,)."""
         viable = meet(states, self._whole)[:, 0]
         for state, classes in self._partly:
             viable |= meet(states, state)[:, 0] & classes[last]
         return viable
 
     def of_longer(self, onward: States, classes: Classes) -> Booleans | None:
-        """After each class, one more character behind sets of which these are `onward`, (sets, classes); None: all."""
+        """Return whether completion is possible after an extension by each class, (sets, classes); None if always.
+
+        Args:
+            onward: successors of the states of each prefix.
+            classes: extensions of each prefix.
+        """
         if self.is_certain:
             return self._sets.can_read(onward, classes)
         viable = self._sets.can_read(onward & self._whole, classes)
@@ -108,7 +113,7 @@ class Viability:
 
 
 def meet(sets: States, others: States) -> Booleans:
-    """Whether each set and each other one have a state in common, (sets, others)."""
+    """Return whether each set and each other one have a state in common, (sets, others)."""
     common = sets[:, :1] & others[:, 0]
     for word in range(1, sets.shape[1]):
         common |= sets[:, word, np.newaxis] & others[:, word]
@@ -116,7 +121,7 @@ def meet(sets: States, others: States) -> Booleans:
 
 
 def _as_words(masks: Booleans) -> States:
-    """Masks (sets, states) as rows of bits."""
+    """Convert masks (sets, states) to rows of bits."""
     octets = np.packbits(masks, axis=1, bitorder="little")
     padded = np.zeros((len(octets), -(-octets.shape[1] // WORD.itemsize) * WORD.itemsize), np.uint8)
     padded[:, : octets.shape[1]] = octets
@@ -124,7 +129,7 @@ def _as_words(masks: Booleans) -> States:
 
 
 def _table(follows: list[Booleans]) -> NDArray[np.uint64]:
-    """What follows the states of each octet of a set, for each of its values: (octets, values, words)."""
+    """Return the successors of the states in each octet of a set, for each of its values: (octets, values, words)."""
     rows = _as_words(np.stack(follows))
     table = np.zeros((-(-len(rows) // OCTET), 1 << OCTET, rows.shape[1]), WORD)
     for state, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""The value of a sum that an image shows, such as `10-2=`: of a text, and of all the texts that it may be."""
+"""Evaluation of sums such as `10-2=`, for one text and for several candidate texts of an image."""
 
 import re
 import unicodedata
@@ -9,14 +9,14 @@ from operator import itemgetter
 from typing import Literal, NamedTuple
 
 Evaluation = Literal["sum"]
-"""What can be worked out from a text."""
+"""Supported evaluations of a text."""
 
 MAX_CHARACTERS = 64
-"""Of a sum; bounds the numbers too, and how deep parentheses are."""
+"""Maximum length of a sum, which also limits the numbers and the nesting of parentheses."""
 LARGEST = 2**53 - 1
-"""Up to here, all programs that read JSON have exact whole numbers (RFC 8259, section 6)."""
+"""Largest integer that is exact in all JSON implementations (RFC 8259, section 6)."""
 SIGNS = {"+": "+＋", "-": "-−–－", "*": "*×xX＊", "/": "/÷:／：", "(": "(（", ")": ")）", "=": "=＝", "?": "?？"}
-"""The characters that each sign is written with."""
+"""Characters accepted for each sign."""
 
 _SIGN_OF = {character: sign for sign, characters in SIGNS.items() for character in characters}
 _SUM = re.compile(r"([\d\s()*/+-]+)(?:=\s*\??|\?)?\s*")
@@ -27,16 +27,16 @@ Exact = int | Fraction
 
 
 class Sum(NamedTuple):
-    """What the sum in an image comes to."""
+    """Value of the sum in an image."""
 
     value: int | None
-    """None: none of the texts that were found is a sum with a value, see `value_of`."""
+    """None if no candidate text is a sum with a value, see `value_of`."""
     confidence: float
-    """The probability of the value, summed over the texts that have it, 0…1; 0 where there is none."""
+    """Probability of the value, summed over the texts that have it, 0…1; 0 without a value."""
 
 
 def most_probable_sum(texts: Iterable[tuple[str, float]]) -> Sum:
-    """Return the value to which texts, each with its probability, give the most probability together."""
+    """Return the most probable value of texts with probabilities, summed over texts of equal value."""
     confidences: defaultdict[int, float] = defaultdict(float)
     for text, confidence in texts:
         value = value_of(text)
@@ -47,19 +47,18 @@ def most_probable_sum(texts: Iterable[tuple[str, float]]) -> Sum:
 
 
 def value_of(text: str) -> int | None:
-    """Return the value of a sum such as `10-2=`, `(3 + 4) × 5 = ?` or `٦÷٢`, worked out exactly.
+    """Return the exact value of a sum such as `10-2=`, `(3 + 4) × 5 = ?` or `٦÷٢`.
 
-    Digits may be those of any script. Products come before sums, otherwise the order is from the left. A sign may stand
-    before the first number of the whole and of parentheses.
+    Digits of any script are accepted. Products bind tighter than sums; evaluation is from left to right. The first
+    number of the sum, and of each pair of parentheses, may have a sign.
 
     Returns:
-        None for what is no sum, which a number alone is not either, and where the value is no whole number or beyond
-        ±`LARGEST`.
+        None if the text is not a sum (a number alone is not), or the value is not an integer within ±`LARGEST`.
     """
     found = _SUM.fullmatch("".join(map(_plain, text))) if len(text) <= MAX_CHARACTERS else None
     if found is None or not _OPERATION.search(found[1]):
         return None
-    tokens = ["", *reversed(_TOKEN.findall(found[1]))]  # taken from the end
+    tokens = ["", *reversed(_TOKEN.findall(found[1]))]  # popped from the end
     try:
         value = _expression(tokens)
     except (ValueError, ZeroDivisionError):
@@ -70,17 +69,17 @@ def value_of(text: str) -> int | None:
 
 
 def _plain(character: str) -> str:
-    """Return a digit or sign as ASCII has it, another character as it is."""
+    """Convert a digit or sign to ASCII; return other characters unchanged."""
     digit = unicodedata.decimal(character, None)
     return _SIGN_OF.get(character, character) if digit is None else str(digit)
 
 
 def _expression(tokens: list[str]) -> Exact:
-    """Take products that are added and subtracted.
+    """Evaluate products that are added and subtracted.
 
     Raises:
-        ValueError: something else stands there.
-        ZeroDivisionError: it divides by 0.
+        ValueError: if the syntax is invalid.
+        ZeroDivisionError: if it divides by 0.
     """
     value: Exact = 0
     sign = _take(tokens, "+-") or "+"
@@ -109,5 +108,5 @@ def _factor(tokens: list[str]) -> Exact:
 
 
 def _take(tokens: list[str], wanted: str) -> str:
-    """Take the next token if it is one of some signs; otherwise return ""."""
+    """Take and return the next token if it is among the wanted signs; otherwise return ""."""
     return tokens.pop() if tokens[-1] and tokens[-1] in wanted else ""

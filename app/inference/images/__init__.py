@@ -1,6 +1,6 @@
-"""From the bytes of an image file to checked pixels, and from pixels to what a network takes.
+"""Decoding of image files to checked pixels, and of pixels to a network's input.
 
-What is read is the table in `formats`. No text, no network and no request comes in.
+The table in `formats` lists the supported formats. Contains no texts, networks or requests.
 """
 
 from app.inference.images.checked import CheckedImage

@@ -1,4 +1,4 @@
-"""An image file after its checks and before its decoding."""
+"""Image files that are checked but not yet decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ SMALL_BYTES, SMALL_PIXELS = 65_536, 100_000
 
 @dataclass(frozen=True, slots=True)
 class CheckedImage:
-    """An image file whose header and structure are sound; no pixel is decoded yet.
+    """Image file with a valid header and structure; no pixel is decoded yet.
 
     Attributes:
-        format: the name of its format, such as "PNG".
-        data: what of the file the decoder is given.
+        format: name of its format, such as "PNG".
+        data: the parts of the file that the decoder needs.
         width, height: in pixels, as stored.
-        decoder: decodes `data`, given the format's name, width and height; raises a `DamagedImageError` if it cannot.
+        decoder: decodes `data`, given the format's name, width and height; raises `DamagedImageError` on failure.
         orientation: of EXIF; 1 is upright.
-        is_quick: whether decoding takes about as long as the size says; not of files that make decoders work more.
+        is_quick: whether the decoding time follows from the size; False for files that take decoders longer.
     """
 
     format: str
@@ -32,13 +32,13 @@ class CheckedImage:
 
     @property
     def is_small(self) -> bool:
-        """Whether the event loop may decode it: that does not take long, whatever its content."""
+        """Return whether it is fast enough to decode in the event loop."""
         return self.is_quick and len(self.data) <= SMALL_BYTES and self.width * self.height <= SMALL_PIXELS
 
     def decode(self) -> Pixels:
-        """Decode it; turn it upright; lay transparency on white. 16 bits a channel become 8, and grey stays grey.
+        """Decode the image, turned upright, on a white background, with 8 bits a channel; grey stays grey.
 
         Raises:
-            DamagedImageError: the pixels cannot be decoded, or there are many more than the header says.
+            DamagedImageError: if the pixels cannot be decoded, or there are many more than in the header.
         """
         return finish(self.decoder(self.data, self.format, self.width, self.height), self.orientation)

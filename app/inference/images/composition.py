@@ -1,12 +1,12 @@
-"""One picture of the frames of an animation: that in which a text can be read which no single frame shows whole.
+"""Combination of the frames of an animation into one image that shows the whole text, which no single frame may do.
 
-Nothing here knows what text looks like. The ground is the grey that most pixels of all frames have, and ink is what
-differs from it. Three pictures come into question:
+No model of text is used. The background is the median grey of all frames, and ink is what differs from it. The result
+is one of three images:
 
-- the median of each pixel over the frames, where what moves is noise before a text that stays;
-- a single frame, the one with the most ink, where the text itself moves;
-- the darkest of each pixel, or the lightest if the ink is lighter than the ground, where frames hide parts; the second
-  or third darkest, if there is noise besides.
+- the median of each pixel over the frames, if noise moves in front of a static text;
+- the frame with the most ink, if the text itself moves;
+- the darkest value of each pixel (the lightest, for light ink), if frames hide parts of the text; the second or third
+  darkest, if there is also noise.
 """
 
 import cv2
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 
 from app.inference.images.pixels import Pixels
 
-FEW = 0.5
-"""The part of the pixels with noise, and of those with text, that may not lie between them."""
+MAX_VALLEY = 0.5
+"""Maximum size of the valley of the histogram in `_min_frames_with_ink`, as a fraction of either side."""
 SUBSTANTIAL = 0.6
-"""The part of a frame's ink that must stay for the rest to be noise."""
+"""Minimum fraction of a frame's ink that is static, for the rest to be noise."""
 STEADY = 0.95
-"""The part of what stays that each frame shows, on average, where nothing hides it."""
+"""Minimum fraction of the static ink that a frame shows on average, if nothing hides it."""
 CELL, UNLIKE = 4, 3
-"""The side of the cells in which frames are compared, and how many of a cell's pixels noise may change."""
+"""Side of the cells in which frames are compared, and maximum number of a cell's pixels that noise changes."""
 SHARED, ALIKE = 0.5, 0.4
-"""Of a text that moves, the part of a frame's inked cells that have ink in another frame too, at least, and the part of
-those that are alike, at most."""
+"""For a moving text: minimum fraction of a frame's inked cells that also have ink in another frame, and maximum
+fraction of those that are equal."""
 
 Frames = NDArray[np.uint8]
-"""Grey (frames, height, width) or blue, green, red (frames, height, width, 3)."""
+"""Grey (frames, height, width) or BGR (frames, height, width, 3)."""
 Mask = NDArray[np.bool_]
 
 
 def compose(frames: Frames) -> Pixels:
-    """Return the picture that is read of an animation; the same frames always give the same.
+    """Combine the frames of an animation into one image, deterministically.
 
     Returns:
-        (height, width), or (height, width, 3) where the frames have colours.
+        (height, width), or (height, width, 3) for colour frames.
     """
     ink, is_dark = _find_ink(_grey(frames))
     if _is_steady(ink):
@@ -44,7 +44,7 @@ def compose(frames: Frames) -> Pixels:
     fullest = int(ink.sum(axis=(1, 2)).argmax())
     if _moves(ink, fullest):
         return frames[fullest]
-    rank = _times_to_trust(ink) - 1
+    rank = _min_frames_with_ink(ink) - 1
     return _ranked(frames, rank if is_dark else len(frames) - 1 - rank)
 
 
@@ -56,10 +56,10 @@ def _grey(frames: Frames) -> NDArray[np.uint8]:
 
 
 def _find_ink(grey: NDArray[np.uint8]) -> tuple[Mask, bool]:
-    """Return where each frame (frames, height, width) has ink, and whether that is darker than the ground."""
+    """Return the ink mask of each frame (frames, height, width), and whether ink is darker than the background."""
     ground = _middle(grey)
     darkest, lightest = grey.min(axis=0), grey.max(axis=0)
-    # Of the strongest hundredth, since a frame may be hidden by something a little lighter than the ground.
+    # The strongest hundredth, since an object slightly lighter than the background may hide a frame.
     depth, height = ground - np.percentile(darkest, 1), np.percentile(lightest, 99) - ground
     if depth >= height:
         return grey < ground - depth / 2, True
@@ -72,7 +72,7 @@ def _middle(grey: NDArray[np.uint8]) -> int:
 
 
 def _is_steady(ink: Mask) -> bool:
-    """Return whether the ink that most frames show is the text, and what else there is comes and goes."""
+    """Return whether the ink in most frames is the text, and the rest is transient noise."""
     stays = ink.mean(axis=0) > 0.5
     staying = stays.sum()
     if not staying:
@@ -83,7 +83,7 @@ def _is_steady(ink: Mask) -> bool:
 
 
 def _moves(ink: Mask, fullest: int) -> bool:
-    """Return whether other frames have other shapes where the fullest has ink, and not the same shapes elsewhere."""
+    """Return whether the other frames have ink in the cells of the fullest one, but mostly in other shapes."""
     cells = _cells(ink)
     others = np.delete(cells, fullest, axis=0)
     inked = others.any(axis=-1)
@@ -93,7 +93,7 @@ def _moves(ink: Mask, fullest: int) -> bool:
 
 
 def _cells(ink: Mask) -> Mask:
-    """Divide masks (frames, height, width) into cells: (frames, cells, pixels of a cell)."""
+    """Divide masks (frames, height, width) into cells: (frames, cells, pixels per cell)."""
     count, height, width = ink.shape
     padded = np.pad(ink, ((0, 0), (0, -height % CELL), (0, -width % CELL)))
     rows, columns = padded.shape[1] // CELL, padded.shape[2] // CELL
@@ -101,18 +101,18 @@ def _cells(ink: Mask) -> Mask:
     return cells.reshape(count, rows * columns, CELL * CELL)
 
 
-def _times_to_trust(ink: Mask) -> int:
-    """Return in how many frames a pixel must have ink for that not to be noise: in one, unless there is much noise.
+def _min_frames_with_ink(ink: Mask) -> int:
+    """Return the number of frames in which a pixel must have ink not to be noise: one, unless there is much noise.
 
-    Noise changes from frame to frame, and a text is hidden in some of them. So of pixels that have ink in one frame
-    there are then many, in two or three few, and in more of them many again.
+    Noise changes from frame to frame, and text is hidden in some frames. With much noise, many pixels have ink in one
+    frame only, few in two or three, and many again in more.
     """
     times = np.bincount(ink.sum(axis=0).reshape(-1), minlength=4)
     fewest = 2 + int(times[2 : max(3, len(ink) // 2 + 1)].argmin())
-    is_valley = times[fewest] < FEW * min(times[1], times[fewest + 1 :].sum())
+    is_valley = times[fewest] < MAX_VALLEY * min(times[1], times[fewest + 1 :].sum())
     return fewest if is_valley else 1
 
 
 def _ranked(frames: Frames, rank: int) -> Pixels:
-    """Return of each pixel the value that has so many darker ones."""
+    """Return the value of each pixel with this rank over the frames, from the darkest."""
     return np.partition(frames, rank, axis=0)[rank]

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to checked pixels."""
+"""Checking and decoding of image files."""
 
 import os
 
@@ -13,12 +13,12 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def check_image(data: bytes, limits: ImageLimits) -> CheckedImage:
-    """Look at the header and the structure of an image file, whose content tells its format, without decoding pixels.
+    """Check the header and structure of an image file without decoding pixels; detect its format from the content.
 
     Raises:
-        UnsupportedImageError: a format that is not read, or a kind of picture in it that is not.
-        ImageTooLargeError: over the limits.
-        DamagedImageError: the header cannot be read, or decoding would cost more than such an image may.
+        UnsupportedImageError: if the format, or this variant of it, is not supported.
+        ImageTooLargeError: if it exceeds the limits.
+        DamagedImageError: if the header cannot be read, or decoding would be too costly for an image of its size.
     """
     if not data:
         raise UnsupportedImageError(f"The upload is empty; send {ACCEPTED}.")
@@ -28,16 +28,16 @@ def check_image(data: bytes, limits: ImageLimits) -> CheckedImage:
 
 
 def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Pixels:
-    """Check and decode an image file: see `check_image` and `CheckedImage.decode`, and what they raise."""
+    """Check and decode an image file; see `check_image` and `CheckedImage.decode`, also for errors."""
     return check_image(data, limits).decode()
 
 
 def load_image(path: str | os.PathLike[str], max_bytes: int = MAX_FILE_BYTES) -> bytes:
-    """Return the content of an image's file.
+    """Return the content of an image file.
 
     Raises:
-        ImageTooLargeError: it has more bytes than that.
-        ImageError: it is missing, cannot be read, or is not an ordinary file.
+        ImageTooLargeError: if it has more than `max_bytes`.
+        ImageError: if it is missing, cannot be read, or is not a regular file.
     """
     try:
         return read_file(path, max_bytes)

@@ -1,4 +1,4 @@
-"""What can be wrong with an image file. Each message says what would be right."""
+"""Errors in image files; each message says what is valid instead."""
 
 from typing import Self
 
@@ -6,36 +6,36 @@ from app.shared.errors import UserError
 
 
 class ImageError(UserError):
-    """The bytes are not an image that can be read; the message says why, for the sender."""
+    """The bytes are not a readable image; the message tells the sender why."""
 
     def alone(self) -> Self:
-        """Return it without the frames that it came through, for who keeps it: their variables hold whole files."""
+        """Return the error without its traceback, whose frames would keep whole files in memory."""
         self.__cause__ = self.__context__ = None
         return self.with_traceback(None)
 
 
 class UnsupportedImageError(ImageError):
-    """A format that is not read, a rare kind of one that is, or an animation in a format for still pictures."""
+    """The format or its variant is not supported, or the image is an animation in another format than GIF."""
 
 
 class ImageTooLargeError(ImageError):
-    """More pixels than are accepted, or so many parts that decoding them would take long."""
+    """The image has too many pixels, or so many parts that decoding would take long."""
 
 
 class DamagedImageError(ImageError):
-    """The right format, but its pixels cannot be decoded."""
+    """The format is supported, but the file is damaged."""
 
 
 def damaged(file_format: str, what: str) -> DamagedImageError:
-    """Return the error for a file of a format, such as "PNG", in which something is wrong."""
+    """Return the error for a damaged file of a format, such as "PNG"."""
     return DamagedImageError(f"The {file_format} image is damaged: {what}.")
 
 
-def cut_off(file_format: str) -> DamagedImageError:
-    """Return the error for a file that ends too early."""
-    return damaged(file_format, "it is cut off")
+def truncated(file_format: str) -> DamagedImageError:
+    """Return the error for a truncated file."""
+    return damaged(file_format, "it is truncated")
 
 
 def unreadable_header(file_format: str) -> DamagedImageError:
-    """Return the error for a file whose header makes no sense."""
+    """Return the error for a file with an invalid header."""
     return damaged(file_format, "its header cannot be read")

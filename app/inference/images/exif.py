@@ -1,17 +1,17 @@
-"""The orientation that EXIF data (CIPA DC-008) state."""
+"""Orientation in EXIF data (CIPA DC-008)."""
 
 import struct
 
 UPRIGHT = 1
-LYING = frozenset({5, 6, 7, 8})
-"""The orientations that exchange width and height."""
+TRANSPOSED = frozenset({5, 6, 7, 8})
+"""Orientations that swap width and height."""
 _MARK = b"Exif\0\0"
 _ORIENTATION, _SHORT = 0x0112, 3
 _MAX_ENTRIES = 256
 
 
 def orientation_of(exif: bytes) -> int:
-    """Return what the first directory says, 1 to 8 in sound data; 1, upright, where it cannot be read."""
+    """Return the orientation in the first directory, 1 to 8 in valid data; 1, upright, if it cannot be read."""
     exif = exif.removeprefix(_MARK)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
@@ -24,5 +24,5 @@ def orientation_of(exif: bytes) -> int:
             if tag == _ORIENTATION and kind == _SHORT:
                 return int(value)
     except struct.error:
-        pass  # spoils no pixel
+        pass  # the pixels are unaffected
     return UPRIGHT

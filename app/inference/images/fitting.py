@@ -1,4 +1,4 @@
-"""From pixels to what a network takes."""
+"""Conversion of pixels to a network's input."""
 
 import cv2
 
@@ -6,10 +6,10 @@ from app.inference.images.pixels import Pixels
 
 
 def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> Pixels:
-    """Resize an image to a network's input and give it the input's channels.
+    """Convert an image to the size and channels of a network's input.
 
     Returns:
-        uint8 (height, width, channels); three channels are blue, green, red as `mltu` has them.
+        uint8 (height, width, channels); three channels are BGR, as in `mltu`.
     """
     if channels == 1 and pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)

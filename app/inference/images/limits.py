@@ -1,4 +1,4 @@
-"""How large an image may be."""
+"""Size limits of images."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ from app.inference.images.errors import ImageTooLargeError
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What is accepted, checked on the header before any pixel is decoded."""
+    """Size limits, checked against the header before any pixel is decoded."""
 
     max_pixels: int = 4_000_000
     max_side: int = 8192
 
     def check(self, width: int, height: int) -> None:
-        """Compare the size that a header states, in pixels, with the limits.
+        """Check the size in a header, in pixels.
 
         Raises:
-            ImageTooLargeError: it is over them.
+            ImageTooLargeError: if it exceeds the limits.
         """
         if max(width, height) > self.max_side or width * height > self.max_pixels:
             raise ImageTooLargeError(f"The image is {width}×{height} pixels; {self}")
 
     def __str__(self) -> str:
-        """Return the limits in words, as the end of a sentence."""
-        return f"at most {self.max_pixels:,} pixels and {self.max_side} a side are read."
+        """Return the limits as the end of a sentence."""
+        return f"at most {self.max_pixels:,} pixels, and {self.max_side} per side, are allowed."
 
 
 DEFAULT_LIMITS = ImageLimits()

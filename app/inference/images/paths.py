@@ -1,4 +1,4 @@
-"""Which files a command line means: files, folders and globs, always in the same order."""
+"""Expansion of a command line's files, folders and globs to image paths, in a fixed order."""
 
 import os
 import re
@@ -12,24 +12,24 @@ from app.inference.images.formats import SUFFIXES
 
 MAGIC = re.compile(r"[*?\[]")
 Names = Callable[[str], list[str] | None]
-"""The names in a folder whose path ends with a slash, sorted, those of folders with a slash behind; None if it cannot
-be listed."""
+"""Returns the sorted names in a folder, whose path ends with a slash; names of folders also end with one. None if it
+cannot be listed."""
 
 
 def image_paths(arguments: Iterable[str]) -> Iterator[str]:
-    """Yield the paths of a command line's images, of which never more than one folder's are in memory.
+    """Yield the image paths of a command line, holding at most one folder's names in memory.
 
-    A file is taken whatever its name. Of folders, and folders within them, come the files whose names end as
-    `SUFFIXES` do, in either case and sorted by name; hidden ones do not, nor what is behind links to folders.
-    A glob that the shell has left alone stands for files that end so and for folders; `**` for any number of
-    folders. A folder that cannot be listed comes itself, for whoever tries to read it to tell.
+    A file is yielded whatever its name. A folder yields the files in it and its subfolders whose names end with one of
+    `SUFFIXES` in any case, sorted by name; hidden files and links to folders are skipped. A glob matches such files
+    and folders; `**` matches any number of folders. A folder that cannot be listed is yielded itself, so that reading
+    it reports the error.
     """
     for argument in arguments:
         yield from expand(argument)
 
 
 def expand(argument: str) -> Iterator[str]:
-    """Yield the paths of the images that one argument stands for; none if it is not there or matches nothing."""
+    """Yield the image paths of one argument; none if it does not exist or matches nothing."""
     if os.path.lexists(argument):
         yield from walk(argument.rstrip("/") + "/", _names) if Path(argument).is_dir() else (argument,)
     elif MAGIC.search(argument):
@@ -40,42 +40,42 @@ def expand(argument: str) -> Iterator[str]:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file's name ends as those of images do."""
+    """Return whether a file name has the suffix of an image."""
     return name.lower().endswith(SUFFIXES)
 
 
 def other_files(folder: str) -> dict[str, int]:
-    """Return the files in a folder, and folders within it, that no images come from; hidden ones do not count.
+    """Count the files in a folder and its subfolders that are not images, except hidden ones.
 
     Returns:
-        How many there are of each ending, such as ".svg", most frequent first.
+        The number of files by suffix, such as ".svg", most frequent first.
     """
     below = walk(folder.rstrip("/") + "/", _names, lambda name: not is_image(name))
     return dict(Counter(PurePath(path).suffix.lower() for path in below).most_common())
 
 
 def in_words(others: Mapping[str, int]) -> str:
-    """Return what `other_files` has counted: "120 .svg files and 1 file without an ending"."""
+    """Return the counts of `other_files` as text: "120 .svg files and 1 file without a suffix"."""
     kinds = [
         f"{count:,} {ending or ''}{' ' if ending else ''}file{'' if count == 1 else 's'}"
-        f"{'' if ending else ' without an ending'}"
+        f"{'' if ending else ' without a suffix'}"
         for ending, count in others.items()
     ]
     return " and ".join(filter(None, [", ".join(kinds[:-1]), *kinds[-1:]]))
 
 
 def fixed_part(glob: str) -> Path:
-    """Return the folder in which all that a glob matches lies."""
+    """Return the deepest folder that contains all matches of a glob."""
     return Path(*fixed_parts(Path(glob).parts))
 
 
 def fixed_parts(parts: Iterable[str]) -> list[str]:
-    """Return those parts of a glob before the first that stands for several names."""
+    """Return the parts of a glob before the first one with wildcards."""
     return list(takewhile(lambda part: not MAGIC.search(part), parts))
 
 
 def walk(folder: str, list_names: Names, wanted: Callable[[str], bool] = is_image) -> Iterator[str]:
-    """Yield the images in a folder, whose path ends with a slash, or those of its files whose names are wanted."""
+    """Yield the files below a folder whose names are `wanted`, by default images; its path ends with a slash."""
     names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
@@ -87,20 +87,20 @@ def walk(folder: str, list_names: Names, wanted: Callable[[str], bool] = is_imag
 
 
 def match(folder: str, parts: Sequence[str], list_names: Names) -> Iterator[str]:
-    """Yield the images in a folder that a glob's parts match; the folder's path ends with a slash or is empty."""
+    """Yield the images in a folder that match a glob's parts; the folder's path ends with a slash or is empty."""
     start = _skip_stars(parts, {0})
     yield from (
         walk(folder or "./", list_names) if len(parts) in start else _match_from(folder, parts, start, list_names)
     )
 
 
-def _match_from(folder: str, parts: Sequence[str], places: set[int], list_names: Names) -> Iterator[str]:
-    """Yield the same for a folder that is reached at several places of the glob, so that no image comes twice."""
+def _match_from(folder: str, parts: Sequence[str], positions: set[int], list_names: Names) -> Iterator[str]:
+    """Yield the same for several positions in the glob at once, so that no image is yielded twice."""
     names = list_names(folder)
     if names is None:
         yield folder.rstrip("/")
     for name in names or ():
-        matching = {place for place in places if parts[place] == "**" or fnmatchcase(name.rstrip("/"), parts[place])}
+        matching = {place for place in positions if parts[place] == "**" or fnmatchcase(name.rstrip("/"), parts[place])}
         reached = _skip_stars(parts, {place + (parts[place] != "**") for place in matching})
         whole = len(parts) in reached
         if name.endswith("/") and reached:
@@ -111,9 +111,9 @@ def _match_from(folder: str, parts: Sequence[str], places: set[int], list_names:
             yield folder + name
 
 
-def _skip_stars(parts: Sequence[str], places: set[int]) -> set[int]:
-    """Return these places of a glob and those behind each `**`, which may stand for no folder at all."""
-    reached = set(places)
+def _skip_stars(parts: Sequence[str], positions: set[int]) -> set[int]:
+    """Return these positions in a glob and those after each `**`, which may match no folder."""
+    reached = set(positions)
     for place, part in enumerate(parts):
         if place in reached and part == "**":
             reached.add(place + 1)
@@ -121,7 +121,7 @@ def _skip_stars(parts: Sequence[str], places: set[int]) -> set[int]:
 
 
 def _names(folder: str) -> list[str] | None:
-    """Return the names in a folder of this machine."""
+    """Return the names in a local folder."""
     try:
         with os.scandir(folder or ".") as entries:
             return sorted(

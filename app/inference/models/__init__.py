@@ -1,4 +1,4 @@
-"""Models in a folder and in memory: configurations, checksums, the store, ONNX Runtime.
+"""Models on disk and in memory: configurations, checksums, the store, ONNX Runtime.
 
-No upload and no request comes in.
+Contains no uploads and no requests.
 """

@@ -1,4 +1,4 @@
-"""`configs.yaml`: what a model folder says about its network besides the ONNX graph."""
+"""`configs.yaml`: properties of a network that its ONNX graph does not contain."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,12 +13,12 @@ from app.shared.files import FileError, read_file
 CONFIGS_FILE = "configs.yaml"
 MAX_BYTES = 1_000_000
 MAX_TOKENS, MAX_DEPTH = 8_000, 8
-"""Of the YAML, of which known texts need most: PyYAML takes minutes for a file of brackets."""
+"""Limits of the YAML, most of it known texts; PyYAML would take minutes for a file of brackets."""
 MAX_KNOWN, MAX_SHAPES = 3_000, 400
-"""Known texts, or shapes of texts, times the characters of the longest: each is compared with each image."""
+"""Limits of the number of known texts or shapes times the length of the longest; each is compared with each image."""
 MAX_KEY_SHOWN = 40
 MAX_INPUT_PIXELS = 1_000_000
-"""Of the network's input: a mistyped size does not take all of the memory."""
+"""Limit of the network's input, so that a mistyped size does not exhaust the memory."""
 
 OPENING = (
     yaml.FlowSequenceStartToken,
@@ -30,14 +30,14 @@ CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndTok
 
 
 class ConfigsError(FileError):
-    """`configs.yaml` is missing or wrong; the message says what and what would be right."""
+    """`configs.yaml` is missing or invalid; the message says what is wrong and what is valid."""
 
 
 class Calibration(BaseModel):
-    """How the network's probabilities become confidences.
+    """Conversion of the network's probabilities to confidences.
 
-    `temperature` divides the logits (Guo et al., "On Calibration of Modern Neural Networks", 2017);
-    above 1 it makes the model less sure. What training finds is from 0.5 to 4.
+    `temperature` divides the logits (Guo et al., "On Calibration of Modern Neural Networks", 2017). Above 1 it lowers
+    the confidences. Training finds values from 0.5 to 4.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,20 +49,20 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class KnownTexts(BaseModel):
-    """Texts that most pictures show one of; see `Lexicon`."""
+    """Texts that most images show one of; see `Lexicon`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     texts: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     probability: Share
-    """That a picture shows one of them."""
+    """Probability that an image shows one of them."""
 
 
 class ModelConfigs(BaseModel):
-    """The keys of `configs.yaml`: those that `mltu` writes, then ours.
+    """Keys of `configs.yaml`: those that `mltu` writes, then ours.
 
-    Only `vocab`, `height` and `width` are needed; what is not given, the ONNX graph's input and
-    output say. `model_path` is the path on the machine that trained the model and is ignored.
+    Only `vocab`, `height` and `width` are required; the rest follows from the ONNX graph's input and output.
+    `model_path` is the path on the machine that trained the model and is ignored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,25 +80,25 @@ class ModelConfigs(BaseModel):
     blank_index: Annotated[int, Field(ge=0)] | None = None
     channels: Literal[1, 3] | None = None
     time_axis: Literal["width"] | None = None
-    """"width": output step t sees column t of the image, so that characters have places. None: no places."""
+    """"width": output step t corresponds to columns of the image, so characters have boxes. None: no boxes."""
     direction: Literal["rtl"] | None = None
-    """"rtl": some characters run from right to left. The network puts characters out as they stand in the image, and
-    answers have them as people type them. None: answers have them as they are put out."""
+    """"rtl": some characters run from right to left; texts are converted from the visual order of the image to logical
+    order. None: texts keep the network's order."""
     keep_proportions: bool | None = None
-    """Whether images are scaled to the height and keep their proportions, up to `width`; else all are resized to
-    width × height, as `mltu` does."""
+    """Whether images are scaled to the height with their proportions, up to `width`; otherwise all are resized to
+    width × height, as in `mltu`."""
     calibration: Calibration = Calibration()
     lexicon: KnownTexts | None = None
-    """Texts that are likelier than others, their characters in the order in which the network puts them out. None: all
-    texts are alike."""
+    """Texts that are more probable than others, with characters in the network's output order. None: all texts are
+    equally probable."""
 
     shapes: Annotated[dict[Annotated[str, Field(min_length=1)], Share], Field(min_length=1)] | None = None
-    """Shapes of texts and how likely they are, see `Shapes`. None: all shapes are alike."""
+    """Probabilities of shapes of texts, see `Shapes`. None: all shapes are equally probable."""
 
     @model_validator(mode="after")
     def _check_vocabulary(self) -> "ModelConfigs":
         if len(set(self.vocab)) != len(self.vocab):
-            raise ValueError("vocab names a character twice")
+            raise ValueError("vocab contains a character twice")
         if self.blank_index is not None and self.blank_index > len(self.vocab):
             raise ValueError(f"blank_index must be from 0 to {len(self.vocab)}, the vocabulary's size")
         return self
@@ -107,15 +107,15 @@ class ModelConfigs(BaseModel):
     def _check_prior(self) -> "ModelConfigs":
         texts, shapes = self.lexicon.texts if self.lexicon is not None else [], self.shapes or {}
         if len(set(texts)) != len(texts):
-            raise ValueError("lexicon names a text twice")
+            raise ValueError("lexicon contains a text twice")
         if not set().union(*texts) <= set(self.vocab):
-            raise ValueError("lexicon has a text with a character that vocab lacks")
+            raise ValueError("lexicon has a text with a character that is not in vocab")
         if shapes and (texts or sum(shapes.values()) > 1):
-            raise ValueError("shapes must have probabilities that sum to 1 or less, and stand alone, without a lexicon")
+            raise ValueError("the probabilities of shapes must sum to at most 1, and shapes exclude a lexicon")
         if table_size(texts) > MAX_KNOWN or table_size(shapes) > MAX_SHAPES:
             raise ValueError(
-                f"lexicon or shapes are too large: their number times the characters of the longest is at most "
-                f"{MAX_KNOWN:,} or {MAX_SHAPES:,}"
+                f"lexicon or shapes are too large: their number times the length of the longest must be at most "
+                f"{MAX_KNOWN:,} for a lexicon and {MAX_SHAPES:,} for shapes"
             )
         return self
 
@@ -124,12 +124,12 @@ class ModelConfigs(BaseModel):
         if self.height * self.width > MAX_INPUT_PIXELS:
             raise ValueError(f"height times width must be at most {MAX_INPUT_PIXELS:,} pixels")
         if self.keep_proportions and (self.width % MULTIPLE or self.width < NARROWEST):
-            raise ValueError(f"with keep_proportions, width must be a multiple of {MULTIPLE} from {NARROWEST}")
+            raise ValueError(f"with keep_proportions, width must be a multiple of {MULTIPLE}, at least {NARROWEST}")
         return self
 
 
 def table_size(texts: Collection[str]) -> int:
-    """Return how many characters texts have if all are as long as the longest."""
+    """Return the number of texts times the length of the longest."""
     return len(texts) * max(map(len, texts), default=0)
 
 
@@ -137,7 +137,7 @@ def read_configs(folder: Path) -> ModelConfigs:
     """Read `configs.yaml` of a model folder.
 
     Raises:
-        ConfigsError: the file is missing, too large, not YAML, or a key is missing, unknown or wrong.
+        ConfigsError: if the file is missing, too large, not YAML, or a key is missing, unknown or invalid.
     """
     try:
         values = _load_yaml(read_file(folder / CONFIGS_FILE, MAX_BYTES).decode())
@@ -147,7 +147,7 @@ def read_configs(folder: Path) -> ModelConfigs:
         # PyYAML raises ValueError for a date like 2026-99-99, RecursionError for deep nesting.
         raise ConfigsError(f"{CONFIGS_FILE} is not plain YAML in UTF-8") from error
     if not isinstance(values, dict):
-        raise ConfigsError(f"{CONFIGS_FILE} must hold keys and values such as 'width: 200'")
+        raise ConfigsError(f"{CONFIGS_FILE} must contain keys and values such as 'width: 200'")
     try:
         return ModelConfigs.model_validate(values)
     except ValidationError as error:
@@ -155,8 +155,8 @@ def read_configs(folder: Path) -> ModelConfigs:
 
 
 def write_configs(configs: ModelConfigs, folder: Path) -> None:
-    """Write `configs.yaml` so that `read_configs` and `mltu` read it."""
-    # PyYAML would write the line separator U+0085 as it is and read it as a space.
+    """Write `configs.yaml` for `read_configs` and `mltu`."""
+    # Unescaped, PyYAML would read the line separator U+0085 as a space.
     readable = configs.vocab.isprintable()
     text = yaml.safe_dump(configs.model_dump(exclude_none=True), allow_unicode=readable, sort_keys=False)
     (folder / CONFIGS_FILE).write_text(text, encoding="utf-8")
@@ -165,18 +165,18 @@ def write_configs(configs: ModelConfigs, folder: Path) -> None:
 def _load_yaml(text: str) -> Any:
     depth = 0
     for count, token in enumerate(yaml.scan(text, Loader=yaml.SafeLoader)):
-        # With aliases, some lines can mean more than fills the memory.
+        # With aliases, a few lines can expand to more than the memory.
         if isinstance(token, yaml.AliasToken):
             raise yaml.YAMLError("aliases are not accepted")
         depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
         if count > MAX_TOKENS or depth > MAX_DEPTH:
-            raise yaml.YAMLError("more than any configuration needs")
+            raise yaml.YAMLError("too long or too deep for a configuration")
     _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
     return yaml.safe_load(text)
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Raise a `ConfigsError` where a key stands twice, of which PyYAML would take the last without a word."""
+    """Raise `ConfigsError` for a repeated key, of which PyYAML would silently take the last."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen: set[str] = set()
@@ -191,10 +191,10 @@ def _refuse_repeated_keys(node: yaml.Node | None) -> None:
 def _explain(error: Any) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; known are {', '.join(ModelConfigs.model_fields)}"
+        return f"unknown key {key!r}; known keys: {', '.join(ModelConfigs.model_fields)}"
     if error["type"] == "missing":
         return f"the key {key!r} is missing"
     if key == "vocab" and error["type"] == "string_type":
-        return "vocab must be text; put digits in quotes"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return f"{key}: {said}" if key else said
+        return "vocab must be a string; put digits in quotes"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message

@@ -1,4 +1,4 @@
-"""How far the confidences of what a model reads now lie from those of its validation images."""
+"""Drift of a model's current confidences from those of its validation images."""
 
 import math
 from bisect import bisect_left
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
-"""The upper edges of the buckets, which belong to them; one more is above. They are dense where most words are."""
+"""Inclusive upper bounds of the buckets; one more bucket is above. They are dense where most confidences lie."""
 BUCKETS = len(EDGES) + 1
 MIN_READINGS = 100
-"""Fewer readings say nothing."""
+"""Minimum number of readings for an index."""
 
 
 def histogram(confidences: Iterable[float]) -> dict[str, Any]:
-    """Return how many confidences lie in each bucket, as it is kept in metrics.json."""
+    """Return the number of confidences in each bucket, in the form of metrics.json."""
     counts = [0] * BUCKETS
     for confidence in confidences:
         counts[bisect_left(EDGES, confidence)] += 1
@@ -21,7 +21,7 @@ def histogram(confidences: Iterable[float]) -> dict[str, Any]:
 
 
 def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
-    """Return the counts of the validation words, from the content of metrics.json; None where they are not there."""
+    """Return the counts of the validation confidences in the content of metrics.json; None if missing or invalid."""
     match metrics:
         case {"validation": {"confidence_histogram": {"edges": edges, "counts": [*counts]}}} if (
             edges == list(EDGES)
@@ -34,23 +34,22 @@ def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
 
 
 def population_stability_index(reference: Sequence[float], recent: Sequence[float]) -> float | None:
-    """Return how far two histograms lie apart: the sum of (q - p) ln(q / p) over the shares p and q of their buckets.
+    """Return the population stability index of two histograms: the sum of (q - p) ln(q / p) over bucket shares p and q.
 
-    It is the symmetric Kullback-Leibler divergence. Scorecards are watched with it, and by the rule of thumb of
-    Siddiqi, "Credit Risk Scorecards", 2006, less than 0.1 is no change, more than 0.25 a large one. So that empty
-    buckets have a logarithm, the weight of half a reference image is laid on each bucket of both; the same on both,
-    or buckets that are empty in both would count.
+    It is the symmetric Kullback-Leibler divergence. By the rule of thumb of Siddiqi, "Credit Risk Scorecards", 2006,
+    less than 0.1 is no change, more than 0.25 a large one. Each bucket of both histograms gets the share of half a
+    reference image, so that empty buckets have a logarithm and buckets empty in both contribute nothing.
 
     Returns:
-        The index; None where there are too few recent readings to tell.
+        The index; None with fewer than `MIN_READINGS` recent readings.
     """
     images, readings = sum(reference), sum(recent)
     if readings < MIN_READINGS:
         return None
-    laid_on = 0.5 / images
-    whole = 1 + laid_on * len(reference)
+    smoothing = 0.5 / images
+    total = 1 + smoothing * len(reference)
     index = 0.0
     for then, now in zip(reference, recent, strict=True):
-        before, after = (then / images + laid_on) / whole, (now / readings + laid_on) / whole
+        before, after = (then / images + smoothing) / total, (now / readings + smoothing) / total
         index += (after - before) * math.log(after / before)
     return index

@@ -1,4 +1,4 @@
-"""Fetches models into a model store: a folder of files, or an archive of several, held against a SHA-256."""
+"""Download of models into a model store, from a folder or an archive, verified by SHA-256."""
 
 import re
 import tarfile
@@ -18,40 +18,40 @@ from app.shared.files import FileError, error_in_words, sha256_of_file
 ARCHIVES = (".tar.gz", ".tgz")
 MAX_MEMBERS = 1000
 TIMEOUT_SECONDS = 30
-"""How long a server may stay silent."""
+"""Socket timeout of a download."""
 CHUNK_BYTES = 1 << 16
 SCHEMES = {"http", "https", "file"}
 HUGGING_FACE = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 
 
 class FetchError(Exception):
-    """A model cannot be had; the message says what was wrong and what would be right."""
+    """A model cannot be fetched; the message says what is wrong and what is valid."""
 
 
 def fetch_models(url: str, sha256: str, store: Path) -> list[Path]:
-    """Fetch models and add them to a store once they are verified and read their golden image.
+    """Fetch models and add them to a store if their checksums match and they read their golden images.
 
     Args:
-        url: of a version's folder, `…/<name>/<version>`, which holds a `SHA256SUMS`; or of an archive of
-            `<name>/<version>/` folders whose name ends in `.tar.gz` or `.tgz`. It begins with `https://`, `http://`,
-            `file://` or `hf://owner/repository[@revision]/`, or is the path of a local file or folder.
-        sha256: of the archive, or of the folder's `SHA256SUMS`, hexadecimal.
-        store: the model store; it is made if it is missing.
+        url: of a version's folder `…/<name>/<version>` with a `SHA256SUMS`, or of a `.tar.gz` or `.tgz` archive of
+            `<name>/<version>/` folders. It starts with `https://`, `http://`, `file://` or
+            `hf://owner/repository[@revision]/`, or is a local path.
+        sha256: of the archive, or of the folder's `SHA256SUMS`, in hexadecimal.
+        store: the model store; created if missing.
 
     Returns:
         The folders of the new versions.
 
     Raises:
-        FetchError: the address, the server, the content or the place in the store is not as it should be. The store
-            is as it was.
+        FetchError: if the URL, the download or its content is invalid, or the version exists already. The store is
+            then unchanged.
     """
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", sha256):
-        raise FetchError(f"{sha256!r} is not a SHA-256: that is 64 hexadecimal digits.")
+        raise FetchError(f"{sha256!r} is not a SHA-256 of 64 hexadecimal digits.")
     address = _address(url)
     try:
         store.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=store, prefix=".pull-") as holder:
-            folder = Path(holder)
+        with tempfile.TemporaryDirectory(dir=store, prefix=".pull-") as temporary:
+            folder = Path(temporary)
             if urlsplit(address).path.endswith(ARCHIVES):
                 _fetch_archive(address, sha256.lower(), folder)
             else:
@@ -65,16 +65,14 @@ def fetch_models(url: str, sha256: str, store: Path) -> list[Path]:
 
 
 def _address(url: str) -> str:
-    """Return the address as `urllib` takes it."""
+    """Return the URL in a form that `urllib` accepts."""
     if match := HUGGING_FACE.fullmatch(url):
         repository, revision, path = match.groups()
         return f"https://huggingface.co/{repository}/resolve/{revision or 'main'}/{path}"
     if "://" not in url:
         return Path(url).absolute().as_uri()
     if urlsplit(url).scheme not in SCHEMES:
-        raise FetchError(
-            f"{url!r} should begin with https://, http://, hf://owner/repository/ or file://, or be a path."
-        )
+        raise FetchError(f"{url!r} must start with https://, http://, hf://owner/repository/ or file://, or be a path.")
     return url.rstrip("/")
 
 
@@ -87,18 +85,18 @@ def _fetch_archive(address: str, sha256: str, folder: Path) -> None:
         for count, member in enumerate(content):
             left -= member.size
             if left < 0 or count >= MAX_MEMBERS:
-                raise FetchError(f"The archive has over {MAX_FILE_BYTES:,} bytes or {MAX_MEMBERS:,} entries.")
+                raise FetchError(f"The archive has more than {MAX_FILE_BYTES:,} bytes or {MAX_MEMBERS:,} entries.")
             if not member.isfile() and not member.isdir():
-                raise FetchError(f"The archive has {member.name!r}, which is neither a file nor a folder.")
+                raise FetchError(f"The archive contains {member.name!r}, which is neither a file nor a folder.")
             content.extract(member, folder, filter="data")
     archive.unlink()
 
 
 def _fetch_folder(address: str, sha256: str, folder: Path) -> None:
-    """Fetch what `SHA256SUMS` lists; the last two parts of the address name model and version."""
+    """Fetch the files in `SHA256SUMS`; the last two parts of the address are model and version."""
     parts = urlsplit(address).path.split("/")
     if len(parts) < 3 or not all(VALID_NAME.fullmatch(part) for part in parts[-2:]):
-        raise FetchError(f"{address} should end in <model>/<version>, or name an archive ({' or '.join(ARCHIVES)}).")
+        raise FetchError(f"{address} must end in <model>/<version>, or name an archive ({' or '.join(ARCHIVES)}).")
     version = folder / parts[-2] / parts[-1]
     version.mkdir(parents=True)
     _download(f"{address}/{SUMS_FILE}", version / SUMS_FILE, MAX_BYTES)
@@ -106,10 +104,10 @@ def _fetch_folder(address: str, sha256: str, folder: Path) -> None:
     listed = read_sums(version / SUMS_FILE)
     for name in (MODEL_FILE, CONFIGS_FILE):
         if name not in listed:
-            raise FetchError(f"{SUMS_FILE} should list {name}.")
-    for name, wanted in listed.items():
+            raise FetchError(f"{SUMS_FILE} does not list {name}.")
+    for name, expected in listed.items():
         _download(f"{address}/{name}", version / name, MAX_FILE_BYTES)
-        _check(f"{address}/{name}", sha256_of_file(version / name, MAX_FILE_BYTES), wanted)
+        _check(f"{address}/{name}", sha256_of_file(version / name, MAX_FILE_BYTES), expected)
 
 
 def _download(address: str, file: Path, max_bytes: int) -> None:
@@ -122,20 +120,20 @@ def _download(address: str, file: Path, max_bytes: int) -> None:
             opened.write(chunk)
 
 
-def _check(address: str, found: str, wanted: str) -> None:
-    if found != wanted:
-        raise FetchError(f"{address} has the SHA-256 {found}; it should have {wanted}.")
+def _check(address: str, actual: str, expected: str) -> None:
+    if actual != expected:
+        raise FetchError(f"{address} has the SHA-256 {actual}; expected {expected}.")
 
 
 def _move_in(folder: Path, store: Path) -> list[Path]:
-    """Load each version, and when all are sound, move them into the store."""
+    """Load each version, and move them into the store if all are usable."""
     versions = [version for model in model_folders(folder) for version in version_folders(model)]
     if not versions:
-        raise FetchError("The archive has no model; it should hold <model>/<version>/ folders.")
+        raise FetchError("The archive contains no model; it must contain <model>/<version>/ folders.")
     for version in versions:
         place = f"{version.parent.name}/{version.name}"
         if (store / place).exists():
-            raise FetchError(f"{store / place} exists already; remove it first if it should be replaced.")
+            raise FetchError(f"{store / place} already exists; remove it first to replace it.")
         try:
             load_tried(version, bool)
         except ModelError as error:

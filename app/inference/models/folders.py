@@ -1,39 +1,39 @@
-"""The folders of a model store, <name>/<version>/, without loading what is in them."""
+"""Folders of a model store, `<name>/<version>/`, without loading the models."""
 
 import re
 from pathlib import Path
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
-"""Of the network, or of any other file of a version."""
+"""Maximum size of a file of a version."""
 VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def model_folders(store: Path) -> list[Path]:
-    """Return the folders of the models, by name; none where there is no store.
+    """Return the folders of the models, sorted by name; empty without a store.
 
     Raises:
-        OSError: the store cannot be read.
+        OSError: if the store cannot be read.
     """
     return sorted(_subfolders(store)) if store.is_dir() else []
 
 
 def version_folders(model: Path) -> list[Path]:
-    """Return the folders of a model's versions, newest first; none where there is no model.
+    """Return the folders of a model's versions, newest first; empty without the model.
 
     Raises:
-        OSError: the model's folder cannot be read.
+        OSError: if the model's folder cannot be read.
     """
     versions = _subfolders(model) if model.is_dir() else []
     return sorted(versions, key=lambda path: _natural_order(path.name), reverse=True)
 
 
 def misnamed_folders(folder: Path) -> list[Path]:
-    """Return the folders in the store, or in that of a model, that hold a model and cannot be used for their name.
+    """Return the folders in a store or a model's folder that contain a model but have an invalid name.
 
-    Hidden ones are left out: they may be copied just now.
+    Hidden folders are excluded: they may be incomplete copies.
 
     Raises:
-        OSError: the folder cannot be read.
+        OSError: if the folder cannot be read.
     """
     return [
         path
@@ -42,13 +42,13 @@ def misnamed_folders(folder: Path) -> list[Path]:
     ]
 
 
-def shown(name: str) -> str:
-    """Return a name as it can be shown and logged: folders may be called by any bytes."""
+def printable(name: str) -> str:
+    """Return a folder name, which may be any bytes, with unprintable characters replaced."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
 
 
 def _has_model(folder: Path) -> bool:
-    """Return whether a model stands in a folder, or in one of those in it."""
+    """Return whether a folder or one of its subfolders contains a model."""
     try:
         return any(next(folder.glob(pattern), None) for pattern in ("*.onnx", "*/*.onnx"))
     except OSError:
@@ -60,5 +60,5 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _natural_order(version: str) -> list[tuple[int, str]]:
-    """So that 10 comes after 9, and 202611231200 after 202511231200."""
+    """Return a sort key that puts 10 after 9, and 202611231200 after 202511231200."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", version)]

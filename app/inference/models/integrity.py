@@ -1,4 +1,4 @@
-"""What tells that a model folder is whole and the right one: `SHA256SUMS`, and an image with the text in it."""
+"""Integrity of a model folder: `SHA256SUMS`, and a golden image with its text."""
 
 import re
 from pathlib import Path
@@ -9,23 +9,23 @@ from app.shared.files import FileError, read_file, sha256_of_file
 
 SUMS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT = "SHA256SUMS", "golden.png", "golden.txt"
 MAX_BYTES = 1_000_000
-# No path: a list of sums speaks of its own folder.
+# No paths: the list covers files of its own folder.
 SUM_LINE = re.compile(r"([0-9A-Fa-f]{64}) [ *](?!\.{1,2}$)([^/\\\0]+)")
 
 
 class Golden(NamedTuple):
-    """The image that is kept with a model."""
+    """Golden image of a model."""
 
     file: bytes
     text: str
-    """What the model reads in it."""
+    """Text that the model must read in it."""
 
 
 def folder_sums(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
-    """The SHA-256 of the files that make a model what it is, compared with `SHA256SUMS` where there is one.
+    """Return the SHA-256 of the files of a model, compared with `SHA256SUMS` if it exists.
 
     Raises:
-        FileError: a file is missing, is not the one that is listed, or the list is wrong.
+        FileError: if a file is missing or does not match the list, or the list is invalid.
     """
     optional = [name for name in (SUMS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT) if (folder / name).exists()]
     listed = read_sums(folder / SUMS_FILE) if SUMS_FILE in optional else {}
@@ -34,17 +34,17 @@ def folder_sums(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
             raise FileError(f"{SUMS_FILE} does not list {name}")
     names = sorted({*needed, *optional, *listed})
     sums = {name: sha256_of_file(folder / name, MAX_FILE_BYTES) for name in names}
-    for name, wanted in listed.items():
-        if sums[name] != wanted:
-            raise FileError(f"{name} has the SHA-256 {sums[name]}, but {SUMS_FILE} lists {wanted}")
+    for name, expected in listed.items():
+        if sums[name] != expected:
+            raise FileError(f"{name} has the SHA-256 {sums[name]}, but {SUMS_FILE} lists {expected}")
     return sums
 
 
 def read_golden(folder: Path) -> Golden | None:
-    """The image that is kept with a model; None where there is none.
+    """Return the golden image of a model; None without one.
 
     Raises:
-        FileError: one of the two is missing, or cannot be read.
+        FileError: if only one of image and text exists, or one cannot be read.
     """
     if not (folder / GOLDEN_IMAGE).exists() and not (folder / GOLDEN_TEXT).exists():
         return None
@@ -53,16 +53,16 @@ def read_golden(folder: Path) -> Golden | None:
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Return what a `SHA256SUMS` lists: names of files in its folder, each with its checksum in lower case.
+    """Return the checksums in a `SHA256SUMS`, in lower case, by file name.
 
     Raises:
-        FileError: it cannot be read, or is not such a list.
+        FileError: if it cannot be read or is not such a list.
     """
     sums: dict[str, str] = {}
     for number, line in enumerate(_decode(read_file(path, MAX_BYTES), path.name).splitlines(), start=1):
         match = SUM_LINE.fullmatch(line)
         if not match:
-            raise FileError(f"line {number} of {path.name} is not '<SHA-256>  <file of this folder>'")
+            raise FileError(f"line {number} of {path.name} is not '<SHA-256>  <file in this folder>'")
         if match[2] in sums:
             raise FileError(f"{path.name} lists {match[2]} twice")
         sums[match[2]] = match[1].lower()
@@ -73,4 +73,4 @@ def _decode(content: bytes, name: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise FileError(f"{name} is not text in UTF-8") from error
+        raise FileError(f"{name} is not UTF-8 text") from error

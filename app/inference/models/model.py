@@ -1,4 +1,4 @@
-"""ONNX networks: the session, and the network that reads text."""
+"""ONNX inference: a generic session, and a network that reads text."""
 
 import hashlib
 import itertools
@@ -34,41 +34,41 @@ from app.shared.stopwatch import Stopwatch
 MODEL_FILE = "model.onnx"
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 BATCH_IMAGES = 8
-"""In one run of the network: more fall out of the processor's caches, and an image takes longer again."""
+"""Images per run of the network; larger batches exceed the CPU's caches and take longer per image."""
 GROUP_IMAGES = 4 * BATCH_IMAGES
-"""Decoded, run and their texts found one stage after the other, so that the code of each stays in the caches."""
+"""Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-# The key that each tensor outside the file has; before it stands its length, which need not be as short as it can be.
+# The key of a tensor stored outside the file, after its length, which may be encoded with extra bytes.
 EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
 
 
 class ModelError(UserError):
-    """A model folder cannot be used; the message says why, without paths."""
+    """A model folder is unusable; the message says why, without paths."""
 
 
 class Character(NamedTuple):
-    """One character that was read."""
+    """Character of a reading."""
 
     character: str
     confidence: float
     box: Box | None
-    """None where the network's output steps do not follow the image's columns."""
+    """None if the network's output steps do not correspond to columns of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The text of an image; confidences are probabilities, 0…1."""
+    """Text of an image; confidences are probabilities, 0…1."""
 
     text: str
     confidence: float
     characters: tuple[Character, ...]
     alternatives: tuple[Alternative, ...] = ()
-    """The most probable texts, best first, where a search was asked for them."""
+    """Most probable texts, best first, if requested."""
     sum: Sum | None = None
-    """The value of the sum that the image shows, where a search was asked for it."""
+    """Value of the sum in the image, if requested."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold; confidences are rounded to what means something, boxes are None where unknown."""
+        """Return the reading for JSON, with confidences rounded to `CONFIDENCE_DIGITS`."""
         fields: dict[str, Any] = {
             "text": self.text,
             "confidence": round(self.confidence, CONFIDENCE_DIGITS),
@@ -89,39 +89,39 @@ class Reading:
 
 
 class OnnxInferenceModel:
-    """An ONNX graph with one input and one output, ready to run.
+    """ONNX graph with one input and one output.
 
-    Runs on CUDA where ONNX Runtime has it, else on the CPU: one thread a call, since small networks gain little
-    from more, and callers in several threads, which is safe, use the processors better.
+    Runs on CUDA if ONNX Runtime supports it, otherwise on the CPU with one thread per call: small networks gain
+    little from more. Calls from several threads are safe and use the processors better.
 
     Attributes:
         session: the ONNX Runtime session.
         providers: the execution providers in use.
-        input_name, input_shape, input_dtype: the input; a shape's free axes are names or None.
+        input_name, input_shape, input_dtype: the input; free axes of a shape are names or None.
         output_name, output_shape: the output.
-        sha256: the checksum of `model.onnx`, hexadecimal.
+        sha256: checksum of `model.onnx` in hexadecimal.
         file_bytes: its size.
 
     Raises:
-        ModelError: the file is missing, is no ONNX model, or has other inputs and outputs.
+        ModelError: if the file is missing, is not an ONNX model, or has other inputs or outputs.
     """
 
     def __init__(self, path: Path, sha256: str | None = None) -> None:
-        """Open the file, if its checksum is the given one."""
+        """Open the file; refuse it if its checksum differs from `sha256`."""
         try:
             graph = read_file(path, MAX_FILE_BYTES)
         except FileError as error:
             raise ModelError(str(error)) from error
         self.sha256, self.file_bytes = hashlib.sha256(graph).hexdigest(), len(graph)
         if sha256 not in {None, self.sha256}:
-            raise ModelError(f"{path.name} changed while it was read")
+            raise ModelError(f"{path.name} changed during loading")
         self.session = _open_session(graph)
         self.providers: list[str] = self.session.get_providers()
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelError(f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed")
+            raise ModelError(f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
         if inputs[0].type not in DTYPES:
-            raise ModelError(f"{path.name} takes {inputs[0].type}; {' or '.join(DTYPES)} is needed")
+            raise ModelError(f"{path.name} takes {inputs[0].type}; it must take {' or '.join(DTYPES)}")
         self.input_name: str = inputs[0].name
         self.input_shape: list[int | str | None] = inputs[0].shape
         self.input_dtype = DTYPES[inputs[0].type]
@@ -129,33 +129,33 @@ class OnnxInferenceModel:
         self.output_shape: list[int | str | None] = outputs[0].shape
 
     def run(self, batch: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the graph on a batch of the input's shape and type."""
+        """Run the graph on a batch with the input's shape and type."""
         outputs = self.session.run([self.output_name], {self.input_name: batch})
         return np.asarray(outputs[0])
 
 
 class ImageToTextModel(OnnxInferenceModel):
-    """The network of a model folder (`model.onnx`, `configs.yaml`) that reads the text of images.
+    """Network of a model folder (`model.onnx`, `configs.yaml`) that reads the text of images.
 
-    Also reads folders that `mltu` wrote. What configs.yaml does not say, the graph says: the input's
-    layout, channels and type, and the blank is last. Where the folder has `SHA256SUMS`, its files are compared
-    with it; where it has `golden.png`, the network must read in it what `golden.txt` says.
+    Also loads folders written by `mltu`. Layout, channels and type of the input come from the graph unless
+    configs.yaml sets them, and the blank is last by default. If the folder has a `SHA256SUMS`, its files must match
+    it. If it has a `golden.png`, the network must read the text of `golden.txt` in it.
 
     Attributes:
-        configs: the content of `configs.yaml`.
-        codec: the vocabulary and the decoding.
-        width, height, channels: the input's size, its widest where images keep their proportions; pixels go in as
-            raw 0…255.
-        steps: the output steps of an image as wide as the input.
-        sums: see `model_sums`.
-        golden: the image that is kept with the network; None where there is none.
+        configs: content of `configs.yaml`.
+        codec: vocabulary and decoding.
+        width, height, channels: size of the input, with the maximum width if images keep their proportions; pixel
+            values are 0…255.
+        steps: output steps of an image with the full input width.
+        sums: checksums, see `model_sums`.
+        golden: golden image; None without one.
 
     Raises:
-        ModelError: anything is missing, broken, or does not fit together.
+        ModelError: if anything is missing, invalid or inconsistent.
     """
 
     def __init__(self, folder: Path, sums: dict[str, str] | None = None) -> None:
-        """Load the network; its sums, where they are known (see `model_sums`), must be the given ones."""
+        """Load the network; `sums` are its expected checksums, if known (see `model_sums`)."""
         self.sums = model_sums(folder) if sums is None else sums
         try:
             self.configs = read_configs(folder)
@@ -169,7 +169,7 @@ class ImageToTextModel(OnnxInferenceModel):
         self.steps = self._warm_up()
         if self.golden is not None:
             self._check_golden(self.golden)
-        # Not before: the golden text is what the network reads by itself.
+        # Only now: the golden text is the network's reading without a prior.
         self.codec = CtcCodec(self.configs.vocab, self.configs.blank_index, _prior(self.configs))
 
     def predict(
@@ -178,57 +178,57 @@ class ImageToTextModel(OnnxInferenceModel):
         """Read images of any size.
 
         Args:
-            images: upright pixels as `decode_image` returns them; taken one by one, and only what the network
-                sees of each is kept.
-            search: what texts are searched for; without it, decoding is greedy, which is faster.
-            watch: notes how long it takes to decode the images, to run the network, and to find the texts.
+            images: upright pixels as returned by `decode_image`; taken one by one, and only the network's input of
+                each is kept.
+            search: options of the search; None decodes greedily, which is faster.
+            watch: records the time to decode the images, to run the network and to decode the texts.
         """
         watch = watch or Stopwatch()
         shapes: list[tuple[int, ...]] = []
         readings: list[Reading] = []
 
-        def noted() -> Iterator[Pixels]:
+        def with_shapes_recorded() -> Iterator[Pixels]:
             for image in images:
                 shapes.append(image.shape)
                 yield image
 
-        for decoded in self._read_batches(noted(), search, watch):
+        for decoded in self._read_batches(with_shapes_recorded(), search, watch):
             readings += map(self._reading, decoded, shapes[len(readings) :])
             watch.lap("text", len(decoded))
         return readings
 
     def read_texts(self, images: Iterable[Pixels], search: Search | None = None) -> list[Decoded]:
-        """The same without the places of the characters in the images."""
+        """Read images like `predict`, without boxes."""
         return list(itertools.chain.from_iterable(self._read_batches(images, search, Stopwatch())))
 
     def _read_batches(
         self, images: Iterable[Pixels], search: Search | None, watch: Stopwatch
     ) -> Iterator[list[Decoded]]:
         remaining = iter(images)
-        # A search takes so long that each image is asked for only when the text of the one before it is found.
+        # A search is slow, so each image is taken only after the previous one is done.
         size = GROUP_IMAGES if search is None else 1
         while group := [self._fit(image) for image in itertools.islice(remaining, size)]:
             texts: dict[int, Decoded] = {}
-            for places in _by_width(group):
-                network_input = self._to_batch([group[place] for place in places])
-                watch.lap("decode", len(places))
-                starts = range(0, len(places), BATCH_IMAGES)
+            for indices in _by_width(group):
+                network_input = self._to_batch([group[index] for index in indices])
+                watch.lap("decode", len(indices))
+                starts = range(0, len(indices), BATCH_IMAGES)
                 outputs = [self.run(network_input[start : start + BATCH_IMAGES]) for start in starts]
                 probabilities = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
-                watch.lap("run", len(places))
-                texts.update(zip(places, self._decode(probabilities, search), strict=True))
-            yield [texts[place] for place in range(len(group))]
+                watch.lap("run", len(indices))
+                texts.update(zip(indices, self._decode(probabilities, search), strict=True))
+            yield [texts[index] for index in range(len(group))]
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
-        """The network's output for images of one size: (images, steps, classes), not calibrated."""
+        """Return the network's output for images of one size: (images, steps, classes), not calibrated."""
         return self.run(self.prepare(images))
 
     def prepare(self, images: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
-        """The network's input for images of one size: resized, in the input's channels, layout and type."""
+        """Return the network's input for images of one size: resized, in the input's channels, layout and type."""
         return self._to_batch([self._fit(image) for image in images])
 
     def steps_of(self, *, image_width: int, image_height: int) -> int:
-        """The output steps of an image of a size in pixels."""
+        """Return the output steps of an image, whose size is given in pixels."""
         return self.steps * self._input_width(image_width=image_width, image_height=image_height) // self.width
 
     def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
@@ -263,15 +263,15 @@ class ImageToTextModel(OnnxInferenceModel):
 
     def _to_batch(self, fitted: Sequence[Pixels]) -> NDArray[np.uint8] | NDArray[np.float32]:
         batch = np.empty((len(fitted), *fitted[0].shape), self.input_dtype)
-        for place, image in enumerate(fitted):
-            batch[place] = image
+        for index, image in enumerate(fitted):
+            batch[index] = image
         return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
 
     def _layout(self) -> tuple[bool, int]:
-        """Whether the channels come before the rows, and how many there are."""
+        """Return whether the channels come before the rows, and their number."""
         shape = self.input_shape
         if len(shape) != 4:
-            raise ModelError(f"{MODEL_FILE} takes {len(shape)} axes; images, height, width and channels are needed")
+            raise ModelError(f"{MODEL_FILE} takes {len(shape)} axes, not images, height, width and channels")
         for channels_first, (rows, columns, depth) in (
             (False, shape[1:]),
             (True, (shape[2], shape[3], shape[1])),
@@ -281,16 +281,16 @@ class ImageToTextModel(OnnxInferenceModel):
             fits = fits and not (self.configs.keep_proportions and isinstance(columns, int))
             if fits and channels in {1, 3}:
                 return channels_first, int(channels)
-        wanted = f"{'any' if self.configs.keep_proportions else self.width}×{self.height}" + (
+        expected = f"{'any' if self.configs.keep_proportions else self.width}×{self.height}" + (
             f" with {self.configs.channels} channels" if self.configs.channels else ""
         )
-        raise ModelError(f"configs.yaml says {wanted}, but {MODEL_FILE} takes {_shape_in_words(shape)}")
+        raise ModelError(f"configs.yaml says {expected}, but {MODEL_FILE} takes {_shape_in_words(shape)}")
 
     def _warm_up(self) -> int:
-        """Run a blank image and noise, so that the first request is as fast as the next; check what comes out."""
+        """Run a blank image and noise to warm up the session; check the output and return its number of steps."""
         size = (self.height, self.width, self.channels)
         blank = np.full(size, 255, np.uint8)
-        # Not NumPy's own, which takes longer to import than the network to run.
+        # Not NumPy's generator, whose import takes longer than this run.
         noise = np.frombuffer(random.Random(0).randbytes(math.prod(size)), np.uint8).reshape(size)  # noqa: S311
         try:
             output = self.run(self._to_batch([blank, noise]))
@@ -298,24 +298,24 @@ class ImageToTextModel(OnnxInferenceModel):
             narrow = noise[:, :NARROWEST] if self.configs.keep_proportions else noise
             narrow_output = self.run(self._to_batch([narrow]))
         except Exception as error:
-            # ONNX Runtime raises a kind of its own for each fault and promises none.
+            # ONNX Runtime raises many undocumented types.
             raise ModelError(f"{MODEL_FILE} fails on a batch of {self.width}×{self.height} images") from error
         if output.ndim != 3 or output.shape[0] != 2 or output.shape[2] != self.codec.classes:
             raise ModelError(
-                f"the vocabulary has {len(self.codec.vocab)} characters, so {MODEL_FILE} must put out "
-                f"{self.codec.classes} classes a step (one is the blank), but puts out {list(output.shape)}"
+                f"the vocabulary has {len(self.codec.vocab)} characters, so {MODEL_FILE} must return "
+                f"{self.codec.classes} classes per step (one is the blank), but returns {list(output.shape)}"
             )
         if output.shape[1] == 0 or alone.shape != (1, *output.shape[1:]):
             raise ModelError(
-                f"{MODEL_FILE} must put out the same number of steps for each image, one or more, but puts out "
+                f"{MODEL_FILE} must return the same number of steps for each image, at least one, but returns "
                 f"{list(output.shape)} for two images and {list(alone.shape)} for one"
             )
         if output.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
-            raise ModelError(f"{MODEL_FILE} must put out floats, but puts out {output.dtype}")
+            raise ModelError(f"{MODEL_FILE} must return floats, but returns {output.dtype}")
         if narrow_output.shape[1] * self.width != output.shape[1] * narrow.shape[1]:
-            raise ModelError(f"{MODEL_FILE} must put out a step for every so many columns, whatever the width")
+            raise ModelError(f"{MODEL_FILE} must return the same number of steps per column for every width")
         if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
-            raise ModelError(f"{MODEL_FILE} must put out probabilities: end the network with a softmax")
+            raise ModelError(f"{MODEL_FILE} must return probabilities: end the network with a softmax")
         return int(output.shape[1])
 
     def _check_golden(self, golden: Golden) -> None:
@@ -326,7 +326,7 @@ class ImageToTextModel(OnnxInferenceModel):
         try:
             read = self.predict([image])[0].text
         except Exception as error:
-            # As above: what a graph does may depend on the image.
+            # As above; a graph may fail on some images only.
             raise ModelError(f"{MODEL_FILE} fails on {GOLDEN_IMAGE}") from error
         if read != golden.text:
             raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {golden.text!r}")
@@ -339,10 +339,10 @@ def _prior(configs: ModelConfigs) -> TextPrior | None:
 
 
 def model_sums(folder: Path) -> dict[str, str]:
-    """The SHA-256 of the files that an `ImageToTextModel` depends on, by name.
+    """Return the SHA-256 of the files of an `ImageToTextModel`, by name.
 
     Raises:
-        ModelError: a file is missing, or is not the one that `SHA256SUMS` lists.
+        ModelError: if a file is missing or does not match `SHA256SUMS`.
     """
     try:
         return folder_sums(folder, needed=(CONFIGS_FILE, MODEL_FILE))
@@ -351,29 +351,30 @@ def model_sums(folder: Path) -> dict[str, str]:
 
 
 def _open_session(graph: bytes) -> ort.InferenceSession:
-    # Read from the working directory, or from anywhere in memory, if the file says so.
+    # External data could be any file in the working directory, or any memory of this process.
     if EXTERNAL_DATA.search(graph):
-        raise ModelError(f"{MODEL_FILE} keeps weights outside itself (external data); save it with all of them inside")
+        raise ModelError(f"{MODEL_FILE} has external data; save it with all weights inside")
     options = ort.SessionOptions()
-    options.add_session_config_entry("session.load_model_format", "ONNX")  # not ORT's own, which has other ways out
+    # Not the ORT format, which allows other kinds of external data.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     available = ort.get_available_providers()
     providers = [name for name in PREFERRED_PROVIDERS if name in available]
     try:
-        # Without others, it would only try the same again, and write about it where log lines go.
+        # With a single provider, a fallback would only retry it and write to standard output.
         return ort.InferenceSession(graph, options, providers=providers, enable_fallback=int(len(providers) > 1))
     except Exception as error:
-        # ONNX Runtime raises a kind of its own for each fault and promises none.
+        # ONNX Runtime raises many undocumented types.
         raise ModelError(f"{MODEL_FILE} is not an ONNX model that ONNX Runtime can load") from error
 
 
 def _by_width(images: Sequence[Pixels]) -> list[list[int]]:
-    """Return the places of the images of each width."""
+    """Return the indices of the images of each width."""
     widths: dict[int, list[int]] = {}
-    for place, image in enumerate(images):
-        widths.setdefault(image.shape[1], []).append(place)
+    for index, image in enumerate(images):
+        widths.setdefault(image.shape[1], []).append(index)
     return list(widths.values())
 
 

@@ -1,4 +1,4 @@
-"""The model store: a folder of `<name>/<version>/{model.onnx, configs.yaml}`."""
+"""Model store: a folder of `<name>/<version>/{model.onnx, configs.yaml}`."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.inference.models.folders import misnamed_folders, model_folders, shown, version_folders
+from app.inference.models.folders import misnamed_folders, model_folders, printable, version_folders
 from app.inference.models.integrity import SUMS_FILE
 from app.inference.models.model import ImageToTextModel, ModelError, model_sums
 from app.inference.models.trial import end_trials, load_tried
@@ -14,57 +14,57 @@ from app.shared.files import FileError, read_file
 
 METRICS_FILE = "metrics.json"
 MAX_METRICS_BYTES = 16_000_000
-MISNAMED = "its name is none for a model or version: 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', no sign first"
+MISNAMED = "invalid name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
 
 
 class UnknownModelError(Exception):
-    """No such model or version is loaded; the message names those that are."""
+    """The model or version is not loaded; the message lists the loaded ones."""
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model that is loaded and ready."""
+    """Loaded model."""
 
     name: str
     version: str
     model: ImageToTextModel
     metrics: dict[str, Any]
-    """The content of `metrics.json`, empty where there is none."""
+    """Content of `metrics.json`; empty without one."""
 
 
 @dataclass(frozen=True)
 class BrokenModel:
-    """A folder of the store that could not be loaded, and why."""
+    """Folder of the store that could not be loaded."""
 
     name: str
     version: str
-    """Empty where it is the folder of all versions."""
+    """Empty if the folder of all versions is meant."""
     reason: str
     kept: bool
-    """Whether it is served as it was when it could be loaded."""
+    """Whether its previously loaded state is still served."""
 
 
 class Changes(NamedTuple):
-    """What loading a store came to."""
+    """Result of loading a store."""
 
     loaded: list[StoredModel]
-    """New, or other networks than before."""
+    """New or changed versions."""
     unchanged: list[StoredModel]
     dropped: list[StoredModel]
-    """Loaded before; their folders are gone."""
+    """Versions whose folders are gone."""
     broken: list[BrokenModel]
 
 
 class ModelStore:
-    """The models of a store folder, loaded once, read only.
+    """Loaded models of a store folder; read-only.
 
     Attributes:
-        default_model: the model that is meant where none is named.
+        default_model: name of the model for requests that name none.
         models: name → version → model, names sorted, versions newest first.
-        broken: the folders that could not be loaded.
+        broken: folders that could not be loaded.
 
     Raises:
-        OSError: the folder cannot be read.
+        OSError: if the folder cannot be read.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class ModelStore:
 
         Args:
             folder: of the store.
-            default_model: the model that is meant where none is named.
-            default_sha256: of the `SHA256SUMS` of the only version of it that may be loaded; any if None.
-            before: the store as it was. What has not changed is taken from it, and what cannot be loaded any more.
-            is_stopping: whether what has not been loaded yet is not worth loading any more.
+            default_model: name of the model for requests that name none.
+            default_sha256: checksum of the `SHA256SUMS` of the only version of the default model to load; None for any.
+            before: previous store. Unchanged versions, and those that can no longer be loaded, are taken from it.
+            is_stopping: returns whether to give up loading.
         """
         self._is_stopping = is_stopping
         self._default_sha256 = default_sha256
@@ -97,7 +97,7 @@ class ModelStore:
         finally:
             end_trials()
         for path in misnamed_folders(folder) if folder.is_dir() else ():
-            self.broken.append(BrokenModel(shown(path.name), "", MISNAMED, kept=False))
+            self.broken.append(BrokenModel(printable(path.name), "", MISNAMED, kept=False))
         if default_model in loaded and default_model not in self.models:
             self._keep_newest(loaded[default_model])
 
@@ -118,54 +118,54 @@ class ModelStore:
                 self.broken.append(BrokenModel(folder.name, path.name, str(error), kept=stored is not None))
             if stored:
                 self.models.setdefault(folder.name, {})[path.name] = stored
-        self.broken += [BrokenModel(folder.name, shown(path.name), MISNAMED, kept=False) for path in misnamed]
+        self.broken += [BrokenModel(folder.name, printable(path.name), MISNAMED, kept=False) for path in misnamed]
 
     def _load_version(self, folder: Path, loaded: StoredModel | None) -> StoredModel:
-        """Load a version, or take the network that is loaded if no file of it has changed."""
+        """Load a version, or reuse the loaded network if none of its files has changed."""
         sums = model_sums(folder)
         unchanged = loaded and loaded.model.sums == sums
         self._check_default(folder, sums)
         metrics = _read_metrics(folder)
         model = loaded.model if loaded and unchanged else load_tried(folder, self._is_stopping)
-        self._check_default(folder, model.sums)  # it may have changed meanwhile
+        self._check_default(folder, model.sums)  # the files may have changed meanwhile
         return StoredModel(folder.parent.name, folder.name, model, metrics)
 
     def _check_default(self, folder: Path, sums: Mapping[str, str]) -> None:
-        """Refuse a version of the default model that is not the one that it has to be."""
-        wanted = self._default_sha256 if folder.parent.name == self.default_model else None
-        if wanted is not None and sums.get(SUMS_FILE) != wanted:
-            found = f"is {sums[SUMS_FILE]}" if SUMS_FILE in sums else "is missing"
-            raise ModelError(f"the SHA-256 of its {SUMS_FILE} should be {wanted}, but {found}")
+        """Refuse a version of the default model with another checksum than `default_sha256`."""
+        expected = self._default_sha256 if folder.parent.name == self.default_model else None
+        if expected is not None and sums.get(SUMS_FILE) != expected:
+            actual = f"is {sums[SUMS_FILE]}" if SUMS_FILE in sums else "is missing"
+            raise ModelError(f"the SHA-256 of its {SUMS_FILE} should be {expected}, but {actual}")
 
     def _keep_newest(self, versions: Mapping[str, StoredModel]) -> None:
-        """Keep a version whose folder is gone: the default model is not given up by mistake."""
+        """Keep the newest version whose folder is gone, so that the default model is not lost by mistake."""
         stored = next(iter(versions.values()))
         self.broken.append(BrokenModel(stored.name, stored.version, "the folder is gone", kept=True))
         self.models = dict(sorted({**self.models, stored.name: {stored.version: stored}}.items()))
 
     def __iter__(self) -> Iterator[StoredModel]:
-        """Yield all versions of all models."""
+        """Return an iterator over all versions of all models."""
         return (stored for versions in self.models.values() for stored in versions.values())
 
     def get(self, name: str | None = None, version: str | None = None) -> StoredModel:
-        """Return a model by name (the default model) and version (the newest).
+        """Return a model by name (default: the default model) and version (default: the newest).
 
         Raises:
-            UnknownModelError: it is not loaded.
+            UnknownModelError: if it is not loaded.
         """
         versions = self.models.get(name or self.default_model)
         if not versions:
             known = ", ".join(self.models) or "none"
-            raise UnknownModelError(f"No such model is loaded. Loaded are: {known}.")
+            raise UnknownModelError(f"No such model is loaded. Loaded models: {known}.")
         if version is None:
             return next(iter(versions.values()))
         if version not in versions:
-            raise UnknownModelError(f"No such version is loaded. Loaded are: {', '.join(versions)}.")
+            raise UnknownModelError(f"No such version is loaded. Loaded versions: {', '.join(versions)}.")
         return versions[version]
 
 
 def compare(before: ModelStore | None, after: ModelStore) -> Changes:
-    """Return what has changed between two loadings of a store; all is new where there was none before."""
+    """Return the changes between two states of a store; without an earlier one, all models are new."""
     known = {(stored.name, stored.version): stored for stored in before or ()}
     there = {(stored.name, stored.version): stored for stored in after}
     failed = {(broken.name, broken.version) for broken in after.broken}
@@ -189,5 +189,5 @@ def _read_metrics(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{METRICS_FILE} is not a JSON file") from error
     if not isinstance(metrics, dict):
-        raise ModelError(f"{METRICS_FILE} must hold an object")
+        raise ModelError(f"{METRICS_FILE} must contain an object")
     return metrics

@@ -1,25 +1,25 @@
-/** A picture in a box: as large as fits at first, larger by buttons or a click, and then the box scrolls. */
+/** An image in a box: fitted at first, enlarged by buttons or a click; the box then scrolls. */
 
 const LARGEST_FIT = 6;
 const LARGEST = 16;
-const LEGIBLE = 24; // pixels of the shorter side, if the picture has so many
+const LEGIBLE = 24; // minimum displayed length of the shorter side, in CSS pixels
 
 /**
  * @param {object} parts
  * @param {HTMLElement} parts.box - scrolls
- * @param {HTMLElement} parts.picture - in the box, as wide as it is told to be
- * @param {HTMLButtonElement} parts.out - shows it smaller
- * @param {HTMLButtonElement} parts.in - shows it larger
- * @param {HTMLElement} parts.level - says how large it is shown
- * @param {() => number} highest - how many pixels high it may be where it fits
- * @param {() => void} onChange - called when it is shown in another size
+ * @param {HTMLElement} parts.picture - in the box; its width is set here
+ * @param {HTMLButtonElement} parts.out - zooms out
+ * @param {HTMLButtonElement} parts.in - zooms in
+ * @param {HTMLElement} parts.level - shows the zoom level
+ * @param {() => number} highest - maximum height in pixels when fitted
+ * @param {() => void} onChange - called when the displayed size has changed
  */
 export function createZoom(parts, highest, onChange = () => {}) {
   const { box, picture, level } = parts;
-  let size = null; // of the picture, in its own pixels
+  let size = null; // of the image, in its own pixels
   let scale = 1;
 
-  /** By a whole number of the screen's pixels where that costs little, so that pixels stay squares. */
+  /** Return the fitting scale, rounded to whole screen pixels if large, so that pixels stay square. */
   function fitting() {
     const fit = Math.min(box.offsetWidth / size.width, highest() / size.height, LARGEST_FIT);
     const pixels = fit * devicePixelRatio;
@@ -34,7 +34,7 @@ export function createZoom(parts, highest, onChange = () => {}) {
     return Math.max(fitting(), 2 ** Math.ceil(Math.log2(from) - 1.01));
   }
 
-  /** Large enough to be read, even if not all of it can be seen. */
+  /** Return a scale at which text is legible, even if the image does not fit. */
   function legible() {
     const shorter = Math.min(size.width, size.height);
     let chosen = fitting();
@@ -42,7 +42,7 @@ export function createZoom(parts, highest, onChange = () => {}) {
     return chosen;
   }
 
-  /** Show it by a scale; the point of it that was in the middle of the box, or the given one, is there afterwards. */
+  /** Apply a scale, with the given point (default: the current centre) in the middle of the box. */
   function apply(next, { x, y } = middle()) {
     const isZoomed = next > fitting() * 1.001;
     scale = next;
@@ -74,17 +74,17 @@ export function createZoom(parts, highest, onChange = () => {}) {
   }).observe(box);
 
   return {
-    /** Show a picture of this size, in pixels. */
+    /** Show an image of this size in pixels. */
     show(width, height) {
       size = { width, height };
       apply(legible(), { x: 0, y: 0 });
     },
-    /** Scroll to the middle of a rectangle of the picture, in its own pixels, if that is not to be seen. */
+    /** Scroll to a rectangle of the image, in its own pixels, unless its centre is visible. */
     reveal({ left, top, right, bottom }) {
       const x = ((left + right) / 2) * scale - box.scrollLeft;
       const y = ((top + bottom) / 2) * scale - box.scrollTop;
-      const isSeen = x > 0 && x < box.clientWidth && y > 0 && y < box.clientHeight;
-      if (!isSeen) box.scrollBy(x - box.clientWidth / 2, y - box.clientHeight / 2);
+      const isVisible = x > 0 && x < box.clientWidth && y > 0 && y < box.clientHeight;
+      if (!isVisible) box.scrollBy(x - box.clientWidth / 2, y - box.clientHeight / 2);
     },
   };
 }

@@ -1,16 +1,16 @@
-/** The calls of the service. Their addresses are relative to the page's, so they follow a prefix that a proxy adds. */
+/** Calls of the service. Addresses are relative to the page, so that they work below a proxy's prefix. */
 
 const ALTERNATIVES = "5";
-const MOST_ATTEMPTS = 6;
-const MOST_SECONDS = 10;
-const COME_BACK = [429, 503, 504];
+const MAX_ATTEMPTS = 6;
+const MAX_SECONDS = 10;
+const RETRIABLE = [429, 503, 504];
 
 let key = "";
 let wantsKey = false;
 
-/** What went wrong, in the words of the service where it has answered; `inWords` has those for people. */
+/** An error with the service's message, if it has responded; `inWords` returns a message for users. */
 export class ServiceError extends Error {
-  /** @param {{status?: number, title?: string, requestId?: string}} problem - status 0: nothing answered */
+  /** @param {{status?: number, title?: string, requestId?: string}} problem - status 0: no response */
   constructor(message, { status, title = "", requestId = "" } = {}) {
     super(message);
     this.status = status;
@@ -18,38 +18,38 @@ export class ServiceError extends Error {
     this.requestId = requestId;
   }
 
-  /** Whether the next image would fail likewise. */
+  /** Whether the next image would fail too. */
   get concernsAll() {
     return this.status === 0 || this.status === 401;
   }
 
-  /** Whether the same image may be read another time. */
+  /** Whether a retry may succeed. */
   get mayPass() {
     return this.concernsAll || this.status >= 500 || this.status === 408 || this.status === 429;
   }
 }
 
-/** Send this key from now on. It is kept in this variable alone. */
+/** Send this key from now on; it is stored nowhere else. */
 export function useKey(newKey) {
   key = newKey;
 }
 
-/** Whether the service asks for a key, as far as is known. */
+/** Whether the service is known to need a key. */
 export function asksForKey() {
   return wantsKey;
 }
 
-/** The models that are loaded, and those that could not be. */
+/** Return the loaded models and those that failed to load. */
 export function listModels() {
   return callForJson("models", {});
 }
 
-/** The image of a sample. */
+/** Return a sample image. */
 export function readSample(address) {
   return call(address, {});
 }
 
-/** The address of the call that reads an image by a model; empty names are the service's own choice. */
+/** Return the address of a predict call; empty names stand for the defaults. */
 export function predictAddress({ model, version }) {
   const query = new URLSearchParams({ alternatives: ALTERNATIVES });
   if (model) query.set("model", model);
@@ -65,7 +65,7 @@ export async function predict(file, choice, signal) {
     return await callForJson(predictAddress(choice), { method: "POST", body, signal });
   } catch (error) {
     if (error.status === 0 && !(await isReadable(file))) {
-      throw new ServiceError("The file cannot be opened any more; it may have been moved or changed. Choose it again.");
+      throw new ServiceError("The file can no longer be opened; it may have been moved or changed. Choose it again.");
     }
     throw error;
   }
@@ -76,16 +76,16 @@ async function callForJson(address, options) {
   return JSON.parse(await body.text());
 }
 
-/** The answer to a call, of which all has come. */
+/** Call the service, with retries; return the whole body. */
 async function call(address, options) {
   for (let attempt = 1; ; attempt += 1) {
     const { response, body } = await send(address, options);
     if (response.ok) return body;
     const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-    if (!COME_BACK.includes(response.status) || !(seconds >= 0) || attempt === MOST_ATTEMPTS) {
+    if (!RETRIABLE.includes(response.status) || !(seconds >= 0) || attempt === MAX_ATTEMPTS) {
       throw errorOf(response, await body.text());
     }
-    await pause(Math.min(seconds, MOST_SECONDS), options.signal);
+    await pause(Math.min(seconds, MAX_SECONDS), options.signal);
   }
 }
 
@@ -101,7 +101,7 @@ async function send(address, options) {
   }
 }
 
-/** Headers hold bytes, one a character; the service takes those of UTF-8. */
+/** Encode a header value as UTF-8, one byte per character. */
 function asHeader(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
@@ -111,9 +111,10 @@ function errorOf({ status, statusText }, text) {
     const { title, detail, request_id: requestId } = JSON.parse(text);
     if (detail) return new ServiceError(detail, { status, title, requestId });
   } catch {
-    // No problem document: something between the page and the service has answered.
+    // Not a problem document: a proxy has responded.
   }
-  return new ServiceError(`The answer was ${`${status} ${statusText}`.trim()}, without a reason.`, { status, title: statusText });
+  const answer = `${status} ${statusText}`.trim();
+  return new ServiceError(`The service returned ${answer} without a reason.`, { status, title: statusText });
 }
 
 async function isReadable(file) {
@@ -125,7 +126,7 @@ async function isReadable(file) {
   }
 }
 
-/** Wait for some seconds, or until the signal aborts. */
+/** Wait for some seconds, or reject when the signal aborts. */
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000 * seconds);

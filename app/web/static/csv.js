@@ -1,4 +1,4 @@
-/** The readings as CSV (RFC 4180), with the columns of `python -m app read --output`, and the model. */
+/** Readings as CSV (RFC 4180), with the columns of `python -m app read --output` and the model. */
 
 const COLUMNS = ["path", "text", "confidence", "character_confidences", "model", "version", "error"];
 
@@ -13,7 +13,7 @@ function row({ name, prediction, error }) {
   return [name, text, confidence, confidences, model.name, model.version, ""];
 }
 
-/** Text that a spreadsheet would take for a formula gets an apostrophe in front. */
+/** Quote a cell; prefix an apostrophe if a spreadsheet would take it for a formula. */
 function cell(value) {
   const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,11 +1,11 @@
-/** The command for a POSIX shell that makes the same call. */
+/** The curl command for the shown call, for POSIX shells. */
 
 const KEY = '-H "Authorization: Bearer $OCR_API_KEY"';
 
 /**
- * @param {{name: string, sampleAddress?: string}} image - of a sample, with its address
+ * @param {{name: string, sampleAddress?: string}} image - samples have an address
  * @param {string} address - of the call, as an absolute URL
- * @param {boolean} withKey - whether the service asks for a key; the command takes it from the environment
+ * @param {boolean} withKey - whether to send a key, which the command takes from the environment
  */
 export function curlCommand({ name, sampleAddress }, address, withKey) {
   const file = sampleAddress ? `-;filename=${name}` : curlFile(name);
@@ -18,13 +18,13 @@ function command(start, address, withKey) {
   return [start, ...(withKey ? [KEY] : []), quote(address)].join(" \\\n  ");
 }
 
-/** A file's name as curl's -F takes it: ; and , would end it, - is standard input. */
+/** Escape a file name for curl's -F, where ; and , end it and - is standard input. */
 function curlFile(name) {
   if (name === "-") return "./-";
   return /[";,\\]|^\s|\s$/.test(name) ? `"${name.replace(/["\\]/g, "\\$&")}"` : name;
 }
 
-/** A word as the shell takes it. */
+/** Quote a word for the shell. */
 function quote(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

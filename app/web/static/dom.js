@@ -1,4 +1,4 @@
-/** What several parts of the page need. */
+/** Helpers for the DOM and for confidences. */
 
 const SURE = 0.99;
 const FAIR = 0.8;
@@ -8,7 +8,7 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** A new element with properties, data-… attributes among them as `dataset`, and children. */
+/** Create an element with properties, data-… attributes (`dataset`) and children. */
 export function element(tag, { dataset = {}, ...properties } = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   Object.assign(made.dataset, dataset);
@@ -16,25 +16,25 @@ export function element(tag, { dataset = {}, ...properties } = {}, ...children) 
   return made;
 }
 
-/** A confidence in per cent, rounded down: only certainty is 100 %. */
+/** Format a confidence in per cent, rounded down, so that only 1 is 100 %. */
 export function percent(confidence) {
   if (confidence >= 1) return `100${NBSP}%`;
   if (confidence < 0.001) return `<${NBSP}0.1${NBSP}%`;
   return `${(Math.floor(confidence * 1000 + 1e-6) / 10).toFixed(1)}${NBSP}%`;
 }
 
-/** How a confidence is coloured and said. */
+/** Return the level of a confidence, for colours and words. */
 export function levelOf(confidence) {
   if (confidence >= SURE) return "sure";
   return confidence >= FAIR ? "fair" : "doubtful";
 }
 
-/** The same of a text; that there is none is never sure, as it is never accepted. */
+/** Return the level of a text; no text has its own level, since it is never accepted. */
 export function levelOfText({ text, confidence }) {
   return text ? levelOf(confidence) : "none";
 }
 
-/** Say something to whoever uses a screen reader, also if it is what was said last. */
+/** Announce a message to screen readers, even if it equals the last one. */
 export function announce(words) {
   const place = byId("announcement");
   place.textContent = "";
@@ -43,7 +43,7 @@ export function announce(words) {
   });
 }
 
-/** Make a button copy the text of the element that its data-copies names, or select it where that is not allowed. */
+/** Make a button copy the text of the element named by data-copies, or select it if copying is not allowed. */
 export function makeCopyButton(button) {
   const source = byId(button.dataset.copies);
   const label = button.firstChild;

@@ -1,29 +1,29 @@
-/** Images out of what was dropped or pasted. */
+/** Image files in dropped or pasted data. */
 
 /**
- * All files that were handed over, and the images in the folders among them.
+ * Return all files, and the files in folders whose names are those of images.
  *
- * What a file is, the service says; of a folder, what the names of its files say is not sent.
+ * Single files are always sent; the service checks what they are.
  *
- * @param {DataTransfer} transfer - read before the first pause: the browser empties it after the event
- * @returns {Promise<{files: {file: File, name: string}[], leftOut: number}>}
+ * @param {DataTransfer} transfer - read before the first await: the browser empties it after the event
+ * @returns {Promise<{files: {file: File, name: string}[], skipped: number}>}
  */
 export async function filesOf(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file");
-  const handed = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
+  const given = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
   const files = [];
-  let leftOut = 0;
-  for (const { entry, file } of handed) {
+  let skipped = 0;
+  for (const { entry, file } of given) {
     if (entry?.isDirectory) {
       for await (const found of filesIn(entry)) {
         if (found.file.type.startsWith("image/")) files.push(found);
-        else leftOut += 1;
+        else skipped += 1;
       }
     } else if (file) {
       files.push({ file, name: file.name });
     }
   }
-  return { files, leftOut };
+  return { files, skipped };
 }
 
 async function* filesIn(folder) {
@@ -37,13 +37,13 @@ async function* filesIn(folder) {
   }
 }
 
-/** The entries of a folder by their names; a browser gives them in portions. */
+/** Return the entries of a folder, sorted by name; browsers return them in batches. */
 async function entriesOf(folder) {
   const reader = folder.createReader();
   const entries = [];
   for (;;) {
-    const portion = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!portion.length) return entries.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
-    entries.push(...portion);
+    const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!batch.length) return entries.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
+    entries.push(...batch);
   }
 }

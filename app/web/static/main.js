@@ -1,4 +1,4 @@
-/** What happens on the page: images come in, are read, and are shown. */
+/** The page: takes images, reads them and shows the results. */
 
 import { predict } from "./api.js";
 import { arrange } from "./arrangement.js";
@@ -12,13 +12,13 @@ import { showResult } from "./result.js";
 import { asked, askForKey, checkService, watchService } from "./service.js";
 import { addRows, clearRows, markRow, updateRow } from "./table.js";
 
-const NO_FILES = "There was no image file in that. Drop or paste image files.";
+const NO_FILES = "No image files found. Drop or paste image files.";
 
 let images = [];
 let shown = null;
 
 const reader = createReader(async (file, signal) => {
-  await asked; // what comes in at once waits
+  await asked; // images added before wait
   return predict(file, chosenModel(), signal);
 }, onChange);
 
@@ -27,7 +27,7 @@ function onChange(image) {
   if (image === shown) showResult(image, chosenModel());
   if (image.state === "reading") wasBusy = true;
   if (image.error?.status === 401) askForKey();
-  if ([0, 404].includes(image.error?.status)) checkService(); // has it stopped, or is the model gone?
+  if ([0, 404].includes(image.error?.status)) checkService(); // it may have stopped, or the model may be gone
   requestProgress();
 }
 
@@ -53,13 +53,13 @@ function choose(image) {
   bringIntoView();
 }
 
-/** Scroll to the image that is shown, unless most of it can be seen. */
+/** Scroll to the shown image, unless most of it is visible. */
 function bringIntoView() {
   const { top } = byId("result").getBoundingClientRect();
   if (top < 0 || top > innerHeight / 2) byId("result").scrollIntoView();
 }
 
-// Progress: at most once a frame, however many images change in it.
+// Progress, updated at most once per frame.
 
 let progressRequested = false;
 let wasBusy = false;
@@ -82,7 +82,7 @@ function showProgress() {
   byId("progress-words").textContent = `${done} of ${images.length}` + (failed ? `, ${failed} with an error` : "");
   byId("stop").hidden = !isBusy;
   byId("again").hidden = isBusy || !unread;
-  byId("again").textContent = `Read the other ${unread}`;
+  byId("again").textContent = `Read the remaining ${unread}`;
   arrange(images);
   if (wasBusy && !isBusy && images.length) announce(images.length === 1 ? outcome(images[0]) : summary(done, failed));
   wasBusy = isBusy;
@@ -95,7 +95,7 @@ function unreadImages() {
 function outcome({ name, prediction, error }) {
   if (error) return `${name} could not be read: ${Object.values(inWords(error)).join(" ")}`;
   if (!prediction) return `${name} is not read yet.`;
-  return `${name} reads ${prediction.text || "no text"}, ${percent(prediction.confidence)} sure.`;
+  return `${name}: ${prediction.text || "no text"}, confidence ${percent(prediction.confidence)}.`;
 }
 
 function summary(done, failed) {
@@ -107,24 +107,24 @@ function notify(words) {
   byId("notice").hidden = !words;
 }
 
-// Images come in.
+// Adding images.
 
 async function take(transfer, origin) {
   notify("");
   try {
-    const { files, leftOut } = await filesOf(transfer);
-    if (!files.length) notify(leftOut ? "There is no image in the folder." : NO_FILES);
-    else if (leftOut) notify(`Left out, because their names are not those of images: ${leftOut} in the folder.`);
+    const { files, skipped } = await filesOf(transfer);
+    if (!files.length) notify(skipped ? "The folder contains no images." : NO_FILES);
+    else if (skipped) notify(`Skipped files in the folder that are not images: ${skipped}.`);
     add(files, origin);
   } catch {
-    notify("The folder cannot be opened; it may have been moved. Choose its images one by one.");
+    notify("The folder cannot be opened; it may have been moved. Choose its images instead.");
   }
 }
 
 function takeChosen() {
   notify("");
   add([...byId("files").files].map((file) => ({ file, name: file.name })), "file");
-  byId("files").value = ""; // so that the same file may be chosen again
+  byId("files").value = ""; // so that the same file can be chosen again
 }
 
 function takeSample() {
@@ -166,7 +166,7 @@ function download() {
   const url = URL.createObjectURL(new Blob([toCsv(images)], { type: "text/csv" }));
   const link = document.createElement("a");
   Object.assign(link, { href: url, download: "readings.csv" }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the browser may not have begun yet
+  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the browser may not have started yet
 }
 
 function clear() {
@@ -202,5 +202,5 @@ function listenToControls() {
 
 listenToIntake();
 listenToControls();
-// What nothing answered while the service was there would come to nothing once more.
+// Retry images that failed without a response only if the service has been away.
 watchService((wasAway) => reader.read(unreadImages().filter(({ error }) => wasAway || error?.status !== 0)));

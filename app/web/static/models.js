@@ -1,4 +1,4 @@
-/** Which model reads, and the sample that it brings. */
+/** Model selection, and the sample image of the selected model. */
 
 import { readSample } from "./api.js";
 import { byId, element } from "./dom.js";
@@ -6,7 +6,7 @@ import { byId, element } from "./dom.js";
 let models = [];
 let sample = null;
 
-/** Offer the models that are loaded; what was chosen stays so if it is still there. */
+/** List the loaded models, and keep the selection if possible. */
 export function showModels(loaded) {
   models = loaded;
   const before = chosenModel();
@@ -20,14 +20,14 @@ export function showModels(loaded) {
   byId("choice").hidden = false;
 }
 
-/** Offer the versions of the model that is chosen. */
+/** List the versions of the selected model. */
 export function showVersions(before = "") {
   const [newest, ...older] = modelInUse().versions.map(({ version }) => version);
   fill(byId("version"), [["", `${newest} (newest)`], ...older.map((version) => [version, version])], before);
   showSample();
 }
 
-/** The names to ask the service for; empty ones are its own choice. */
+/** Return the selected model and version; empty strings stand for the defaults. */
 export function chosenModel() {
   return { model: byId("model").value, version: byId("version").value };
 }
@@ -37,7 +37,7 @@ function modelInUse() {
   return models.find(({ name, default: isDefault }) => (model ? name === model : isDefault));
 }
 
-/** Show the sample of the version that is chosen, if it has one. */
+/** Show the sample image of the selected version, if there is one. */
 export async function showSample() {
   const { name, versions } = modelInUse();
   const { version } = chosenModel();
@@ -46,7 +46,7 @@ export async function showSample() {
   byId("samples").hidden = true;
   if (text === null) return;
   const image = await readSample(sample.address).catch(() => null);
-  if (!image || sample !== wanted) return; // another one is chosen meanwhile
+  if (!image || sample !== wanted) return; // the selection has changed
   URL.revokeObjectURL(byId("sample-image").src);
   sample.file = new File([image], sample.name, { type: image.type });
   byId("sample-title").textContent = `Sample of ${name}`;
@@ -55,7 +55,7 @@ export async function showSample() {
   byId("samples").hidden = false;
 }
 
-/** The sample that is shown: its file, its name and its address. */
+/** Return the shown sample: file, name and address. */
 export function shownSample() {
   return sample;
 }

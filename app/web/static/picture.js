@@ -1,4 +1,4 @@
-/** The picture of the image that is shown, with the boxes of its characters, which the tiles below stand under. */
+/** The shown image with the boxes of its characters, and the tiles below it. */
 
 import { byId } from "./dom.js";
 import { createZoom } from "./shared/zoom.js";
@@ -19,7 +19,7 @@ const zoom = createZoom({
   level: byId("zoom-level"),
 }, () => HIGHEST, alignTiles);
 
-/** Show the picture of a file, and its size. */
+/** Show an image file and its size. */
 export function showPicture(file) {
   if (file === shownFile) return;
   URL.revokeObjectURL(shownUrl);
@@ -43,9 +43,9 @@ export function showPicture(file) {
 }
 
 /**
- * Draw the boxes of characters, as far as they have any.
+ * Draw the boxes of characters, if they have boxes.
  *
- * @param {(index: number) => void} onPoint - called with the index of the character pointed at, then with -1
+ * @param {(index: number) => void} onPoint - called with a character's index on entering its box, with -1 on leaving
  */
 export function showBoxes(characters, onPoint) {
   boxes = characters.map(({ box }) => box);
@@ -55,7 +55,7 @@ export function showBoxes(characters, onPoint) {
   alignTiles();
 }
 
-/** Bring the box of a character into view. */
+/** Scroll the box of a character into view. */
 export function revealBox(index) {
   if (boxes[index]) zoom.reveal(boxes[index]);
 }
@@ -70,9 +70,9 @@ function rectangle({ left, top, right, bottom }, { character }, index, onPoint) 
 }
 
 /**
- * Put each tile under the box of its character, unless that would make one too narrow for its numbers.
+ * Put each tile under the box of its character, unless a tile would be too narrow for its number.
  *
- * Otherwise they stand beside each other in the order of the boxes: numbers in a text from right to left too.
+ * Otherwise, place them side by side in the order of the boxes, also for numbers in right-to-left text.
  */
 function alignTiles() {
   const list = byId("characters");
@@ -96,7 +96,7 @@ function alignTiles() {
   });
 }
 
-/** Of each box, how many come before it. */
+/** Return the position of each box in reading order. */
 function ranksOf(all, fromTheRight) {
   const sorted = [...all].sort((one, other) => (fromTheRight ? other.left - one.left : one.left - other.left));
   return all.map((box) => sorted.indexOf(box));

@@ -1,11 +1,11 @@
 /**
- * Reads images a few at a time.
+ * Reads several images concurrently.
  *
  * An image is {file, name, origin, state, prediction, milliseconds, error}; its state is one of
  * waiting, reading, read, failed, stopped.
  */
 
-const AT_A_TIME = 4;
+const CONCURRENCY = 4;
 
 /**
  * @param {(file: File, signal: AbortSignal) => Promise<object>} predict
@@ -21,16 +21,16 @@ export function createReader(predict, onChange) {
     onChange(image);
   }
 
-  /** Read these images when it is their turn. */
+  /** Queue these images for reading. */
   function read(images) {
     for (const image of images) {
       waiting.push(image);
       change(image, "waiting");
     }
-    while (reading.size < AT_A_TIME && waiting.length) readNext();
+    while (reading.size < CONCURRENCY && waiting.length) readNext();
   }
 
-  /** Read no further; what waits or is being read is stopped. */
+  /** Stop all queued and running reads. */
   function stop() {
     controller.abort();
     controller = new AbortController();
@@ -54,7 +54,7 @@ export function createReader(predict, onChange) {
   }
 
   function settle(signal, image, state, more) {
-    if (signal.aborted) return; // it was stopped meanwhile, and perhaps begun anew
+    if (signal.aborted) return; // stopped meanwhile, and perhaps restarted
     reading.delete(image);
     change(image, state, more);
     if (more.error?.concernsAll) stop();

@@ -1,4 +1,4 @@
-/** One image in full: its picture with the boxes, its text character by character, what else it could be, the call. */
+/** Details of one image: the image with boxes, its characters, alternatives, and the curl command. */
 
 import { asksForKey, predictAddress } from "./api.js";
 import { curlCommand } from "./curl.js";
@@ -6,13 +6,13 @@ import { byId, element, levelOf, levelOfText, percent } from "./dom.js";
 import { inWords } from "./errors.js";
 import { revealBox, showBoxes, showPicture } from "./picture.js";
 
-const MANY = 12; // characters, which then have smaller tiles
-const LONG = 16; // so many need a line of their own
+const MANY = 12; // from this many characters on, tiles are smaller
+const LONG = 16; // longer texts get their own line
 const POINT = matchMedia("(hover: hover)").matches ? "Point at a character, or tab to it," : "Tap a character";
-const HINT = `${POINT} to see its place and what else it could be.`;
-const WORDS = { sure: "sure", fair: "fairly sure", doubtful: "doubtful" };
+const HINT = `${POINT} to see its position and alternatives.`;
+const WORDS = { sure: "confident", fair: "fairly confident", doubtful: "uncertain" };
 
-/** Show an image as far as it has got. */
+/** Show an image in its current state. */
 export function showResult(image, choice) {
   const { state, prediction, error } = image;
   byId("result").hidden = false;
@@ -28,7 +28,7 @@ export function showResult(image, choice) {
 }
 
 function showPending(state) {
-  const words = { waiting: "Waiting for its turn …", reading: "Reading …", stopped: "Not read: it was stopped." };
+  const words = { waiting: "Queued …", reading: "Reading …", stopped: "Stopped before it was read." };
   byId("pending").hidden = !(state in words);
   byId("pending").textContent = words[state] ?? "";
 }
@@ -55,13 +55,13 @@ function showReading(prediction, milliseconds) {
   byId("time").textContent = `${Math.max(1, Math.round(milliseconds))} ms`;
   byId("model-used").textContent = `${model.name} ${model.version}`;
   byId("alternatives").replaceChildren(...(prediction.alternatives ?? []).map((other) => alternative(other, text)));
-  byId("characters").dir = getComputedStyle(byId("text")).direction; // of what is in it
+  byId("characters").dir = getComputedStyle(byId("text")).direction; // depends on the text
   byId("characters").classList.toggle("many", characters.length > MANY);
   byId("characters").replaceChildren(...characters.map((_, index) => tile(prediction, index)));
-  byId("inspector").textContent = characters.length ? HINT : "The model finds no character in this image.";
+  byId("inspector").textContent = characters.length ? HINT : "The model found no characters in this image.";
 }
 
-/** A character in a tile, filled as high as it is sure; pointing at it tells more. */
+/** Create a character's tile, filled in proportion to its confidence; pointing at it shows details. */
 function tile(prediction, index) {
   const { character, confidence } = prediction.characters[index];
   const fill = element("span", { className: "fill", ariaHidden: "true" });
@@ -89,7 +89,7 @@ function tile(prediction, index) {
   return element("li", {}, button);
 }
 
-/** What is known of a character, as words and elements. */
+/** Describe a character as words and elements. */
 function explanation(prediction, index) {
   const { confidence, box } = prediction.characters[index];
   const place = box ? `, columns ${box.left} to ${box.right}` : "";
@@ -101,7 +101,7 @@ function explanation(prediction, index) {
   return [`${percent(confidence)}, ${WORDS[levelOf(confidence)]}${place}`, ...instead];
 }
 
-/** The characters that likely texts of the same length have in this place, with their probability. */
+/** Return the characters at this position in alternatives of the same length, with their probability. */
 function othersAt({ text, alternatives = [] }, index) {
   const read = [...text];
   const others = new Map();
@@ -114,7 +114,7 @@ function othersAt({ text, alternatives = [] }, index) {
   return [...others];
 }
 
-/** A likely text, with what differs from the text marked, and its probability as a bar. */
+/** Create the item of an alternative, with differences marked and its probability as a bar. */
 function alternative(other, text) {
   const read = [...text];
   const sameLength = [...other.text].length === read.length;
@@ -129,7 +129,7 @@ function alternative(other, text) {
   return element("li", {}, shown, bar, element("span", {}, percent(other.confidence)));
 }
 
-/** Light up a character and its box; -1 is none. */
+/** Highlight a character and its box; -1 is none. */
 function activate(index) {
   for (const list of [byId("characters"), byId("boxes")]) {
     [...list.children].forEach((child, place) => child.classList.toggle("active", place === index));
@@ -141,7 +141,7 @@ function showCall(image, choice) {
   byId("curl").textContent = curlCommand(image, address, asksForKey());
   const hints = [];
   if (image.origin === "paste") hints.push(`Save the pasted image as ${image.name} first.`);
-  if (asksForKey()) hints.push("It takes the key from the environment variable OCR_API_KEY.");
+  if (asksForKey()) hints.push("The command takes the key from the environment variable OCR_API_KEY.");
   byId("call-hint").hidden = !hints.length;
   byId("call-hint").textContent = hints.join(" ");
 }

@@ -1,4 +1,4 @@
-/** Whether the service answers, which models it has, and whether it asks for a key. */
+/** State of the service: reachable, its models, and whether it needs a key. */
 
 import { listModels, ServiceError, useKey } from "./api.js";
 import { byId } from "./dom.js";
@@ -11,10 +11,10 @@ let isListing = false;
 let whenReady = () => {};
 let endAsking;
 
-/** Until the service was asked for its models: it may have none by default. */
+/** Resolves after the first request for the models; there may be no default model. */
 export const asked = new Promise((resolve) => (endAsking = resolve));
 
-/** @param {(wasAway: boolean) => void} onReady - called whenever the service has answered with its models */
+/** @param {(wasAway: boolean) => void} onReady - called whenever the service has returned its models */
 export function watchService(onReady) {
   whenReady = onReady;
   byId("key-form").addEventListener("submit", async (event) => {
@@ -28,7 +28,7 @@ export function watchService(onReady) {
   checkService();
 }
 
-/** Ask for the models until there are some. */
+/** Request the models until there are some. */
 export async function checkService() {
   if (isListing) return;
   isListing = true;
@@ -64,7 +64,7 @@ async function listUntilReady() {
 }
 
 function showUnready(words) {
-  if (byId("unready").textContent === words) return; // or it would be said again and again
+  if (byId("unready").textContent === words) return; // avoid repeated announcements
   byId("unready").textContent = words;
   byId("unready").hidden = !words;
 }
@@ -79,7 +79,7 @@ function refuseKey() {
   askForKey();
 }
 
-/** Show the field for a key. */
+/** Show the field for an API key. */
 export function askForKey() {
   showUnready("");
   byId("key-form").hidden = false;

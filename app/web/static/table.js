@@ -7,7 +7,7 @@ const rows = new Map();
 const imagesOf = new WeakMap();
 let current = null;
 
-/** Pictures are decoded when their row comes into view; the address of one is given back once it is. */
+/** Loads a thumbnail when its row comes into view; its URL is revoked after loading. */
 const thumbnails = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting) {
@@ -17,7 +17,7 @@ const thumbnails = new IntersectionObserver((entries) => {
   }
 }, { root: byId("table-box"), rootMargin: "400px" });
 
-/** @param {(image: object) => void} onChoose - called with the image whose row is chosen */
+/** @param {(image: object) => void} onChoose - called with the image of the selected row */
 export function addRows(images, onChoose) {
   const added = document.createDocumentFragment();
   for (const image of images) added.append(newRow(image, onChoose));
@@ -31,14 +31,14 @@ export function clearRows() {
   byId("rows").replaceChildren();
 }
 
-/** Show what has become of an image. */
+/** Show the state of an image. */
 export function updateRow(image) {
   const row = rows.get(image);
   row.dataset.state = image.state;
   row.replaceChildren(...[...row.children].slice(0, 2), ...outcome(image));
 }
 
-/** Mark the row of the image that is shown in full. */
+/** Mark the row of the shown image. */
 export function markRow(image) {
   const button = (of) => rows.get(of)?.querySelector("button");
   button(current)?.removeAttribute("aria-current");
@@ -46,7 +46,7 @@ export function markRow(image) {
   current = image;
 }
 
-/** Bring the rows into an order, moving only those that are elsewhere, and hide those that are not wanted. */
+/** Sort the rows, moving as few as possible, and hide unwanted ones. */
 export function arrangeRows(images, isWanted) {
   const focused = document.activeElement;
   let next = byId("rows").firstElementChild;
@@ -56,7 +56,7 @@ export function arrangeRows(images, isWanted) {
     if (row === next) next = next.nextElementSibling;
     else byId("rows").insertBefore(row, next);
   }
-  if (focused !== document.activeElement) focused.focus(); // who is moved loses it
+  if (focused !== document.activeElement) focused.focus(); // moving an element drops its focus
 }
 
 function newRow(image, onChoose) {

@@ -1,8 +1,7 @@
-"""The formats that are read, one module each, in one table.
+"""Table of the supported formats, one module each.
 
-A format is added by a module here, a line in `FORMATS`, and good files of it for the fuzzer (`benchmarks/fuzz.py`) and
-the tests. Everything else follows from the table: what is accepted, which files of a folder are images, and what the
-documentation says.
+To add a format, add a module here, an entry in `FORMATS`, and valid files for the fuzzer (`benchmarks/fuzz.py`) and
+the tests. The rest follows from the table: accepted uploads, image files in folders, and the documentation.
 """
 
 from app.inference.images.formats.bmp import BMP
@@ -18,16 +17,16 @@ FORMATS = (PNG, JPEG, WEBP, GIF, BMP, TIFF)
 
 _NAMES = [one.name for one in FORMATS]
 ACCEPTED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
-"""In words."""
+"""List of the formats in words."""
 SUFFIXES = tuple(suffix for one in FORMATS for suffix in one.suffixes)
-"""What the names of image files end in, in small letters."""
+"""Suffixes of image files, in lower case."""
 
 
 def find_format(data: bytes) -> Format:
-    """Return the format that a file's content shows.
+    """Return the format of a file, detected from its content.
 
     Raises:
-        UnsupportedImageError: it is none of the table.
+        UnsupportedImageError: if it is not in the table.
     """
     for one in FORMATS:
         if one.recognises(data):

@@ -1,4 +1,4 @@
-"""What the table knows of a format."""
+"""Entry of the table of formats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from app.inference.images.limits import ImageLimits
 
 @dataclass(frozen=True)
 class Format:
-    """A format that is read.
+    """Supported format.
 
     Attributes:
-        name: as people write it.
-        suffixes: that its files' names end in, in small letters, the usual one first. The content decides, not these:
-            they say which files of a folder are taken for images.
-        media_type: of IANA's registry.
-        kinds: what of it is read, for the table in the documentation.
-        recognises: whether a file's content begins as one of this format does.
-        inspect: checks such a file's header and structure within limits, without decoding pixels; raises an
-            `ImageError`. `check_image` compares the size with the limits afterwards.
+        name: usual name.
+        suffixes: of its file names, in lower case, the usual one first. They select image files in folders; the format
+            of a file is detected from its content.
+        media_type: from IANA's registry.
+        kinds: supported variants, for the table in the documentation.
+        recognises: returns whether a file's content starts like this format.
+        inspect: checks a file's header and structure within limits, without decoding pixels; raises `ImageError`.
+            `check_image` compares the size with the limits afterwards.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""GIF (87a and 89a): still pictures, and animations composed over their frames.
+"""GIF (87a and 89a): still images, and animations, whose frames are combined.
 
-Each frame is given to Pillow's decoder as a picture of its own, so that it never meets extensions, comments or the
-frames around it; what a frame shows, and what becomes of it before the next, is worked out here.
+Pillow decodes each frame as a separate image, so it never parses extensions, comments or other frames. Placement and
+disposal of the frames are implemented here.
 """
 
 import re
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 from app.inference.images.checked import SMALL_PIXELS, CheckedImage
 from app.inference.images.composition import compose
 from app.inference.images.decoders import with_pillow
-from app.inference.images.errors import DamagedImageError, ImageTooLargeError, cut_off, damaged
+from app.inference.images.errors import DamagedImageError, ImageTooLargeError, damaged, truncated
 from app.inference.images.formats.format import Format
 from app.inference.images.limits import ImageLimits
 from app.inference.images.pixels import DecodedPixels, on_white
 
 MAX_BLOCKS = 200_000
-"""Pieces that frames and extensions come in, of up to 255 bytes each."""
+"""Maximum number of sub-blocks, which have up to 255 bytes each."""
 MAX_PARTS = 5000
-"""Extensions and frames."""
+"""Maximum number of extensions and frames."""
 MAX_FRAMES, QUICK_FRAMES = 1000, 10
 MAX_FRAMES_PIXELS = 4
-"""The pixels of all frames together, as a multiple of the most pixels of a picture."""
+"""Maximum pixels of all frames, as a multiple of the limit per image."""
 MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS = 32, 4_000_000
-"""Of a longer or larger animation, so many frames at even distances, of so many pixels together, are composed."""
+"""Maximum number and total pixels of the frames combined; evenly spaced ones are chosen from a larger animation."""
 
 _EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
 _PADDING = re.compile(rb"\0*")
 _CONTROL = bytes([0xF9, 4])
-"""What the body of a graphic control extension comes after: its label and its length."""
+"""Label and length at the start of a graphic control extension."""
 _HAS_PALETTE, _PALETTE_BITS, _INTERLACED, _HAS_TRANSPARENCY = 0x80, 0x07, 0x40, 0x01
 _TO_BACKGROUND, _TO_PREVIOUS = 2, 3
 _SCREEN = struct.Struct("<6sHHBBB")
@@ -42,14 +42,14 @@ _DESCRIPTOR = struct.Struct("<HHHHB")
 
 
 class _Control(NamedTuple):
-    """How the next frame is drawn, and what becomes of it afterwards."""
+    """Transparency and disposal of the next frame."""
 
     disposal: int = 0
     transparent: int | None = None
 
 
 class _Frame(NamedTuple):
-    """A frame: where it lies on the canvas, its colours, and where its compressed indices into them start and end."""
+    """Frame: its position on the canvas, its palette, and the start and end of its compressed palette indices."""
 
     left: int
     top: int
@@ -63,14 +63,14 @@ class _Frame(NamedTuple):
 
     @property
     def place(self) -> tuple[slice, slice]:
-        """The rows and columns of the canvas."""
+        """Return its rows and columns of the canvas."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
 def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     frames = [frame for frame in _frames(data) if frame.width and frame.height]
     if not frames:
-        raise damaged("GIF", "it has no picture")
+        raise damaged("GIF", "it has no image")
     _, width, height, *_ = _SCREEN.unpack_from(data)
     width = max(width, *(frame.left + frame.width for frame in frames))
     height = max(height, *(frame.top + frame.height for frame in frames))
@@ -78,8 +78,8 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     pixels = sum(frame.width * frame.height for frame in frames)
     if pixels > MAX_FRAMES_PIXELS * limits.max_pixels:
         raise ImageTooLargeError(
-            f"The GIF animation has {len(frames):,} frames of {pixels:,} pixels together; "
-            f"at most {MAX_FRAMES_PIXELS * limits.max_pixels:,} are read; send one of its frames."
+            f"The GIF animation has {len(frames):,} frames of {pixels:,} pixels in total; "
+            f"the limit is {MAX_FRAMES_PIXELS * limits.max_pixels:,}; send one of its frames."
         )
     is_quick = len(frames) <= QUICK_FRAMES and len(frames) * width * height <= SMALL_PIXELS
     return CheckedImage("GIF", data, width, height, partial(_decode, frames=frames), is_quick=is_quick)
@@ -89,16 +89,16 @@ GIF = Format(
     name="GIF",
     suffixes=(".gif",),
     media_type="image/gif",
-    kinds=f"Still pictures and animations of up to {MAX_FRAMES:,} frames, which are composed.",
+    kinds=f"Still images, and animations of up to {MAX_FRAMES:,} frames, which are combined.",
     recognises=lambda data: data.startswith((b"GIF87a", b"GIF89a")),
     inspect=_inspect,
 )
 
 
 def _frames(data: bytes) -> Iterator[_Frame]:
-    """Yield the frames; one that is cut off is an error, but nothing need come behind the last."""
+    """Yield the frames; raise for a truncated one, but do not require an end marker."""
     if len(data) < _SCREEN.size:
-        raise cut_off("GIF")
+        raise truncated("GIF")
     shared_palette, position = _palette(data, _SCREEN.size, data[10])
     control, frames, blocks, parts = _Control(), 0, 0, 0
     while (position := _skip_padding(data, position)) < len(data) and data[position] != _END:
@@ -117,48 +117,48 @@ def _frames(data: bytes) -> Iterator[_Frame]:
             yield _Frame(*place, palette or shared_palette, control, start, position)
             control = _Control()
         else:
-            raise damaged("GIF", "it has a block of a kind that does not exist")
+            raise damaged("GIF", "it has a block of an unknown type")
         parts += 1
         if parts > MAX_PARTS:
             raise damaged("GIF", f"it has more than {MAX_PARTS:,} extensions and frames")
 
 
 def _read_descriptor(data: bytes, position: int) -> tuple[tuple[int, int, int, int, bool], bytes, int]:
-    """Return a frame's place and whether it is interlaced, its own palette, and where its pixels start."""
+    """Return a frame's position, size and interlacing, its own palette, and the start of its pixels."""
     if position + _DESCRIPTOR.size > len(data):
-        raise cut_off("GIF")
+        raise truncated("GIF")
     left, top, width, height, flags = _DESCRIPTOR.unpack_from(data, position)
     palette, start = _palette(data, position + _DESCRIPTOR.size, flags)
     return (left, top, width, height, bool(flags & _INTERLACED)), palette, start
 
 
 def _palette(data: bytes, start: int, flags: int) -> tuple[bytes, int]:
-    """Return the colours that follow if the flags say so, and where they end."""
+    """Return the palette, empty unless the flags announce one, and its end."""
     end = start + (3 << (flags & _PALETTE_BITS) + 1 if flags & _HAS_PALETTE else 0)
     return data[start:end], end
 
 
 def _read_control(body: bytes) -> _Control:
     if len(body) < 4:
-        raise cut_off("GIF")
+        raise truncated("GIF")
     return _Control(body[0] >> 2 & 7, body[3] if body[0] & _HAS_TRANSPARENCY else None)
 
 
 def _skip_padding(data: bytes, position: int) -> int:
-    """Return where the next block starts; some programs write zeros in between."""
+    """Return the start of the next block; some programs write zeros in between."""
     padding = _PADDING.match(data, position)
     return position if padding is None else padding.end()
 
 
 def _skip_blocks(data: bytes, position: int, blocks: int) -> tuple[int, int]:
-    """Return where a chain of blocks ends, and how many there were, added to those before."""
+    """Return the end of a chain of sub-blocks, and their number added to `blocks`."""
     try:
         while size := data[position]:
             position, blocks = position + 1 + size, blocks + 1
             if blocks > MAX_BLOCKS:
                 raise _too_many_blocks()
     except IndexError:
-        raise cut_off("GIF") from None
+        raise truncated("GIF") from None
     return position + 1, blocks
 
 
@@ -168,21 +168,21 @@ def _too_many_blocks() -> DamagedImageError:
 
 def _decode(data: bytes, _: str, width: int, height: int, *, frames: Sequence[_Frame]) -> DecodedPixels:
     count = min(len(frames), MAX_COMPOSED_FRAMES, max(1, MAX_COMPOSED_PIXELS // (width * height)))
-    chosen = frozenset(np.linspace(len(frames) - 1, 0, count).astype(int).tolist())  # the last of all, if only one
+    chosen = frozenset(np.linspace(len(frames) - 1, 0, count).astype(int).tolist())  # the last frame, if only one
     played = enumerate(_play(data, frames, (height, width)))
     shown = np.stack([canvas.copy() for number, canvas in played if number in chosen])
     pixels = shown.view(np.uint8).reshape(len(shown) * height, width, 4)
     if len(shown) == 1:
         return pixels
-    # All frames as one tall picture, so that either all are laid on white or of all the opacity is taken.
-    laid = on_white(pixels)
-    return compose(laid.reshape(len(shown), height, width, *laid.shape[2:]))
+    # All frames as one tall image, so that `on_white` treats all in the same way.
+    opaque = on_white(pixels)
+    return compose(opaque.reshape(len(shown), height, width, *opaque.shape[2:]))
 
 
 def _play(data: bytes, frames: Sequence[_Frame], shape: tuple[int, int]) -> Iterator[NDArray[np.uint32]]:
-    """Yield what the canvas shows at each frame: blue, green, red and opacity in a number (height, width).
+    """Yield the canvas after each frame: BGRA packed in uint32 (height, width).
 
-    The array is the same each time.
+    It is the same array each time.
     """
     canvas = np.zeros(shape, np.uint32)
     for frame in frames:
@@ -198,11 +198,11 @@ def _play(data: bytes, frames: Sequence[_Frame], shape: tuple[int, int]) -> Iter
         if before is not None:
             region[:] = before
         elif frame.control.disposal == _TO_BACKGROUND:
-            region[:] = 0  # transparent, as browsers show it
+            region[:] = 0  # transparent, like browsers
 
 
 def _still(data: bytes, frame: _Frame) -> bytes:
-    """Return a GIF of this frame alone and without colours, of which Pillow makes the indices themselves."""
+    """Return a GIF of this frame alone without a palette, which Pillow decodes to palette indices."""
     size = frame.width, frame.height
     descriptor = _DESCRIPTOR.pack(0, 0, *size, _INTERLACED if frame.is_interlaced else 0)
     screen = _SCREEN.pack(b"GIF87a", *size, 0, 0, 0)
@@ -210,7 +210,7 @@ def _still(data: bytes, frame: _Frame) -> bytes:
 
 
 def _colours(palette: bytes) -> NDArray[np.uint32]:
-    """Return for each index what is put on the canvas; greys where there is no palette, black beyond its end."""
+    """Return the BGRA colour of each index: greys without a palette, black beyond its end."""
     colours = np.zeros((256, 4), np.uint8)
     colours[:, 3] = 255
     if palette:

@@ -1,7 +1,7 @@
 """JPEG (ITU-T T.81): baseline and progressive, grey, colour and CMYK.
 
-The decoder is given the segments that make the picture and no others: metadata, if large or repeated, would cost it
-seconds, and a line in the log for each piece.
+The decoder receives only the segments of the image: large or repeated metadata would cost it seconds, and a log line
+for each segment.
 """
 
 import re
@@ -11,22 +11,22 @@ from typing import NamedTuple
 
 from app.inference.images.checked import CheckedImage
 from app.inference.images.decoders import with_opencv
-from app.inference.images.errors import UnsupportedImageError, cut_off, damaged, unreadable_header
+from app.inference.images.errors import UnsupportedImageError, damaged, truncated, unreadable_header
 from app.inference.images.exif import orientation_of
 from app.inference.images.formats.format import Format
 from app.inference.images.limits import ImageLimits
 
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SEGMENTS = 1000
-"""Before the first scan."""
+"""Maximum before the first scan."""
 MAX_TABLE_BYTES = 16_384
-"""Before the first scan; four tables of each kind take 3 kB."""
+"""Maximum before the first scan; four tables of each kind take 3 kB."""
 MAX_SCANS = 50
-"""Each visits every pixel; encoders make about ten."""
+"""Each scan visits every pixel; encoders write about ten."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-_BARE = frozenset({0x01, *range(0xD0, 0xDA)})  # markers that no length follows
-_RARE = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # frames neither baseline nor progressive
+_BARE = frozenset({0x01, *range(0xD0, 0xDA)})  # markers without a length
+_RARE = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # neither baseline nor progressive
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _FRAME = struct.Struct(">4xBHHB")  # bits a sample, height, width, components
 _SCAN = 0xDA
@@ -34,7 +34,7 @@ _METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
 
 
 class Picture(NamedTuple):
-    """What makes the picture: a JPEG of nothing else, and the EXIF data and the frame header, empty without them."""
+    """JPEG reduced to the segments of the image, with EXIF data and frame header, which may be empty."""
 
     data: bytes
     exif: bytes
@@ -58,17 +58,17 @@ JPEG = Format(
 
 
 def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> Picture:
-    """Return what of a JPEG makes the picture.
+    """Return a JPEG reduced to the segments of the image.
 
     Args:
         data: the file.
-        max_segments: how many it may have before the first scan.
+        max_segments: maximum before the first scan.
 
     Raises:
-        UnsupportedImageError: neither baseline nor progressive.
-        DamagedImageError: it breaks off, or has more tables or scans than a picture needs.
+        UnsupportedImageError: if it is neither baseline nor progressive.
+        DamagedImageError: if it is truncated, or has more tables or scans than an image needs.
     """
-    colour_spaces: dict[bytes, bytes] = {}  # what the decoder takes the colours for depends on these two
+    colour_spaces: dict[bytes, bytes] = {}  # these two determine the decoder's colour space
     tables: list[bytes] = []
     exif = frame = b""
     start = 0
@@ -76,7 +76,7 @@ def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> Picture:
         body = data[start + 4 : end]
         if marker in _RARE:
             raise UnsupportedImageError(
-                "The JPEG image is neither baseline nor progressive; save it again as one of them, or as PNG."
+                "The JPEG image is neither baseline nor progressive; save it as one of them, or as PNG."
             )
         if marker == _SCAN:
             break
@@ -90,38 +90,38 @@ def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> Picture:
             exif = exif or body
     if sum(map(len, tables)) > MAX_TABLE_BYTES:
         raise damaged("JPEG", f"its tables take more than {MAX_TABLE_BYTES:,} bytes")
-    # Only a scan starts with these bytes: within a JPEG's coded data 0x00 or a restart follows 0xFF.
+    # Only a scan starts with these bytes: in coded data, 0x00 or a restart marker follows 0xFF.
     if data.count(b"\xff\xda", start) > MAX_SCANS:
         raise damaged("JPEG", f"it has more than {MAX_SCANS} scans")
     return Picture(b"".join([SIGNATURE[:2], *colour_spaces.values(), *tables, data[start:]]), exif, frame)
 
 
 def _size_of(frame: bytes) -> tuple[int, int]:
-    """Return width and height by the frame header (B.2.2): Pillow is slower than all checks."""
+    """Return the width and height in the frame header (B.2.2); Pillow takes longer than all checks."""
     try:
         bits, height, width, components = _FRAME.unpack_from(frame)
     except struct.error:
         bits = height = width = components = 0
-    # A height of 0 would follow the first scan (B.2.5), which no decoder here reads.
+    # A height of 0 means that it follows the first scan (B.2.5), which the decoders do not support.
     if bits != 8 or not (width and height and components):
         raise unreadable_header("JPEG")
     return width, height
 
 
 def _segments(data: bytes, max_segments: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the segments up to the first scan: the marker, and where marker and segment start and end."""
+    """Yield the marker, start and end of each segment up to the first scan."""
     end = 2
     for _ in range(max_segments):
         found = _MARKER.search(data, end)
         if found is None:
-            raise cut_off("JPEG")
+            raise truncated("JPEG")
         start, end = found.span()
         marker = data[start + 1]
         if marker in _BARE:
             continue
         end += int.from_bytes(data[end : end + 2])
         if end > len(data):
-            raise cut_off("JPEG")
+            raise truncated("JPEG")
         yield marker, start, end
         if marker == _SCAN:
             return

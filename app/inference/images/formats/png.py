@@ -1,7 +1,7 @@
 """PNG (W3C, third edition): grey, palette and colour, 1 to 16 bits, with or without transparency.
 
-The decoder is given the chunks that make the picture and no others: metadata, if large, compressed or repeated, would
-cost it seconds, and a line in the log for each piece. Whether those chunks are sound, the decoder finds out.
+The decoder receives only the chunks of the image: large, compressed or repeated metadata would cost it seconds, and a
+log line for each chunk. The decoder verifies these chunks.
 """
 
 import struct
@@ -14,7 +14,7 @@ import numpy as np
 
 from app.inference.images.checked import SMALL_PIXELS, CheckedImage
 from app.inference.images.decoders import with_opencv, with_png_crate
-from app.inference.images.errors import UnsupportedImageError, cut_off, damaged, unreadable_header
+from app.inference.images.errors import UnsupportedImageError, damaged, truncated, unreadable_header
 from app.inference.images.exif import orientation_of
 from app.inference.images.formats.format import Format
 from app.inference.images.limits import ImageLimits
@@ -22,16 +22,16 @@ from app.inference.images.pixels import DecodedPixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 10_000
-"""More than one for each row of the highest picture."""
+"""More than one for each row of the tallest image."""
 MAX_INFLATION = 1032
-"""How many times their length compressed data inflate to at most (zlib)."""
+"""Maximum compression ratio of zlib."""
 SPARE_INFLATION = 10_000_000
-"""How many bytes too many a PNG may inflate to unnoticed: they cost little, and to look for them costs all."""
+"""Excess bytes that are tolerated without a check: they cost little, and the check inflates all data."""
 GREY = 0
 PLAIN_CHANNELS = {GREY: 1, 2: 3, 6: 4}
-"""How many channels pictures without a palette have, for each kind of colours."""
+"""Number of channels of each colour type without a palette."""
 DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""The bits a channel that there are for each kind of colours."""
+"""Valid bits per channel of each colour type."""
 
 _CHUNK = struct.Struct(">I4s")
 _HEADER = struct.Struct(">I4sIIBB3sI")
@@ -39,7 +39,7 @@ _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 
 
 class _Chunks(NamedTuple):
-    """What makes the picture: a PNG of nothing else, and the bodies of the chunks eXIf and tRNS, empty without them."""
+    """PNG reduced to the chunks of the image, with the contents of the chunks eXIf and tRNS, which may be empty."""
 
     picture: bytes
     exif: bytes
@@ -62,7 +62,7 @@ PNG = Format(
     name="PNG",
     suffixes=(".png",),
     media_type="image/png",
-    kinds="Still pictures, 1 to 16 bits a channel.",
+    kinds="Still images, 1 to 16 bits a channel.",
     recognises=lambda data: data.startswith(SIGNATURE),
     inspect=_inspect,
 )
@@ -74,7 +74,7 @@ def _decode_plain(data: bytes, name: str, width: int, height: int, *, channels: 
 
 
 def _decode(data: bytes, name: str, width: int, height: int, *, transparent_grey: int | None = None) -> DecodedPixels:
-    # OpenCV would inflate all that there is, 1 GB of a file of 1 MB. There are at most 8 bytes a pixel and, if
+    # OpenCV would inflate everything, up to 1 GB from a file of 1 MB. Valid data have at most 8 bytes a pixel and, if
     # interlaced, less than two more for each row.
     max_bytes = 8 * width * height + 2 * height
     if len(data) * MAX_INFLATION > max_bytes + SPARE_INFLATION and _inflates_beyond(data, max_bytes):
@@ -100,23 +100,23 @@ def _picture_of(data: bytes) -> _Chunks:
         elif kind == b"eXIf":
             exif = exif or data[start + 8 : end - 4]
         elif kind == b"fdAT":
-            raise UnsupportedImageError("The PNG image is an animation; send one still frame of it, or a GIF.")
+            raise UnsupportedImageError("The PNG image is an animation; send one of its frames, or a GIF.")
         elif kind[0] < ord("a") and kind != b"IEND":
-            raise damaged("PNG", "it has a chunk of a kind that does not exist")  # and that must not be ignored
+            raise damaged("PNG", "it has an unknown critical chunk")
     return _Chunks(b"".join([SIGNATURE, *single.values(), *pixels, _END]), exif, single[b"tRNS"][8:-4])
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the chunks: the kind, and where the whole chunk starts and ends."""
+    """Yield the type, start and end of each chunk."""
     end, kind = len(SIGNATURE), b""
     for _ in range(MAX_CHUNKS):
         start = end
         if start + 12 > len(data):
-            raise cut_off("PNG")
+            raise truncated("PNG")
         length, kind = _CHUNK.unpack_from(data, start)
         end += 12 + length
         if end > len(data):
-            raise cut_off("PNG")
+            raise truncated("PNG")
         yield kind, start, end
         if kind == b"IEND":
             return
@@ -124,7 +124,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _read_header(png: bytes) -> tuple[int, int, int, int]:
-    """Return width, height, depth and colours by the first chunk (11.2.1): Pillow is slower than all checks."""
+    """Return width, height, depth and colour type in the first chunk (11.2.1); Pillow takes longer than all checks."""
     try:
         fields = _HEADER.unpack_from(png, len(SIGNATURE))
     except struct.error:
@@ -137,7 +137,7 @@ def _read_header(png: bytes) -> tuple[int, int, int, int]:
 
 
 def _inflates_beyond(png: bytes, max_bytes: int) -> bool:
-    """Return whether the pixel data inflate to more than so many bytes; not much more than them is inflated."""
+    """Return whether the pixel data inflate to more than `max_bytes`, without inflating much more than that."""
     inflater, inflated = zlib.decompressobj(), 0
     for kind, start, end in _chunks(png):
         rest = png[start + 8 : end - 4] if kind == b"IDAT" else b""
@@ -145,18 +145,18 @@ def _inflates_beyond(png: bytes, max_bytes: int) -> bool:
             try:
                 inflated += len(inflater.decompress(rest, 1 << 20))
             except zlib.error:
-                return False  # the decoder will not get further either
+                return False  # the decoder fails there, too
             rest = inflater.unconsumed_tail
     return inflated > max_bytes
 
 
 def _transparent_grey(transparency: bytes, depth: int) -> int | None:
-    """Return the grey value that tRNS makes transparent (11.3.1.1): OpenCV drops it for grey images."""
+    """Return the grey value that tRNS makes transparent (11.3.1.1), which OpenCV ignores for grey images."""
     if len(transparency) != 2:
         return None
-    value, greatest = int.from_bytes(transparency), 2**depth - 1
-    # Pixels of 1, 2 and 4 bits are spread over 0…255, the chunk's value is not.
-    return value if depth == 16 else (value & greatest) * 255 // greatest
+    value, maximum = int.from_bytes(transparency), 2**depth - 1
+    # The decoder scales pixels of 1, 2 and 4 bits to 0…255, but the chunk's value is not scaled.
+    return value if depth == 16 else (value & maximum) * 255 // maximum
 
 
 def _with_transparent_grey(pixels: DecodedPixels, transparent: int) -> DecodedPixels:

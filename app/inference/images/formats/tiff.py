@@ -1,7 +1,7 @@
 """TIFF (revision 6.0): the first page; bilevel, grey, palette, colour and CMYK, 1 to 16 bits, in strips or tiles.
 
-The decoder is given a TIFF written anew, of the tags and strips that make the picture: other pages, metadata and tags
-of other kinds, which libtiff would follow and warn of, never reach it.
+The decoder receives a new TIFF of only the tags and strips of the image: other pages, metadata and unknown tags, which
+libtiff would follow and warn about, never reach it.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 
 from app.inference.images.checked import SMALL_PIXELS, CheckedImage
 from app.inference.images.decoders import with_opencv, with_pillow
-from app.inference.images.errors import ImageTooLargeError, UnsupportedImageError, cut_off, damaged, unreadable_header
+from app.inference.images.errors import ImageTooLargeError, UnsupportedImageError, damaged, truncated, unreadable_header
 from app.inference.images.exif import UPRIGHT
 from app.inference.images.formats import tiff_directory as tag
 from app.inference.images.formats.format import Format
@@ -33,7 +33,7 @@ COMPRESSIONS = {
     OLD_DEFLATE: "Deflate",
     PACK_BITS: "PackBits",
 }
-"""What each piece inflates to is bounded by the size that the tags state."""
+"""The size in the tags bounds the inflated size of each strip or tile."""
 WHITE_IS_ZERO, BLACK_IS_ZERO, COLOUR, WITH_PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, COLOUR: 3, WITH_PALETTE: 1, CMYK: 4, YCBCR: 3}
 DEPTHS = {
@@ -44,25 +44,25 @@ DEPTHS = {
     CMYK: (8, 16),
     YCBCR: (8,),
 }
-"""The bits a channel that there are for each kind of colours."""
+"""Valid bits per channel of each colour space."""
 TOGETHER, SEPARATE = 1, 2
-"""How the channels of a page lie."""
+"""Planar configurations."""
 MAX_EXTRA_SAMPLES = 1
 UNSIGNED, NO_PREDICTION, DIFFERENCES = 1, 1, 2
 MAX_PIECES, QUICK_PIECES = 10_000, 300
 MAX_JPEG_PIECES, MAX_JPEG_SEGMENTS = 1024, 20
-"""Each JPEG is looked through as a file of its own; one whose tables the page holds has five segments."""
+"""Each JPEG strip is parsed as a separate file; one that shares the page's tables has five segments."""
 TILE_SIDE = 16
-"""Sides of tiles are multiples of it."""
+"""Tile sides are multiples of this."""
 MAX_TILES_PIXELS = 2
-"""The pixels of all tiles together, as a multiple of the most pixels of a picture."""
+"""Maximum pixels of all tiles, as a multiple of the limit per image."""
 _KEPT = (tag.WIDTH, tag.HEIGHT, tag.COMPRESSION, tag.SAMPLES, tag.PLANES, tag.FILL_ORDER, tag.PREDICTOR)
 _KEPT_IF_THERE = (tag.EXTRA_SAMPLES, tag.SUBSAMPLING)
 _DEFAULTS = {tag.COMPRESSION: NONE, tag.SAMPLES: 1, tag.PLANES: 1, tag.FILL_ORDER: 1, tag.PREDICTOR: 1, tag.BITS: 1}
 
 
 class _Page(NamedTuple):
-    """What the tags say of the first page."""
+    """Properties of the first page."""
 
     width: int
     height: int
@@ -74,7 +74,7 @@ class _Page(NamedTuple):
 
 
 class _Pieces(NamedTuple):
-    """The strips or tiles: their sides in pixels, and the number of them that hold the picture."""
+    """Strips or tiles: their size in pixels, and the number of them in the image."""
 
     width: int
     height: int
@@ -82,14 +82,14 @@ class _Pieces(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """The pixels of all, with those of tiles that lie beyond the edges of the picture."""
+        """Return the pixels of all, including those of tiles beyond the edges of the image."""
         return self.number * self.width * self.height
 
 
 def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     tags = read_tags(data)
     page = _read_page(tags)
-    limits.check(page.width, page.height)  # before as many strips are counted as it has rows
+    limits.check(page.width, page.height)  # before counting strips, of which there may be one per row
     pieces = _read_pieces(tags, page, limits)
     contents = _contents(data, tags, page, pieces)
     picture = write_tiff(byte_order(data), _kept_tags(tags, page, pieces), contents)
@@ -109,7 +109,7 @@ TIFF = Format(
 
 
 def _decode(data: bytes, name: str, width: int, height: int, *, page: _Page) -> DecodedPixels:
-    # OpenCV mistakes alpha channels and CMYK, and Pillow lets libtiff write a line for each row of a damaged facsimile.
+    # OpenCV misreads alpha channels and CMYK; with Pillow, libtiff logs each row of a damaged fax image.
     decode = with_opencv if page.compression in {GROUP_3, GROUP_4} else with_pillow
     pixels = decode(data, name, width, height)
     return np.invert(pixels) if page.photometric == WHITE_IS_ZERO else pixels
@@ -123,7 +123,7 @@ def _read_page(tags: Tags) -> _Page:
     if compression not in COMPRESSIONS:
         known = ", ".join(dict.fromkeys(COMPRESSIONS.values()))
         raise UnsupportedImageError(
-            f"The TIFF image is compressed in a way that is not read; save it with one of these: {known}."
+            f"The TIFF image has an unsupported compression; save it with one of these: {known}."
         )
     photometric = _one(tags, tag.PHOTOMETRIC, WHITE_IS_ZERO)
     bits, samples = set(tags.get(tag.BITS, (1,))), _one(tags, tag.SAMPLES)
@@ -141,11 +141,12 @@ def _read_page(tags: Tags) -> _Page:
         and _one(tags, tag.FILL_ORDER) in {1, 2}
         and (photometric != YCBCR or compression == JPEG_STRIPS)
         and (photometric != WHITE_IS_ZERO or samples == 1)
-        and not (is_separate and compression == NONE and bits == {16})  # which Pillow mistakes
+        and not (is_separate and compression == NONE and bits == {16})  # misread by Pillow
     )
     if not is_known:
         raise UnsupportedImageError(
-            "The TIFF image has pixels of a rare kind; save it as grey or RGB with 8 or 16 bits a channel, or as PNG."
+            "The TIFF image has an unsupported pixel format; save it as grey or RGB with 8 or 16 bits a channel, "
+            "or as PNG."
         )
     return _Page(width, height, compression, photometric, bits.pop(), samples, is_separate)
 
@@ -155,7 +156,7 @@ def _read_pieces(tags: Tags, page: _Page, limits: ImageLimits) -> _Pieces:
     if tag.TILE_WIDTH in tags:
         width, height = _one(tags, tag.TILE_WIDTH), _one(tags, tag.TILE_HEIGHT)
         if not width or not height or width % TILE_SIDE or height % TILE_SIDE:
-            raise damaged("TIFF", "its tiles have no size that tiles can have")
+            raise damaged("TIFF", "its tiles have an invalid size")
     else:
         width, height = page.width, min(_one(tags, tag.ROWS_PER_STRIP, page.height) or page.height, page.height)
     pieces = _Pieces(width, height, math.ceil(page.width / width) * math.ceil(page.height / height) * planes)
@@ -168,31 +169,31 @@ def _read_pieces(tags: Tags, page: _Page, limits: ImageLimits) -> _Pieces:
 
 
 def _contents(data: bytes, tags: Tags, page: _Page, pieces: _Pieces) -> list[bytes]:
-    """Return what the strips or tiles hold, with nothing twice."""
+    """Return the contents of the strips or tiles, none of which may overlap."""
     in_tiles = tag.TILE_WIDTH in tags
     starts = tags.get(tag.TILE_OFFSETS if in_tiles else tag.STRIP_OFFSETS, ())[: pieces.number]
     lengths = tags.get(tag.TILE_BYTES if in_tiles else tag.STRIP_BYTES, ())[: pieces.number]
     if not lengths and page.compression == NONE and len(starts) == pieces.number == 1:
-        lengths = (_bytes_of(page, pieces.width, page.height),)  # as old programs write
+        lengths = (_bytes_of(page, pieces.width, page.height),)  # omitted by old programs
     if len(starts) < pieces.number or len(lengths) < pieces.number:
-        raise damaged("TIFF", "it has fewer strips or tiles than its size needs")
+        raise damaged("TIFF", "it has too few strips or tiles for its size")
     if sum(lengths) > len(data):
-        raise cut_off("TIFF")
+        raise truncated("TIFF")
     contents = [data[start : start + length] for start, length in zip(starts, lengths, strict=True)]
     for number, (content, length) in enumerate(zip(contents, lengths, strict=True)):
-        if len(content) < length or len(content) < _least_bytes(page, pieces, number, in_tiles=in_tiles):
-            raise cut_off("TIFF")
+        if len(content) < length or len(content) < _min_bytes(page, pieces, number, in_tiles=in_tiles):
+            raise truncated("TIFF")
     if page.compression != JPEG_STRIPS:
         return contents
     return [jpeg_picture_of(content, MAX_JPEG_SEGMENTS).data for content in contents]
 
 
-def _least_bytes(page: _Page, pieces: _Pieces, number: int, *, in_tiles: bool) -> int:
-    """Return how many bytes a strip or tile must have at least: all, if it is not compressed."""
+def _min_bytes(page: _Page, pieces: _Pieces, number: int, *, in_tiles: bool) -> int:
+    """Return the minimum bytes of a strip or tile: all, if it is not compressed."""
     if page.compression != NONE:
         return 1
     rows = pieces.height
-    if not in_tiles:  # the last may be lower
+    if not in_tiles:  # the last may have fewer rows
         rows = min(rows, page.height - rows * (number % math.ceil(page.height / rows)))
     return _bytes_of(page, pieces.width, rows)
 
@@ -206,7 +207,7 @@ def _kept_tags(tags: Tags, page: _Page, pieces: _Pieces) -> Tags:
     kept: Tags = {name: (_one(tags, name),) for name in _KEPT}
     kept |= {name: tags[name] for name in _KEPT_IF_THERE if tags.get(name)}
     kept[tag.BITS] = (page.bits,) * page.samples
-    # Decoders turn few of the kinds around in which white is zero; here all are.
+    # Decoders invert only some variants of white-is-zero, so `_decode` inverts all.
     kept[tag.PHOTOMETRIC] = (BLACK_IS_ZERO if page.photometric == WHITE_IS_ZERO else page.photometric,)
     if tag.TILE_WIDTH in tags:
         kept |= {tag.TILE_WIDTH: (pieces.width,), tag.TILE_HEIGHT: (pieces.height,)}
@@ -215,7 +216,7 @@ def _kept_tags(tags: Tags, page: _Page, pieces: _Pieces) -> Tags:
     if page.photometric == WITH_PALETTE:
         kept[tag.PALETTE] = tags.get(tag.PALETTE, ())
         if len(kept[tag.PALETTE]) != 3 << page.bits:
-            raise damaged("TIFF", "its palette has another length than its pixels need")
+            raise damaged("TIFF", "its palette has the wrong length")
     if page.compression == JPEG_STRIPS and (tables := tags.get(tag.JPEG_TABLES)):
         if len(tables) > MAX_TABLE_BYTES:
             raise damaged("TIFF", f"its JPEG tables take more than {MAX_TABLE_BYTES:,} bytes")

@@ -1,10 +1,10 @@
-"""The directory of a TIFF's first page (TIFF 6.0, section 2): what of its tags makes the picture, read and written."""
+"""Reading and writing of the directory of a TIFF's first page (TIFF 6.0, section 2), with the tags of the image."""
 
 import struct
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from app.inference.images.errors import cut_off, damaged
+from app.inference.images.errors import damaged, truncated
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES = 256, 257, 258, 259, 262, 266, 277
 STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTES = 273, 278, 279
@@ -18,7 +18,7 @@ KNOWN = frozenset(
 )
 MAX_ENTRIES = 1000
 MAX_VALUES = 20_000
-"""Of a tag: more than a strip for each row of the highest picture, in two planes."""
+"""Maximum values of a tag: more than one strip for each row of the tallest image, in two planes."""
 
 BYTE, SHORT, LONG, BYTES = 1, 3, 4, 7
 Tags = dict[int, tuple[int, ...]]
@@ -26,15 +26,15 @@ _LETTERS = {BYTE: "B", SHORT: "H", LONG: "I", BYTES: "B"}
 
 
 def byte_order(data: bytes) -> str:
-    """Return the order of a TIFF's numbers, as `struct` writes it."""
+    """Return the byte order of a TIFF, in the notation of `struct`."""
     return ">" if data.startswith(b"MM") else "<"
 
 
 def read_tags(data: bytes) -> Tags:
-    """Return the values of the known tags of the first page; where one comes twice, the first.
+    """Return the values of the known tags of the first page; of repeated tags, the first.
 
     Raises:
-        DamagedImageError: they lie beyond the end, or are too many.
+        DamagedImageError: if they lie beyond the end, or are too many.
     """
     order = byte_order(data)
     tags: Tags = {}
@@ -48,7 +48,7 @@ def read_tags(data: bytes) -> Tags:
             if tag in KNOWN and kind in _LETTERS and tag not in tags:
                 tags[tag] = _read_values(data, order, kind, values, place + 8)
     except struct.error as error:
-        raise cut_off("TIFF") from error
+        raise truncated("TIFF") from error
     return tags
 
 
@@ -65,24 +65,24 @@ def write_tiff(order: str, tags: Mapping[int, Sequence[int]], pieces: Sequence[b
     """Return a TIFF of one page.
 
     Args:
-        order: of its numbers, as `struct` writes it.
-        tags: the values, without where the pieces lie and how long they are.
-        pieces: its tiles if `TILE_WIDTH` is among the tags, else its strips.
+        order: byte order, in the notation of `struct`.
+        tags: values of all tags except offsets and lengths of the pieces.
+        pieces: tiles if `TILE_WIDTH` is among the tags, otherwise strips.
     """
     offset_tag, bytes_tag = (TILE_OFFSETS, TILE_BYTES) if TILE_WIDTH in tags else (STRIP_OFFSETS, STRIP_BYTES)
     starts = list(accumulate(map(len, pieces), initial=8))
     values = dict(tags) | {offset_tag: starts[:-1], bytes_tag: [len(piece) for piece in pieces]}
     place = starts[-1] + starts[-1] % 2
-    far = b""  # the values that are too long for an entry
+    long_values = b""  # values that do not fit into an entry
     entries = b""
     for tag, numbers in sorted(values.items()):
         kind = BYTES if tag == JPEG_TABLES else SHORT if max(numbers) < 1 << 16 else LONG
         packed = struct.pack(f"{order}{len(numbers)}{_LETTERS[kind]}", *numbers)
         entry = packed.ljust(4, b"\0")
         if len(packed) > 4:
-            entry = struct.pack(order + "I", place + len(far))
-            far += packed + bytes(len(packed) % 2)
+            entry = struct.pack(order + "I", place + len(long_values))
+            long_values += packed + bytes(len(packed) % 2)
         entries += struct.pack(order + "HHI", tag, kind, len(numbers)) + entry
-    header = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, place + len(far))
+    header = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, place + len(long_values))
     directory = struct.pack(order + "H", len(values)) + entries + bytes(4)
-    return b"".join([header, *pieces, bytes(starts[-1] % 2), far, directory])
+    return b"".join([header, *pieces, bytes(starts[-1] % 2), long_values, directory])
