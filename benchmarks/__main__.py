@@ -1,10 +1,10 @@
-"""The side-by-side measurements, which `make bench` makes.
+"""Benchmarks of this reader against others; `make bench` runs them.
 
     python -m benchmarks [SECTION …] [--rounds N] [--quick] [--json FILE] [--data DIR] [--tutorial-run RUN]
                          [--before DIR]
 
-In every round each side is measured once, in turn; shown are the medians of the rounds, and of their ratios, with the
-least and the greatest. The peers run in `.venv-bench`, which `make bench` makes.
+Each round measures each side once, in turn. The tables show medians over the rounds, and medians of the rounds' ratios,
+with minimum and maximum. The peers run in `.venv-bench`, which `make bench` creates.
 """
 
 import argparse
@@ -39,12 +39,12 @@ SECTIONS: dict[str, Callable[[Setup], Section]] = {
 }
 WITH_PEERS = {"stages", "http", "startup"}
 WITH_LOAD = {"cost", "http", "batch"}
-BUSY = 0.5  # processes that wanted to run in the last minute
+BUSY = 0.5  # runnable processes, on average over the last minute
 UNPREPARED = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure what the command line names; end with status 1 if a section could not be measured."""
+    """Measure the chosen sections; exit with status 1 if one could not be measured."""
     options = parse(arguments)
     console = Console(width=None if sys.stdout.isatty() else 170)
     report: dict[str, Any] = {
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             report["sections"][name] = {**section, "seconds": round(time.perf_counter() - started, 1)}
             show(console, name, section)
-            if options.json is not None:  # after every section: what has been measured is kept
+            if options.json is not None:  # after every section, so that results are kept
                 options.json.parent.mkdir(parents=True, exist_ok=True)
                 options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     checks: list[Check] = [check for section in report["sections"].values() for check in section["checks"]]
@@ -81,20 +81,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of the command line; ends with status 2 on wrong ones and where something is not installed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures this reader beside others.")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; all without")
-    parser.add_argument("--rounds", type=int, help="how often each side is measured  [default: 7; 2 with --quick]")
-    parser.add_argument("--quick", action="store_true", help="a smoke test: less of everything")
+    """Return the options; exit with status 2 if they are wrong or a requirement is not installed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare this reader with others.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
+    parser.add_argument("--rounds", type=int, help="measurements of each side  [default: 7; 2 with --quick]")
+    parser.add_argument("--quick", action="store_true", help="a smoke test with less of everything")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--data", type=Path, help="labelled images: minutes until few validation words are wrong")
-    parser.add_argument("--tutorial-run", type=Path, help="a finished run of the tutorial's network on them")
-    parser.add_argument("--before", type=Path, help="a checkout of another revision, to compare cost and start with")
+    parser.add_argument("--data", type=Path, help="labelled images for measuring the time to a low word error rate")
+    parser.add_argument("--tutorial-run", type=Path, help="a finished run of the tutorial's network on these images")
+    parser.add_argument("--before", type=Path, help="a checkout of another revision, for comparing cost and startup")
     options = parser.parse_args(arguments)
     options.sections = options.sections or list(SECTIONS)
     options.rounds = options.rounds or (2 if options.quick else 7)
     if unknown := set(options.sections) - SECTIONS.keys():
-        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
     if options.rounds < 1:
         parser.error("at least 1 round is needed")
     if WITH_LOAD.intersection(options.sections) and not wrk.is_installed():
@@ -105,7 +105,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measured_before(path: Path | None, report: dict[str, Any]) -> dict[str, Section]:
-    """The sections of a file that was written under the same conditions: those measured anew replace them."""
+    """Return the earlier sections of a file if they were measured under the same conditions; else nothing."""
     if path is None or not path.exists():
         return {}
     before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -117,7 +117,7 @@ def measured_before(path: Path | None, report: dict[str, Any]) -> dict[str, Sect
 
 
 def prepare(options: argparse.Namespace, folder: Path) -> Setup:
-    """Draw the uploads and make the tutorial's network, where a section needs it."""
+    """Draw the uploads, and create the tutorial's network if a section needs it."""
     setup = Setup(
         rounds=options.rounds,
         quick=options.quick,
@@ -134,16 +134,16 @@ def prepare(options: argparse.Namespace, folder: Path) -> Setup:
 
 
 def show_machine(console: Console, report: dict[str, Any]) -> None:
-    """Print what the figures depend on, and a warning where others are at work on the machine."""
+    """Print the machine, and a warning if other processes keep it busy."""
     for what in ("machine", "versions"):
         console.print(", ".join(f"{key} {value}" for key, value in report[what].items()), highlight=False)
     console.print(f"model {report['model']}, {report['rounds']} rounds: median (least–greatest)", highlight=False)
     if report["machine"]["load_before"] > BUSY:
-        console.print("[bold]The machine is busy: these figures are not to be quoted.[/]")
+        console.print("[bold]The machine is busy: do not quote these figures.[/]")
 
 
 def show(console: Console, name: str, section: Section) -> None:
-    """Print a section's tables, wanted figures and notes."""
+    """Print a section's tables, checks and notes."""
     console.rule(name, align="left")
     for table in section["tables"].values():
         show_table(console, table)
@@ -152,7 +152,7 @@ def show(console: Console, name: str, section: Section) -> None:
 
 
 def show_table(console: Console, table: Table) -> None:
-    """Print a table for people."""
+    """Print a table to the console."""
     shown = RichTable(title=table["title"], title_justify="left", title_style="bold")
     for key, heading in table["columns"].items():
         words = all(isinstance(row[key], str) for row in table["rows"])

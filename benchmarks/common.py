@@ -1,4 +1,4 @@
-"""What a run of the benchmark works with, and the machine it runs on."""
+"""The inputs of a benchmark run, and the machine it runs on."""
 
 import json
 import os
@@ -40,22 +40,22 @@ SHOW_VERSIONS = "import json, sys, importlib.metadata as m; print(json.dumps({p:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all sections are given."""
+    """The inputs of all sections."""
 
     rounds: int
     quick: bool
     folder: Path
-    """For what the run needs no longer when it has ended."""
+    """Temporary folder of the run."""
     model: Path
     """The folder of our model."""
     uploads: list[Path]
-    """Image files that our model reads right, each named by its text."""
+    """Image files that our model reads correctly, each named by its text."""
     data: Path | None = None
-    """Labelled images to train on until few words are wrong."""
+    """Labelled images for training to a low word error rate."""
     tutorial_run: Path | None = None
     """The folder of a finished training of the tutorial's network on the same images."""
     before: Path | None = None
-    """A checkout of another revision to compare with."""
+    """A checkout of another revision, for comparison."""
 
     @property
     def tutorial(self) -> Path:
@@ -64,17 +64,17 @@ class Setup:
 
 
 def newest_model() -> Path:
-    """The shipped model."""
+    """Return the folder of the shipped model."""
     return max((ROOT / "model_store" / "captcha").iterdir())
 
 
 def draw_uploads(folder: Path, model: Path, count: int = UPLOADS) -> list[Path]:
-    """Draw captchas like the data set's, 200×50 with an alpha channel, that the model reads right.
+    """Draw captchas like the data set's, 200×50 with an alpha channel, that the model reads correctly.
 
-    Filtered and packed so that they are as large as the data set's, about 8.7 kB, and take as long to decode.
+    They are filtered and compressed so that their size, about 8.7 kB, and decoding time match the data set's.
 
     Raises:
-        BenchmarkError: it reads too few of them.
+        BenchmarkError: the model reads too few of them.
     """
     reader = ImageToTextModel(model)
     drawn = draw_folder(folder, count + count // 4 + 2)
@@ -84,20 +84,20 @@ def draw_uploads(folder: Path, model: Path, count: int = UPLOADS) -> list[Path]:
         if reader.predict([decode_image(path.read_bytes())])[0].text == path.stem:
             right.append(path)
     if len(right) < count:
-        raise BenchmarkError(f"the model reads {len(right)} of {len(drawn)} drawn images right; {count} are needed")
+        raise BenchmarkError(f"the model reads {len(right)} of {len(drawn)} drawn images correctly; {count} are needed")
     return right[:count]
 
 
 def export_tutorial(folder: Path) -> None:
-    """Make the tutorial's network in a process of its own, so that TensorFlow is in none that is measured."""
+    """Create the tutorial's network in a separate process, which keeps TensorFlow out of the measured ones."""
     run_quietly([sys.executable, "-m", "benchmarks.networks", str(folder)])
 
 
 def run_quietly(command: list[str]) -> str:
-    """The output of a command.
+    """Run a command and return its output.
 
     Raises:
-        BenchmarkError: it fails.
+        BenchmarkError: the command fails.
     """
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -106,7 +106,7 @@ def run_quietly(command: list[str]) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on besides the code."""
+    """Return the properties of the machine that affect the figures."""
     return {
         "processor": f"{_cpuinfo('model name') or platform.machine()} ({_widest_products()})",
         "cores": available_cpus(),
@@ -118,7 +118,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The packages' versions, the peers' and wrk's where they are installed."""
+    """Return the versions of the packages, and of the peers and wrk if installed."""
     found = {package: _version(package) for package in PACKAGES}
     if PEERS_PYTHON.exists():
         found |= json.loads(run_quietly([str(PEERS_PYTHON), "-c", SHOW_VERSIONS, *PEERS]))
@@ -130,7 +130,7 @@ def versions() -> dict[str, str]:
 
 
 def environment(**variables: object) -> Mapping[str, str]:
-    """This process's environment and more."""
+    """Return this process's environment plus some variables."""
     return os.environ | {name: str(value) for name, value in variables.items()}
 
 
@@ -142,14 +142,14 @@ def _version(package: str) -> str:
 
 
 def _widest_products() -> str:
-    """The instructions for products of small integers, which make the networks several times as fast or slow."""
+    """Return the instruction set for products of small integers, on which the speed of the networks depends."""
     known = {"avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI", "avx512bw": "AVX-512", "avx2": "AVX2"}
     flags = _cpuinfo("flags").split()
     return next((name for flag, name in known.items() if flag in flags), "no AVX2")
 
 
 def _cpuinfo(key: str) -> str:
-    """What Linux says of the first processor; empty elsewhere."""
+    """Return a field of Linux's description of the first processor; "" on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

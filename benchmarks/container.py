@@ -1,4 +1,4 @@
-"""The service's image in a container as small as one may be, and the largest requests for it."""
+"""The service's container image with minimal resources, and the largest requests for it."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ class Container:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it runs, and the system has ended nothing in it for want of memory."""
+        """Whether it is running and no process in it was killed for lack of memory."""
         state = json.loads(_docker("container", "inspect", self.id))[0]["State"]
         return bool(state["Running"] and not state["OOMKilled"])
 
@@ -46,7 +46,7 @@ def has_docker() -> bool:
 
 @contextmanager
 def small_container() -> Iterator[Container]:
-    """Build the image; run it with half a processor and 200 MB, where nothing but /tmp can be written to."""
+    """Build the image; run it with half a processor, 200 MB and only /tmp writable."""
     image = _docker("build", "--quiet", str(ROOT))
     container = _docker("run", "--detach", *LIMITS, "--publish", "127.0.0.1::8000", image)
     try:
@@ -58,7 +58,7 @@ def small_container() -> Iterator[Container]:
 
 
 def largest_batches(image: bytes) -> dict[str, bytes]:
-    """Return requests of the most bytes, pixels and searches that pass the door, all of them of one image."""
+    """Return requests with the most bytes, pixels and searches that pass the limits, each repeating one image."""
     return {
         "64 images, 16 MB": form_request([_with_comment(image, 255_000)] * 64),
         "4 images of 4 million pixels, 16 bits and opacity": form_request([_enlarged(image, 4000, 1000)] * 4),
@@ -76,7 +76,7 @@ def _wait_until_ready(one: Container) -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise TimeoutError("the container did not get ready")
+    raise TimeoutError("the container did not become ready")
 
 
 def _enlarged(image: bytes, width: int, height: int) -> bytes:

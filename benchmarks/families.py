@@ -1,9 +1,9 @@
-"""How well the default settings learn to read images of several families.
+"""Accuracy of default trainings on several families of images.
 
     python -m benchmarks.families [--families NAME …] [--labels N] [--unseen N] [--jobs N] [--folder DIR] [--json FILE]
 
-Draws each family's images, trains on the labelled ones as `python -m training train` does by default, reads those that
-the model has not seen, and prints a table. Interrupted, the same command goes on where it was.
+Draws each family's images, trains on the labelled ones like `python -m training train` by default, reads the unseen
+ones, and prints a table. Run the same command again to continue after an interruption.
 """
 
 import argparse
@@ -33,7 +33,7 @@ VERSIONED = ("captcha", "pillow", "opencv-python-headless", "numpy", "keras", "t
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure what the command line names, print a table and write the JSON file."""
+    """Measure the chosen families, print a table and write the JSON file."""
     options = parse(arguments)
     load_tensorflow()
     from training.fitting.run import RunError
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         rows = measure(families, options.folder, labels=options.labels, unseen=options.unseen, jobs=options.jobs)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it was", file=sys.stderr)
+        print("interrupted; the same command resumes", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except RunError as error:
         sys.exit(str(error))
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of the command line; ends with status 2 on wrong ones."""
+    """Return the options; exit with status 2 if they are wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), metavar="NAME")
-    parser.add_argument("--labels", type=int, default=1000, help="images to learn from, a tenth to validate on")
-    parser.add_argument("--unseen", type=int, default=500, help="images to read then")
+    parser.add_argument("--labels", type=int, default=1000, help="labelled images, a tenth of them for validation")
+    parser.add_argument("--unseen", type=int, default=500, help="unseen images to read after the training")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at the same time")
     parser.add_argument("--folder", type=Path, default=Path("runs/families"))
-    parser.add_argument("--json", type=Path, help="write all figures, and the words read wrong, to this file")
+    parser.add_argument("--json", type=Path, help="write all figures and the wrong words to this file")
     options = parser.parse_args(arguments)
     if options.labels < MIN_LABELS or options.unseen < 1 or options.jobs < 1:
         parser.error(f"at least {MIN_LABELS} labels, 1 unseen image and 1 job are needed")
@@ -76,21 +76,21 @@ def measure(
     jobs: int,
     settings: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw, train and read; what is in the folder already is not done again.
+    """Draw, train and read; skip what is already in the folder.
 
     Args:
-        families: what to draw.
-        folder: takes a folder for each family and number of images.
-        labels: images to learn from.
-        unseen: further images to read.
-        jobs: how many trainings run at the same time, each in a process of its own.
-        settings: of the trainings, other than the defaults; see `training.fitting.config.resolve_config`.
+        families: families to draw.
+        folder: gets a folder for each family and number of images.
+        labels: number of labelled images.
+        unseen: number of further images to read.
+        jobs: number of trainings at the same time, each in its own process.
+        settings: non-default settings of the trainings; see `training.fitting.config.resolve_config`.
 
     Returns:
-        For each family, in their order, what `describe` says.
+        The result of `describe` for each family, in order.
 
     Raises:
-        KeyboardInterrupt: interrupted; calling it again goes on.
+        KeyboardInterrupt: interrupted; another call continues.
     """
     from training.pipeline.crossval import Part, evaluation_of, run_parts
 
@@ -111,7 +111,7 @@ def measure(
 
 
 def describe(family: Family, samples: Sequence[Sample], labels: int, evaluation: Evaluation) -> dict[str, Any]:
-    """A family's figures for the JSON file; rates are fractions, the interval is Wilson's at 95 %."""
+    """Return a family's figures for the JSON file; rates are fractions, the interval is Wilson's at 95 %."""
     images = len(evaluation.lines)
     low, high = wilson_interval(images - evaluation.words_right, images)
     return {
@@ -126,7 +126,7 @@ def describe(family: Family, samples: Sequence[Sample], labels: int, evaluation:
 
 
 def size_of(samples: Sequence[Sample]) -> str:
-    """Widths and heights of all images, such as 160×60 or 120–180×36–44."""
+    """Return the range of widths and heights of all images, such as 160×60 or 120–180×36–44."""
     sizes = []
     for sample in samples:
         with Image.open(sample.path) as image:
@@ -137,7 +137,7 @@ def size_of(samples: Sequence[Sample]) -> str:
 
 
 def to_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The figures of all families as a table for people."""
+    """Return the figures of all families as a Markdown table."""
     header = ("family", "image", "alphabet", "length", "labels", "words right", "95 % interval", "CER", "minutes")
     cells = [
         (
@@ -153,7 +153,7 @@ def to_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_report(rows: Sequence[Mapping[str, Any]], jobs: int, path: Path) -> None:
-    """Write all figures as JSON, with what else they depend on."""
+    """Write all figures and the conditions of the measurement as JSON."""
     cpus = available_cpus()
     versions = {package: version(package) for package in VERSIONED}
     with write_atomically(path) as file:

@@ -1,6 +1,6 @@
-"""Families of small text images, each of another kind of text, size, ground and colour, drawn from a seed.
+"""Families of small text images that differ in text, size, background and colour, drawn from a seed.
 
-The letters are set in the DejaVu fonts that come with matplotlib and in the one that comes with `captcha`.
+The letters use the DejaVu fonts that come with matplotlib and the font that comes with `captcha`.
 """
 
 import colorsys
@@ -37,30 +37,30 @@ class Family:
     alphabet: str
     shortest: int
     longest: int
-    """Of the labels, in characters."""
+    """Maximum length of the labels, in characters."""
     suffix: str
     draw: Callable[[str, int], Image.Image]
-    """Draws a text with a seed: the same image for the same two with the same versions of the libraries."""
+    """Draw a text with a seed: the same image for the same two with the same library versions."""
 
     @property
     def lengths(self) -> str:
-        """The labels' lengths, for people."""
+        """The range of label lengths, for people."""
         return f"{self.shortest}–{self.longest}" if self.longest > self.shortest else str(self.shortest)
 
 
 def draw_family(family: Family, folder: Path, count: int) -> list[Sample]:
-    """Fill a folder with images of different labels, listed in labels.csv, unless that was done before.
+    """Fill a folder with images of distinct labels and list them in labels.csv, unless that exists.
 
-    A list rather than file names, because some file systems take b.png and B.png for the same file. The
-    list is written last: where there is one, all images are there.
+    Labels are not in file names because some file systems treat b.png and B.png as the same file. The list is
+    written last: if it exists, all images exist.
 
     Args:
-        family: what to draw.
-        folder: is made if it does not exist.
-        count: how many images.
+        family: the family to draw.
+        folder: created if necessary.
+        count: number of images.
 
     Returns:
-        The samples; those of a smaller count are the first of a larger one.
+        The samples; a smaller count gives a prefix of a larger one.
     """
     labels_file = folder / LABELS_FILE
     if not labels_file.exists():
@@ -75,7 +75,7 @@ def draw_family(family: Family, folder: Path, count: int) -> list[Sample]:
 
 
 def random_labels(family: Family, count: int) -> list[str]:
-    """Different texts of all the family's lengths, each length as frequent as another; always the same."""
+    """Return distinct random texts, with all lengths equally frequent; the same on every call."""
     rng = np.random.default_rng([SEED, *family.name.encode()])
     labels: dict[str, None] = {}
     while len(labels) < count:
@@ -85,10 +85,10 @@ def random_labels(family: Family, count: int) -> list[str]:
 
 
 def draw_captcha_package(text: str, seed: int) -> Image.Image:
-    """Draws what the package `captcha` does by default: 160×60, colour, dots and an arc in the letters' colour.
+    """Draw the default captcha of the package `captcha`: 160×60, colour, dots and an arc in the letters' colour.
 
-    The package takes all chance from the module `secrets`, which cannot be seeded. While an image is drawn, the
-    package finds a seeded source under that name instead; the module itself stays as it is.
+    The package takes random numbers from the module `secrets`, which cannot be seeded. While an image is drawn, the
+    package gets a seeded source under that name instead; the module itself is unchanged.
     """
     rng = random.Random(f"{seed} {text}")  # noqa: S311
     seeded = SimpleNamespace(choice=rng.choice, randbelow=rng.randrange, randbits=rng.getrandbits)
@@ -97,9 +97,9 @@ def draw_captcha_package(text: str, seed: int) -> Image.Image:
 
 
 def draw_serial_number(text: str, seed: int) -> Image.Image:
-    """Draws a serial number on a label: 320×48, one font and size, brushed ground, uneven light, a little askew.
+    """Draw a serial number on a label: 320×48, one font, brushed background, uneven light, slightly rotated.
 
-    Of fixed size and all but fixed height, so that c and C, which differ in nothing else, can be told apart.
+    The size varies little, because only size distinguishes c from C.
     """
     width, height, size = 320, 48, 36
     rng = _rng(text, seed)
@@ -108,7 +108,7 @@ def draw_serial_number(text: str, seed: int) -> Image.Image:
     room = width - drawing.textlength(text, font)
     drawing.text((rng.uniform(0.1, 0.9) * room, 37), text, fill=255, font=font, anchor="ls")
     ink = ink.rotate(rng.uniform(-1, 1), Image.Resampling.BICUBIC)
-    # Printing leaves out specks.
+    # Printing leaves specks blank.
     coverage = np.asarray(ink, np.float64) / 255 * (rng.random((height, width)) < 0.97)
     brushed = cv2.GaussianBlur(rng.normal(0, 1, (height, width)), (0, 0), sigmaX=6, sigmaY=0.5)
     paper = np.array([224, 221, 210]) * rng.uniform(0.85, 1.05) + (10 / brushed.std()) * brushed[..., None]
@@ -118,10 +118,10 @@ def draw_serial_number(text: str, seed: int) -> Image.Image:
 
 
 def draw_meter_reading(text: str, seed: int) -> Image.Image:
-    """Draws the counter of a meter: white digits on dark drums in a plate, 120–180 × 36–44, some ending in red."""
+    """Draw a meter's counter: white digits on dark drums in a plate, 120–180 × 36–44, some ending in red."""
     rng = _rng(text, seed)
     width, height = int(rng.integers(120, 181)), int(rng.integers(36, 45))
-    fine = 4  # drawn so much larger, then reduced: smooth edges at any place
+    fine = 4  # drawn at this scale, then reduced, for smooth edges
     pitch = min(24.0, (width - 10) / len(text)) * fine
     plate = [(150, 152, 150), (205, 200, 185), (70, 72, 76), (120, 135, 150)][rng.integers(4)]
     picture = Image.new("RGB", (width * fine, height * fine), plate)
@@ -143,10 +143,10 @@ def draw_meter_reading(text: str, seed: int) -> Image.Image:
 
 
 def draw_cyrillic_sticker(text: str, seed: int) -> Image.Image:
-    """Draws letters of as many colours, each turned a little, with shadows on a transparent ground: 240×64."""
+    """Draw letters in various colours, slightly rotated, with shadows on a transparent background: 240×64."""
     width, height, fine = 240, 64, 2
     rng = _rng(text, seed)
-    # As large as fits: Щ is thrice as wide as 1.
+    # As large as fits: Щ is three times as wide as 1.
     ems = load_font("DejaVuSans-Bold.ttf", 100).getlength(text) / 100
     size = min(rng.uniform(38, 44), (width - 24) / (ems + 0.1 * len(text)))
     font = load_font("DejaVuSans-Bold.ttf", round(size * fine))
@@ -170,7 +170,7 @@ def draw_cyrillic_sticker(text: str, seed: int) -> Image.Image:
 
 
 def draw_web_captcha(text: str, seed: int) -> Image.Image:
-    """Draws the captchas of `python -m training draw`: 200×50, grey."""
+    """Draw a captcha like `python -m training draw`: 200×50, grey."""
     return Image.fromarray(draw_captcha(text, seed))
 
 
@@ -184,13 +184,13 @@ def _captcha_package() -> captcha.image.ImageCaptcha:
 
 
 def _light(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float64]:
-    """How bright each pixel is lit, about 1: (height, width, 1), smooth over a third of the width."""
+    """Return the brightness of each pixel, around 1: (height, width, 1), smooth over a third of the width."""
     spots = cv2.resize(rng.uniform(0.7, 1.15, (2, 4)), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(spots)[..., None]
 
 
 def _strong_color(rng: np.random.Generator) -> Color:
-    """Any hue, dark enough to be seen on white."""
+    """Return a random hue, dark enough to be visible on white."""
     red, green, blue = colorsys.hls_to_rgb(rng.random(), rng.uniform(0.25, 0.4), rng.uniform(0.6, 1))
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -202,10 +202,10 @@ def _image(values: NDArray[np.float64]) -> Image.Image:
 FAMILIES = {
     family.name: family
     for family in (
-        # The package turns letters by up to 30°, lets them overlap and may cut off their tops. Of what people then
-        # take for each other (0 o, 1 i j l, 2 z, 5 s, 9 g q, h n, u v; r n for m, v v for w) one is in it at most.
+        # The package rotates letters by up to 30°, lets them overlap and may cut off their tops. The alphabet has
+        # at most one of each group that people confuse (0 o, 1 i j l, 2 z, 5 s, 9 g q, h n, u v; r n for m, v v for w).
         Family("captcha-package", "23456789abcdefkmnptuwxy", 4, 4, ".png", draw_captcha_package),
-        # The font has a dot in its zero, and a foot of its own for each of 1, I and l.
+        # The font has a dotted zero and distinguishes 1, I and l.
         Family(
             "serial-numbers",
             DIGITS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz",
@@ -215,7 +215,7 @@ FAMILIES = {
             draw_serial_number,
         ),
         Family("meter-readings", DIGITS, 5, 8, ".png", draw_meter_reading),
-        # Without З and О, which are drawn like 3 and 0, and Ё, for which Russians write Е.
+        # Without З and О, which look like 3 and 0, and Ё, which Russians write as Е.
         Family("cyrillic-stickers", DIGITS + "АБВГДЕЖИЙКЛМНПРСТУФХЦЧШЩЪЫЬЭЮЯ", 3, 7, ".png", draw_cyrillic_sticker),
         Family("web-captcha", CAPTCHA_ALPHABET, 4, 6, ".png", draw_web_captcha),
     )

@@ -1,11 +1,11 @@
-"""Faults, one after the other, on the real service with two workers: what is lost, how long answers take, what grows.
+"""Faults injected into the real service with two workers: lost requests, latencies, memory growth.
 
     python -m benchmarks.faults [FAULT …] [--times N]
 
-Overload: many times the connections that may wait; refusals must be quick, and what is accepted must not suffer.
-SIGTERM under load, a killed worker under load, a stopped one, a storm of reloads, silent sockets, clients that read
-nothing, trailers without end, the costliest requests, the largest ones in a small container. Prints a line a fault,
-with what is wanted of it, and ends with status 1 if any is not had.
+Overload: many times more connections than may wait; refusals must be fast, and accepted requests must not suffer.
+Others: SIGTERM under load, a killed worker, a stopped worker, many reloads, silent sockets, clients that do not read,
+endless trailers, the most expensive requests, the largest requests in a small container. Prints a line per fault with
+the expected result, and exits with status 1 if one is not met.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SHORT_QUEUE, CLIENTS = 16, 1280
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a fault: what is said of it, and whether it is what is wanted."""
+    """The observation after a fault, and whether it is as expected."""
 
     text: str
     good: bool
@@ -59,24 +59,24 @@ class Service:
 
     @property
     def workers(self) -> list[int]:
-        """The processes that serve, living ones."""
+        """The process ids of the live workers."""
         started = re.findall(r"Started server process \[(\d+)\]", self.log.read_text())
         return [pid for pid in map(int, started) if pid in descendants(self.process.pid)]
 
     @property
     def memory(self) -> float:
-        """The megabytes that all its processes hold, shared ones counted once (PSS)."""
+        """The memory of all processes in MB, shared memory counted once (PSS)."""
         return memory(self.process.pid).together
 
     @property
     def own_memory(self) -> float:
-        """Of these, the megabytes that are not of files."""
+        """The part of `memory` that is not backed by files, in MB."""
         return memory(self.process.pid).own
 
 
 @contextmanager
 def service(**variables: str) -> Iterator[Service]:
-    """Start it, and wait until both workers serve."""
+    """Start the service and wait until both workers serve."""
     (port,) = free_ports(1)
     settings = {"OCR_PORT": str(port), "OCR_WORKERS": "2", "OCR_ADMIN_KEY": KEY, "OCR_LOG_FORMAT": "json"} | variables
     with tempfile.NamedTemporaryFile() as log:
@@ -94,13 +94,13 @@ def service(**variables: str) -> Iterator[Service]:
 def _wait_for_workers(one: Service) -> None:
     while len(one.workers) < 2:
         time.sleep(0.1)
-    time.sleep(0.5)  # what is started serves a moment later
+    time.sleep(0.5)  # a started worker serves a moment later
 
 
 def overload(_times: int) -> Iterator[Outcome]:
-    """Many times as many clients as may wait in both workers come within three seconds.
+    """Send from many times more clients than may wait, all arriving within three seconds.
 
-    Each asks again when it is told to. The queue is as short as accepted requests need that are to be answered soon.
+    Refused clients retry after `Retry-After`. The queue is short enough for accepted requests to be answered soon.
     """
     with service(OCR_MAX_WAITING=str(SHORT_QUEUE)) as one:
         calm = send_load(one.port, IMAGE, CONNECTIONS, seconds=5)
@@ -120,7 +120,7 @@ def overload(_times: int) -> Iterator[Outcome]:
 
 
 def stops(times: int) -> Iterator[Outcome]:
-    """SIGTERM under load: clients send until the service is not ready."""
+    """Send SIGTERM under load; clients send until the service is not ready."""
     lost = read = wrong = 0
     ends: set[int] = set()
     for _ in range(times):
@@ -140,7 +140,7 @@ def stops(times: int) -> Iterator[Outcome]:
 
 
 def kills(times: int) -> Iterator[Outcome]:
-    """SIGKILL to a worker under load: what it was reading is lost, the rest goes on, and it is replaced."""
+    """Kill a worker under load: only its running requests are lost, and it is replaced."""
     with service() as one:
         for number in range(times):
             load = Load()
@@ -151,11 +151,13 @@ def kills(times: int) -> Iterator[Outcome]:
             sender.join(30)
             _wait_for_workers(one)
             good = load.count(LOST) <= CONNECTIONS and len(one.workers) == 2 and load.count(200) > 0
-            yield Outcome(f"killed: {load.count(200)} read, {load.count(LOST)} under way lost, 2 workers again", good)
+            yield Outcome(
+                f"killed: {load.count(200)} read, {load.count(LOST)} running requests lost, 2 workers again", good
+            )
 
 
 def stopped(times: int) -> Iterator[Outcome]:
-    """SIGSTOP to a worker under load: it goes on, and what it was reading is read."""
+    """Stop a worker for a while under load: all its requests are answered after it continues."""
     with service() as one:
         workers, load = one.workers, Load()
         sender = threading.Thread(target=_send, args=(one.port, load, 3600.0))
@@ -171,7 +173,7 @@ def stopped(times: int) -> Iterator[Outcome]:
 
 
 def costs(_times: int) -> Iterator[Outcome]:
-    """The requests that cost most, one after the other."""
+    """Send the most expensive requests, one after another."""
     pixels = np.zeros((2000, 2000, 4), np.uint16)
     pixels[:40] = np.random.default_rng(0).integers(0, 65536, pixels[:40].shape, np.uint16)
     largest = cv2.imencode(".png", pixels)[1].tobytes()
@@ -192,7 +194,7 @@ def costs(_times: int) -> Iterator[Outcome]:
 
 
 def reloads(times: int) -> Iterator[Outcome]:
-    """Reloads under load, one after the other."""
+    """Reload the models under load, one reload after another."""
     with service() as one, httpx.Client(base_url=f"http://127.0.0.1:{one.port}", timeout=60) as admin:
         load = Load()
         sender = threading.Thread(target=_send, args=(one.port, load, 3600.0))
@@ -210,7 +212,7 @@ def reloads(times: int) -> Iterator[Outcome]:
 
 
 def silence(_times: int) -> Iterator[Outcome]:
-    """A thousand sockets that say nothing, or stop in the middle."""
+    """Open a thousand sockets that send nothing or half a request."""
     with service(OCR_HEAD_TIMEOUT="2", OCR_BODY_TIMEOUT="2") as one, ExitStack() as stack:
         before = one.memory
         starts = (b"", b"POST /predict HT", b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc")
@@ -226,11 +228,11 @@ def silence(_times: int) -> Iterator[Outcome]:
 
 
 def readers(_times: int) -> Iterator[Outcome]:
-    """Clients that ask twenty times for a large file and read nothing."""
+    """Request a large file twenty times per client without reading the answers."""
     with service(OCR_BODY_TIMEOUT="5") as one, ExitStack() as stack:
         page = httpx.get(f"http://127.0.0.1:{one.port}/docs").text
         (script,) = re.findall(r'src="(/[^"]+swagger[^"]+js)"', page)
-        send_load(one.port, IMAGE, CONNECTIONS, seconds=1)  # what is opened on first use is open
+        send_load(one.port, IMAGE, CONNECTIONS, seconds=1)  # so that files opened on first use are open
         before, opened = one.memory, _descriptors(one)
         for _ in range(400):
             client = stack.enter_context(socket.socket())
@@ -249,7 +251,7 @@ def readers(_times: int) -> Iterator[Outcome]:
 
 
 def trailers(_times: int) -> Iterator[Outcome]:
-    """Sixty megabytes of trailers behind a body."""
+    """Send sixty megabytes of trailers after a body."""
     with service() as one, socket.create_connection(("127.0.0.1", one.port)) as client:
         before, sent = one.memory, 0
         client.sendall(b"POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n")
@@ -262,7 +264,7 @@ def trailers(_times: int) -> Iterator[Outcome]:
 
 
 def container(_times: int) -> Iterator[Outcome]:
-    """The largest batches, 16 at a time, in a container of half a processor and 200 MB; meanwhile small requests."""
+    """Send the largest batches, 16 at a time, to a container of half a processor and 200 MB, plus small requests."""
     if not has_docker():
         yield Outcome("not tried: no Docker engine answers", good=True)
         return
@@ -292,12 +294,12 @@ FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
 
 
 def main() -> None:
-    """Bring about what the command line names."""
+    """Inject the chosen faults."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m benchmarks.faults"
     )
     parser.add_argument("faults", nargs="*", choices=[*FAULTS, []], metavar="FAULT", help=", ".join(FAULTS))
-    parser.add_argument("--times", type=int, help="how often, instead of the usual number")
+    parser.add_argument("--times", type=int, help="number of repetitions, instead of the default")
     arguments = parser.parse_args()
     all_good = True
     for name in arguments.faults or FAULTS:
@@ -313,7 +315,7 @@ def _send(port: int, load: Load, seconds: float) -> None:
 
 
 async def _send_both(port: int, many: tuple[bytes, Load], one: tuple[bytes, Load], seconds: float) -> None:
-    """Send one request again and again from many connections, and meanwhile another from one."""
+    """Send one request repeatedly from many connections, and meanwhile another from one connection."""
     (large, load), (small, modest) = many, one
     await asyncio.gather(send_for(load, port, [large] * CONNECTIONS, seconds), send_for(modest, port, [small], seconds))
 
@@ -333,7 +335,7 @@ def _stop_when_unready(port: int, load: Load) -> None:
 
 @contextmanager
 def _probing(port: int, seconds: list[float]) -> Iterator[None]:
-    """Ask `/livez` ten times a second meanwhile, each time by a new connection, in a thread of its own."""
+    """Ask `/livez` ten times a second in a thread, each time on a new connection."""
     done = threading.Event()
 
     def probe() -> None:
@@ -342,7 +344,7 @@ def _probing(port: int, seconds: list[float]) -> Iterator[None]:
             with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
                 connection.request("GET", "/livez")
                 if connection.getresponse().status != HTTPStatus.OK:
-                    raise AssertionError("a probe was refused")
+                    raise AssertionError("a probe failed")
             seconds.append(time.perf_counter() - started)
 
     thread = threading.Thread(target=probe)
@@ -353,7 +355,7 @@ def _probing(port: int, seconds: list[float]) -> Iterator[None]:
 
 
 def _descriptors(one: Service) -> int:
-    """The files and sockets that the workers have open."""
+    """Return the number of files and sockets that the workers have open."""
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in one.workers)
 
 

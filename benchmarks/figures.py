@@ -1,6 +1,6 @@
-"""What the sections hand back: figures over several rounds, tables of them, and what was wanted.
+"""Results of the sections: figures over several rounds, tables of figures, and checks.
 
-All of it is plain data, so that a table printed from the JSON file is the one printed after the run.
+All are plain data, so the tables printed from a JSON file equal those printed after the run.
 """
 
 import statistics
@@ -9,7 +9,7 @@ from typing import TypedDict
 
 
 class Figure(TypedDict):
-    """A quantity, measured once a round."""
+    """A quantity, measured once per round."""
 
     median: float
     min: float
@@ -22,7 +22,7 @@ Row = dict[str, Cell]
 
 
 class Table(TypedDict):
-    """Rows for people and programs; `columns` gives each key of the rows its heading."""
+    """Rows for people and programs; `columns` maps each key of the rows to its heading."""
 
     title: str
     columns: dict[str, str]
@@ -30,7 +30,7 @@ class Table(TypedDict):
 
 
 class Check(TypedDict):
-    """A figure that was wanted."""
+    """A figure and its required limit."""
 
     what: str
     figure: Figure
@@ -39,7 +39,7 @@ class Check(TypedDict):
 
 
 class Section(TypedDict):
-    """What one part of the benchmark found; `tables` are by name, which the documentation refers to."""
+    """The results of one section; `tables` are keyed by the names that the documentation uses."""
 
     tables: dict[str, Table]
     checks: list[Check]
@@ -47,41 +47,41 @@ class Section(TypedDict):
 
 
 class BenchmarkError(Exception):
-    """A measurement cannot be trusted or made; the message says why and what to do."""
+    """A measurement failed or cannot be trusted; the message says why and how to fix it."""
 
 
 def figure(values: Sequence[float]) -> Figure:
-    """The median of the rounds and their spread."""
+    """Return the median over the rounds, with minimum and maximum."""
     return Figure(median=statistics.median(values), min=min(values), max=max(values), rounds=list(values))
 
 
 def ratio(of: Figure, to: Figure) -> Figure:
-    """The median of the rounds' ratios: what disturbed a whole round disturbed both sides."""
+    """Return the median of the rounds' ratios: a disturbance of a whole round affects both sides."""
     return figure([a / b for a, b in zip(of["rounds"], to["rounds"], strict=True)])
 
 
 def scaled(of: Figure, factor: float) -> Figure:
-    """The same in another unit."""
+    """Return a figure in another unit."""
     return figure([factor * value for value in of["rounds"]])
 
 
 def by_name(rounds: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
-    """From one mapping of names to values a round to a figure a name."""
+    """Convert one mapping of names to values per round to one figure per name."""
     return {name: figure([values[name] for values in rounds]) for name in rounds[0]}
 
 
 def at_least(what: str, measured: Figure, limit: float) -> Check:
-    """Whether a figure is as large as wanted."""
+    """Return a check that a figure reaches a limit."""
     return Check(what=what, figure=measured, wanted=f"≥ {limit:g}", ok=measured["median"] >= limit)
 
 
 def below(what: str, measured: Figure, limit: float) -> Check:
-    """Whether a figure is as small as wanted."""
+    """Return a check that a figure stays below a limit."""
     return Check(what=what, figure=measured, wanted=f"< {limit:g}", ok=measured["median"] < limit)
 
 
 def checks_table(checks: Sequence[Check]) -> Table:
-    """The wanted figures as a table."""
+    """Return the checks as a table."""
     columns = {"what": "", "figure": "measured", "wanted": "wanted", "mark": ""}
     rows: list[Row] = [
         {
@@ -96,7 +96,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 
 def in_words(cell: Cell) -> str:
-    """A cell for people: three digits, and the spread where there were several rounds."""
+    """Return a cell as text: three digits, and the range if there were several rounds."""
     if cell is None:
         return "–"
     if isinstance(cell, str):

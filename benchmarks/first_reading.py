@@ -1,8 +1,8 @@
-"""From nothing to the first reading: the wheel, an empty home and folder; what pip and uv have cached stays cached.
+"""Time from an empty home folder to the first reading, from a wheel; the caches of pip and uv are kept.
 
     .venv/bin/python -m benchmarks.first_reading [--wheel FILE]
 
-Each way of installing is tried as people type it, and must read a sample right.
+Tries each documented way of installing; each must read a sample correctly.
 """
 
 import argparse
@@ -22,16 +22,16 @@ UV = (sys.executable, "-m", "uv", "tool")
 PYTHON = ("--python", sys.executable)
 SAMPLE = "ef2ec"
 WAYS: dict[str, Sequence[str]] = {
-    "uvx --from": (),  # it installs as it reads
+    "uvx --from": (),  # installs when it reads
     "uv tool install": (*UV, "install", *PYTHON),
     "pipx install": (*UV, "run", *PYTHON, "pipx", "install", *PYTHON),
 }
 
 
 def main() -> None:
-    """Try all ways, and print a table in Markdown."""
+    """Try all ways, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wheel", type=Path, help="a wheel that was built before")
+    parser.add_argument("--wheel", type=Path, help="an existing wheel")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         wheel = options.wheel or build(Path(name))
@@ -47,7 +47,7 @@ def build(folder: Path) -> Path:
 
 
 def first_reading(way: str, wheel: Path, home: Path) -> Row:
-    """Install and read, where there is nothing; return how long that took, and what the home holds then."""
+    """Install into an empty home and read; return the time taken and the size of the home."""
     here = home / "empty"
     here.mkdir(parents=True)
     environment = os.environ | {

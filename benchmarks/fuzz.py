@@ -1,10 +1,10 @@
-"""Broken image files, by the hundred thousand: each must be read or refused, and soon.
+"""Fuzzing of the image decoders: each damaged file must be read or refused quickly.
 
     python -m benchmarks.fuzz [--count N] [--seed N] [--first N] [--format NAME]
 
-The files are of every format that is read, and of all its kinds. In them bits are turned over, bytes changed, taken out
-and put in, lengths made to lie, and parts swapped, repeated, left out and taken from another file. The same seed and
-number make the same file, so what is found is found again with `--first NUMBER --count 1`.
+The files cover all supported formats and variants. Changes flip bits, overwrite, remove and insert bytes, falsify
+lengths, and swap, repeat, remove or borrow parts. Seed and number determine the file, so `--first NUMBER --count 1`
+reproduces a finding.
 """
 
 import argparse
@@ -31,12 +31,12 @@ TIFF_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits
 
 
 class Result(NamedTuple):
-    """What became of the files.
+    """The result of a run.
 
     Attributes:
-        decoded, refused: how many.
-        slowest: the most seconds of processor time that one took.
-        slowest_number: which it was.
+        decoded, refused: numbers of files.
+        slowest: maximum processor time of a file, in seconds.
+        slowest_number: the number of that file.
     """
 
     decoded: int
@@ -46,14 +46,14 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Try as many files as the command line says; end with an error at the first that is neither read nor refused."""
+    """Try the requested number of files; fail at the first that is neither read nor refused."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=100_000, help="how many files")
-    parser.add_argument("--seed", type=int, default=0, help="of the changes")
+    parser.add_argument("--count", type=int, default=100_000, help="number of files")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the changes")
     parser.add_argument("--first", type=int, default=0, help="the number of the first file")
-    parser.add_argument("--format", default="", help="the only format, such as PNG")
+    parser.add_argument("--format", default="", help="only this format, such as PNG")
     options = parser.parse_args()
-    # libpng and libjpeg write a line for most of them.
+    # libpng and libjpeg print a line for most files.
     said, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     try:
@@ -65,10 +65,10 @@ def main() -> None:
 
 
 def fuzz(count: int, seed: int, first: int = 0, file_format: str = "") -> Result:
-    """Check and decode broken files, of one format if one is named.
+    """Check and decode damaged files, of one format if given.
 
     Raises:
-        RuntimeError: a file was neither decoded nor refused; its number is in the message.
+        RuntimeError: a file was neither decoded nor refused; the message has its number.
     """
     files = [data for name, data in good_files().items() if name.startswith(file_format)]
     decoded, slowest, slowest_number = 0, 0.0, first
@@ -91,7 +91,7 @@ def fuzz(count: int, seed: int, first: int = 0, file_format: str = "") -> Result
 
 
 def good_files() -> dict[str, bytes]:
-    """Small files of every format and of all kinds that Pillow writes."""
+    """Return small files of every format, in all variants that Pillow writes."""
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -129,7 +129,7 @@ def good_files() -> dict[str, bytes]:
 
 
 def run_length_bmp() -> bytes:
-    """A BMP of one colour a row, in the encoding that Pillow does not write."""
+    """Return a BMP in run-length encoding, which Pillow does not write; each row has one colour."""
     rows = b"".join(bytes([WIDTH, row, 0, 0]) for row in range(HEIGHT)) + b"\0\1"
     header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 8, 1, len(rows), 0, 0, 256, 0)
     palette = b"".join(bytes([grey, grey, 255 - grey, 0]) for grey in range(256))
@@ -138,7 +138,7 @@ def run_length_bmp() -> bytes:
 
 
 def broken_file(files: list[bytes], seed: int, number: int) -> bytes:
-    """One of the files after one to three changes."""
+    """Return one of the files after one to three changes."""
     rng = random.Random(seed << 32 | number)  # noqa: S311
     data = rng.choice(files)
     for _ in range(rng.choice((1, 1, 2, 3))):
@@ -194,7 +194,7 @@ def _lie(rng: random.Random, data: bytes, _: list[bytes]) -> bytes:
 
 
 def _rearrange(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
-    """Swap, repeat, leave out or borrow parts."""
+    """Swap, repeat, remove or borrow parts."""
     parts = [data[start:end] for start, end in _parts(data)]
     other = rng.choice(files)
     borrowed = [other[start:end] for start, end in _parts(other)]
@@ -215,14 +215,14 @@ def _rearrange(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
 
 
 def _change_within_checksum(rng: random.Random, data: bytes, files: list[bytes]) -> bytes:
-    """Change the body of a PNG's chunk, and the checksum with it, so that the decoder looks at it."""
+    """Change the body of a PNG chunk and update its checksum, so that the decoder reads it."""
     parts = list(_parts(data))
     if not data.startswith(PNG_SIGNATURE) or not parts:
         return _turn_bits(rng, data, files)
     start, end = rng.choice(parts)
     change = rng.choice((_turn_bits, _overwrite, _take_out))
     kind, body = data[start + 4 : start + 8], data[start + 8 : end - 4]
-    try:  # within the compression
+    try:  # inside the compressed data
         body = zlib.compress(change(rng, zlib.decompress(body), files), 1)
     except zlib.error:
         body = change(rng, body, files)
@@ -249,10 +249,10 @@ def _stretch(rng: random.Random, data: bytes) -> tuple[int, int]:
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the parts of a file start and end, as far as they are sound.
+    """Yield start and end of the parts of a file, as far as it is intact.
 
-    These are the chunks of a PNG or WebP, the segments and scans of a JPEG, the frames and extensions of a GIF, the
-    headers of a BMP, and the entries of a TIFF's directory.
+    Parts are chunks of a PNG or WebP, segments and scans of a JPEG, frames and extensions of a GIF, headers of a BMP,
+    and entries of a TIFF directory.
     """
     if data.startswith(b"GIF8"):
         starts = [found.start() for found in re.finditer(rb"\x21[\xf9\xfe\xff]|\x2c(?=.\0)", data, re.DOTALL)]
@@ -282,7 +282,7 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _entries(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the entries of a TIFF's first directory start and end."""
+    """Yield start and end of the entries of a TIFF's first directory."""
     order = "<" if data.startswith(b"II") else ">"
     if len(data) >= 8:
         (directory,) = struct.unpack_from(order + "I", data, 4)

@@ -1,10 +1,10 @@
-"""Broken model folders, by the thousand: each must be loaded or refused, and soon, whatever is in its files.
+"""Fuzzing of model loading: each damaged model folder must be loaded or refused quickly.
 
     python -m benchmarks.fuzz_models [--count N] [--seed N] [--first N]
 
-In `model.onnx` or `configs.yaml` of a small network, or of the shipped one, bits are turned over, bytes changed, taken
-out, put in and repeated, numbers made very large. The same seed and number make the same folder, so what is found is
-found again with `--first NUMBER --count 1`.
+Changes `model.onnx` or `configs.yaml` of a small network or of the shipped one: flips bits, overwrites, removes,
+inserts and repeats bytes, and makes numbers very large. Seed and number determine the folder, so
+`--first NUMBER --count 1` reproduces a finding.
 """
 
 import argparse
@@ -30,18 +30,18 @@ from benchmarks.common import ROOT
 CONFIGS, NETWORK = "configs.yaml", "model.onnx"
 SHIPPED_EVERY = 50
 SECONDS = 120
-"""How long a folder may take on a busy machine."""
+"""Maximum time per folder, on a busy machine."""
 ENDED = "ended their process"
 Files = dict[str, bytes]
 
 
 class Result(NamedTuple):
-    """What became of the folders.
+    """The result of a run.
 
     Attributes:
-        outcomes: how many were loaded, refused, or ended the process that tried them.
-        slowest: the most seconds of processor time that one took which was loaded or refused.
-        slowest_number: which it was.
+        outcomes: numbers of folders that were loaded, were refused, or ended their process.
+        slowest: maximum processor time of a loaded or refused folder, in seconds.
+        slowest_number: the number of that folder.
     """
 
     outcomes: Counter[str]
@@ -50,10 +50,10 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Try as many folders as the command line says; end with an error if one is neither loaded nor refused."""
+    """Try the requested number of folders; fail if one is neither loaded nor refused."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz_models", description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=20_000, help="how many folders")
-    parser.add_argument("--seed", type=int, default=0, help="of the changes")
+    parser.add_argument("--count", type=int, default=20_000, help="number of folders")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the changes")
     parser.add_argument("--first", type=int, default=0, help="the number of the first folder")
     options = parser.parse_args()
     result = fuzz(options.count, options.seed, options.first)
@@ -64,10 +64,10 @@ def main() -> None:
 
 
 def fuzz(count: int, seed: int, first: int = 0) -> Result:
-    """Load broken folders, and read an image where one can be loaded, in processes as a trial has them.
+    """Load damaged folders and read an image with those that load, in processes like the service's trial process.
 
     Raises:
-        RuntimeError: a folder was neither loaded nor refused; its number is in the message.
+        RuntimeError: a folder was neither loaded nor refused; the message has its number.
     """
     context = multiprocessing.get_context("fork")
     outcomes: Counter[str] = Counter()
@@ -103,7 +103,7 @@ def _receive(connection: Connection) -> tuple[str, float]:
 
 
 def _work(to: Connection, seed: int, first: int, end: int) -> None:
-    """Try folders one after the other; tell what became of each, and how many seconds it took."""
+    """Try folders one after another; send the outcome and the seconds of each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
@@ -120,19 +120,19 @@ def _work(to: Connection, seed: int, first: int, end: int) -> None:
 
 
 def try_folder(folder: Path) -> str:
-    """Load a model and read an image; what became of it."""
+    """Load a model and read an image; return the outcome."""
     try:
         model = ImageToTextModel(folder)
     except (ModelError, MemoryError):
         return "refused"
-    except Exception as error:  # noqa: BLE001 - it is what is looked for
+    except Exception as error:  # noqa: BLE001 - any exception is a finding
         return f"fault: {error!r}"
     (reading,) = model.predict([np.zeros((model.height, model.width, 3), np.uint8)])
     return "loaded" if math.isfinite(reading.confidence) else f"fault: confidence {reading.confidence}"
 
 
 def broken_files(files: Files, seed: int, number: int) -> Files:
-    """The files of a model, one of them changed in some places."""
+    """Return the files of a model, one of them changed in several places."""
     source = random.Random(f"{seed} {number}")  # noqa: S311 - no secret
     name = source.choice([CONFIGS, NETWORK])
     data = bytearray(files[name])
@@ -155,16 +155,16 @@ def _change(data: bytearray, source: random.Random) -> None:
             data[at:at] = source.randbytes(length)
         case 4:
             data[at:at] = data[at : at + length] * source.choice([1, 2, 100])
-        case 5:  # numbers as protocol buffers write them: 2⁶³ − 1, − 1, 2³¹
+        case 5:  # varints of protocol buffers: 2⁶³ − 1, − 1, 2³¹
             data[at : at + 1] = source.choice([b"\xff" * 8 + b"\x7f", b"\xff" * 9 + b"\x01", b"\x80\x80\x80\x80\x08"])
-        case _:  # what means something in YAML
+        case _:  # YAML syntax
             data[at:at] = source.choice(
                 [b"[", b"{", b"- ", b"? ", b"&a ", b"*a ", b"!!", b"9" * 400, b"1:1", b"\n", b": "]
             )
 
 
 def small_model() -> Files:
-    """A network of a few layers."""
+    """Return the files of a network with a few layers."""
     random_numbers = np.random.default_rng(0)
     weights = {
         "kernel": random_numbers.normal(size=(4, 1, 3, 3)).astype(np.float32),
@@ -193,7 +193,7 @@ def small_model() -> Files:
 
 
 def shipped_model() -> Files:
-    """The newest version of the shipped network, without its sums, which would tell that it is broken."""
+    """Return the files of the shipped model, without its checksums, which would reveal every change."""
     folder = max((ROOT / "model_store" / "captcha").iterdir())
     return {name: (folder / name).read_bytes() for name in (CONFIGS, NETWORK)}
 

@@ -1,6 +1,6 @@
-"""Uploads from many connections at once, each sent when the one before is answered, or later if that says so.
+"""A load generator: many connections, each sending its next upload after the answer and any `Retry-After`.
 
-Every answer is kept.
+All answers are recorded.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ LOST = 0
 
 @dataclass
 class Load:
-    """What came of it: for each status, the seconds that its answers took; status 0 is no answer at all.
+    """The results: latencies in seconds by status; status 0 stands for no answer.
 
     Attributes:
-        answers: status → seconds.
-        texts: how often each answer's text was which, where it was read.
+        answers: status → latencies in seconds.
+        texts: number of answers by text read.
     """
 
     answers: dict[int, list[float]] = field(default_factory=dict)
@@ -31,23 +31,23 @@ class Load:
     stopped: bool = False
 
     def add(self, status: int, seconds: float, body: bytes) -> None:
-        """Count an answer."""
+        """Record an answer."""
         self.answers.setdefault(status, []).append(seconds)
         if status == 200:
             self.texts[body.partition(b'"text":"')[2].partition(b'"')[0]] += 1
 
     def count(self, status: int) -> int:
-        """How many answers had a status."""
+        """Return the number of answers with a status."""
         return len(self.answers.get(status, ()))
 
     def percentile(self, status: int, part: float) -> float:
-        """The milliseconds within which so many of the answers of a status came; NaN if there was none."""
+        """Return a percentile of the latencies of a status in milliseconds; NaN if there were none."""
         times = sorted(self.answers.get(status, ()))
         return 1000 * times[min(len(times) - 1, int(part * len(times)))] if times else float("nan")
 
 
 class _Sender(asyncio.Protocol):
-    """A connection that sends the request again and again."""
+    """A connection that sends its request repeatedly."""
 
     def __init__(self, request: bytes, load: Load, closed: asyncio.Future[None]) -> None:
         self._request, self._load, self._closed = request, load, closed
@@ -91,13 +91,13 @@ class _Sender(asyncio.Protocol):
 
 
 def upload_request(image: bytes, path: str = "/predict") -> bytes:
-    """An HTTP request that uploads an image file as its body."""
+    """Return an HTTP request that uploads an image file as its body."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n"
     return head.encode() + image
 
 
 def form_request(images: Sequence[bytes], path: str = "/predict/batch") -> bytes:
-    """An HTTP request that uploads image files in a form."""
+    """Return an HTTP request that uploads image files in a form."""
     form = httpx.Request("POST", "http://localhost", files=[("files", ("image", image)) for image in images])
     body = form.read()
     kind = form.headers["Content-Type"]
@@ -106,10 +106,10 @@ def form_request(images: Sequence[bytes], path: str = "/predict/batch") -> bytes
 
 
 async def send_for(load: Load, port: int, requests: Sequence[bytes], seconds: float, within: float = 0.0) -> None:
-    """Upload from as many connections as there are requests, until the time is over or the load is told to stop.
+    """Upload on one connection per request, until the time is over or the load is stopped.
 
-    They begin one after the other within so many seconds. A connection that the server closes after its answer is
-    opened anew; one that it refuses ends there.
+    The connections start one after another within `within` seconds. Connections that the server closes after an answer
+    are reopened; refused ones end.
     """
     pause = within / len(requests)
     senders = (_keep_sending(load, port, request, number * pause) for number, request in enumerate(requests))
@@ -131,12 +131,12 @@ async def _keep_sending(load: Load, port: int, request: bytes, delay: float) -> 
 async def _stop_after(load: Load, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not load.stopped and time.monotonic() < end:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)  # another thread may tell it
+        await asyncio.sleep(0.05)  # another thread may stop it
     load.stopped = True
 
 
 def send_load(port: int, image: bytes, connections: int, seconds: float, within: float = 0.0) -> Load:
-    """The same from outside an event loop, every connection with the same image."""
+    """Run `send_for` outside an event loop, with the same image on every connection."""
     load = Load()
     uvloop.run(send_for(load, port, [upload_request(image)] * connections, seconds, within))
     return load

@@ -1,8 +1,8 @@
-"""Networks that are measured and not trained: random weights cost the same time.
+"""Untrained networks for measurements: random weights take the same time.
 
     python -m benchmarks.networks FOLDER
 
-Makes the tutorial's; a process of its own, because TensorFlow is large.
+Creates the tutorial's network, in a separate process because TensorFlow is large.
 """
 
 import sys
@@ -19,11 +19,11 @@ from training.fitting.backend import load_tensorflow
 
 WIDTH, HEIGHT = 200, 50
 CJK_IDEOGRAPHS = 0x4E00
-BLANK_BIAS = 5.0  # so that random weights see no text: as few characters as a captcha has, or fewer
+BLANK_BIAS = 5.0  # so that random weights read hardly any characters
 
 
 def make_tutorial(folder: Path) -> None:
-    """The tutorial's network as the tutorial exports it: float32 pixels of three channels in, probabilities out."""
+    """Create the tutorial's network as exported there: float32 pixels of three channels in, probabilities out."""
     import keras
 
     from training.networks import LOGITS
@@ -46,9 +46,9 @@ def make_tutorial(folder: Path) -> None:
 
 
 def widen_vocabulary(model: Path, size: int, folder: Path) -> None:
-    """Make a copy of a model folder that knows so many characters, with random weights for them.
+    """Copy a model folder, extending the vocabulary to `size` characters with random weights.
 
-    Its last convolution puts out the logits.
+    The last convolution must put out the logits.
     """
     configs = read_configs(model)
     old, new = len(configs.vocab) + 1, size + 1
@@ -60,7 +60,7 @@ def widen_vocabulary(model: Path, size: int, folder: Path) -> None:
         values = numpy_helper.to_array(constant)
         if constant.name in logits:
             widened = rng.normal(size=(new, *values.shape[1:])).astype(values.dtype)
-        elif values.size == 1 and values.item() == old:  # in the shape that the logits are given
+        elif values.size == 1 and values.item() == old:  # in the shape of the logits
             widened = np.full_like(values, new)
         else:
             continue

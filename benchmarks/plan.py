@@ -1,9 +1,9 @@
-"""What a large load takes: a queue simulated with the times that were measured, and a plan that is arithmetic.
+"""Capacity for large loads: a queue simulated with measured times, and a calculated plan.
 
     python -m benchmarks.plan runs/bench/bench.json [--into docs/scaling.md]
 
-Prints all tables; or replaces those of a document, as `benchmarks.report` does. What is assumed and not measured is in
-`Assumptions`.
+Prints all tables, or replaces those of a document like `benchmarks.report`. `Assumptions` has all values that were not
+measured.
 """
 
 import argparse
@@ -29,27 +29,27 @@ HOUR, DAY = 3600, 86_400
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Prices and limits of a large public cloud, roughly; put your own here."""
+    """Approximate prices and limits of a large public cloud; replace them with your own."""
 
     dollars_a_cpu_hour: float = 0.04
-    """Of a virtual processor (a hardware thread, as here) with 2 GB of memory, on demand."""
+    """Per virtual processor (hardware thread, as measured here) with 2 GB of memory, on demand."""
     utilisation: float = 0.6
-    """Of the processors at the busiest time: what is left is for a node that is lost and for bursts."""
+    """Of the processors at the busiest time; the rest is for lost nodes and bursts."""
     cpus_a_node: int = 16
     upload_bytes: int = 8_900
     answer_bytes: int = 900
     log_bytes: int = 230
     bulk_nodes: int = 32
     object_reads_a_second: int = 5_500
-    """That an object store serves of each prefix of names."""
+    """Reads that an object store serves per name prefix."""
     dollars_a_million_reads: float = 0.40
     read_seconds: float = 0.03
-    """Until a small object is there."""
+    """Latency of reading a small object."""
 
 
 @dataclass(frozen=True)
 class Waits:
-    """What clients of a simulated service saw: seconds until the answers, sorted, and how many were refused."""
+    """Results of a simulation: sorted latencies in seconds, and the number of refused requests."""
 
     seconds: list[float]
     refused: int
@@ -57,16 +57,16 @@ class Waits:
 
     @property
     def per_second(self) -> float:
-        """Requests answered."""
+        """Answered requests per second."""
         return len(self.seconds) / self.duration
 
     def percentile(self, part: float) -> float:
-        """In milliseconds."""
+        """Return a percentile in milliseconds."""
         return 1000 * self.seconds[min(len(self.seconds) - 1, int(part * len(self.seconds)))]
 
 
 def simulate_clients(connections: int, service: float) -> Waits:
-    """Clients that send again as soon as they are answered, divided among workers that take them in turn."""
+    """Simulate clients that send the next request after each answer, spread over workers that process them in order."""
     random_ = random.Random(0)  # noqa: S311 - chances, no secrets
     seconds: list[float] = []
     duration = 0.0
@@ -84,9 +84,9 @@ def simulate_clients(connections: int, service: float) -> Waits:
 
 
 def simulate_arrivals(per_second: float, workers: int, service: float) -> Waits:
-    """Requests that come at random (Poisson), each to a worker at random, which refuses more than may wait."""
+    """Simulate Poisson arrivals, each at a random worker, which refuses requests when its queue is full."""
     random_ = random.Random(0)  # noqa: S311 - chances, no secrets
-    ends: list[list[float]] = [[] for _ in range(workers)]  # of the requests that each worker holds
+    ends: list[list[float]] = [[] for _ in range(workers)]  # end times of each worker's requests
     free = [0.0] * workers
     seconds: list[float] = []
     clock, refused = 0.0, 0
@@ -106,12 +106,12 @@ def simulate_arrivals(per_second: float, workers: int, service: float) -> Waits:
 
 
 def _service_time(random_: random.Random, mean: float) -> float:
-    """As long as most, or now and then longer: a garbage collection, another process."""
+    """Return a typical service time, occasionally longer: a garbage collection, another process."""
     return mean * (0.9 + random_.expovariate(10))
 
 
 def tables(report: Mapping[str, Any], assumed: Assumptions) -> Iterator[tuple[str, Table]]:
-    """The tables by their names."""
+    """Yield the tables and their names."""
     loads = {
         row["connections"]: row for row in report["sections"]["http"]["tables"]["http"]["rows"] if row["side"] == SIDE
     }
@@ -169,13 +169,13 @@ def _queue(service: float) -> Table:
             }
         )
     columns = {
-        "utilisation": "of what the workers can do",
+        "utilisation": "utilisation",
         "p50": "p50, ms",
         "p99": "p99, ms",
         "p999": "p99.9, ms",
         "refused": "refused (503)",
     }
-    return Table(title="Uploads that come at random, simulated", columns=columns, rows=rows)
+    return Table(title="Random (Poisson) uploads, simulated", columns=columns, rows=rows)
 
 
 def _service_plan(service: float, assumed: Assumptions, per_second: int = 10_000) -> Sequence[tuple[str, str]]:
@@ -183,13 +183,13 @@ def _service_plan(service: float, assumed: Assumptions, per_second: int = 10_000
     nodes = -(-cpus // assumed.cpus_a_node)
     dollars = nodes * assumed.cpus_a_node * assumed.dollars_a_cpu_hour
     return [
-        ("processor time an upload (measured)", f"{1000 * service:.2f} ms"),
-        (f"processors at {assumed.utilisation:.0%} of what they can do", f"{cpus:.0f}"),
-        (f"nodes of {assumed.cpus_a_node} processors, and one to lose", f"{nodes:.0f} + 1"),
-        ("cost an hour, without load balancers", f"${dollars:.2f}"),
+        ("processor time per upload (measured)", f"{1000 * service:.2f} ms"),
+        (f"processors at {assumed.utilisation:.0%} utilisation", f"{cpus:.0f}"),
+        (f"nodes of {assumed.cpus_a_node} processors, plus one spare", f"{nodes:.0f} + 1"),
+        ("cost per hour, without load balancers", f"${dollars:.2f}"),
         ("cost of a million uploads", f"${1e6 * dollars / HOUR / per_second:.3f}"),
         ("network in and out", f"{8e-9 * per_second * (assumed.upload_bytes + assumed.answer_bytes):.2f} Gbit/s"),
-        ("log lines a day", f"{1e-9 * DAY * per_second * assumed.log_bytes:.0f} GB"),
+        ("log volume per day", f"{1e-9 * DAY * per_second * assumed.log_bytes:.0f} GB"),
     ]
 
 
@@ -198,15 +198,15 @@ def _bulk_plan(service: float, assumed: Assumptions, images: int = 1_000_000_000
     per_second = cpus / service
     cpu_hours = images * service / HOUR
     return [
-        ("processor time an image (measured)", f"{1000 * service:.2f} ms"),
+        ("processor time per image (measured)", f"{1000 * service:.2f} ms"),
         ("processor hours", f"{cpu_hours:,.0f}"),
         ("cost of the processors", f"${cpu_hours * assumed.dollars_a_cpu_hour:,.2f}"),
         ("cost of reading the objects", f"${1e-6 * images * assumed.dollars_a_million_reads:,.0f}"),
         (f"{assumed.bulk_nodes} nodes of {assumed.cpus_a_node} processors", f"{per_second:,.0f} images/s"),
         ("time, if the store keeps up", f"{images / per_second / 60:.0f} minutes"),
-        ("prefixes of names that many reads need", f"{per_second / assumed.object_reads_a_second:.0f}"),
-        ("time, if all lie under one prefix", f"{images / assumed.object_reads_a_second / HOUR:.0f} hours"),
-        ("reads under way at a time, on each node", f"{per_second * assumed.read_seconds / assumed.bulk_nodes:.0f}"),
+        ("name prefixes needed for these reads", f"{per_second / assumed.object_reads_a_second:.0f}"),
+        ("time with a single prefix", f"{images / assumed.object_reads_a_second / HOUR:.0f} hours"),
+        ("concurrent reads per node", f"{per_second * assumed.read_seconds / assumed.bulk_nodes:.0f}"),
         ("network into each node", f"{8e-9 * per_second * assumed.upload_bytes / assumed.bulk_nodes:.1f} Gbit/s"),
     ]
 
@@ -217,10 +217,10 @@ def _two_columns(title: str, lines: Sequence[tuple[str, str]]) -> Table:
 
 
 def main() -> None:
-    """Print or replace."""
+    """Print the tables, or replace those of a document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("json", type=Path)
-    parser.add_argument("--into", type=Path, help="the document whose tables are replaced")
+    parser.add_argument("--into", type=Path, help="document in which to replace the tables")
     options = parser.parse_args()
     report = json.loads(options.json.read_text(encoding="utf-8"))
     made = {name: to_markdown(table) for name, table in tables(report, Assumptions())}

@@ -1,8 +1,8 @@
-"""`python -m app read` with and without Ray on this machine: the same folder, by one worker and by two.
+"""Compare `python -m app read` with and without Ray on this machine: the same folder, one worker and two.
 
     .venv/bin/python -m benchmarks.ray_reading [--images 5000] [--rounds 3]
 
-A reading of a few images tells what starting takes; the rest of the time is that of the others.
+Reading a few images gives the startup time; the remaining time is for the other images.
 """
 
 import argparse
@@ -21,7 +21,7 @@ SIDES = {"processes": "readings.parquet", "ray": "readings"}
 
 
 def main() -> None:
-    """Measure, and print a table in Markdown: medians of the rounds."""
+    """Measure, and print a Markdown table of medians over the rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -37,7 +37,7 @@ def main() -> None:
             for side in sides:
                 whole[side].append(_seconds(many, *side))
                 starts[side].append(_seconds(few, *side))
-    print("| engine | workers | s, all | s to start | images/s once it has started | ms an image |")
+    print("| engine | workers | s, all | s to start | images/s after startup | ms per image |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for side in sides:
         seconds, start = statistics.median(whole[side]), statistics.median(starts[side])

@@ -1,4 +1,4 @@
-"""`python -m app read`: folders of many images, and a reading of one that is timed and watched."""
+"""`python -m app read`: folders of many images, and timed runs of the command."""
 
 import os
 import resource
@@ -15,27 +15,27 @@ from benchmarks.servers import memory
 
 COMMAND = (sys.executable, "-m", "app", "read")
 WATCHED_EVERY = 0.2
-SKIPPED = "python -m app read: there is no such command yet; skipped."
+SKIPPED = "python -m app read: this revision has no such command; skipped."
 
 
 @dataclass(frozen=True)
 class BulkReading:
-    """What a folder took, from the start of the process to its end."""
+    """Resources used for a folder, from the start of the process to its end."""
 
     seconds: float
     cpu_seconds: float
-    """Of the processors, by all processes."""
+    """Processor time of all processes."""
     megabytes: float
-    """The most memory (PSS); 0 where it was not watched."""
+    """Peak memory (PSS); 0 if not measured."""
 
 
 def can_read() -> bool:
-    """Whether the service has the command."""
+    """Return whether the service has the command."""
     return subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 def fill_folder(folder: Path, uploads: Sequence[Path], count: int) -> Path:
-    """Make a folder of so many images, hard links to a few files."""
+    """Fill a folder with this many images, as hard links to a few files."""
     folder.mkdir()
     for index in range(count):
         os.link(uploads[index % len(uploads)], folder / f"{index:06}.png")
@@ -43,16 +43,16 @@ def fill_folder(folder: Path, uploads: Sequence[Path], count: int) -> Path:
 
 
 def read_folder(folder: Path, count: int, *, watched: bool = False, checkout: Path = ROOT) -> BulkReading:
-    """Let the command read a folder of so many images.
+    """Run the command on a folder of images.
 
     Args:
-        folder: of the images.
-        count: of them.
-        watched: measure the memory, which takes some of the processors.
-        checkout: whose command it is.
+        folder: the folder.
+        count: number of images in it.
+        watched: measure the memory, which takes some processor time.
+        checkout: the checkout whose command is run.
 
     Raises:
-        BenchmarkError: it failed, or did not write a line an image.
+        BenchmarkError: the command failed, or did not write a line per image.
     """
     output = folder.with_suffix(".csv")
     output.unlink(missing_ok=True)

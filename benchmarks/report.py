@@ -1,8 +1,8 @@
-"""From the JSON file of a run to tables in Markdown.
+"""Convert the JSON file of a run to Markdown tables.
 
     python -m benchmarks.report runs/bench/bench.json [--into docs/performance.md]
 
-Prints all tables; or replaces those of a document, each between <!-- bench:NAME --> and <!-- /bench -->.
+Prints all tables, or replaces those of a document, each between <!-- bench:NAME --> and <!-- /bench -->.
 """
 
 import argparse
@@ -18,10 +18,10 @@ MARKED = re.compile(r"(<!-- bench:(\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 
 def main() -> None:
-    """Print or replace."""
+    """Print the tables, or replace those of a document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("json", type=Path)
-    parser.add_argument("--into", type=Path, help="the document whose tables are replaced")
+    parser.add_argument("--into", type=Path, help="document in which to replace the tables")
     options = parser.parse_args()
     tables = markdown_tables(json.loads(options.json.read_text(encoding="utf-8")))
     if options.into is None:
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def markdown_tables(report: Mapping[str, Any]) -> dict[str, str]:
-    """All tables of a run by their names; `machine` and `wanted` are of the whole run."""
+    """Return all tables of a run by name; `machine` and `wanted` concern the whole run."""
     sections = report["sections"].values()
     tables = {"machine": _machine(report)}
     tables["wanted"] = to_markdown(checks_table([check for section in sections for check in section["checks"]]))
@@ -42,7 +42,7 @@ def markdown_tables(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def to_markdown(table: Table) -> str:
-    """A table in Markdown, its title above it."""
+    """Return a table as Markdown, with its title above."""
     words = [all(isinstance(row[key], str) for row in table["rows"]) for key in table["columns"]]
     lines = [
         table["columns"].values(),
@@ -53,7 +53,7 @@ def to_markdown(table: Table) -> str:
 
 
 def replace_tables(document: str, tables: Mapping[str, str]) -> str:
-    """The document with what is between its markers replaced; what was not measured stays."""
+    """Return the document with the tables between its markers replaced; tables that were not measured stay."""
 
     def replaced(match: re.Match[str]) -> str:
         opening, name, closing = match.groups()
@@ -68,7 +68,7 @@ def _machine(report: Mapping[str, Any]) -> str:
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['os']}, "
         f"Python {machine['python']}; {versions}; model {report['model']}. Medians of {report['rounds']} rounds, "
-        "in parentheses the least and the greatest."
+        "with minimum and maximum in parentheses."
     )
 
 

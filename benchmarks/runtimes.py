@@ -1,9 +1,9 @@
-"""The shipped models in other runtimes: whether the texts are the same, and how far the probabilities differ.
+"""Compare the shipped models in other runtimes: texts and differences of probabilities.
 
     .venv/bin/python -m benchmarks.runtimes [IMAGE_FOLDER …] [--into docs/how-to/other-runtimes.md]
 
-Each runtime runs in an environment of its own, which uv makes; the pictures, unless folders are named, are drawn. Ends
-with status 1 if a text differs; what cannot be installed, as without a network, is told and left out.
+Each runtime runs in its own environment, created by uv; images are drawn unless folders are given. Exits with status 1
+if a text differs. Runtimes that cannot be installed, for example without a network, are reported and skipped.
 """
 
 import argparse
@@ -36,18 +36,18 @@ class UnavailableError(BenchmarkError):
 
 
 def main() -> None:
-    """Run the models, and print the table or put it into a document."""
+    """Run the models, and print the table or insert it into a document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*")
-    parser.add_argument("--into", type=Path, help="the document whose table is replaced")
+    parser.add_argument("--into", type=Path, help="document in which to replace the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         files = list(image_paths(options.folders)) or draw_folder(folder / "drawn", DRAWN)
         models = [version_folders(model)[0] for model in model_folders(ROOT / "model_store")]
         rows = [row for model in models for row in compare(model, files, runtimes())]
-    title = f"{len(files)} pictures, beside ONNX Runtime as it is locked"
-    columns = {"model": "model", "runtime": "runtime", "same": "same texts", "difference": "greatest difference"}
+    title = f"{len(files)} pictures, compared with the locked ONNX Runtime"
+    columns = {"model": "model", "runtime": "runtime", "same": "same texts", "difference": "maximum difference"}
     table = to_markdown(Table(title=title, columns=columns, rows=rows))
     if options.into is None:
         print(table)
@@ -55,11 +55,11 @@ def main() -> None:
         document = options.into.read_text(encoding="utf-8")
         options.into.write_text(replace_tables(document, {"runtimes": table}), encoding="utf-8")
     if any(row["same"] != len(files) for row in rows):
-        sys.exit("a runtime reads other texts")
+        sys.exit("a runtime reads different texts")
 
 
 def runtimes() -> dict[str, str]:
-    """Return the names of the runtimes, as `benchmarks.peers.runtime` has them, with what each needs."""
+    """Return the requirement of each runtime, by its name in `benchmarks.peers.runtime`."""
     return {"onnxruntime": oldest_onnxruntime(), "openvino": OPENVINO, "openvino-untransformed": OPENVINO}
 
 
@@ -72,7 +72,7 @@ def oldest_onnxruntime() -> str:
 
 
 def compare(folder: Path, files: Sequence[str | Path], requirements: Mapping[str, str]) -> list[Row]:
-    """Return a row a runtime: how many texts are those that we read, and the greatest difference of a probability."""
+    """Return a row per runtime: how many texts are the same as ours, and the maximum difference of a probability."""
     model = ImageToTextModel(folder)
     inputs = {str(place): model.prepare([decode_image(Path(file).read_bytes())]) for place, file in enumerate(files)}
     ours = {name: model.run(batch) for name, batch in inputs.items()}
@@ -91,11 +91,11 @@ def compare(folder: Path, files: Sequence[str | Path], requirements: Mapping[str
 
 
 def run(runtime: str, requirement: str, model: Path, inputs: Batches) -> Batches:
-    """Run a network in an environment that has one runtime and NumPy.
+    """Run a network in an environment with one runtime and NumPy.
 
     Raises:
-        UnavailableError: it cannot be installed, as without a network.
-        BenchmarkError: it fails.
+        UnavailableError: the runtime cannot be installed, for example without a network.
+        BenchmarkError: the run fails.
     """
     with tempfile.TemporaryDirectory() as name:
         given, made = Path(name) / "inputs.npz", Path(name) / "outputs.npz"

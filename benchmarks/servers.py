@@ -1,4 +1,4 @@
-"""Servers that are measured: started, found ready, weighed and stopped; the process tree is read from /proc."""
+"""Servers to measure: start, wait until ready, measure memory, stop; the process tree comes from /proc."""
 
 import http.client
 import json
@@ -18,36 +18,36 @@ from benchmarks.figures import BenchmarkError
 
 BOUNDARY = "benchmark-boundary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
-PATIENCE = 240.0  # seconds until a server that is not ready never will be
+PATIENCE = 240.0  # maximum seconds until a server is ready
 GRACE = 10.0
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the processes of a server hold, in megabytes."""
+    """Memory of a server's processes, in megabytes."""
 
     processes: int
     largest: float
     """Resident memory (RSS) of the largest process, which is a worker."""
     together: float
-    """Of all processes, with what they share counted once (PSS)."""
+    """Of all processes, shared memory counted once (PSS)."""
     own: float
-    """Of that, what is not of files: of these, a part belongs to other processes that have them open."""
+    """The part of it not backed by files; file-backed memory is partly counted for other processes."""
 
 
 @contextmanager
 def serve(
     command: Sequence[str], variables: Mapping[str, str], checkout: Path = ROOT
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that logs into nowhere, and is stopped with all its processes in the end.
+    """Start a server without log output, and stop it and all its processes at the end.
 
     Args:
-        command: starts it.
+        command: the command.
         variables: its environment.
-        checkout: where it is started, which decides whose code it runs.
+        checkout: its working directory, which determines whose code runs.
 
     Raises:
-        BenchmarkError: within the block; if the server has ended, with what it wrote to standard error.
+        BenchmarkError: raised in the block; if the server has ended, its standard error is added.
     """
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -72,7 +72,7 @@ def serve(
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports that nothing listens on."""
+    """Return unused ports."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
         for listener in listeners:
@@ -81,7 +81,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_for(server: subprocess.Popen[bytes], port: int, path: str, statuses: Sequence[int]) -> None:
-    """Ask for a path until it is answered with one of the statuses.
+    """Request a path until the answer has one of the statuses.
 
     Raises:
         BenchmarkError: the server ended, or was not ready for minutes.
@@ -98,11 +98,11 @@ def wait_for(server: subprocess.Popen[bytes], port: int, path: str, statuses: Se
         finally:
             connection.close()
         time.sleep(0.005)
-    raise BenchmarkError(f"{_name(server)} did not get ready")
+    raise BenchmarkError(f"{_name(server)} did not become ready")
 
 
 def form(uploads: Sequence[Path], field: str) -> bytes:
-    """A multipart body (RFC 7578) with a part for each file."""
+    """Return a multipart body (RFC 7578) with a part for each file."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="{path.name}"\r\n'
         "Content-Type: image/png\r\n\r\n".encode()
@@ -114,10 +114,10 @@ def form(uploads: Sequence[Path], field: str) -> bytes:
 
 
 def post(port: int, path: str, body: bytes, content_type: str) -> object:
-    """What a server answers, which must be JSON and a 200.
+    """Return a server's JSON answer.
 
     Raises:
-        BenchmarkError: it is not.
+        BenchmarkError: the status is not 200.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
@@ -132,7 +132,7 @@ def post(port: int, path: str, body: bytes, content_type: str) -> object:
 
 
 def cpu_seconds(root: int) -> float:
-    """Processor time of the threads of a process and its descendants, in user and kernel mode."""
+    """Return the processor time of all threads of a process and its descendants, in user and kernel mode."""
     nanoseconds = 0
     for pid in descendants(root):
         for task in Path(f"/proc/{pid}/task").glob("*"):
@@ -142,7 +142,7 @@ def cpu_seconds(root: int) -> float:
 
 
 def memory(root: int) -> Memory:
-    """What a process and its descendants hold."""
+    """Return the memory of a process and its descendants."""
     sizes = []
     for pid in descendants(root):
         with suppress(OSError):
@@ -154,12 +154,12 @@ def memory(root: int) -> Memory:
 
 
 def descendants(root: int) -> list[int]:
-    """The process and all that it and they started."""
+    """Return a process and all its descendants."""
     found = [root]
     for pid in found:
         with suppress(OSError):  # the process has ended
             for task in Path(f"/proc/{pid}/task").iterdir():
-                with suppress(OSError):  # the thread has
+                with suppress(OSError):  # the thread has ended
                     found.extend(map(int, (task / "children").read_text().split()))
     return found
 

@@ -1,4 +1,4 @@
-"""Processes that time one side each, and answer when they are asked."""
+"""Processes that each time one side, on request."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ Side = subprocess.Popen[str]
 
 @contextmanager
 def open_side(name: str, model: Path, uploads: Sequence[Path], seconds: float) -> Iterator[Side]:
-    """A process that times a side's steps; see `benchmarks.peers.timer`. Ours runs in our environment."""
+    """Start a process that times a side's steps; see `benchmarks.peers.timer`. Ours runs in our environment."""
     python = PEERS_PYTHON if name in {"tutorial", "ddddocr"} else Path(sys.executable)
     command = [str(python), "-m", "benchmarks.peers.timer", name, "--seconds", str(seconds), "--model", str(model)]
     with subprocess.Popen(
@@ -33,7 +33,7 @@ def open_side(name: str, model: Path, uploads: Sequence[Path], seconds: float) -
 
 
 def ask(*sides: Side) -> list[dict[str, float]]:
-    """Let sides time their steps, all at the same time: name → milliseconds for each.
+    """Let sides time their steps simultaneously; return name → milliseconds for each.
 
     Raises:
         BenchmarkError: a side has ended.
@@ -46,13 +46,13 @@ def ask(*sides: Side) -> list[dict[str, float]]:
 
 @contextmanager
 def open_ceiling(model: Path, uploads: Sequence[Path], seconds: float) -> Iterator[list[Side]]:
-    """Two processes that decode uploads and run our network, and nothing else: what two cores could read at most."""
+    """Start two processes that only decode uploads and run our network: the upper limit for two cores."""
     with ExitStack() as stack:
         yield [stack.enter_context(open_side("ceiling", model, uploads, seconds)) for _ in range(2)]
 
 
 def ceiling(sides: Sequence[Side], uploads: int) -> float:
-    """Images a second that the processes of `open_ceiling` read together, in the better of the two ways."""
+    """Return the joint images per second of the processes of `open_ceiling`, in the better of the two ways."""
     times = ask(*sides)
     return max(sum(1000 * uploads / time[way] for time in times) for way in times[0])
 

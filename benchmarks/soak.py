@@ -1,11 +1,11 @@
-"""The service under mixed load for a long time: every answer checked, its memory as a table and a plot.
+"""A long test under mixed load: checks every answer, and records memory as a table and a plot.
 
     python -m benchmarks.soak [--hours N] [--rate N] [--folder DIR]
 
-Good images of every format, damaged ones, large ones, forms, searches and batches; clients that send slowly, read
-slowly, or leave in the middle of a request or before its answer; once a minute a model is replaced and the models are
-reloaded. Ends with status 1 if an answer was missing or wrong, or if memory grew: the median of its last tenth may be
-2 % above that of its second.
+Sends valid images of every format, damaged and large ones, forms, searches and batches. Some clients send slowly, read
+slowly, or disconnect during a request or before its answer. Once a minute a model is replaced and the models are
+reloaded. Exits with status 1 if an answer was missing or wrong, or if memory grew: the median of the last tenth may
+exceed that of the second tenth by 2 %.
 """
 
 import argparse
@@ -37,7 +37,7 @@ RELOAD_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 PATIENCE = 240.0  # seconds until an answer counts as missing
 LONG_DEADLINES = {"OCR_HEAD_TIMEOUT": "120", "OCR_BODY_TIMEOUT": "120"}
-"""On a machine that is busy otherwise, clients that mean no harm are slow, too."""
+"""On a busy machine, well-behaved clients are slow, too."""
 MAX_GROWTH = 0.02
 POINTS = 500
 WRONG_SHOWN = 20
@@ -48,30 +48,30 @@ Trace = Sequence[tuple[float, float]]
 
 @dataclass
 class Soak:
-    """What has come of it so far."""
+    """The results so far."""
 
     outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     trace: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, label: str, outcome: Outcome, wrong: str = "") -> None:
-        """Count a request, and print the first ones that went wrong."""
+        """Count a request, and print the first failures."""
         self.outcomes[label, outcome] += 1
         if outcome is Outcome.WRONG and self.count(Outcome.WRONG) <= WRONG_SHOWN:
             print(f"{datetime.now(UTC):%H:%M:%S} UTC, wrong: {label}: {wrong}", flush=True)
 
     def count(self, outcome: Outcome) -> int:
-        """How many requests came to this."""
+        """Return the number of requests with this outcome."""
         return sum(count for (_, each), count in self.outcomes.items() if each is outcome)
 
 
 def main() -> None:
-    """Load it, watch it, draw it."""
+    """Run the test and write its results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m benchmarks.soak"
     )
     parser.add_argument("--hours", type=float, default=0.5)
-    parser.add_argument("--rate", type=float, default=40, help="requests a second, at most")
-    parser.add_argument("--folder", type=Path, default=Path("runs/soak"), help="for soak.csv and soak.png")
+    parser.add_argument("--rate", type=float, default=40, help="maximum requests per second")
+    parser.add_argument("--folder", type=Path, default=Path("runs/soak"), help="folder for soak.csv and soak.png")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,9 +82,9 @@ def main() -> None:
             before = cpu_seconds(one.process.pid)
             soak = asyncio.run(run(one, store, 3600 * arguments.hours, arguments.rate))
             spent = cpu_seconds(one.process.pid) - before
-    write_trace(thinned(soak.trace), arguments.folder)
+    write_trace(downsampled(soak.trace), arguments.folder)
     print_outcomes(soak)
-    tenths = [megabytes for _, megabytes in thinned(soak.trace, 10)]
+    tenths = [megabytes for _, megabytes in downsampled(soak.trace, 10)]
     grown = growth(soak.trace)
     print(f"{spent:.0f} s of a processor in {3600 * arguments.hours:.0f} s")
     print(f"memory, the median of each tenth of the time: {', '.join(f'{each:.1f}' for each in tenths)} MB")
@@ -94,16 +94,16 @@ def main() -> None:
 
 
 async def run(one: Service, store: Path, seconds: float, rate: float) -> Soak:
-    """Send so many requests a second, watch the memory, and reload the models."""
+    """Send requests at a fixed rate, record the memory, and reload the models."""
     soak, requests = Soak(), iter(Requests(one.port))
-    turns = _turns(rate)
+    due_times = _schedule(rate)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{one.port}", timeout=PATIENCE) as client:
         others = [
             asyncio.create_task(_watch_memory(one, soak)),
             asyncio.create_task(_reload(one, store, client, soak)),
         ]
         end = time.monotonic() + seconds
-        await asyncio.gather(*(_keep_sending(client, requests, turns, soak, end) for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(_keep_sending(client, requests, due_times, soak, end) for _ in range(CONNECTIONS)))
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -111,13 +111,13 @@ async def run(one: Service, store: Path, seconds: float, rate: float) -> Soak:
 
 
 def growth(trace: Trace) -> float:
-    """Return by which part the median of the last tenth of the time is above that of the second."""
-    tenths = thinned(trace, 10)
+    """Return the relative increase of the median from the second to the last tenth of the time."""
+    tenths = downsampled(trace, 10)
     return tenths[-1][1] / tenths[min(1, len(tenths) - 1)][1] - 1
 
 
-def thinned(trace: Trace, most: int = POINTS) -> Trace:
-    """Return the medians of so many equal parts, or of fewer where there are not as many points."""
+def downsampled(trace: Trace, most: int = POINTS) -> Trace:
+    """Return the medians of at most `most` equal parts."""
     count = min(most, len(trace))
     borders = [round(number * len(trace) / count) for number in range(count + 1)]
     parts = [trace[start:end] for start, end in itertools.pairwise(borders)]
@@ -125,7 +125,7 @@ def thinned(trace: Trace, most: int = POINTS) -> Trace:
 
 
 def print_outcomes(soak: Soak) -> None:
-    """Print how many requests of each kind came to what."""
+    """Print the number of requests by kind and outcome."""
     labels = sorted({label for label, _ in soak.outcomes})
     print(f"{'':<32}" + "".join(f"{outcome.value:>10}" for outcome in Outcome))
     for label in labels:
@@ -134,7 +134,7 @@ def print_outcomes(soak: Soak) -> None:
 
 
 def write_trace(trace: Trace, folder: Path) -> None:
-    """Write the memory over time as CSV and as a picture."""
+    """Write the memory over time as CSV and as a plot."""
     with (folder / "soak.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("seconds", "megabytes"), *trace])
     figure, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
@@ -150,20 +150,20 @@ def write_trace(trace: Trace, folder: Path) -> None:
 
 
 async def _keep_sending(
-    client: httpx.AsyncClient, requests: Iterator[Request], turns: Iterator[float], soak: Soak, end: float
+    client: httpx.AsyncClient, requests: Iterator[Request], due_times: Iterator[float], soak: Soak, end: float
 ) -> None:
-    while (turn := next(turns)) < end:
-        await asyncio.sleep(turn - time.monotonic())
+    while (due := next(due_times)) < end:
+        await asyncio.sleep(due - time.monotonic())
         request = next(requests)
         soak.add(request.label, *await send(client, request))
 
 
-def _turns(rate: float) -> Iterator[float]:
-    """When the next request is due; what was missed is not caught up with."""
-    turn = time.monotonic()
+def _schedule(rate: float) -> Iterator[float]:
+    """Yield when the next request is due; missed requests are not made up for."""
+    due = time.monotonic()
     while True:
-        turn = max(turn + 1 / rate, time.monotonic())
-        yield turn
+        due = max(due + 1 / rate, time.monotonic())
+        yield due
 
 
 async def _watch_memory(one: Service, soak: Soak) -> None:
@@ -174,7 +174,7 @@ async def _watch_memory(one: Service, soak: Soak) -> None:
 
 
 async def _reload(one: Service, store: Path, client: httpx.AsyncClient, soak: Soak) -> None:
-    """Replace a model again and again; let the service know by a signal and by a request in turn."""
+    """Replace a model repeatedly, and reload by signal and by request in turn."""
     number = 0
     while True:
         await asyncio.sleep(RELOAD_SECONDS)
@@ -190,7 +190,7 @@ async def _reload(one: Service, store: Path, client: httpx.AsyncClient, soak: So
 
 
 def replace_model(store: Path, number: int) -> None:
-    """Put a version of the other model in the place of the one before."""
+    """Put a version of the other model in place of the previous one."""
     model = store / OTHER_MODEL
     shutil.copytree(next((ROOT / "model_store" / "captcha").iterdir()), model / f".{number}")
     (model / f".{number}").rename(model / str(number))

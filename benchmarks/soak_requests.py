@@ -1,6 +1,6 @@
-"""What clients of a soak ask for, how they behave, and whether what they are answered is right.
+"""Requests of a long test, behaviour of its clients, and checks of the answers.
 
-The texts of the good images are known from their names; they come in every format that is read.
+Texts of valid images are known from their names; the images come in every supported format.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from benchmarks.common import ROOT
 from benchmarks.fuzz import broken_file, good_files
 
 MANY = 8
-"""The images of a batch."""
+"""Number of images in a batch."""
 OTHER_MODEL = "other"
 PAUSE = 0.1
-"""Seconds between what slow clients send or take."""
+"""Seconds between the pieces that slow clients send or receive."""
 REFUSED = (400, 413, 415, 422)
 BUSY = (503, 504)
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -35,7 +35,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "BMP": ("RGB", {}),
     "TIFF": ("L", {"compression": "tiff_lzw"}),
 }
-"""Format, as Pillow calls it → mode and options to write it with."""
+"""Pillow's name of the format → mode and options for writing it."""
 
 
 class Manner(Enum):
@@ -49,28 +49,28 @@ class Manner(Enum):
 
 
 class Outcome(Enum):
-    """What became of a request."""
+    """The outcome of a request."""
 
     RIGHT = "right"
     BUSY = "busy"
-    """Told so (503, 504)."""
+    """Refused with 503 or 504."""
     LEFT = "left"
-    """By the client."""
+    """Disconnected by the client."""
     WRONG = "wrong"
 
 
 IsRight = Callable[[int, bytes], bool]
-"""Tells by status and body whether an answer is right."""
+"""Return whether an answer is right, given its status and body."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks for.
+    """A request of a client.
 
     Attributes:
-        name: of its kind.
-        path, body, content_type: of the POST; without a body it is a GET.
-        is_right: of an answer other than 503 and 504.
+        name: name of its kind.
+        path, body, content_type: of the POST; a request without a body is a GET.
+        is_right: check of answers other than 503 and 504.
         manner: how the client sends it and reads the answer.
     """
 
@@ -83,15 +83,15 @@ class Request:
 
     @property
     def label(self) -> str:
-        """What it is counted under."""
+        """The name under which it is counted."""
         return self.name if self.manner is Manner.USUAL else f"{self.name}, {self.manner.value}"
 
 
 class Requests:
-    """Requests by chance, always the same for the same seed."""
+    """Random requests, always the same for the same seed."""
 
     def __init__(self, port: int, seed: int = 0) -> None:
-        """Encode the images, and ask the service where the largest of its own files is."""
+        """Encode the images, and get the size of the service's largest script."""
         self._random = random.Random(seed)  # noqa: S311
         self._images = {path.stem: Image.open(path).convert("RGB") for path in sorted((ROOT / "samples").glob("*.png"))}
         self._files = [(kind, text, _encoded(image, kind)) for kind in FORMATS for text, image in self._images.items()]
@@ -116,14 +116,14 @@ class Requests:
         }
 
     def __iter__(self) -> Iterator[Request]:
-        """Return requests without end."""
+        """Yield requests endlessly."""
         kinds, weights = list(self._kinds), list(self._kinds.values())
         while True:
             (kind,) = self._random.choices(kinds, weights)
             yield kind()
 
     def of_every_kind(self) -> list[Request]:
-        """Return one request for each kind and each manner."""
+        """Return one request of each kind and each manner."""
         usual = [kind() for kind in self._kinds if kind != self._image_from_odd_client]
         odd = [self._image_from(manner) for manner in Manner if manner is not Manner.SLOW_READER]
         return usual + odd
@@ -183,7 +183,7 @@ class Requests:
 
 
 async def send(client: httpx.AsyncClient, request: Request) -> tuple[Outcome, str]:
-    """Send a request as its client does, and return what became of it, and what was wrong."""
+    """Send a request in its manner, and return its outcome and the error, if any."""
     address = (client.base_url.host, client.base_url.port or 80)
     try:
         if request.manner in (Manner.LEAVES_WHILE_SENDING, Manner.LEAVES_UNANSWERED):
@@ -204,12 +204,12 @@ async def send(client: httpx.AsyncClient, request: Request) -> tuple[Outcome, st
 
 
 def reads(text: str) -> IsRight:
-    """Return a check that this is what was read."""
+    """Return a check of the text that was read."""
     return lambda status, body: status == 200 and json.loads(body)["text"] == text
 
 
 def reads_each(texts: Sequence[str]) -> IsRight:
-    """Return a check that these are the texts of a batch, in this order; an empty one stands for a problem."""
+    """Return a check of the texts of a batch, in order; "" stands for a problem."""
 
     def is_right(status: int, body: bytes) -> bool:
         results = json.loads(body).get("results", ()) if status == 200 else ()
@@ -219,12 +219,12 @@ def reads_each(texts: Sequence[str]) -> IsRight:
 
 
 def is_one_of(*statuses: int) -> IsRight:
-    """Return a check of the status alone."""
+    """Return a check of the status only."""
     return lambda status, _body: status in statuses
 
 
 async def _send_and_leave(address: tuple[str, int], request: Request) -> None:
-    """Close the connection after half of the body, or after all of it without reading."""
+    """Close the connection after half of the body, or after all of it without reading the answer."""
     _, writer = await asyncio.open_connection(*address)
     whole = request.manner is Manner.LEAVES_UNANSWERED
     writer.write(_head(request, len(request.body)) + request.body[: None if whole else len(request.body) // 2])
@@ -233,7 +233,7 @@ async def _send_and_leave(address: tuple[str, int], request: Request) -> None:
 
 
 async def _read_slowly(address: tuple[str, int], request: Request) -> tuple[int, bytes]:
-    """Take the answer in pieces, with pauses, through a buffer that is small, so that the service has to wait."""
+    """Receive the answer in pieces, with pauses, through a small buffer, so that the service has to wait."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     connection.setblocking(False)
@@ -270,13 +270,13 @@ def _encoded(image: Image.Image, kind: str) -> bytes:
 
 
 def _form(field: str, files: Sequence[bytes]) -> tuple[bytes, str]:
-    """Return the body of a multipart form (RFC 7578) with these files, and its type."""
+    """Return the body of a multipart form (RFC 7578) with these files, and its content type."""
     request = httpx.Request("POST", "http://localhost", files=[(field, ("image", file)) for file in files])
     return request.read(), request.headers["Content-Type"]
 
 
 def _largest_script(port: int) -> tuple[str, int]:
-    """Return the path and the length of the script of `/docs`."""
+    """Return the path and the size of the script of `/docs`."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         (path,) = re.findall(r'src="(/[^"]+swagger[^"]+js)"', client.get("/docs").text)
         return path, len(client.get(path).content)

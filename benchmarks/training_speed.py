@@ -1,9 +1,9 @@
-"""How fast a training goes on one processor and on all of them.
+"""Speed of a training on one processor and on all.
 
     python -m benchmarks.training_speed [--images N] [--epochs N] [--rounds N]
 
-Draws captchas and trains the default network on them, on one processor and on all in turn, and prints the seconds of an
-epoch and their ratio. The first epoch does not count: it prepares.
+Draws captchas, trains the default network on them, on one processor and on all in turn, and prints the seconds per
+epoch and their ratio. The first epoch is not counted because it includes preparations.
 """
 
 import argparse
@@ -29,8 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training_speed", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--images", type=int, default=100, help="to train on [default: 100]")
-    parser.add_argument("--epochs", type=int, default=8, help="of a training [default: 8]")
+    parser.add_argument("--images", type=int, default=100, help="training images [default: 100]")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs per training [default: 8]")
     parser.add_argument("--rounds", type=int, default=3, help="trainings on one and on all processors [default: 3]")
     options = parser.parse_args()
     every = sorted(os.sched_getaffinity(0))
@@ -46,11 +46,11 @@ def main() -> None:
         ("1", f"{statistics.median(one):.2f}", ""),
         (f"{len(every)}", f"{statistics.median(all_of_them):.2f}", f"{statistics.median(ratios):.2f}"),
     ]
-    print(table(("processors", "seconds an epoch", "times as fast"), rows))
+    print(table(("processors", "seconds per epoch", "times as fast"), rows))
 
 
 def seconds_an_epoch(data: Path, place: Path, epochs: int, processors: Iterable[int]) -> float:
-    """Train on some processors, and return the seconds of an epoch after the first."""
+    """Train on some processors, and return the seconds per epoch after the first."""
     command = [sys.executable, "-m", "training", "train", "--data", str(data), "--epochs", str(epochs), "--events"]
     command += ["--output", str(place / "model" / "1"), "--run-dir", str(place / "run")]
     times: list[float] = []

@@ -1,4 +1,4 @@
-"""The load generator: wrk posts uploads in turn over so many connections for so many seconds."""
+"""The load generator wrk, which posts uploads in turn over several connections."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ MISSING = "wrk, the load generator, is not installed: apt-get install wrk"
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw; times in milliseconds."""
+    """Results of wrk; times in milliseconds."""
 
     requests: int
     per_second: float
@@ -25,25 +25,25 @@ class Load:
 
 
 def is_installed() -> bool:
-    """Whether there is a wrk."""
+    """Return whether wrk is installed."""
     return shutil.which("wrk") is not None
 
 
 def generate(
     port: int, path: str, bodies: Sequence[Path], content_type: str, *, connections: int, seconds: float
 ) -> Load:
-    """Load a server of this machine.
+    """Load a server on this machine.
 
     Args:
-        port: where it listens.
-        path: what to post to.
-        bodies: files, each a request's body; sent in turn.
-        content_type: of all of them.
-        connections: kept open, each with one request under way.
-        seconds: for so long; wrk counts in whole ones.
+        port: the server's port.
+        path: path of the POST requests.
+        bodies: files with the request bodies, sent in turn.
+        content_type: content type of all bodies.
+        connections: number of open connections, each with one request at a time.
+        seconds: duration; wrk takes whole seconds.
 
     Raises:
-        BenchmarkError: not all requests were answered with a status of success.
+        BenchmarkError: a request was not answered with a status of success.
     """
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
     command += ["--latency", "--timeout", "30s", "--script", str(SCRIPT), f"http://127.0.0.1:{port}{path}"]
@@ -56,10 +56,10 @@ def generate(
 
 
 def parse(output: str) -> Load:
-    """Read what `wrk --latency` printed.
+    """Parse the output of `wrk --latency`.
 
     Raises:
-        BenchmarkError: it tells of errors, or is no such output.
+        BenchmarkError: it reports errors, or is not such an output.
     """
     faults = re.findall(r"^ *((?:Non-2xx or 3xx responses|Socket errors): .*)$", output, re.MULTILINE)
     if faults:
@@ -68,7 +68,7 @@ def parse(output: str) -> Load:
     per_second = re.search(r"^Requests/sec: *([\d.]+)$", output, re.MULTILINE)
     latencies = dict(re.findall(r"^ *(\d+)% +([\d.]+(?:us|ms|s|m)) *$", output, re.MULTILINE))
     if requests is None or per_second is None or not {"50", "99"} <= latencies.keys():
-        raise BenchmarkError(f"this is not what wrk prints: {output!r}")
+        raise BenchmarkError(f"unexpected output of wrk: {output!r}")
     return Load(int(requests[1]), float(per_second[1]), _milliseconds(latencies["50"]), _milliseconds(latencies["99"]))
 
 

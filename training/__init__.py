@@ -1,4 +1,4 @@
-"""From a folder of labelled images to a model folder that the service reads: `python -m training --help`."""
+"""Training, from a folder of labelled images to a model folder that the service reads: `python -m training --help`."""
 
 import os
 

@@ -37,16 +37,16 @@ EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {
     draw: ("draw --output datasets/drawn --count 300",),
     pretrain: ("pretrain --fonts my_typefaces",),
 }
-"""The commands in the order of the help, each with command lines that its help ends with."""
+"""The commands in help order, each with the example command lines at the end of its help."""
 
 
 def examples(*lines: str) -> str:
-    """Command lines for the end of a command's help."""
+    """Return example command lines for the end of a command's help."""
     return "\n".join(["Examples:", *(f"[bold]{PROGRAM} {line}[/]" for line in lines)])
 
 
 app = typer.Typer(
-    help="From labelled images to a model that the service reads.",
+    help="Train models from labelled images.",
     epilog=examples("draw --output datasets/drawn", "train --data datasets/drawn --name drawn --epochs 10"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -62,7 +62,7 @@ def _options(_version: Version = False) -> None:
 
 
 def main() -> None:
-    """Run the command of the command line."""
+    """Run the command given on the command line."""
     app(prog_name=PROGRAM)
 
 

@@ -1,11 +1,11 @@
-"""How well many kinds of real picture are read, from no labels to all.
+"""Accuracy on many kinds of real pictures, with no labels to all labels.
 
     python -m benchmarks.kinds DIR [--labels 0 25 100 all] [--kinds NAME …] [--jobs N] [--foreign] [--json FILE]
 
-DIR holds a folder a kind, with `test.csv` (only read) and `pool.csv` (learnt from), both `path,label`. With 0 labels
-the general model reads; otherwise `python -m training train` learns with its defaults from the first images of the
-pool, and from the others without their labels. With --foreign, each model also reads what it is not for, and what it
-accepts is counted. Interrupted, the same command goes on where it was.
+DIR has a folder per kind with `test.csv` (read only) and `pool.csv` (for training), both `path,label`. With 0 labels
+the general model reads. Otherwise `python -m training train` trains with its defaults on the first images of the pool,
+and on the remaining ones without their labels. With --foreign, each model also reads images of other kinds, and the
+accepted ones are counted. Run the same command again to continue after an interruption.
 """
 
 import argparse
@@ -43,14 +43,14 @@ from benchmarks.kinds.tables import Results, comparison, failures, labels_table,
 from benchmarks.report import to_markdown
 
 Rejections = dict[str, list[Rejection]]
-"""By labels."""
+"""By number of labels."""
 GENERAL = ROOT / "model_store" / "general"
 INTERRUPTED = 130
 PROCESSORS = len(os.sched_getaffinity(0))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure what the command line names, print tables and write the JSON file."""
+    """Measure the chosen cells, print tables and write the JSON file."""
     options = parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -58,12 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         general = (options.model or newest_general(options.labels)).absolute()
         readers = Readers(general, options.train_options, options.code)
         cells = make_cells(kinds, [*options.labels, *installed_peers()], readers, options.results)
-        with kept_for_one(options.results):
+        with locked(options.results):
             results, rejections = asyncio.run(measure_all(cells, kinds, readers, options))
     except BenchmarkError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it was", file=sys.stderr)
+        print("interrupted; the same command resumes", file=sys.stderr)
         sys.exit(INTERRUPTED)
     tables = [labels_table(labels, kinds, results) for labels in options.labels]
     if any(name in results for name in PEERS):
@@ -77,48 +77,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of the command line; ends with status 2 on wrong ones."""
+    """Return the options; exit with status 2 if they are wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kinds", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, metavar="DIR", help="holds a folder a kind")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="has a folder per kind")
     parser.add_argument("--labels", nargs="*", default=[NONE, "25", "100", ALL], metavar="N", help="numbers, or all")
     parser.add_argument("--kinds", nargs="+", metavar="NAME", help="[default: all]")
     parser.add_argument(
-        "--jobs", type=int, default=min(2, PROCESSORS), help="trainings at a time, which share the processors"
+        "--jobs", type=int, default=min(2, PROCESSORS), help="trainings at the same time; they share the processors"
     )
-    parser.add_argument("--model", type=Path, help="reads without labels [default: the newest general model]")
+    parser.add_argument("--model", type=Path, help="model for 0 labels [default: the newest general model]")
     parser.add_argument(
-        "--train-options", type=shlex.split, default=[], metavar="'--OPTION …'", help="of the trainings"
+        "--train-options", type=shlex.split, default=[], metavar="'--OPTION …'", help="options for the trainings"
     )
-    parser.add_argument("--code", metavar="NAME", help="trainings are kept under it [default: a checksum of the code]")
-    parser.add_argument("--results", type=Path, default=ROOT / "runs" / "kinds", help="where results are kept")
-    parser.add_argument("--foreign", action="store_true", help="also let each model read what it is not for")
+    parser.add_argument("--code", metavar="NAME", help="name for stored trainings [default: a checksum of the code]")
+    parser.add_argument("--results", type=Path, default=ROOT / "runs" / "kinds", help="folder of the results")
+    parser.add_argument("--foreign", action="store_true", help="also let each model read images of other kinds")
     parser.add_argument("--json", type=Path, help="write all figures and readings to this file")
     options = parser.parse_args(arguments)
     if not all(labels == ALL or labels.isdecimal() for labels in options.labels):
-        parser.error("labels are numbers, or all")
+        parser.error("--labels takes numbers, or all")
     if options.model is not None and not options.model.is_dir():
         parser.error(f"{options.model} is not the folder of a model{did_you_mean(options.model)}")
     if not 1 <= options.jobs <= PROCESSORS:
         parser.error(f"there are processors for 1 to {PROCESSORS} jobs")
     if options.json is not None and not options.json.parent.is_dir():
-        parser.error(f"there is no folder {options.json.parent}")
+        parser.error(f"{options.json.parent} does not exist")
     return options
 
 
 def newest_general(labels: Sequence[str]) -> Path:
-    """The general model's newest version.
+    """Return the folder of the newest general model.
 
     Raises:
-        BenchmarkError: it is to read and there is none.
+        BenchmarkError: `labels` requires it, but it does not exist.
     """
     found = version_folders(GENERAL)
     if NONE in labels and not found:
-        raise BenchmarkError("there is no general model in model_store/general; name one with --model DIR")
+        raise BenchmarkError("there is no general model in model_store/general; give one with --model DIR")
     return found[0] if found else GENERAL
 
 
 def installed_peers() -> tuple[str, ...]:
-    """The peers, if there are any."""
+    """Return the installed peers."""
     if PEERS_PYTHON.exists():
         return PEERS
     print("the peers are not installed: make bench installs them", file=sys.stderr)
@@ -126,23 +126,23 @@ def installed_peers() -> tuple[str, ...]:
 
 
 @contextmanager
-def kept_for_one(folder: Path) -> Iterator[None]:
-    """Keep a folder of results for this command, as another one would remove what is being measured.
+def locked(folder: Path) -> Iterator[None]:
+    """Lock a folder of results, as another command would remove results in progress.
 
     Raises:
-        BenchmarkError: another one measures there.
+        BenchmarkError: another command uses the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         if not lock(file):
-            raise BenchmarkError(f"another command measures in {folder}; wait for it, or name another --results")
+            raise BenchmarkError(f"another command uses {folder}; wait for it, or choose another --results")
         yield
 
 
 async def measure_all(
     cells: Sequence[Cell], kinds: Sequence[Kind], readers: Readers, options: argparse.Namespace
 ) -> tuple[Results, Rejections]:
-    """Measure all cells, and what their models reject if that is asked for."""
+    """Measure all cells, and rejection by their models if requested."""
     results = await measure_cells(cells, options.jobs, readers)
     rejections: Rejections = {}
     for labels in options.labels if options.foreign else ():
@@ -152,10 +152,10 @@ async def measure_all(
 
 
 async def measure_cells(cells: Sequence[Cell], jobs: int, readers: Readers) -> Results:
-    """Measure all cells that have not been, so many at a time; a line on standard error tells of each.
+    """Measure all unmeasured cells, `jobs` at a time; print a line per cell to standard error.
 
     Returns:
-        By reader and kind; that of a cell that failed says why, and is not kept.
+        Results by reader and kind; failed cells have an error, and are not stored.
     """
     shares = Shares(jobs)
 
@@ -168,7 +168,7 @@ async def measure_cells(cells: Sequence[Cell], jobs: int, readers: Readers) -> R
                 result = await measure(cell, processors, readers)
             except BenchmarkError as error:
                 result = Result(error=str(error))
-        print(f"{cell.name}: {in_short(result)}", file=sys.stderr)
+        print(f"{cell.name}: {summarise(result)}", file=sys.stderr)
         return result
 
     results: dict[str, dict[str, Result]] = {}
@@ -177,8 +177,8 @@ async def measure_cells(cells: Sequence[Cell], jobs: int, readers: Readers) -> R
     return results
 
 
-def in_short(result: Result) -> str:
-    """What came of a cell, in some words."""
+def summarise(result: Result) -> str:
+    """Describe the result of a cell in a few words."""
     if "error" in result:
         return result["error"].splitlines()[-1]
     return f"{result['score']['words_right']} of {result['score']['images']} words right"
@@ -187,7 +187,7 @@ def in_short(result: Result) -> str:
 def write_report(
     path: Path, kinds: Sequence[Kind], results: Results, rejections: Rejections, tables: Sequence[Table]
 ) -> None:
-    """Write all figures and readings as JSON, with what else they depend on."""
+    """Write all figures and readings, and the conditions of the measurement, as JSON."""
     report: dict[str, Any] = {
         "machine": machine(),
         "versions": versions(),

@@ -1,4 +1,4 @@
-"""What is measured: one kind, read by one reader. What has been measured is kept and not measured again."""
+"""Cells of the measurement: one kind, read by one reader. Results are stored and reused."""
 
 import hashlib
 import json
@@ -20,17 +20,17 @@ from training.data.dataset import Sample, write_csv
 
 PEERS = ("ddddocr", "rapidocr")
 NONE = "0"
-"""Labels: nothing is trained, the general model reads."""
+"""The value of labels for no training: the general model reads."""
 RESULT = "result.json"
-LEARNT_WITH = ("training", "app/inference", "model_store/general")
+TRAINING_CODE = ("training", "app/inference", "model_store/general")
 COUNTED_FILES = {".py", ".npz", ".onnx", ".yaml"}
 DIGITS = 12
-"""Of a checksum, in the name of a folder."""
+"""Number of checksum digits in folder names."""
 SHOW_VERSION = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
 
 
 class Network(TypedDict):
-    """What a training chose, as far as the model's folder says; `bytes` are those of model.onnx."""
+    """The network of a training, according to its model folder; `bytes` is the size of model.onnx."""
 
     architecture: str | None
     weights: int | None
@@ -39,17 +39,17 @@ class Network(TypedDict):
 
 
 class Result(TypedDict, total=False):
-    """What came of a cell; `error` and nothing else where it failed."""
+    """The result of a cell; failed cells have only `error`."""
 
     score: Score
     texts: list[str]
-    """Of the test images, in their order."""
+    """Readings of the test images, in order."""
     milliseconds: float | None
-    """An image, from the bytes of its file to the text, on one thread: the median; None if none could be opened."""
+    """Median time per image on one thread, from file content to text; None if no image could be opened."""
     minutes: float
-    """That the training command took."""
+    """Duration of the training command."""
     processors: int
-    """That it had."""
+    """Number of processors of the training command."""
     network: Network
     model: str
     error: str
@@ -57,13 +57,13 @@ class Result(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind and what reads it.
+    """One kind and its reader.
 
     Attributes:
-        kind: of image.
+        kind: the kind of image.
         reader: a number of labels, "all", or the name of a peer.
-        version: of what reads, or learns to: results of another are not used.
-        place: the folder for the result and what leads to it, as an absolute path.
+        version: version of the reader or of the training code; results of other versions are not used.
+        place: absolute path of the folder for the result and its intermediate files.
     """
 
     kind: Kind
@@ -73,24 +73,24 @@ class Cell:
 
     @property
     def model(self) -> Path:
-        """The folder of the model that a training writes."""
+        """The folder of the trained model."""
         return self.place / "model"
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The cell's name, for people."""
         what = self.reader if self.reader in PEERS else f"{self.reader} labels"
         return f"{self.kind.name}, {what}"
 
 
 @dataclass(frozen=True)
 class Readers:
-    """What reads the images.
+    """Sources of the readers.
 
     Attributes:
-        general: the folder of the model that reads without labels, as an absolute path.
-        train_options: of the training command, besides data and places.
-        code: a name for the code that learns; None is a checksum of it.
+        general: absolute path of the model folder that reads without labels.
+        train_options: options of the training command, besides data and folders.
+        code: a name for the training code; None uses a checksum of it.
     """
 
     general: Path
@@ -98,24 +98,24 @@ class Readers:
     code: str | None = None
 
     def version(self, reader: str) -> str:
-        """Of what a reader's results depend on besides the images.
+        """Return a version of everything a reader's results depend on besides the images.
 
         Raises:
-            BenchmarkError: there is no such peer.
+            BenchmarkError: the peer is unknown.
         """
         if reader in PEERS:
             return run_quietly([str(PEERS_PYTHON), "-c", SHOW_VERSION, reader]).strip()
         if reader == NONE:
             return _checksum([self.general, ROOT / "app" / "inference"])
         options = json.dumps(self.train_options)
-        return self.code or _checksum([ROOT / folder for folder in LEARNT_WITH], options)
+        return self.code or _checksum([ROOT / folder for folder in TRAINING_CODE], options)
 
 
 def make_cells(kinds: Sequence[Kind], names: Iterable[str], readers: Readers, folder: Path) -> list[Cell]:
-    """A cell for each reader that is named and each kind; their results are kept in the folder.
+    """Return a cell for each named reader and each kind, with results in the folder.
 
     Raises:
-        BenchmarkError: there is no such peer.
+        BenchmarkError: a peer is unknown.
     """
     places = {kind.name: folder.absolute() / kind.name / kind.checksum[:DIGITS] for kind in kinds}
     versions = {name: readers.version(name) for name in names}
@@ -127,21 +127,21 @@ def make_cells(kinds: Sequence[Kind], names: Iterable[str], readers: Readers, fo
 
 
 def stored_result(cell: Cell) -> Result | None:
-    """What came of a cell before."""
+    """Return the stored result of a cell, if any."""
     file = cell.place / RESULT
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 async def measure(cell: Cell, processors: Processors, readers: Readers) -> Result:
-    """Train if the cell asks for it, read the test images, and keep the result.
+    """Train if necessary, read the test images, and store the result.
 
     Args:
-        cell: what to measure; what an interrupted run left in its place is removed.
-        processors: the commands run on these.
-        readers: of which the cell names one.
+        cell: the cell to measure; remains of an interrupted run are removed.
+        processors: processors for the commands.
+        readers: sources of the readers.
 
     Raises:
-        BenchmarkError: a command failed, or what reads is not what it was when the cell was made.
+        BenchmarkError: a command failed, or the reader has changed since the cell was created.
     """
     shutil.rmtree(cell.place, ignore_errors=True)
     cell.place.mkdir(parents=True)
@@ -154,14 +154,14 @@ async def measure(cell: Cell, processors: Processors, readers: Readers) -> Resul
         result = await _read_by_model(cell, processors, cell.model)
         result |= Result(minutes=minutes, processors=len(processors))
     if readers.version(cell.reader) != cell.version:
-        raise BenchmarkError("the code or the model changed meanwhile; run the command again")
+        raise BenchmarkError("the code or the model has changed; run the command again")
     with write_atomically(cell.place / RESULT) as file:
         json.dump(result, file, indent=1, ensure_ascii=False)
     return result
 
 
 def _checksum(folders: Iterable[Path], text: str = "") -> str:
-    """A checksum of a text and of the code, settings and weights in some folders."""
+    """Return a checksum of a text and of the code, settings and weights in some folders."""
     digest = hashlib.sha256(text.encode())
     for folder in folders:
         for path in sorted(folder.rglob("*")):
@@ -171,7 +171,7 @@ def _checksum(folders: Iterable[Path], text: str = "") -> str:
 
 
 async def _train(cell: Cell, processors: Processors, readers: Readers) -> float:
-    """Minutes that the training command took; it writes the folder `model`."""
+    """Train into the folder `model`, and return the minutes taken."""
     labelled = cell.kind.labelled(cell.reader)
     data = cell.place / "labels.csv"
     write_csv(labelled, data)
@@ -186,7 +186,7 @@ async def _train(cell: Cell, processors: Processors, readers: Readers) -> float:
 
 
 async def _read_by_model(cell: Cell, processors: Processors, model: Path) -> Result:
-    """Read the test images with `training evaluate`; time each by itself."""
+    """Read the test images with `training evaluate`; time each separately."""
     test = cell.kind.test
     data, report = cell.place / "test.csv", cell.place / "evaluation.json"
     write_csv(test, data)
@@ -216,14 +216,14 @@ def _network(model: Path) -> Network:
     size = (model / "model.onnx").stat().st_size
     try:
         said = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["model"]
-    except FileNotFoundError:  # made by others
+    except FileNotFoundError:  # not made by our training
         return Network(architecture=None, weights=None, input=None, bytes=size)
     shape = f"{said['width']}×{said['height']}×{said['channels']}"
     return Network(architecture=said["architecture"], weights=said["weights"], input=shape, bytes=size)
 
 
 def _link(samples: Sequence[Sample], folder: Path) -> Path:
-    """Make a folder of links to images, numbered in their order, so that no name says what is in one."""
+    """Create a folder of numbered links to images, so that no file name reveals a label."""
     folder.mkdir()
     for number, sample in enumerate(samples):
         (folder / f"{number:06}{sample.path.suffix}").symlink_to(sample.path)

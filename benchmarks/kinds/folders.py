@@ -1,4 +1,4 @@
-"""Folders of labelled images, one a kind, each divided into what is learnt from and what is read then."""
+"""Folders of labelled images, one per kind, each split into a training pool and a test set."""
 
 import hashlib
 import unicodedata
@@ -23,17 +23,17 @@ class Kind:
     test: list[Sample]
     """Only read."""
     pool: list[Sample]
-    """Learnt from, the first ones with their labels."""
+    """For training; the first ones with their labels."""
 
     @property
     def is_latin(self) -> bool:
-        """Whether all letters of all labels are Latin; digits and signs are in every script."""
+        """Whether all letters of all labels are Latin; digits and signs belong to every script."""
         characters = set().union(*(sample.label for sample in [*self.test, *self.pool]))
         return all(unicodedata.name(one).startswith("LATIN") for one in characters if one.isalpha())
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over all images and labels in their order, hexadecimal."""
+        """SHA-256 of all images and labels in order, hexadecimal."""
         digest = hashlib.sha256()
         for part in (self.test, self.pool):
             for sample in part:
@@ -42,35 +42,35 @@ class Kind:
         return digest.hexdigest()
 
     def labelled(self, labels: str) -> list[Sample]:
-        """The first so many images of the pool.
+        """Return the first `labels` images of the pool.
 
         Args:
-            labels: their number, or "all".
+            labels: a number, or "all".
 
         Raises:
-            BenchmarkError: the pool holds fewer.
+            BenchmarkError: the pool has fewer images.
         """
         count = len(self.pool) if labels == ALL else int(labels)
         if count > len(self.pool):
-            raise BenchmarkError(f"{self.name}: the pool holds {len(self.pool)} images; {count} labels are too many")
+            raise BenchmarkError(f"{self.name}: the pool has only {len(self.pool)} images, not {count}")
         return self.pool[:count]
 
 
 def read_kinds(folder: Path, names: Sequence[str] | None = None) -> list[Kind]:
-    """The kinds in a folder, by name; the paths of their images are absolute.
+    """Return the kinds in a folder, sorted by name, with absolute image paths.
 
     Args:
-        folder: holds a folder a kind, in which test.csv and pool.csv list images as `path,label`.
-        names: of the kinds to read; None is all.
+        folder: has a folder per kind, in which test.csv and pool.csv list images as `path,label`.
+        names: names of the kinds to read; None reads all.
 
     Raises:
-        BenchmarkError: there is no such kind, or its images cannot be listed.
+        BenchmarkError: a kind does not exist, or its images cannot be listed.
     """
     found = sorted(path.parent.name for path in folder.glob(f"*/{TEST}"))
     if not found:
-        raise BenchmarkError(f"{folder} holds no kinds: folders with {TEST} and {POOL}.{did_you_mean(folder)}")
+        raise BenchmarkError(f"{folder} has no kinds: folders with {TEST} and {POOL}.{did_you_mean(folder)}")
     if unknown := sorted(set(names or ()) - set(found)):
-        raise BenchmarkError(f"no such kind: {', '.join(unknown)}; there are {', '.join(found)}")
+        raise BenchmarkError(f"unknown kind: {', '.join(unknown)}; choose from {', '.join(found)}")
     whole = folder.absolute()
     try:
         return [

@@ -1,4 +1,4 @@
-"""Images without any text: blank ones and noise."""
+"""Images without text: blank ones and noise."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ Draw = Callable[[int, int, np.random.Generator], Pixels]
 
 
 def draw_without_text(draw: Draw, like: Sequence[Sample], folder: Path, count: int) -> list[Path]:
-    """Draw so many images into a folder, as large as those of some samples; the same ones each time."""
+    """Draw images into a folder, with the sizes of some samples; the same ones each time."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for index in range(count):
@@ -27,7 +27,7 @@ def draw_without_text(draw: Draw, like: Sequence[Sample], folder: Path, count: i
 
 
 def draw_blank(width: int, height: int, rng: np.random.Generator) -> Pixels:
-    """Draw paper of one colour, or of one that turns into another from side to side: (height, width, 3), uint8."""
+    """Draw paper of one colour, or with a horizontal gradient: (height, width, 3), uint8."""
     left, right = rng.integers(0, 256, (2, 3))
     if rng.random() < 0.5:
         right = left
@@ -36,7 +36,7 @@ def draw_blank(width: int, height: int, rng: np.random.Generator) -> Pixels:
 
 
 def draw_noise(width: int, height: int, rng: np.random.Generator) -> Pixels:
-    """Draw noise around some brightness, fine or in patches, grey or coloured: (height, width, 3), uint8."""
+    """Draw noise around a random brightness, fine or in patches, grey or coloured: (height, width, 3), uint8."""
     channels = 1 if rng.random() < 0.5 else 3
     coarse = rng.choice([1, 2, 4])
     shape = (-(-height // coarse), -(-width // coarse), channels)

@@ -1,4 +1,4 @@
-"""Commands that run at the same time, each on processors of its own."""
+"""Commands that run in parallel, each on its own processors."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ Processors = frozenset[int]
 
 
 class Shares:
-    """The processors of this machine, divided among jobs; whoever waits longest gets the next free share."""
+    """The processors of this machine, divided among jobs; the longest-waiting job gets the next free share."""
 
     def __init__(self, jobs: int) -> None:
         processors = sorted(os.sched_getaffinity(0))
@@ -26,7 +26,7 @@ class Shares:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[Processors]:
-        """Wait for a share, and give it back at the end."""
+        """Wait for a share, and release it at the end."""
         share = await self._free.get()
         try:
             yield share
@@ -42,20 +42,20 @@ async def run_on(
     variables: Mapping[str, object] = NO_VARIABLES,
     also_fine: int = 0,
 ) -> str:
-    """Run a command on some of the processors: it sees no others, and starts as many threads.
+    """Run a command on some processors: it sees only these, and starts as many threads.
 
     Args:
-        processors: their numbers.
-        command: a Python and its arguments.
-        text: for its standard input.
-        variables: of its environment, besides this process's.
-        also_fine: an exit status that is not a failure, besides 0.
+        processors: processor numbers.
+        command: a Python interpreter and its arguments.
+        text: standard input.
+        variables: added to this process's environment.
+        also_fine: an exit status besides 0 that is not a failure.
 
     Returns:
-        What it prints. Cancelled, it ends the command.
+        The standard output. If cancelled, the command is stopped.
 
     Raises:
-        BenchmarkError: it fails.
+        BenchmarkError: the command fails.
     """
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -1,4 +1,4 @@
-"""What models accept of images that they cannot read, and what that costs of those that they can."""
+"""Rejection: how many foreign images models accept, and how many of their own they lose."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from training.data.dataset import Sample
 
 MIN_CONFIDENCE = 0.9
 DRAWN = 200
-"""Blank images, and as many of noise."""
+"""Number of blank images, and number of noise images."""
 OTHER_KINDS = "other kinds"
 GROUPS = (OTHER_KINDS, *WITHOUT_TEXT)
 SOME_ERRORS = 1
@@ -29,14 +29,14 @@ class Rejection:
     """How many images a model accepted.
 
     Attributes:
-        model: the kind that it learnt, or "general".
-        right: images of its own that it reads right, case ignored.
-        lost: of these, not accepted.
-        wrong: images of its own that it reads wrong, or not at all.
-        wrong_accepted: of these.
-        foreign: images that it is not for, by group.
-        accepted: of each group.
-        accepted_right: of the other kinds' images, those read right for all that.
+        model: the kind that it was trained on, or "general".
+        right: number of its own images read correctly, ignoring case.
+        lost: how many of these are not accepted.
+        wrong: number of its own images read incorrectly or not at all.
+        wrong_accepted: how many of these are accepted.
+        foreign: number of foreign images in each group.
+        accepted: how many of these are accepted.
+        accepted_right: accepted images of other kinds that are read correctly nevertheless.
     """
 
     model: str
@@ -52,14 +52,14 @@ class Rejection:
 async def measure_rejections(
     labels: str, kinds: Sequence[Kind], results: Mapping[str, Result], folder: Path, jobs: int
 ) -> list[Rejection]:
-    """Let each kind's model read the images of all kinds; or the general model, for which no kind is foreign.
+    """Let each kind's model read all kinds' images; or the general model, for which no kind is foreign.
 
     Args:
-        labels: that the models learnt from.
-        kinds: whose test images are read.
-        results: by kind; where there is no model, nothing is measured.
-        folder: takes the images that are drawn, and the readings.
-        jobs: commands at a time.
+        labels: number of labels that the models were trained with.
+        kinds: kinds whose test images are read.
+        results: by kind; kinds without a model are skipped.
+        folder: gets the drawn images and the readings.
+        jobs: number of commands at the same time.
 
     Raises:
         BenchmarkError: a command fails.
@@ -86,15 +86,15 @@ async def measure_rejections(
 async def measure_rejection(
     name: str, model: Path, own: Sequence[Sample], others: Sequence[Sample], folder: Path, processors: Processors
 ) -> Rejection:
-    """Let `python -m app read` read images with a model, and blank ones and noise as large as its own.
+    """Let `python -m app read` read images with a model, plus blank images and noise of the same sizes.
 
     Args:
-        name: of the model, for the result.
+        name: name of the model, for the result.
         model: its folder.
-        own: images that it is for.
-        others: images that it is not for.
-        folder: takes the images that are drawn, and the readings.
-        processors: the command runs on these.
+        own: images of the model's kind.
+        others: images of other kinds.
+        folder: gets the drawn images and the readings.
+        processors: processors for the command.
 
     Raises:
         BenchmarkError: the command fails.
@@ -125,7 +125,7 @@ async def measure_rejection(
 
 
 def rejection_table(labels: str, rejections: Sequence[Rejection]) -> Table:
-    """A row a model, and one of all together with 95 % intervals."""
+    """Return a table with a row per model, and one for all together with 95 % intervals."""
     columns = {"model": "", "lost": "good images lost", "wrong": "wrong readings accepted"}
     columns |= {group: f"{group} accepted" for group in GROUPS} | {"right": "of other kinds, read right"}
     rows = [_row(one) for one in rejections]
@@ -141,7 +141,7 @@ def rejection_table(labels: str, rejections: Sequence[Rejection]) -> Table:
 
 
 async def _read(model: Path, paths: Sequence[Path], output: Path, processors: Processors) -> dict[Path, dict[str, Any]]:
-    """The rows of the reading command, in the order of the paths, by path."""
+    """Return the rows of the reading command by path, in the order of the paths."""
     command: list[str | Path] = [sys.executable, "-m", "app", "read", "--output", output, "--force", "--restart"]
     command += ["--model", model.parent.name, "--model-version", model.name, "--min-confidence", str(MIN_CONFIDENCE)]
     store = {"OCR_MODEL_STORE": model.parents[1]}
@@ -152,9 +152,7 @@ async def _read(model: Path, paths: Sequence[Path], output: Path, processors: Pr
 def _read_rows(output: Path, paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
     rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     if [row["path"] for row in rows] != [str(path) for path in paths]:
-        raise BenchmarkError(
-            f"python -m app read wrote {len(rows)} rows for {len(paths)} images, or not in their order"
-        )
+        raise BenchmarkError(f"python -m app read wrote {len(rows)} rows for {len(paths)} images, or in another order")
     return dict(zip(paths, rows, strict=True))
 
 

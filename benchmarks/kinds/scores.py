@@ -1,4 +1,4 @@
-"""How many texts are read right, and what that says."""
+"""Scores of readings, and their confidence intervals."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from training.evaluation.reliability import wilson_interval
 
 
 class Score(TypedDict):
-    """Readings against labels, once as they are and once ignoring case and white space; rates are fractions."""
+    """Readings compared with labels, exactly and ignoring case and white space; rates are fractions."""
 
     images: int
     words_right: int
@@ -31,18 +31,18 @@ def score(labels: Sequence[str], texts: Sequence[str]) -> Score:
 
 
 def plain(text: str) -> str:
-    """Return the text without white space and case."""
+    """Return a text without white space and case."""
     return "".join(text.split()).casefold()
 
 
 def interval(right: int, images: int) -> tuple[float, float]:
-    """Where the true share of words read right lies with 95 % confidence (Wilson, 1927), as fractions."""
+    """Return the 95 % confidence interval of the fraction of words read correctly (Wilson, 1927), as fractions."""
     low, high = wilson_interval(images - right, images)
     return 1 - high, 1 - low
 
 
 def median_and_worst(shares: Sequence[float]) -> tuple[float, float]:
-    """The middle of the kinds and the least."""
+    """Return the median and the minimum over the kinds."""
     return statistics.median(shares), min(shares)
 
 

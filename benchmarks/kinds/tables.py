@@ -1,4 +1,4 @@
-"""From results to tables for people."""
+"""Tables of the results."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,9 +14,9 @@ LATIN, EVERY = "digits and Latin letters", "all kinds"
 
 
 def labels_table(labels: str, kinds: Sequence[Kind], results: Results) -> Table:
-    """What is read with so many labels: a row a kind, then median and worst, the peers beside them.
+    """Return the table for a number of labels: a row per kind, then median and worst, with the peers beside them.
 
-    A kind that could not be trained on counts as not read at all.
+    A kind that could not be trained on counts as entirely wrong.
     """
     any_case = labels == NONE
     peers = [name for name in PEERS if name in results]
@@ -24,7 +24,7 @@ def labels_table(labels: str, kinds: Sequence[Kind], results: Results) -> Table:
     if any_case:
         columns |= {"folded": "case ignored", "folded_interval": "95 % interval"}
     columns |= {"cer": "CER"} | ({} if any_case else {"minutes": "minutes", "processors": "on processors"})
-    columns |= {"network": "network", "size": "MB", "milliseconds": "ms an image"}
+    columns |= {"network": "network", "size": "MB", "milliseconds": "ms per image"}
     columns |= {name: f"{SHOWN[name]}, case ignored" for name in peers}
     rows = [_kind_row(kind.name, results[labels][kind.name], any_case) for kind in kinds]
     for row, kind in zip(rows, kinds, strict=True):
@@ -36,12 +36,12 @@ def labels_table(labels: str, kinds: Sequence[Kind], results: Results) -> Table:
 
 
 def peers_table(kinds: Sequence[Kind], results: Results) -> Table:
-    """What the peers read, case ignored, and the milliseconds that an image takes them."""
+    """Return the table of the peers: accuracy ignoring case, and milliseconds per image."""
     peers = [name for name in PEERS if name in results]
     columns = {"kind": ""}
     for name in peers:
         columns |= {name: SHOWN[name], f"{name} interval": "95 % interval"}
-        columns |= {f"{name} cer": "CER", f"{name} ms": "ms an image"}
+        columns |= {f"{name} cer": "CER", f"{name} ms": "ms per image"}
     rows: list[Row] = []
     for kind in kinds:
         row: Row = {"kind": kind.name}
@@ -57,7 +57,7 @@ def peers_table(kinds: Sequence[Kind], results: Results) -> Table:
 
 
 def comparison(kinds: Sequence[Kind], results: Results) -> list[str]:
-    """On how many kinds the general model reads more words than each peer, case ignored."""
+    """Describe on how many kinds the general model reads more words than each peer, ignoring case."""
     latin = [kind.name for kind in kinds if kind.is_latin]
     lines = []
     for peer in PEERS:
@@ -70,7 +70,7 @@ def comparison(kinds: Sequence[Kind], results: Results) -> list[str]:
 
 
 def summary(kinds: Sequence[Kind], results: Mapping[str, Result], *, any_case: bool) -> dict[str, tuple[float, float]]:
-    """Median and worst share of words right, as fractions, over kinds in digits and Latin letters and over all."""
+    """Return median and worst fraction of words right, over kinds in digits and Latin letters and over all kinds."""
     groups = {LATIN: [kind for kind in kinds if kind.is_latin], EVERY: kinds}
     return {
         name: median_and_worst([share(results.get(kind.name), any_case=any_case) for kind in group])
@@ -80,14 +80,14 @@ def summary(kinds: Sequence[Kind], results: Mapping[str, Result], *, any_case: b
 
 
 def share(result: Result | None, *, any_case: bool) -> float:
-    """The share of words read right, 0 where nothing could be read."""
+    """Return the fraction of words read correctly; 0 if nothing could be read."""
     if result is None or "score" not in result:
         return 0.0
     return _count(result["score"], any_case) / result["score"]["images"]
 
 
 def failures(kinds: Sequence[Kind], results: Results) -> list[str]:
-    """A line for each cell that could not be measured, which says why."""
+    """Return a line for each cell that could not be measured, with the reason."""
     return [
         f"{kind.name}, {reader}: {result['error']}"
         for reader, by_kind in results.items()
@@ -116,7 +116,7 @@ def _kind_row(name: str, result: Result, any_case: bool) -> Row:
 def _summary_rows(
     kinds: Sequence[Kind], results: Results, summed: Mapping[str, tuple[str, bool]], columns: Mapping[str, str]
 ) -> list[Row]:
-    """Rows of medians and worsts; `summed` gives a column its reader and whether case is ignored."""
+    """Return the rows of medians and worsts; `summed` maps a column to its reader and whether case is ignored."""
     found = {key: summary(kinds, results[reader], any_case=folded) for key, (reader, folded) in summed.items()}
     groups = next(iter(found.values()), {})
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""An ASGI application that takes a body and does nothing with it: no service on uvicorn can be faster.
+"""An ASGI application that discards the body: the upper limit for any service on uvicorn.
 
 uvicorn benchmarks.peers.bare_service:app
 """
@@ -10,9 +10,9 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % l
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer whatever is asked."""
+    """Answer any request."""
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])  # uvicorn goes on without a lifespan
+        raise NotImplementedError(scope["type"])  # uvicorn continues without a lifespan
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})

@@ -17,18 +17,18 @@ WORKERS = 2
 
 
 class CaptchaApi(litserve.LitAPI):
-    """Reads the form field `file`."""
+    """A LitServe API that reads the form field `file`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
 
     def setup(self, device: str) -> None:
-        """Load the model; is called in each worker."""
+        """Load the model; called in each worker."""
         self.reader = ImageToTextModel(self.folder)
 
     def decode_request(self, request: Request) -> bytes:
-        """The upload's bytes."""
+        """Return the upload's bytes."""
         return bytes(request["file"].file.read())
 
     def predict(self, upload: bytes) -> Reading:
@@ -36,7 +36,7 @@ class CaptchaApi(litserve.LitAPI):
         return self.reader.predict([decode_image(upload)])[0]
 
     def encode_response(self, reading: Reading) -> dict[str, Any]:
-        """The text."""
+        """Return the text."""
         return {"text": reading.text, "confidence": reading.confidence}
 
 

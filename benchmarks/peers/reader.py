@@ -1,8 +1,8 @@
-"""Reads image files with one side, on one thread, and prints a JSON object.
+"""Read image files with one reader on one thread, and print a JSON object.
 
     python -m benchmarks.peers.reader SIDE --model FOLDER < PATHS
 
-Takes the files' paths from standard input, one a line, as there may be more than fit a command line.
+Paths come from standard input, one per line, because a command line could be too short for them.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from pathlib import Path
 THREADS = 1
 
 Read = Callable[[bytes], str | None]
-"""From the bytes of a file to the text; None if it is refused."""
+"""Return the text in the content of a file; None if it is refused."""
 
 
 def main() -> None:
-    """Read all images; print their texts in order, null where refused, and the median milliseconds of the others."""
+    """Read all images; print their texts in order, null for refused ones, and the median milliseconds of the others."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("side", choices=SIDES)
     parser.add_argument("--model", type=Path, help="our model's folder")
@@ -32,7 +32,7 @@ def main() -> None:
     read(images[0])
     texts, milliseconds = [], []
     for image in images:
-        # The processor's time, which is what passes on a machine where nothing else runs.
+        # Processor time equals the elapsed time on an idle machine.
         started = time.process_time()
         texts.append(read(image))
         if texts[-1] is not None:
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def open_ours(folder: Path) -> Read:
-    """Our reader."""
+    """Return our reader."""
     from app.inference.images import ImageError, decode_image
     from app.inference.models.model import ImageToTextModel
 
@@ -57,7 +57,7 @@ def open_ours(folder: Path) -> Read:
 
 
 def open_ddddocr(_: Path | None) -> Read:
-    """What ddddocr reads out of the box, not told the alphabet."""
+    """Return ddddocr with its defaults, without a restricted alphabet."""
     import ddddocr
 
     from benchmarks.peers.threads import use_threads
@@ -67,7 +67,7 @@ def open_ddddocr(_: Path | None) -> Read:
 
 
 def open_rapidocr(_: Path | None) -> Read:
-    """What RapidOCR's recogniser reads, given the whole image as one line of text, however unsure it is."""
+    """Return RapidOCR's recogniser on the whole image as one line of text, at any confidence."""
     import rapidocr
 
     threads = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": THREADS for kind in ("intra", "inter")}

@@ -1,4 +1,4 @@
-"""Runs a network in one runtime, in an environment that has that and NumPy: `runtime.py NAME MODEL INPUTS OUTPUTS`."""
+"""Run a network in one runtime, in an environment with only that and NumPy: `runtime.py NAME MODEL INPUTS OUTPUTS`."""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Write to an `.npz` the outputs for the inputs of another, under the same names."""
+    """Read inputs from one `.npz` file and write the outputs to another, under the same names."""
     name, model, inputs, outputs = sys.argv[1:]
     opened = {"onnxruntime": open_onnxruntime, "openvino": open_openvino, "openvino-untransformed": open_untransformed}
     run = opened[name](model)
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def open_onnxruntime(model: str) -> Callable[[Any], Any]:
-    """Return what runs the network in ONNX Runtime."""
+    """Return a function that runs the network in ONNX Runtime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -28,16 +28,16 @@ def open_onnxruntime(model: str) -> Callable[[Any], Any]:
 
 
 def open_openvino(model: str, **options: Any) -> Callable[[Any], Any]:
-    """Return what runs the network in OpenVINO."""
+    """Return a function that runs the network in OpenVINO."""
     import openvino
 
-    # Left to itself, it computes in 16 bits where the processor can.
+    # By default, it computes in 16 bits if the processor can.
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", **options})
     return lambda batch: compiled(batch)[0]
 
 
 def open_untransformed(model: str) -> Callable[[Any], Any]:
-    """Return the same without OpenVINO's own way of computing with 8-bit integers."""
+    """Return the same without OpenVINO's transformations for 8-bit integers."""
     return open_openvino(model, LP_TRANSFORMS_MODE="NO")
 
 

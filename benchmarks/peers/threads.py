@@ -1,4 +1,4 @@
-"""How many threads ONNX Runtime uses within packages that offer no setting for it."""
+"""Set ONNX Runtime's number of threads in packages that have no setting for it."""
 
 import functools
 
@@ -6,7 +6,7 @@ import onnxruntime as ort
 
 
 def use_threads(count: int) -> None:
-    """Let every session that is opened from now on use so many threads a call."""
+    """Make all sessions opened from now on use this many threads per call."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = count
     ort.InferenceSession = functools.partial(ort.InferenceSession, sess_options=options)

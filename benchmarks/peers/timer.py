@@ -1,8 +1,8 @@
-"""Times the steps of one side, a round whenever it is told to: sides in processes of their own take turns.
+"""Time the steps of one side, one round per request, so that sides in separate processes can take turns.
 
     python -m benchmarks.peers.timer SIDE --seconds S --model FOLDER UPLOAD …
 
-For each line on standard input, runs every step for so many seconds and prints a JSON object: name → milliseconds.
+For each line on standard input, runs every step for this many seconds and prints a JSON object: name → milliseconds.
 """
 
 import argparse
@@ -37,18 +37,18 @@ def main() -> None:
 def time_steps(
     steps: Mapping[str, Callable[[], object]], seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """Milliseconds that each step takes, the mean of calls in a row for so many seconds, at least of one.
+    """Return the mean milliseconds of each step, called repeatedly for the given time, at least once.
 
     Args:
         steps: by name.
-        seconds: for each.
-        clock: that of the processor, `time.process_time`, says something on a busy machine, too.
+        seconds: time for each.
+        clock: `time.process_time` measures processor time, which is meaningful even on a busy machine.
     """
     return {name: _milliseconds(step, seconds, clock) for name, step in steps.items()}
 
 
 def steps_of_ours(folder: Path, uploads: Sequence[bytes]) -> Steps:
-    """Our steps from bytes to text, each on what the step before it made of an upload."""
+    """Return our steps from bytes to text, each applied to the result of the previous one."""
     from app.inference.images import decode_image
     from app.inference.models.model import ImageToTextModel
 
@@ -69,7 +69,7 @@ def steps_of_ours(folder: Path, uploads: Sequence[bytes]) -> Steps:
 
 
 def steps_of_tutorial(folder: Path, uploads: Sequence[bytes]) -> Steps:
-    """The same of the tutorial."""
+    """Return the tutorial's steps."""
     import numpy as np
 
     from benchmarks.peers.threads import use_threads
@@ -92,7 +92,7 @@ def steps_of_tutorial(folder: Path, uploads: Sequence[bytes]) -> Steps:
 
 
 def steps_of_ddddocr(_: Path, uploads: Sequence[bytes]) -> Steps:
-    """What ddddocr does out of the box, told the alphabet."""
+    """Return ddddocr's step with its defaults and the restricted alphabet."""
     import ddddocr
 
     from benchmarks.peers.threads import use_threads
@@ -104,7 +104,7 @@ def steps_of_ddddocr(_: Path, uploads: Sequence[bytes]) -> Steps:
 
 
 def steps_of_ceiling(folder: Path, uploads: Sequence[bytes]) -> Steps:
-    """The bare loop, without text or HTTP: decode each upload and run the network, one at a time or all at once."""
+    """Return the bare loops, without text or HTTP: decode the uploads and run the network, singly or as one batch."""
     from app.inference.images import decode_image
     from app.inference.models.model import ImageToTextModel
 

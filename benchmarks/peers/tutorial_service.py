@@ -1,8 +1,8 @@
-"""The tutorial's model behind FastAPI, in the two ways that its reader might write it.
+"""The tutorial's model behind FastAPI, in the two ways that a user might write it.
 
     MODEL=FOLDER [THREADS=N] uvicorn benchmarks.peers.tutorial_service:app
 
-Without THREADS the session is as `mltu` makes it, with a pool of as many threads as there are processors.
+Without THREADS, `mltu` creates the session, with as many threads as processors.
 """
 
 import os
@@ -22,11 +22,11 @@ model = ImageToWordModel(Path(os.environ["MODEL"]))
 
 @app.post("/predict")
 async def predict(file: UploadFile) -> dict[str, str]:
-    """Read one image while all other requests wait."""
+    """Read one image, blocking all other requests."""
     return {"text": model.predict(decode(await file.read()))}
 
 
 @app.post("/predict-in-thread")
 def predict_in_thread(file: UploadFile) -> dict[str, str]:
-    """Read one image in a thread, beside other requests."""
+    """Read one image in a thread, in parallel to other requests."""
     return {"text": model.predict(decode(file.file.read()))}

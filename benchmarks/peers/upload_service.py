@@ -1,4 +1,4 @@
-"""FastAPI taking an upload and doing nothing with it: no service in FastAPI that reads forms can be faster.
+"""FastAPI accepting an upload and discarding it: the upper limit for form uploads with FastAPI.
 
 uvicorn benchmarks.peers.upload_service:app
 """
@@ -10,6 +10,6 @@ app = FastAPI()
 
 @app.post("/predict")
 async def predict(file: UploadFile) -> dict[str, str]:
-    """Take one image."""
+    """Accept one image."""
     await file.read()
     return {"text": ""}

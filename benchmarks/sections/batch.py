@@ -1,4 +1,4 @@
-"""`POST /predict/batch`: what HTTP, forms and JSON leave of what two processors could read."""
+"""`POST /predict/batch`: throughput with HTTP, forms and JSON, relative to bare loops on two processors."""
 
 import sys
 from typing import Any
@@ -11,7 +11,7 @@ from benchmarks.wrk import generate
 
 PATH = "/predict/batch"
 WORKERS = 2
-CONNECTIONS = 8  # enough that no worker is idle however the connections fall to them
+CONNECTIONS = 8  # enough to keep both workers busy however connections are distributed
 WANTED = 0.75
 
 
@@ -29,7 +29,7 @@ def measure(setup: Setup) -> Section:
         wait_for(server, port, "/readyz", [200])
         answer: Any = post(port, PATH, body.read_bytes(), FORM)
         if [result["text"] for result in answer["results"]] != [upload.stem for upload in setup.uploads]:
-            raise BenchmarkError(f"POST {PATH} read other texts than are written")
+            raise BenchmarkError(f"POST {PATH} read wrong texts")
         generate(port, PATH, [body], FORM, connections=CONNECTIONS, seconds=seconds)  # until both workers serve
         for _ in range(setup.rounds):
             load = generate(port, PATH, [body], FORM, connections=CONNECTIONS, seconds=seconds)

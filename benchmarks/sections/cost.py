@@ -1,6 +1,6 @@
-"""What a request and an image of a folder cost in processor time, beside floors and beside another revision.
+"""Processor time per request and per image of a folder, compared with lower bounds and another revision.
 
-Processor time says something on a busy machine too, where requests a second do not.
+Unlike requests per second, processor time is meaningful even on a busy machine.
 """
 
 import sys
@@ -18,14 +18,14 @@ ASGI, FASTAPI, BEFORE, OURS = "bare ASGI", "FastAPI, upload only", "before", "ou
 CONNECTIONS = (1, 16)
 JUDGED = 16
 IMAGES, FEW_IMAGES = 10_000, 1_000
-START_IMAGES = 300  # so many take hardly more than the start, of several processes as for more of them
+START_IMAGES = 300  # few enough to measure startup, enough to start several processes
 WANTED_REQUESTS, WANTED_BULK = 1.35, 1.5
 
 Load = Mapping[str, Figure]
 
 
 def measure(setup: Setup) -> Section:
-    """Load each side with one worker, and let the command read a folder, in turn."""
+    """Load each side with one worker, and read a folder with the command, in turn."""
     loads = measure_requests(setup)
     table, checks = requests_table(loads)
     bulk_table, bulk_checks = read_table(measure_reading(setup))
@@ -33,7 +33,7 @@ def measure(setup: Setup) -> Section:
 
 
 def measure_requests(setup: Setup) -> Mapping[tuple[int, str], Load]:
-    """Return what each side did at each number of connections."""
+    """Return the results of each side at each number of connections."""
     forms = []
     for upload in setup.uploads:
         forms.append(setup.folder / f"{upload.stem}.cost.form")
@@ -63,7 +63,7 @@ def _start_all(stack: ExitStack, setup: Setup, forms: Sequence[Path]) -> dict[st
 
 
 def requests_table(loads: Mapping[tuple[int, str], Load]) -> tuple[Table, list[Check]]:
-    """Return the table of requests, and what was wanted of them."""
+    """Return the table of requests, and its checks."""
     rows: list[Row] = []
     checks: list[Check] = []
     for (count, name), load in loads.items():
@@ -79,14 +79,14 @@ def requests_table(loads: Mapping[tuple[int, str], Load]) -> tuple[Table, list[C
         rows.append(row)
     if (JUDGED, BEFORE) in loads:
         for what, faster in {
-            "processor time a request, before ÷ ours": _times("cpu", loads, upside_down=True),
+            "processor time per request, before ÷ ours": _times("cpu", loads, upside_down=True),
             "requests/s, ours ÷ before": _times("per_second", loads),
         }.items():
             checks.append(at_least(f"{what}, {JUDGED} connections", faster, WANTED_REQUESTS))
     columns = {
         "connections": "connections",
         "side": "",
-        "cpu": "CPU a request, µs",
+        "cpu": "CPU per request, µs",
         "asgi": "÷ bare ASGI",
         "fastapi": "÷ FastAPI",
         "per_second": "requests/s",
@@ -101,7 +101,7 @@ def _times(what: str, loads: Mapping[tuple[int, str], Load], *, upside_down: boo
 
 
 def measure_reading(setup: Setup) -> dict[str, Figure]:
-    """Return the microseconds of the processors that each side takes for an image, without its start."""
+    """Return the processor time of each side per image, in microseconds, without startup."""
     images = FEW_IMAGES if setup.quick else IMAGES
     folder = fill_folder(setup.folder / "cost", setup.uploads, images)
     start_folder = fill_folder(setup.folder / "cost-start", setup.uploads, START_IMAGES)
@@ -116,10 +116,10 @@ def measure_reading(setup: Setup) -> dict[str, Figure]:
 
 
 def read_table(costs: Mapping[str, Figure]) -> tuple[Table, list[Check]]:
-    """Return the table of `read`, and what was wanted of it."""
+    """Return the table of `read`, and its checks."""
     table = Table(
         title="python -m app read",
-        columns={"side": "", "cpu": "CPU an image, µs", "per_second": "images/s and processor"},
+        columns={"side": "", "cpu": "CPU per image, µs", "per_second": "images/s per processor"},
         rows=[
             {"side": name, "cpu": cost, "per_second": figure([1e6 / value for value in cost["rounds"]])}
             for name, cost in costs.items()

@@ -1,4 +1,4 @@
-"""PNG: what the decoders take that are installed with the service, for captchas and for larger pictures."""
+"""PNG decoding time of the installed decoders, for captchas and for larger pictures."""
 
 import io
 import statistics
@@ -16,11 +16,11 @@ from benchmarks.sections.sequence import LIMITS, kinds_of_upload
 
 KINDS = ("PNG", "PNG, larger")
 PASSES = 5
-"""Over all uploads, in a round."""
+"""Over all uploads, per round."""
 CHANNELS = 4
 
 Decoder = Callable[[bytes, int, int], object]
-"""Is given a file, its width and its height."""
+"""Takes a file's content, its width and its height."""
 
 
 def _with_pillow(data: bytes, _: int, __: int) -> object:
@@ -35,7 +35,7 @@ DECODERS: dict[str, Decoder] = {
 
 
 def measure(setup: Setup) -> Section:
-    """Decode all uploads by each decoder in turn, in every round."""
+    """Decode all uploads with each decoder in turn, in every round."""
     rows: list[Row] = []
     for kind in KINDS:
         files = kinds_of_upload(setup.uploads)[kind]
@@ -53,7 +53,7 @@ def measure(setup: Setup) -> Section:
 
 
 def decode_in_turn(files: Sequence[bytes]) -> dict[str, float]:
-    """Return the median microseconds of each decoder: each file by all of them, and then the next."""
+    """Return the median microseconds of each decoder: each file by all decoders, then the next file."""
     images = [check_image(file, LIMITS) for file in files]
     times: dict[str, list[float]] = {name: [] for name in DECODERS}
     for _ in range(PASSES):

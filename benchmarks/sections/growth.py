@@ -1,4 +1,4 @@
-"""How the cost grows with the image, the batch, the vocabulary and the folder; but for folders in processor time."""
+"""How cost grows with the size of image, batch, vocabulary and folder; in processor time except for folders."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -26,11 +26,11 @@ VOCABULARIES = (10, 100, 1_000, 5_000)
 FOLDERS, SMALL_FOLDERS = (1_000, 10_000, 100_000), (1_000, 4_000)
 CHARACTERS, ALTERNATIVES = 5, 10
 WANTED = {"text": ("greedy decoding", 1), "alternatives": ("10 alternatives", 25), "pattern": ("a pattern", 50)}
-"""At most so many milliseconds, of the largest vocabulary."""
+"""Maximum milliseconds for the largest vocabulary."""
 
 
 def measure(setup: Setup) -> Section:
-    """Measure each kind of growth by itself; sizes take turns."""
+    """Measure each kind of growth separately; sizes take turns."""
     model = ImageToTextModel(setup.model)
     vocabulary, checks = vocabulary_table(setup)
     tables = {
@@ -44,7 +44,7 @@ def measure(setup: Setup) -> Section:
 
 
 def image_table(setup: Setup, model: ImageToTextModel) -> Table:
-    """Decoding and resizing of ever larger images."""
+    """Return the table of decoding and resizing larger and larger images."""
     files = {factor: _png(draw_captcha("b5wn6", 27, width=200 * factor, height=50 * factor)) for factor in ENLARGEMENTS}
     pixels = {factor: decode_image(data) for factor, data in files.items()}
     steps: dict[str, Callable[[], object]] = {}
@@ -76,7 +76,7 @@ def image_table(setup: Setup, model: ImageToTextModel) -> Table:
 
 
 def batch_table(setup: Setup, model: ImageToTextModel) -> Table:
-    """The network's time for ever more images at once."""
+    """Return the table of the network's time for larger and larger batches."""
     pixels = decode_image(setup.uploads[0].read_bytes())
     batches = {size: model.prepare([pixels] * size) for size in BATCHES}
     times = _time(setup, {str(size): partial(model.run, batch) for size, batch in batches.items()})
@@ -90,12 +90,12 @@ def batch_table(setup: Setup, model: ImageToTextModel) -> Table:
         }
         for size in BATCHES
     ]
-    columns = {"batch": "images at once", "run": "network, ms", "ratio": "× the first", "image": "ms an image"}
+    columns = {"batch": "batch size", "run": "network, ms", "ratio": "× the first", "image": "ms per image"}
     return Table(title="Growth with the batch, one thread", columns=columns, rows=rows)
 
 
 def vocabulary_table(setup: Setup) -> tuple[Table, list[Check]]:
-    """Network and decoding of a text of five characters, for ever more that they could be; and what is wanted."""
+    """Return the table of network and decoding time for larger and larger vocabularies, and its checks."""
     steps: dict[str, Callable[[], object]] = {}
     for size in VOCABULARIES:
         folder = setup.folder / f"vocabulary-{size}"
@@ -147,7 +147,7 @@ def vocabulary_table(setup: Setup) -> tuple[Table, list[Check]]:
 
 
 def folder_table(setup: Setup) -> Table:
-    """`python -m app read` of ever larger folders, each once."""
+    """Return the table of `python -m app read` on larger and larger folders, each read once."""
     rows: list[Row] = []
     first: Figure | None = None
     for count in SMALL_FOLDERS if setup.quick else FOLDERS:
@@ -164,13 +164,13 @@ def folder_table(setup: Setup) -> Table:
             }
         )
     return Table(
-        title="Growth with the folder, python -m app read, from its start to its end",
+        title="Growth with the folder, python -m app read, including startup",
         columns={
             "images": "images",
             "seconds": "seconds",
             "ratio": "× the first",
             "per_second": "images/s",
-            "megabytes": "most memory (PSS), MB",
+            "megabytes": "peak memory (PSS), MB",
         },
         rows=rows,
     )
@@ -184,13 +184,13 @@ def _time(setup: Setup, steps: Mapping[str, Callable[[], object]]) -> dict[str, 
 
 
 def _png(grey: NDArray[np.uint8]) -> bytes:
-    """An image as the data set has them."""
+    """Return an image encoded like the data set's."""
     _, data = cv2.imencode(".png", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA), AS_THE_DATA_SET)
     return bytes(data)
 
 
 def _short_text(steps: int, classes: int) -> NDArray[Any]:
-    """Probabilities (1, steps, classes) that spell a captcha's worth of characters, the blank being last."""
+    """Return probabilities (1, steps, classes) that spell a text of a captcha's length; the blank is last."""
     logits = np.random.default_rng(0).normal(size=(1, steps, classes)).astype(np.float32)
     path = np.full(steps, classes - 1)
     path[:: steps // CHARACTERS] = np.arange(len(path[:: steps // CHARACTERS])) % (classes - 1)

@@ -26,7 +26,7 @@ from benchmarks.wrk import generate
 
 WORKERS = 2
 CONNECTIONS, FEW_CONNECTIONS = (1, 4, 16, 64), (1, 16)
-JUDGED = 16  # connections: the figures that are wanted
+JUDGED = 16  # connections, for the checks
 WANTED_TAIL = 4
 ANY_ANSWER = (200, 404)
 OURS, RAW = "ours", "ours, raw body"
@@ -40,7 +40,7 @@ WANTED = {OURS: 6, RAW: 8}
 
 @dataclass(frozen=True)
 class Server:
-    """A server under way, and the bodies that it is sent."""
+    """A running server, and the request bodies for it."""
 
     pid: int
     port: int
@@ -50,7 +50,7 @@ class Server:
 
 
 def measure(setup: Setup) -> Section:
-    """Load each side in turn, at each number of connections, once a round."""
+    """Load each side in turn, at each number of connections, once per round."""
     seconds = 1 if setup.quick else 2
     connections = FEW_CONNECTIONS if setup.quick else CONNECTIONS
     forms = []
@@ -72,15 +72,15 @@ def measure(setup: Setup) -> Section:
 
 
 def commands(setup: Setup) -> dict[str, tuple[int, list[str], Mapping[str, str]]]:
-    """Each side's port, command and environment."""
+    """Return each side's port, command and environment."""
     ports = free_ports(6)
     python = str(PEERS_PYTHON)
     uvicorn = [python, "-m", "uvicorn", "--workers", str(WORKERS)]
     tutorial = "benchmarks.peers.tutorial_service:app"
     upload_only = "benchmarks.peers.upload_service:app"
     litserve = [python, "-m", "benchmarks.peers.litserve_service", str(setup.model), str(ports[3])]
-    plain = [*uvicorn, "--loop", "asyncio", "--http", "h11"]  # what `pip install uvicorn` brings
-    # Ours logs no requests either.
+    plain = [*uvicorn, "--loop", "asyncio", "--http", "h11"]  # the defaults of `pip install uvicorn`
+    # Our service does not log requests either.
     quiet = [*uvicorn, "--no-access-log"]
     weights = environment(MODEL=setup.tutorial)
     return {
@@ -94,7 +94,7 @@ def commands(setup: Setup) -> dict[str, tuple[int, list[str], Mapping[str, str]]
 
 
 def report(loads: Mapping[tuple[int, str], Mapping[str, Figure]], memories: list[Row]) -> Section:
-    """The section, from what each side did at each number of connections."""
+    """Return the section, from each side's figures at each number of connections."""
     rows: list[Row] = []
     checks: list[Check] = []
     for (connections, name), load in loads.items():
@@ -112,10 +112,10 @@ def report(loads: Mapping[tuple[int, str], Mapping[str, Figure]], memories: list
         "side": "",
         "per_second": "requests/s",
         "ratio": "÷ the fastest tutorial",
-        "left_ratio": "÷ the tutorial as it is left",
+        "left_ratio": "÷ the default tutorial",
         "p50": "p50, ms",
         "p99": "p99, ms",
-        "cpu": "CPU a request, ms",
+        "cpu": "CPU per request, ms",
     }
     memory_columns = {
         "side": "",
@@ -130,11 +130,10 @@ def report(loads: Mapping[tuple[int, str], Mapping[str, Figure]], memories: list
         },
         checks=checks,
         notes=[
-            "The tutorial's service is measured as it is left (async def, as many threads as processors, a log line a "
-            "request, and uvicorn as its package comes: h11 and asyncio), with uvloop and httptools "
-            "(uvicorn[standard]), and tuned: these, one thread a worker, no log of requests, async def or def. All "
-            "sides log to /dev/null. The raw body is compared with the tutorial's form, since the tutorial's service "
-            "takes no other.",
+            "The tutorial's service is measured in three versions: by default (async def, as many threads as "
+            "processors, a log line per request, uvicorn with h11 and asyncio); with uvloop and httptools "
+            "(uvicorn[standard]); and tuned (also one thread per worker, no request log, async def or def). All sides "
+            "log to /dev/null. The raw body is compared with the tutorial's form, as its service accepts only forms.",
         ],
     )
 
@@ -148,7 +147,7 @@ def _start(
 
 
 def check_answers(name: str, server: Server, uploads: Sequence[Path]) -> None:
-    """Fail unless every upload is answered, and read right where our model reads."""
+    """Fail unless all uploads are answered, and read correctly where our model reads."""
     for upload, body in zip(uploads, server.bodies, strict=True):
         answer: Any = post(server.port, server.path, body.read_bytes(), server.content_type)
         if name in {OURS, RAW, LITSERVE} and answer["text"] != upload.stem:
@@ -158,7 +157,7 @@ def check_answers(name: str, server: Server, uploads: Sequence[Path]) -> None:
 def load_in_rounds(
     servers: Mapping[str, Server], connections: Sequence[int], seconds: float, rounds: int
 ) -> Mapping[tuple[int, str], Mapping[str, Figure]]:
-    """Load each server in every round, once it is warm; figures of `load_server` by connections and side."""
+    """Load each warmed-up server in every round; return figures of `load_server` by connections and side."""
     for server in servers.values():
         load_server(server, JUDGED, 1)
     measured = [
@@ -173,7 +172,7 @@ def load_in_rounds(
 
 
 def load_server(server: Server, connections: int, seconds: float) -> dict[str, float]:
-    """Requests a second, latencies and processor time a request, in milliseconds."""
+    """Return requests per second, and latencies and processor time per request in milliseconds."""
     before = cpu_seconds(server.pid)
     load = generate(
         server.port, server.path, server.bodies, server.content_type, connections=connections, seconds=seconds

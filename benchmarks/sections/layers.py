@@ -1,4 +1,4 @@
-"""What bounds the network: its layers as bare products of matrices, beside the whole of it."""
+"""Lower bounds for the network: its layers as bare matrix products."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ from benchmarks.common import Setup
 from benchmarks.figures import Figure, Row, Section, Table, figure, ratio, scaled
 from benchmarks.peers.timer import time_steps
 
-NETWORK, CALL = "the network", "a call that computes nothing"
-TOGETHER = "all of them, without the calls"
-GREATEST_WEIGHT = 63  # 7 bits, as the network has
+NETWORK, CALL = "the network", "an empty call"
+TOGETHER = "all layers, without the calls"
+MAX_WEIGHT = 63  # 7 bits, as in the network
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution as a product: (rows, inner) by (inner, columns)."""
+    """A convolution as a matrix product: (rows, inner) by (inner, columns)."""
 
     name: str
     rows: int
@@ -32,17 +32,17 @@ class Layer:
 
     @property
     def size(self) -> str:
-        """In words."""
+        """The size, for people."""
         return f"{self.rows}×{self.inner}×{self.columns}"
 
     @property
     def products(self) -> int:
-        """Multiplications, each with its addition."""
+        """Number of multiplications, each with an addition."""
         return self.rows * self.inner * self.columns
 
 
 def measure(setup: Setup) -> Section:
-    """Time the network, each layer's product, and a call that computes nothing, in turn, each on one thread."""
+    """Time the network, each layer's product, and an empty call in turn, each on one thread."""
     model = ImageToTextModel(setup.model)
     blank = model.prepare([np.full((model.height, model.width), 255, np.uint8)])
     layers = layers_of(setup.model / MODEL_FILE)
@@ -57,7 +57,7 @@ def measure(setup: Setup) -> Section:
 
 
 def report(layers: Sequence[Layer], microseconds: Mapping[str, Figure]) -> Section:
-    """The section, from the microseconds of the network, of a call, and of each product with the call around it."""
+    """Return the section, from the microseconds of the network, of a call, and of each product including its call."""
     calls = scaled(microseconds[CALL], len(layers))
     together = figure(
         [
@@ -87,7 +87,7 @@ def report(layers: Sequence[Layer], microseconds: Mapping[str, Figure]) -> Secti
 
 
 def layers_of(path: Path) -> list[Layer]:
-    """The convolutions of a network, first to last."""
+    """Return the convolutions of a network, first to last."""
     graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
     shapes = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
@@ -106,11 +106,11 @@ def layers_of(path: Path) -> list[Layer]:
 
 
 def product_of(layer: Layer, folder: Path) -> Callable[[], object]:
-    """Multiplies random matrices of a layer's size as the network does, in integers of 8 bits or in floats."""
+    """Return a function that multiplies random matrices of a layer's size and type (8-bit integers or floats)."""
     rng = np.random.default_rng(0)
     shape = (layer.inner, layer.columns)
     if layer.in_integers:
-        weights = rng.integers(-GREATEST_WEIGHT, GREATEST_WEIGHT, shape).astype(np.int8)
+        weights = rng.integers(-MAX_WEIGHT, MAX_WEIGHT, shape).astype(np.int8)
         left: Any = rng.integers(0, 256, (layer.rows, layer.inner)).astype(np.uint8)
         scale, zero, zeros = np.float32(0.01), np.uint8(0), np.zeros(layer.columns, np.int8)
         constants = {

@@ -1,18 +1,18 @@
-"""`python -m app read`: what reading a folder leaves of what two processors could read."""
+"""`python -m app read`: throughput on a folder, relative to bare loops on two processors."""
 
-from app.bulk.run import FEW
+from app.bulk.run import IN_PROCESS_IMAGES
 from benchmarks.common import Setup
 from benchmarks.figures import Section, Table, at_least, figure, ratio
 from benchmarks.reading import SKIPPED, can_read, fill_folder, read_folder
 from benchmarks.sides import ceiling, open_ceiling
 
 IMAGES, FEW_IMAGES = 100_000, 1_000
-START_IMAGES = FEW + 1  # so few that they take no time, and so many that the processes are started
+START_IMAGES = IN_PROCESS_IMAGES + 1  # few enough to measure startup, enough to start all processes
 WANTED = 0.75
 
 
 def measure(setup: Setup) -> Section:
-    """Read a folder, one of few images for the time that starting takes, and run the bare loop in turn."""
+    """Read a folder, read a few images to measure startup, and run the bare loop, in turn."""
     if not can_read():
         return Section(tables={}, checks=[], notes=[SKIPPED])
     images = FEW_IMAGES if setup.quick else IMAGES
@@ -27,7 +27,7 @@ def measure(setup: Setup) -> Section:
             started.append((images - START_IMAGES) / (seconds - start_seconds))
             most.append(ceiling(sides, len(setup.uploads)))
     bare = figure(most)
-    rows = {"once it has started": figure(started), f"the whole command, {images:,} images": figure(whole)}
+    rows = {"after startup": figure(started), f"the whole command, {images:,} images": figure(whole)}
     table = Table(
         title="python -m app read, images a second",
         columns={"what": "", "read": "ours", "ceiling": "bare loop in two processes", "share": "share"},

@@ -1,6 +1,6 @@
-"""The stages of reading as a request and `read` run them, one after the other.
+"""The stages of reading in the sequence of a request and of `read`.
 
-In a loop of its own each stage finds its code in the processor's caches, and takes half as long as in a request.
+In a loop of its own, each stage finds its code in the processor's caches, and takes half as long as in a request.
 """
 
 import io
@@ -36,11 +36,11 @@ FOLDER_STAGES = {
 LIMITS = ImageLimits()
 MAX_BYTES = 1 << 20
 PASSES = 5
-"""Over all uploads, in a round."""
+"""Over all uploads, per round."""
 TABLES = 50
-"""Times the rows of a folder, in one table: a file by itself takes as long as hundreds of rows."""
+"""A table has this many times the rows of a folder, because writing a file takes as long as hundreds of rows."""
 LARGER = (400, 120)
-"""Pixels of a picture whose PNG has about 30 kB."""
+"""Size in pixels of a picture whose PNG has about 30 kB."""
 
 
 def measure(setup: Setup) -> Section:
@@ -56,11 +56,11 @@ def measure(setup: Setup) -> Section:
         size = f"{statistics.median(map(len, files)) / 1000:.1f}"
         rows.append({"kind": kind, "size": size, **times, "total": total})
     columns = {"kind": "upload", "size": "kB", **STAGES, "total": "all"}
-    table = Table(title="One image after the other on one thread, microseconds", columns=columns, rows=rows)
+    table = Table(title="Images in sequence on one thread, microseconds", columns=columns, rows=rows)
     folder = fill_folder(setup.folder / "sequence", setup.uploads, CHUNK)
     in_groups = by_name([read_in_groups(setup.model, folder) for _ in range(setup.rounds)])
     folder_table = Table(
-        title="An image of a folder, in groups as `read` takes them, microseconds of processor time",
+        title="An image of a folder, in the groups of `read`, microseconds of processor time",
         columns={**FOLDER_STAGES, "total": "all"},
         rows=[dict(in_groups)],
     )
@@ -90,12 +90,12 @@ def read_in_sequence(model: ImageToTextModel, files: Sequence[bytes]) -> dict[st
         watch.lap("render")
         for stage, began, ended, _ in watch.stages:
             times[stage].append(1e6 * (ended - began))
-    # Of stages that are noted several times in a reading, the sum counts.
+    # Stages that occur several times per reading are summed.
     return {stage: len(noted) / (PASSES * len(files)) * statistics.median(noted) for stage, noted in times.items()}
 
 
 def read_in_groups(model_folder: Path, folder: Path) -> dict[str, float]:
-    """Return the median microseconds of processor time that an image of a folder takes in each stage, and in all."""
+    """Return the median processor time per image of a folder in microseconds, for each stage and in total."""
     job = Job(model_folder, MAX_BYTES, LIMITS.max_pixels, LIMITS.max_side, "json")
     model, read = ImageToTextModel(model_folder), open_reader(job)
     paths = sorted(map(str, folder.iterdir()))
@@ -112,7 +112,7 @@ def read_in_groups(model_folder: Path, folder: Path) -> dict[str, float]:
 def _read_group(
     model: ImageToTextModel, read: Callable[[Sequence[str]], Chunk], paths: Sequence[str]
 ) -> dict[str, float]:
-    """Return the seconds of a group; what `read` takes beyond the stages makes rows of texts."""
+    """Return the seconds of a group by stage; the rest of `read` is turning texts into rows."""
     times: dict[str, float] = {}
     began = process_time()
 

@@ -1,4 +1,4 @@
-"""One image on one thread, without HTTP: where the time goes, ours beside the tutorial's and ddddocr."""
+"""Time per stage for one image on one thread, without HTTP: ours, the tutorial's and ddddocr's."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -31,7 +31,7 @@ def measure(setup: Setup) -> Section:
 
 
 def report(times: Mapping[str, Mapping[str, Figure]]) -> Section:
-    """The section, from each side's milliseconds by step."""
+    """Return the section, from each side's milliseconds by step."""
     ours, tutorial, ddddocr = times["ours"], times["tutorial"], times["ddddocr"]
     stages = Table(
         title="One image on one thread, milliseconds",
@@ -55,7 +55,7 @@ def report(times: Mapping[str, Mapping[str, Figure]]) -> Section:
     )
     batches = Table(
         title="The network alone on one thread, images a second",
-        columns={"batch": "images at once", "ours": "ours", "tutorial": "tutorial", "ratio": "ours ÷ tutorial"},
+        columns={"batch": "batch size", "ours": "ours", "tutorial": "tutorial", "ratio": "ours ÷ tutorial"},
         rows=[_batch_row(size, ours[f"batch {size}"], tutorial[f"batch {size}"]) for size in BATCHES],
     )
     return Section(

@@ -1,4 +1,4 @@
-"""From starting the service to its being ready, what that takes, and whether the first request waits longer."""
+"""Startup of the service: time until ready, resources, and the latency of the first request."""
 
 import http.client
 import re
@@ -18,16 +18,16 @@ from benchmarks.servers import FORM, cpu_seconds, form, free_ports, memory, serv
 IMAGE = "captcha-reader"
 TITLES = {
     "ready": "start to ready, ms",
-    "cpu": "processor time till then, ms",
+    "cpu": "processor time until ready, ms",
     "first": "first request, ms",
     "later": "a later request, ms",
-    "memory": "memory once it has read, MB",
+    "memory": "memory after reading, MB",
 }
 SERVES = (
     "import gc; gc.disable(); "
     "import app.__main__, app.commands.serve, app.serving.worker, app.serving.application, app.serving.listening"
 )
-"""What `python -m app` imports, though in another order; the garbage collector waits here as it does there."""
+"""Imports of `python -m app`, in another order; garbage collection is deferred as in the service."""
 IMPORTED = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\w+)", re.MULTILINE)
 SHOWN = 15
 
@@ -47,7 +47,7 @@ def measure(setup: Setup) -> Section:
             before = _start(port, [sys.executable, "-m", "app"], variables, [200], [body] * requests, setup.before)
         (port,) = free_ports(1)
         command = [str(PEERS_PYTHON), "-m", "uvicorn", "benchmarks.peers.tutorial_service:app", "--port", str(port)]
-        # It has no probe; what it answers at all, it answers with its model loaded.
+        # It has no probe; any answer means that its model is loaded.
         tutorial = _start(port, command, environment(MODEL=setup.tutorial), [404], [body] * requests)
         rounds.append((ours, tutorial, before))
     ours_figures = by_name([ours for ours, _, _ in rounds])
@@ -83,7 +83,7 @@ def _beside(name: str, ours: Mapping[str, Figure], theirs: Mapping[str, Figure])
 
 
 def imports(rounds: int) -> Table:
-    """What the packages that the service imports take, each without what it imports itself of others."""
+    """Return the table of import times of the service's packages, without their own imports of other packages."""
     found = [_import_times() for _ in range(rounds)]
     names = sorted(found[0], key=lambda name: -statistics.median(one[name] for one in found))
     rest = [sum(one[name] for name in names[SHOWN:]) for one in found]
@@ -102,7 +102,7 @@ def _import_times() -> defaultdict[str, float]:
 
 
 def image_megabytes() -> float | None:
-    """The size of the service's container image, if it has been built here."""
+    """Return the size of the service's container image, if it has been built here."""
     docker = shutil.which("docker")
     if docker is None:
         return None
@@ -119,7 +119,7 @@ def _start(
     bodies: Sequence[bytes],
     folder: Path = ROOT,
 ) -> dict[str, float]:
-    """Milliseconds from the start until ready, of the first request, and of a later one; megabytes in the end."""
+    """Return milliseconds until ready, of the first and of a later request, and the final memory in megabytes."""
     started = time.perf_counter()
     with serve(command, variables, folder) as server:
         wait_for(server, port, "/readyz", ready)

@@ -1,6 +1,6 @@
-"""Seconds an epoch, our default network beside the tutorial's, each with its recipe, on the same drawn images.
+"""Seconds per epoch, our default network and the tutorial's, each with its recipe, on the same drawn images.
 
-With labelled images, also the minutes until as few validation words are wrong as the tutorial reports.
+With labelled images, also the minutes until the word error rate is as low as the tutorial reports.
 """
 
 import csv
@@ -18,7 +18,7 @@ from training.drawing.draw import draw_folder
 
 IMAGES, FEW_IMAGES = 800, 200
 ROUNDS = 2
-# By architecture, the epoch that is timed first and last. Ours has all its augmentation by then, the other none yet.
+# By architecture, the first and the last timed epoch. Ours has full augmentation by then, the other none yet.
 TIMED_EPOCHS = {"conv_ctc": (3, 5), "resnet_blstm": (2, 2)}
 TUTORIAL_WER = 0.0385
 EPOCH = re.compile(r"^epoch +(\d+) .*WER +([\d.]+)%")
@@ -39,7 +39,7 @@ def measure(setup: Setup) -> Section:
     ]
     ours, tutorial = (figure([one[name] for one in rounds]) for name in TIMED_EPOCHS)
     epochs = Table(
-        title=f"An epoch of {images} images, a tenth of them to validate on, seconds",
+        title=f"An epoch of {images} images, a tenth of them for validation, seconds",
         columns={"ours": "conv_ctc (ours)", "tutorial": "resnet_blstm (tutorial)", "ratio": "tutorial ÷ ours"},
         rows=[{"ours": ours, "tutorial": tutorial, "ratio": ratio(tutorial, ours)}],
     )
@@ -54,7 +54,7 @@ def measure(setup: Setup) -> Section:
 
 
 def seconds_an_epoch(architecture: str, data: Path, folder: Path) -> float:
-    """The mean of the timed epochs; the training is stopped when they are done."""
+    """Return the mean time of the timed epochs; the training is stopped after them."""
     first, last = TIMED_EPOCHS[architecture]
     ends: dict[int, float] = {}
     for epoch, _, seconds in epochs_of(architecture, data, folder, "--epochs", str(2 * last)):
@@ -65,7 +65,7 @@ def seconds_an_epoch(architecture: str, data: Path, folder: Path) -> float:
 
 
 def epochs_of(architecture: str, data: Path, folder: Path, *options: str) -> Iterator[tuple[int, float, float]]:
-    """Train, and stop when no more epochs are asked for: number, WER and seconds since the start of each epoch.
+    """Train; yield number, WER and seconds since the start for each epoch, and stop when the generator is closed.
 
     Raises:
         BenchmarkError: the training failed.
@@ -97,7 +97,7 @@ def epochs_of(architecture: str, data: Path, folder: Path, *options: str) -> Ite
 
 
 def _times_to_wer(setup: Setup) -> tuple[list[Row], list[str]]:
-    """A row for each side that was asked for, and what is to be said of the others."""
+    """Return a row for each requested side, and notes on the others."""
     rows: list[Row] = []
     notes = []
     if setup.data is None:
@@ -118,7 +118,7 @@ def _times_to_wer(setup: Setup) -> tuple[list[Row], list[str]]:
 
 
 def time_of_run(run: Path) -> tuple[int | None, Figure]:
-    """The first epoch of a finished training with so few wrong words, and its minutes; of all epochs if none has."""
+    """Return the first epoch of a training with a low enough WER, and its minutes; without one, all minutes."""
     with (run / "history.csv").open(encoding="utf-8") as file:
         wers = [float(line["val_wer"]) for line in csv.DictReader(file)]
     seconds = json.loads((run / "run.json").read_text(encoding="utf-8"))["seconds"]

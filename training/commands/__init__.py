@@ -1,4 +1,4 @@
-"""The commands of `python -m training`; each imports what it needs only when it runs.
+"""The commands of `python -m training`. Each imports its dependencies only when it runs.
 
-No logic that another room could use comes in.
+Only command-line handling belongs here; logic that other packages could use does not.
 """

@@ -1,4 +1,4 @@
-"""What the commands share: options, output, and how they fail."""
+"""Options, output and error handling that the commands share."""
 
 import json
 import sys
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 NEEDED_BYTES = 100 << 20
-"""For the checkpoints and logs of a training and its model, some of them twice while they are replaced."""
+"""Free disk space that a training needs: checkpoints, logs and the model, some of them twice during replacement."""
 MISSING = """\
-this needs the extra `training`, which is not installed: TensorFlow and more, about 2.2 GB more on disk. In a checkout,
-`make install` brings it; for the installed command, reinstall it with the extra, for instance:
+this needs the extra `training`, which is not installed: TensorFlow and others, about 2.2 GB on disk. In a checkout, run
+`make install`; otherwise reinstall the command with the extra, for example:
   pipx install --force 'captcha-reader[training]'"""
 
 out = Console(highlight=False, soft_wrap=True)
@@ -41,39 +41,39 @@ err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 DATA_HELP = "A folder of labelled images, or a list of them; the layout is recognised."
 Data = Annotated[Path, typer.Option(help=DATA_HELP, show_default=False)]
-Images = Annotated[Path | None, typer.Option(help="Where the images of a list lie now, if they were moved.")]
+Images = Annotated[Path | None, typer.Option(help="Folder of the images of a list, if they were moved.")]
 LabelsFrom = Annotated[
     LayoutName | None,
     typer.Option(
         metavar="LAYOUT",
-        help=f"Where the labels stand: {', '.join(LayoutName)}.",
-        show_default="recognised, and said",
+        help=f"Layout of the labels: {', '.join(LayoutName)}.",
+        show_default="detected and printed",
     ),
 ]
 ArchitectureName = Annotated[
     str | None,
     typer.Option(
-        help="The network: residual_ctc, the general one; conv_ctc, a small one; or resnet_blstm.",
+        help="Network: residual_ctc (general), conv_ctc (small) or resnet_blstm (the tutorial's).",
         show_default="residual_ctc",
     ),
 ]
-Width = Annotated[int | None, typer.Option(help="Of the network's input, in pixels.", show_default="as the images")]
-Height = Annotated[
-    int | None, typer.Option(help="Of the network's input, in pixels.", show_default="the architecture's")
-]
+Width = Annotated[int | None, typer.Option(help="Input width in pixels.", show_default="fits the images")]
+Height = Annotated[int | None, typer.Option(help="Input height in pixels.", show_default="the architecture's")]
 Init = Annotated[
     str | None,
     typer.Option(
-        help="The weights to start from: shipped, none, the folder of a run, or a file of pretrain.",
-        show_default="shipped, where the architecture has them",
+        help="Starting weights: shipped, none, a run folder, or a weights file written by pretrain.",
+        show_default="shipped, if the architecture has them",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="by the number of images")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Maximum number of epochs.", show_default="from the number of images")
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")]
 
 
 class TrainingCommand(TyperCommand):
-    """A command that says what to install where that is missing, and what is wrong where users can put it right."""
+    """A command that reports missing packages and user errors as one message instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -82,14 +82,14 @@ class TrainingCommand(TyperCommand):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # who reads the lines has enough of them: typer ends the command without a word
+            raise  # the reader of the pipe has closed it; typer exits silently
         except (UserError, OSError) as error:
             fail(error)
 
 
 @contextmanager
 def events_on_stdout() -> Iterator[None]:
-    """Write events to standard output as JSON lines, and what is for people to standard error."""
+    """Write events to standard output as JSON lines, and human-readable output to standard error."""
     out.stderr = True
     try:
         yield
@@ -98,14 +98,14 @@ def events_on_stdout() -> Iterator[None]:
 
 
 def emit(**event: object) -> None:
-    """Write an event, if they are asked for."""
+    """Write an event if `--events` was given."""
     if out.stderr:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
 
 def fail(message: object) -> NoReturn:
-    """Print what is wrong and end the command with status 1."""
+    """Print an error and exit with status 1."""
     meant = did_you_mean(message.filename) if isinstance(message, FileNotFoundError) and message.filename else ""
     said = f"{error_in_words(message)}." if isinstance(message, OSError) else message
     print_error(f"{said}{meant}")
@@ -113,13 +113,13 @@ def fail(message: object) -> NoReturn:
 
 
 def print_error(message: str) -> None:
-    """Print what is wrong."""
+    """Print an error."""
     err.print(f"[red]error:[/] {escape(message)}")
     emit(event="error", message=message)
 
 
 def check_writable(*folders: Path, instead: str) -> None:
-    """End with status 1 if there is no room, or no right, to write where folders are to be: now, not at the end."""
+    """Check at the start that the folders can be written to and have free space; exit with status 1 if not."""
     for folder in folders:
         place = next(parent for parent in folder.absolute().parents if parent.exists())
         try:
@@ -129,26 +129,26 @@ def check_writable(*folders: Path, instead: str) -> None:
             fail(f"{place} cannot be written to ({error.strerror}); {instead}.")
         if free < NEEDED_BYTES:
             fail(
-                f"{place} has room for {free >> 20:,} MB, and a training needs up to {NEEDED_BYTES >> 20:,} MB. "
-                f"Remove what is not needed there, or {instead}."
+                f"{place} has {free >> 20:,} MB free; a training needs up to {NEEDED_BYTES >> 20:,} MB. "
+                f"Free some space, or {instead}."
             )
 
 
 def write_json_file(report: dict[str, Any], path: Path | None) -> None:
-    """Write what `--json` asks for, if it was given."""
+    """Write a report to the file given by `--json`, if any."""
     if path is not None:
         write_json(report, path)
 
 
 def model_folder(path: Path) -> Path:
-    """The folder of a model's version; of a folder of versions, the newest. End with status 1 if it is neither."""
+    """Return a model version's folder; given a folder of versions, the newest. Exit with status 1 if it is neither."""
     if not path.is_dir():
-        fail(f"{path} is not the folder of a model.{did_you_mean(path)}")
+        fail(f"{path} is not a model folder.{did_you_mean(path)}")
     if (path / MODEL_FILE).exists():
         return path
     versions = [version for version in version_folders(path) if (version / MODEL_FILE).exists()]
     if not versions:
-        fail(f"{path} holds no model: there is no {MODEL_FILE} in it, nor in a folder of it.")
+        fail(f"{path} holds no model: neither it nor its subfolders contain {MODEL_FILE}.")
     out.print(f"the newest version is {versions[0]}")
     return versions[0]
 
@@ -159,7 +159,7 @@ def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -
 
 
 def open_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> Dataset:
-    """Return the labelled images of --data, having said how they were found."""
+    """Return the labelled images of --data and print how they were found."""
     dataset = read_dataset(data, images, labels_from)
     for note in dataset.notes:
         out.print(escape(note))
@@ -167,14 +167,14 @@ def open_data(data: Path, images: Path | None, labels_from: LayoutName | None) -
 
 
 def make_config(train: list[Sample], **options: Any) -> Any:
-    """The `TrainingConfig` of the command line's options; end with status 1 if one is wrong."""
+    """Return the `TrainingConfig` of the command-line options; exit with status 1 if one is invalid."""
     from training.fitting.config import configure
     from training.networks import architecture_names
 
     try:
         return configure(train, options)
     except KeyError as error:
-        fail(f"there is no architecture {error}; there are {', '.join(architecture_names())}.")
+        fail(f"unknown architecture {error}; choose one of {', '.join(architecture_names())}.")
     except ValidationError as error:
         first = error.errors()[0]
         fail(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}, not {first['input']}.")
@@ -183,7 +183,7 @@ def make_config(train: list[Sample], **options: Any) -> Any:
 def check_data(
     samples: list[Sample], steps: int, json_file: Path | None = None, on_image: "OnImage | None" = None
 ) -> None:
-    """Print what `validate_samples` finds, and write it to a file if one is given; end with status 1 on errors."""
+    """Print the findings of `validate_samples` and write them to `json_file` if given; exit with status 1 on errors."""
     from training.data.validation import validate_samples
 
     report = validate_samples(samples, steps, on_image)
@@ -194,13 +194,13 @@ def check_data(
     if report.warnings:
         out.print(f"[yellow]no errors, but warnings: {len(report.warnings)}[/]")
     else:
-        out.print("[green]the data is sound[/]")
+        out.print("[green]no errors in the data[/]")
 
 
 def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: "OnImage | None" = None) -> Any:
-    """Return a network to be trained, having checked the data, and with the weights to start from.
+    """Check the data; return an untrained network with its initial weights.
 
-    `samples` are all images, `known` those to train on and to validate by; for `on_image` see `validate_samples`.
+    `samples` are all images, `known` those for training and validation. For `on_image` see `validate_samples`.
     """
     from app.inference.decoding.ctc import CtcCodec
     from training.data.dataset import vocabulary_of
@@ -215,7 +215,7 @@ def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_
 
 
 def print_data_report(report: "DataReport") -> None:
-    """Show what `DataReport` holds."""
+    """Print a `DataReport`."""
     lengths = ", ".join(f"{length} ({count}×)" for length, count in report.label_lengths.items())
     sizes = ", ".join(f"{w}×{h} ({count}×)" for (w, h), count in list(report.sizes.items())[:5])
     out.print(f"images      {report.images}")
@@ -229,7 +229,7 @@ def print_data_report(report: "DataReport") -> None:
 
 
 def print_evaluation(result: dict[str, Any], right: str = "words right") -> None:
-    """Show what `Evaluation.as_json` holds; `right` says what was read."""
+    """Print the JSON of an `Evaluation`; `right` names what was counted as right."""
     table = Table(show_header=False, box=None)
     table.add_row(right, f"{result['words_right']} of {result['images']}")
     table.add_row("CER", f"{result['cer']:.2%}")
@@ -244,7 +244,7 @@ def print_evaluation(result: dict[str, Any], right: str = "words right") -> None
 
 
 def print_robustness(rows: list[dict[str, Any]]) -> None:
-    """Show the words read right under each change of the images."""
+    """Print the words read right after each change of the images."""
     table = Table("change", "words right", box=None)
     for row in rows:
         table.add_row(row["change"], f"{row['words_right']} of {row['images']}")

@@ -1,4 +1,4 @@
-"""Getting data and looking it over: download, validate, convert, draw."""
+"""Commands for data: download, validate, convert, draw."""
 
 import os
 from dataclasses import replace
@@ -28,14 +28,14 @@ from training.fitting.backend import load_tensorflow
 
 
 def download(
-    output: Annotated[Path, typer.Option(help="The folder to make.")] = Path("datasets/captcha_images_v2"),
+    output: Annotated[Path, typer.Option(help="Folder to create.")] = Path("datasets/captcha_images_v2"),
     url: Annotated[
-        str | None, typer.Option(help="A zip archive of your own.", show_default="the tutorial's data set")
+        str | None, typer.Option(help="URL of another zip archive.", show_default="the tutorial's data set")
     ] = None,
-    sha256: Annotated[str | None, typer.Option(help="The SHA-256 that the archive must have.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that the server may stay silent.")] = 30,
+    sha256: Annotated[str | None, typer.Option(help="Expected SHA-256 of the archive.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Network timeout in seconds.")] = 30,
 ) -> None:
-    """Fetch the tutorial's 1040 captchas, or an archive of your own, check it and unpack it."""
+    """Download the tutorial's 1040 captchas, or another archive; verify and unpack it."""
     from training.data.download import DEFAULT_URL
     from training.data.download import download as fetch
 
@@ -47,7 +47,7 @@ def download(
             timeout=timeout,
             on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
         )
-    found = "were there already" if report.already_present else "downloaded and checked"
+    found = "were already present" if report.already_present else "downloaded and verified"
     out.print(f"{report.images} images {found} in {output}")
 
 
@@ -60,7 +60,7 @@ def validate(
     height: Height = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Look data over before training: how its labels were found, and what is wrong with them and the images."""
+    """Check images and labels before training, and print how the labels were found."""
     if json_file is not None:
         check_place(json_file, "--json")
     load_tensorflow()
@@ -75,20 +75,20 @@ def convert(
     sources: Annotated[
         list[Path], typer.Argument(metavar="DATA", help="Folders of labelled images, or lists of them.")
     ],
-    output: Annotated[Path, typer.Option(help="The CSV file to write.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="CSV file to write.", show_default=False)],
     images: Images = None,
     labels_from: LabelsFrom = None,
-    lower: Annotated[bool, typer.Option("--lower", help="Write all labels in small letters.")] = False,
+    lower: Annotated[bool, typer.Option("--lower", help="Convert all labels to lower case.")] = False,
 ) -> None:
-    """Write labelled images of any layout as one CSV file with the columns path,label.
+    """Convert labelled images of any layout to one CSV file with the columns path,label.
 
-    Its paths are relative to its folder. Images that the data divides into train, val and test keep their part in the
-    column split.
+    Paths are relative to the CSV file's folder. If the data is divided into train, val and test, the column split keeps
+    that.
     """
     from training.data.dataset import write_csv
 
     if output.exists():
-        fail(f"{output} exists already; name another --output.")
+        fail(f"{output} already exists; choose another --output.")
     check_place(output, "--output")
     samples = [sample for source in sources for sample in read_data(source, images, labels_from)]
     written = [
@@ -104,11 +104,11 @@ def convert(
 
 
 def draw(
-    output: Annotated[Path, typer.Option(help="The folder to fill.", show_default=False)],
-    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 500,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    output: Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
-    """Draw captchas in the style of the tutorial's, named by their labels: to try things out."""
+    """Draw captchas like the tutorial's, named after their labels, to try things out."""
     from training.drawing.draw import draw_folder
 
     draw_folder(output, count, seed)

@@ -1,4 +1,4 @@
-"""How well models read, and what they say of the labels: evaluate, crossval, suspects."""
+"""Commands that evaluate models and labels: evaluate, crossval, suspects."""
 
 import signal
 from contextlib import closing
@@ -47,31 +47,29 @@ if TYPE_CHECKING:
     from training.pipeline.crossval import Part, PartResult
 
 MAX_SUSPECTS = 20
-"""That are shown; the file has all."""
-Folds = Annotated[int, typer.Option(min=2, help="Into how many parts the images are divided.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Trainings at the same time.")]
+"""Number of suspects printed; the file lists all."""
+Folds = Annotated[int, typer.Option(min=2, help="Number of folds.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Number of parallel trainings.")]
 
 
 def evaluate(
     model: Annotated[
-        Path, typer.Option(help="The model folder, or that of all its versions: the newest.", show_default=False)
+        Path, typer.Option(help="Model folder, or the folder of its versions (uses the newest).", show_default=False)
     ],
     data: Data,
     images: Images = None,
     labels_from: LabelsFrom = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line an image.")] = False,
-    robustness: Annotated[
-        bool, typer.Option("--robustness", help="Also read the images changed in many ways.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per image.")] = False,
+    robustness: Annotated[bool, typer.Option("--robustness", help="Also read distorted copies of the images.")] = False,
     views: Annotated[
-        bool, typer.Option("--views", help=f"Read each image in {VIEWS} slightly shifted views, which vote.")
+        bool, typer.Option("--views", help=f"Use test-time augmentation over {VIEWS} shifted copies.")
     ] = False,
     values: Annotated[
-        bool, typer.Option("--values", help="Compare the values of sums: the labels are 8 or 10-2= for a 10-2=.")
+        bool, typer.Option("--values", help="Compare values of sums; the label of a 10-2= is 8 or 10-2=.")
     ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Read labelled images with a model and count what is wrong."""
+    """Read labelled images with a model and report the errors."""
     from app.inference.reader import Reader
     from training.data.dataset import read_image
     from training.data.values import with_values
@@ -82,7 +80,7 @@ def evaluate(
     if json_file is not None:
         check_place(json_file, "--json")
     if values and (views or robustness):
-        fail("--values goes neither with --views nor with --robustness, which are about texts.")
+        fail("--values cannot be combined with --views or --robustness, which compare texts.")
     model = model_folder(model)
     samples = read_data(data, images, labels_from)
     if kept_back := [sample for sample in samples if sample.split == TEST]:
@@ -121,10 +119,10 @@ def crossval(
     folds: Folds = 10,
     labels: Annotated[
         int | None,
-        typer.Option(min=3, help="Instead of folds: learn from so many images, read all others."),
+        typer.Option(min=3, help="Instead of folds: train on this many images, test on the rest."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How often, each time divided or drawn anew.")] = 1,
-    first: Annotated[int | None, typer.Option(min=1, help="Only the first so many of these trainings.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of repetitions, each with another split.")] = 1,
+    first: Annotated[int | None, typer.Option(min=1, help="Run only this many of the trainings.")] = None,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
@@ -133,15 +131,15 @@ def crossval(
     jobs: Jobs = 1,
     engine: Annotated[
         EngineName,
-        typer.Option(help="Processes of this machine, or Ray, on the cluster of RAY_ADDRESS if there is one."),
+        typer.Option(help="Local processes, or Ray (on the cluster at RAY_ADDRESS, if set)."),
     ] = EngineName.PROCESSES,
     output: Annotated[
-        Path | None, typer.Option(help="The folder for models and report.", show_default="runs/crossval/…")
+        Path | None, typer.Option(help="Folder for models and report.", show_default="runs/crossval/…")
     ] = None,
 ) -> None:
-    """Read every image by a model that has not seen it, and report how well.
+    """Cross-validate: read every image with a model that has not seen it, and write a report.
 
-    Interrupted, the same command goes on where it was.
+    The same command resumes an interrupted run.
     """
     if engine == EngineName.RAY:
         check_ray()
@@ -156,12 +154,12 @@ def crossval(
     parts = parts[:first]
     kind = {"folds": folds} if labels is None else {"labels": labels}
     folder = output or default_folder(data, samples, kind | options)
-    check_writable(folder, instead="name another folder with --output")
+    check_writable(folder, instead="choose another folder with --output")
 
     report = write_report(_cross_validate(parts, folder, options, jobs, engine), folder, typed("training"))
     print_evaluation(report)
     in_views = f"{report['words_right_in_views']} of {report['images']}"
-    out.print(f"each image in {report['views']} slightly shifted views: {in_views} words right")
+    out.print(f"test-time augmentation over {report['views']} shifted copies: {in_views} words right")
     out.print(f"[green]written:[/] {folder}")
 
 
@@ -174,12 +172,12 @@ def suspects(
     epochs: Epochs = None,
     jobs: Jobs = 1,
     output: Annotated[
-        Path | None, typer.Option(help="The CSV file to write.", show_default="runs/crossval/…/suspects.csv")
+        Path | None, typer.Option(help="CSV file to write.", show_default="runs/crossval/…/suspects.csv")
     ] = None,
 ) -> None:
-    """List the labels that are probably wrong: those that models which have not seen the image contradict.
+    """List labels that are probably wrong, because models that have not seen the image contradict them.
 
-    The surest come first. Interrupted, the same command goes on where it was.
+    Most suspicious labels come first. The same command resumes an interrupted run.
     """
     load_tensorflow()
     from training.data.suspects import write_suspects
@@ -195,7 +193,7 @@ def suspects(
     folder = default_folder(data, samples, {"folds": folds} | options)
     check_writable(folder, instead="start the command in another folder")
     if output is not None:
-        check_writable(output, instead="name another file with --output")
+        check_writable(output, instead="choose another file with --output")
     found = find_suspects(_cross_validate(parts, folder, options, jobs, EngineName.PROCESSES))
     for suspect in found[:MAX_SUSPECTS]:
         out.print(escape(f"{suspect.path}  label {suspect.label}  read {suspect.reading}  {suspect.confidence:.1%}"))
@@ -203,20 +201,20 @@ def suspects(
     write_suspects(found, file)
     out.print(f"{len(found):,} of {len(samples):,} labels are contradicted; [green]written:[/] {file}")
     if found:
-        out.print("Keep or correct them on a page with:")
+        out.print("Review them on the labelling page with:")
         for command in review_commands(file, dataset, data, images, labels_from):
             out.print(f"  {escape(command)}")
 
 
 def _check_training(samples: list[Sample], options: dict[str, Any]) -> None:
-    """End the command if trainings on these images with these options cannot be."""
+    """Exit if these images cannot be trained on with these options."""
     prepare_network(samples, samples, make_config(samples, **options))
 
 
 def _cross_validate(
     parts: "list[Part]", folder: Path, options: dict[str, Any], jobs: int, engine: EngineName
 ) -> "list[PartResult]":
-    """Return the results of all parts, in their order, and say how each did."""
+    """Return the results of all parts in order, and print each."""
     from training.pipeline.crossval import run_parts
     from training.pipeline.ray_engine import run_parts_on_ray
 
@@ -231,8 +229,8 @@ def _cross_validate(
                 right = f"{result.words_right} of {len(result.lines)}"
                 out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
     except OSError as error:
-        fail(f"{error_in_words(error, folder)}. When there is room again, the same command goes on where it was.")
+        fail(f"{error_in_words(error, folder)}. Free some space; the same command resumes.")
     except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on where it was")
+        err.print("interrupted; the same command resumes")
         raise typer.Exit(INTERRUPTED) from None
     return [results[part.name] for part in parts]

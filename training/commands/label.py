@@ -1,4 +1,4 @@
-"""Labelling images on a local page: label."""
+"""Command that labels images on a local page: label."""
 
 import os
 import signal
@@ -28,32 +28,32 @@ MAX_SHOWN = 5
 
 
 def label(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the images.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
     labels: Annotated[
-        Path | None, typer.Option(help="The CSV file of labels to write or go on with.", show_default="DIR/labels.csv")
+        Path | None, typer.Option(help="CSV file of labels to write or continue.", show_default="DIR/labels.csv")
     ] = None,
     suspects: Annotated[
         Path | None,
-        typer.Option(help="The file that `suspects` wrote: its labels come first, each to be kept or corrected."),
+        typer.Option(help="File written by `suspects`: review its labels first."),
     ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            help="A model folder, such as model_store/captcha, that guesses.",
-            show_default="what was trained in the background before, else model_store/general",
+            help="Model folder for guesses, such as model_store/captcha.",
+            show_default="the last background training, else model_store/general",
         ),
     ] = None,
-    length: Annotated[int | None, typer.Option(min=1, help="How many characters each label has.")] = None,
-    charset: Annotated[str, typer.Option(help="The only characters that labels may have.", show_default="any")] = "",
+    length: Annotated[int | None, typer.Option(min=1, help="Number of characters in each label.")] = None,
+    charset: Annotated[str, typer.Option(help="Characters allowed in labels.", show_default="any")] = "",
     retrain_every: Annotated[
-        int | None, typer.Option(min=1, help="Train in the background after every so many labels, for better guesses.")
+        int | None, typer.Option(min=1, help="Train in the background after this many new labels, for better guesses.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page, on this machine alone; 0 is any.")] = 8001,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = any.")] = 8001,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Label the images of a folder on a local page, those first that the model is least sure of.
+    """Label the images of a folder on a local page; the least certain images come first.
 
-    Every decision is on disk at once, in a file for `train --data`. Ctrl-C ends; the same command goes on.
+    Each decision is saved at once, in a file for `train --data`. Ctrl-C ends; the same command resumes.
     """
     from app.inference.models.model import ModelError
     from training.labelling.decisions import Decisions, lock_labels
@@ -92,11 +92,11 @@ def _listen(port: int) -> socket.socket:
     try:
         return listen(port)
     except OSError as error:
-        fail(f"port {port} cannot be used ({os.strerror(error.errno or 0)}); name another --port, or 0 for any.")
+        fail(f"cannot use port {port} ({os.strerror(error.errno or 0)}); choose another --port, or 0 for any.")
 
 
 def _retrain(session: "Session", every: int) -> None:
-    """Train in the background; without another model, guess with what an earlier training on the folder has made."""
+    """Retrain in the background; without another model, guess with the result of an earlier retraining."""
     from training.labelling.retrain import Retraining, model_name, models_folder
 
     folder = models_folder(session.images.root)
@@ -108,7 +108,7 @@ def _retrain(session: "Session", every: int) -> None:
 
 
 def _guess_with_general(session: "Session") -> None:
-    """Guess with the shipped model that reads many kinds of picture, from the very first one; without it, not yet."""
+    """Guess from the first image on with the shipped general model, if it is there."""
     if found := version_folders(model_store() / GENERAL):
         _try_to_guess(session, found[0])
 
@@ -124,21 +124,21 @@ def _try_to_guess(session: "Session", folder: Path, name: str | None = None) -> 
 
 def _print_left_out(images: "ImageFolder") -> None:
     for line in images.left_out[:MAX_SHOWN]:
-        err.print(f"[yellow]left out:[/] {escape(line)}")
+        err.print(f"[yellow]skipped:[/] {escape(line)}")
     if len(images.left_out) > MAX_SHOWN:
-        err.print(f"[yellow]left out:[/] {len(images.left_out) - MAX_SHOWN} more")
+        err.print(f"[yellow]skipped:[/] {len(images.left_out) - MAX_SHOWN} more")
     others = other_files(str(images.root))
     if skipped := in_words({ending: count for ending, count in others.items() if ending != TABLES}):
         err.print(f"[yellow]skipped:[/] {skipped}")
 
 
 def _serve(session: "Session", folder: Path, labels: Path, listener: socket.socket, open_browser: bool) -> None:
-    """Show the page until Ctrl-C, then say what to do with the labels."""
+    """Serve the page until Ctrl-C, then print how to use the labels."""
     from training.labelling.access import Access
     from training.labelling.schemas import Folder
     from training.labelling.server import create_app, serve
 
-    # A stopped container or a closed terminal ends the labelling as Ctrl-C does.
+    # Treat a stopped container or a closed terminal like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -148,15 +148,15 @@ def _serve(session: "Session", folder: Path, labels: Path, listener: socket.sock
     app = create_app(session, texts, access)
     address = "http://{}:{}".format(*listener.getsockname())
     out.print(f"{len(session.samples())} of {len(session.images)} images have a label in {escape(str(labels))}")
-    out.print(f"label at {address}/{access.token}/  (Ctrl-C ends; every decision is on disk at once)")
+    out.print(f"label at {address}/{access.token}/  (Ctrl-C ends; each decision is saved at once)")
     if open_browser:
-        # Some browsers of a terminal return only when they are closed.
+        # Text-mode browsers return only when they are closed.
         arguments = (f"{address}/open/{access.invitation}",)
         threading.Thread(target=webbrowser.open, args=arguments, daemon=True).start()
     with suppress(KeyboardInterrupt):
         serve(app, listener)
     if left := len(session.open_suspects()):
-        out.print(f"{left} of {len(session.suspects)} suspects are left; the same command goes on.")
+        out.print(f"{left} of {len(session.suspects)} suspects are left; the same command resumes.")
     count = len(session.samples())
     out.print(f"{count} of {len(session.images)} images have a label.{' Train with:' if count else ''}")
     if count:

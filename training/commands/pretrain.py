@@ -1,4 +1,4 @@
-"""Pre-training the general model: pretrain."""
+"""Command that trains the general model: pretrain."""
 
 import signal
 from datetime import UTC, datetime
@@ -20,28 +20,26 @@ DEFAULT_IMAGES = 800_000
 def pretrain(
     output: Annotated[
         Path | None,
-        typer.Option(help="The model folder to make.", show_default="model_store/general/YYYYMMDDHHMM"),
+        typer.Option(help="Model folder to create.", show_default="model_store/general/YYYYMMDDHHMM"),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The file of weights to start trainings from.", show_default="runs/pretrain/weights.npz"),
+        typer.Option(help="File for the weights that trainings start from.", show_default="runs/pretrain/weights.npz"),
     ] = None,
-    fonts: Annotated[
-        list[Path] | None, typer.Option(help="A folder of typefaces besides the system's; can be repeated.")
-    ] = None,
-    images: Annotated[int, typer.Option(min=1, help="How many to draw and learn from.")] = DEFAULT_IMAGES,
-    processes: Annotated[int, typer.Option(min=1, help="That draw.")] = 1,
+    fonts: Annotated[list[Path] | None, typer.Option(help="Folder of additional typefaces; can be repeated.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="Number of images to draw and train on.")] = DEFAULT_IMAGES,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes that draw.")] = 1,
     init: Annotated[
         str,
-        typer.Option(help="Weights to start from: none; shipped; a file of weights; or the folder of a run."),
+        typer.Option(help="Starting weights: none, shipped, a weights file or a run folder."),
     ] = "none",
     run_dir: Annotated[
-        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/pretrain")
+        Path | None, typer.Option(help="Folder for checkpoints and logs.", show_default="runs/pretrain")
     ] = None,
 ) -> None:
-    """Train the general model, from which other trainings start, on pictures drawn in all installed typefaces.
+    """Train the general model and new starting weights on images drawn in all installed typefaces.
 
-    Interrupted, the same command goes on where it was.
+    The same command resumes an interrupted run.
     """
     load_tensorflow()
     from training.drawing.texts import ALPHABET
@@ -56,7 +54,7 @@ def pretrain(
     run = RunFolder(run_dir)
     version = datetime.now(UTC).strftime("%Y%m%d%H%M")
     output_folder = output or model_store() / GENERAL / version
-    others = "name other places with --output, --weights and --run-dir"
+    others = "choose other locations with --output, --weights and --run-dir"
     check_writable(output_folder, weights, run_dir, instead=others)
     typefaces = find_typefaces(ALPHABET, fonts or ())
     out.print(f"{len(typefaces)} typefaces found")
@@ -64,20 +62,20 @@ def pretrain(
     if run.state_file.exists():
         before = run.read_state()
         if before.data_sha256 != state.data_sha256:
-            fail(f"{run_dir} was begun with other typefaces; install those, or name another --run-dir.")
+            fail(f"{run_dir} was started with other typefaces; install those, or choose another --run-dir.")
         kept = {"seconds": before.seconds, "output": before.output if output is None else str(output)}
         state = state.model_copy(update=kept)
     run_dir.mkdir(parents=True, exist_ok=True)
-    weights.parent.mkdir(parents=True, exist_ok=True)  # now, not when all is done
+    weights.parent.mkdir(parents=True, exist_ok=True)  # fail now, not after the training
     run.write_state(state)
     try:
         with training_progress(out, state.config.epochs, run.epochs_done()) as on_epoch:
             result = run_pretraining(run, typefaces, processes, weights, on_epoch)
     except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on where it was")
+        err.print("interrupted; the same command resumes")
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
-        fail(f"{error_in_words(error, run_dir)}. When there is room again, the same command goes on where it was.")
+        fail(f"{error_in_words(error, run_dir)}. Free some space; the same command resumes.")
     wer = result.history[result.best_epoch - 1]["val_wer"]
-    out.print(f"{1 - wer:.1%} of the words drawn to validate on read right")
+    out.print(f"{1 - wer:.1%} of the validation words are right")
     out.print(f"[green]written:[/] {state.output} and {weights}")

@@ -1,4 +1,4 @@
-"""What people see while they wait: lines that also make sense in a file, and bars on a terminal."""
+"""Progress output: lines that also suit a file, and bars on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ EPOCHS = (
 def progress_bar(
     console: Console, columns: tuple[ProgressColumn, ...], total: float | None = None, done: int = 0
 ) -> Iterator[Progress]:
-    """Show a bar where the output is a terminal; its only task is number 0."""
+    """Show a progress bar if the output is a terminal; its only task has id 0."""
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task("", total=total, completed=done)
         yield bar
@@ -38,9 +38,9 @@ def progress_bar(
 
 @contextmanager
 def training_progress(console: Console, epochs: int, done: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Show a training of so many epochs, of which some are done already; yield what to call after each.
+    """Show the progress of a training; yield a function to call with the metrics of each epoch.
 
-    There is a line and an event an epoch, and below them a bar with the time left.
+    Print a line and emit an event per epoch, with a progress bar below.
     """
     with progress_bar(console, EPOCHS, epochs, done) as bar:
 

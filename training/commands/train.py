@@ -1,4 +1,4 @@
-"""Training a network and writing its model folder: train, export."""
+"""Commands that train and export: train, export."""
 
 import json
 import re
@@ -45,64 +45,62 @@ def train(
     context: typer.Context,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The model folder to make.", show_default="model_store/NAME/YYYYMMDDHHMM")
+        Path | None, typer.Option(help="Model folder to create.", show_default="model_store/NAME/YYYYMMDDHHMM")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="The model's name in the model store.", show_default="the folder's, if it is new")
+        str | None, typer.Option(help="Model name in the model store.", show_default="the data folder's name, if new")
     ] = None,
     store: Annotated[
         Path | None,
-        typer.Option(
-            "--model-store", envvar="OCR_MODEL_STORE", help="The folder of models.", show_default="model_store"
-        ),
+        typer.Option("--model-store", envvar="OCR_MODEL_STORE", help="Folder of models.", show_default="model_store"),
     ] = None,
     images: Images = None,
     labels_from: LabelsFrom = None,
     unlabelled: Annotated[
-        Path | None, typer.Option(help="A folder of pictures without labels, to learn from too.")
+        Path | None, typer.Option(help="Folder of additional images without labels, for pseudo-labelling.")
     ] = None,
     values: Annotated[
-        bool, typer.Option("--values", help="The labels are the values of sums, such as 8 for a picture of 10-2=.")
+        bool, typer.Option("--values", help="The labels are values of sums, such as 8 for an image of 10-2=.")
     ] = False,
     architecture: ArchitectureName = None,
     width: Width = None,
     height: Height = None,
     init: Init = None,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Give up characters that the run of --init knows and the labels lack.")
+        bool, typer.Option("--forget", help="Drop characters that the --init run knows and the labels lack.")
     ] = False,
     epochs: Epochs = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images a step.", show_default="the architecture's")
+        int | None, typer.Option(min=1, help="Images per step.", show_default="the architecture's")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="The highest of the schedule.", show_default="the architecture's")
+        float | None, typer.Option(help="Peak learning rate.", show_default="the architecture's")
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop early after so many epochs without a better CER.", show_default="never"),
+        typer.Option(min=1, help="Stop after this many epochs without a better CER.", show_default="never"),
     ] = None,
     validation_fraction: Annotated[
-        float | None, typer.Option(help="The part that is not trained on.", show_default="0.1")
+        float | None, typer.Option(help="Fraction of images for validation.", show_default="0.1")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of split, weights and augmentation.", show_default="0")
+        int | None, typer.Option(min=0, help="Random seed of split, weights and augmentation.", show_default="0")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     run_dir: Annotated[
-        Path | None, typer.Option(help="For checkpoints and logs.", show_default="runs/NAME/YYYYMMDDHHMM")
+        Path | None, typer.Option(help="Folder for checkpoints and logs.", show_default="runs/NAME/YYYYMMDDHHMM")
     ] = None,
     events: Annotated[
         bool,
-        typer.Option("--events", help="Write epochs and errors to standard output as JSON lines, for programs."),
+        typer.Option("--events", help="Write epochs and errors to standard output as JSON lines."),
     ] = False,
     preview: Annotated[
-        Path | None, typer.Option(help="Draw a grid of augmented images into this PNG, and train nothing.")
+        Path | None, typer.Option(help="Write a grid of augmented images to this PNG file instead of training.")
     ] = None,
 ) -> None:
     """Train a network and write its model folder.
 
-    Ctrl-C ends the training early; the best weights so far are exported, and --resume goes on later.
+    Ctrl-C stops the training early and exports the best weights so far; --resume continues it.
     """
     if events:
         context.with_resource(events_on_stdout())
@@ -123,14 +121,14 @@ def train(
         _train(run_dir or _unfinished(output, name), options)
         return
     if data is None:
-        fail("say what to train on: --data FOLDER, or --data FILE with a list of images and labels.")
+        fail("specify what to train on: --data FOLDER, or --data FILE with a list of images and labels.")
     if preview is not None:
         _draw_preview(read_data(data, images, labels_from), options, preview)
         return
     if unlabelled is not None and not unlabelled.is_dir():
-        fail(f"--unlabelled {unlabelled}: there is no such folder.{did_you_mean(unlabelled)}")
+        fail(f"--unlabelled {unlabelled}: no such folder.{did_you_mean(unlabelled)}")
     output, run_dir = _places(output, run_dir, store, data, name)
-    check_writable(output, run_dir, instead="name other folders with --output and --run-dir")
+    check_writable(output, run_dir, instead="choose other folders with --output and --run-dir")
     samples = read_data(data, images, labels_from)
     if values:
         samples = _find_texts(samples, store or model_store())
@@ -140,13 +138,13 @@ def train(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/captcha/202611231200.")],
-    output: Annotated[Path, typer.Option(help="The model folder to make.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Run folder, such as runs/captcha/202611231200.")],
+    output: Annotated[Path, typer.Option(help="Model folder to create.", show_default=False)],
     crossval: Annotated[
-        list[Path] | None, typer.Option(help="A crossval.json for the card to quote; can be repeated.")
+        list[Path] | None, typer.Option(help="A crossval.json to quote in the model card; can be repeated.")
     ] = None,
 ) -> None:
-    """Write a model folder from the best weights of a run."""
+    """Export the best weights of a run to a model folder."""
     load_tensorflow()
     from training.fitting.run import RunFolder
     from training.pipeline.train import export_run
@@ -156,7 +154,7 @@ def export(
         export_run(RunFolder(run), output, reports)
     except OSError as error:
         fail(f"{error_in_words(error, output)}.{did_you_mean(error.filename or run)}")
-    except ValueError as error:  # no JSON
+    except ValueError as error:  # not JSON
         fail(error)
     out.print(f"[green]written:[/] {output}")
 
@@ -165,13 +163,13 @@ def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) ->
     from training.fitting.preview import draw_preview
 
     draw_preview(samples, make_config(samples, **options), path)
-    out.print(f"augmented images drawn in {path}")
+    out.print(f"augmented images written to {path}")
 
 
 def _places(
     output: Path | None, run_dir: Path | None, store: Path | None, data: Path, name: str | None
 ) -> tuple[Path, Path]:
-    """The model folder and the folder of the run, with the defaults filled in."""
+    """Return the model folder and the run folder, defaults filled in."""
     if output is None:
         version = datetime.now(UTC).strftime("%Y%m%d%H%M")
         store = store or model_store()
@@ -184,68 +182,65 @@ def _run_of(output: Path) -> Path:
 
 
 def _unfinished(output: Path | None, name: str | None) -> Path:
-    """The folder of the run to resume."""
+    """Return the folder of the run to resume."""
     from training.fitting.run import newest_unfinished
 
     return _run_of(output) if output else newest_unfinished(runs(), "*" if name is None else _checked(name)).path
 
 
 def _find_texts(samples: list[Sample], store: Path) -> list[Sample]:
-    """Return what pictures show whose labels are the values of sums, read by the model `general` of a store."""
+    """Return the samples with the text of each image instead of its value, read by the store's model `general`."""
     from training.data.values import with_texts
 
     reader = model_folder(store / GENERAL)
     found = with_texts(samples, reader)
-    out.print(f"{reader} finds sums of their values in {len(found):,} of {len(samples):,} images; others are left out")
+    out.print(f"{reader} finds matching sums in {len(found):,} of {len(samples):,} images; the others are left out")
     return found
 
 
 def _architecture_of(init: str | None) -> str | None:
-    """The network of the run to start from, if it is one."""
+    """Return the architecture of the run to start from; None if `init` is no run."""
     from training.fitting.run import RunError, RunFolder
 
     try:
         return RunFolder(Path(init)).read_state().config.architecture if init else None
     except RunError:
-        return None  # what it is instead is looked at later
+        return None  # checked later
 
 
 def _checked(name: str) -> str:
     if not VALID_NAME.fullmatch(name):
-        fail(f'--name "{name}": a name has letters and digits of ASCII, ".", "_" and "-", and no spaces or slashes.')
+        fail(f'--name "{name}": use ASCII letters and digits, ".", "_" and "-", without spaces or slashes.')
     return name
 
 
 def _new_name(data: Path, store: Path) -> str:
-    """The name of the data's folder, if no model has it: one that is there is only added to when it is named."""
+    """Return the data folder's name; exit with status 1 if a model has it: a new version needs --name."""
     folder = data if data.is_dir() else data.parent
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.absolute().name).strip("-._")[:64]
     if not name:
-        fail("say what the model is called: --name NAME.")
+        fail("specify the model's name: --name NAME.")
     if (store / name).exists():
-        fail(
-            f"there is a model {name} in {store} already: add a version to it with --name {name}, or give "
-            "another --name."
-        )
-    out.print(f"the model is called {name}; --name gives it another name")
+        fail(f"{store} already has a model {name}: add a version to it with --name {name}, or choose another --name.")
+    out.print(f"the name of the model is {name}; --name changes it")
     return name
 
 
 def _check_not_forgotten(samples: list[Sample], init: Path, data: Path) -> None:
-    """End with status 1 if the run to start from knows characters that the labels lack."""
+    """Exit with status 1 if the run to start from knows characters that the labels lack."""
     from training.fitting.run import RunError, RunFolder
 
     run = RunFolder(init)
     try:
         lost = "".join(sorted(set(run.read_state().vocab) - set(vocabulary_of(samples))))
     except RunError:
-        return  # no run; what else it may be is looked at later
+        return  # not a run; checked later
     if lost:
         both = pasteable("training", "convert", data, run.train_csv, run.val_csv, "--output", "all.csv")
         fail(
-            f"the labels lack {len(lost)} characters that {init} reads ({lost}); a model that learns from these images "
+            f"the labels lack {len(lost)} characters that {init} reads ({lost}); a model trained on these images "
             f"alone forgets them. List the images of both and train on those:\n  {both}\n"
-            "or give the characters up with --forget."
+            "or drop the characters with --forget."
         )
 
 
@@ -257,13 +252,13 @@ def _start(
     output: Path,
     run_dir: Path,
 ) -> tuple[Any, Any]:
-    """Check the data and make the folder of a new run; return its images and its network."""
+    """Check the data and create the folder of a new run; return its images and its network."""
     from training.fitting.run import RunFolder, RunState
     from training.pipeline.run_data import RunData
     from training.pipeline.train import start_run
 
     if output.exists():
-        fail(f"{output} exists already; name another --output.")
+        fail(f"{output} already exists; choose another --output.")
     fraction = options["validation_fraction"]
     train_part, validation = divide_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
     config = make_config(train_part, **options)
@@ -284,11 +279,11 @@ def _start(
 
 
 def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: Any = None) -> None:
-    """Run a training that `_start` prepared or that was interrupted."""
+    """Run a training prepared by `_start`, or resume an interrupted one."""
     from training.fitting.run import RunFolder
     from training.pipeline.train import run_training
 
-    # A stopped container or a closed session ends a training as Ctrl-C does.
+    # Treat a stopped container or a closed session like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
     again = pasteable("training", "train", "--resume", "--run-dir", run_dir)
@@ -303,21 +298,21 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
         with training_progress(out, state.config.epochs, done) as on_epoch:
             result = run_training(run, on_epoch, data, network, _threads()[1])
     except OSError as error:
-        fail(f"{error_in_words(error, run_dir)}. When there is room again, or what it needs, go on with: {again}")
+        fail(f"{error_in_words(error, run_dir)}. When this is fixed, resume with: {again}")
     except KeyboardInterrupt:
-        err.print(f"interrupted, nothing exported; go on with: {again}")
+        err.print(f"interrupted, nothing exported; resume with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if gained := run.read_state().gained:
         out.print(gained)
     print_evaluation(result.metrics["validation"])
     out.print(f"[green]written:[/] {state.output}")
     if result.interrupted:
-        err.print(f"interrupted; these are the best weights so far. Go on with: {again}")
+        err.print(f"interrupted; exported the best weights so far. Resume with: {again}")
         raise typer.Exit(INTERRUPTED)
 
 
 def _threads() -> tuple[int | None, int | None]:
-    """Return the threads of the training's first process and of its second; None where one process is all."""
+    """Return the threads of a training's two processes; (None, None) if one process trains alone."""
     cpus = available_cpus()
     return (cpus - cpus // 2, cpus // 2) if cpus > 1 else (None, None)
 
@@ -325,4 +320,4 @@ def _threads() -> tuple[int | None, int | None]:
 def _check_same(config: Any, options: dict[str, Any]) -> None:
     for key, value in options.items():
         if value is not None and value != getattr(config, key):
-            fail(f"--{key.replace('_', '-')} {value}: the run was started with {getattr(config, key)}; leave it out.")
+            fail(f"--{key.replace('_', '-')} {value}: the run started with {getattr(config, key)}; omit the option.")

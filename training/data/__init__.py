@@ -1,4 +1,4 @@
-"""Labelled images as people have them: layouts, validation, splits, download.
+"""Labelled images: layouts, validation, splits, download.
 
-No network comes in.
+Networks do not belong here.
 """

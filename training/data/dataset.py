@@ -1,4 +1,4 @@
-"""Labelled images: divided, written to a CSV file, loaded as arrays."""
+"""Labelled images: splitting, writing to CSV, loading as arrays."""
 
 import csv
 import hashlib
@@ -19,12 +19,12 @@ from app.shared.files import write_atomically
 
 CSV_COLUMNS = ("path", "label")
 LABELS_FILE = "labels.csv"
-"""What the labels of a folder of images are written to, in it."""
+"""Name of the file that holds the labels of a folder of images."""
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "val", "test")
 
 
 class DataError(UserError):
-    """The data cannot be used; the message says why and what would be right."""
+    """Unusable data; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -34,15 +34,15 @@ class Sample:
     path: Path
     label: str
     split: str = ""
-    """The part of the data that it was given in: one of `SPLITS`, or "" where the data is not divided."""
+    """The split in the source data: one of `SPLITS`, or "" if the data is not split."""
 
 
 def read_csv(path: Path) -> list[Sample]:
-    """Read back what `write_csv` has written.
+    """Read a file written by `write_csv`.
 
     Raises:
-        DataError: the file is something else.
-        OSError: it cannot be read.
+        DataError: the file has another format.
+        OSError: the file cannot be read.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -55,7 +55,7 @@ def read_csv(path: Path) -> list[Sample]:
 
 
 def write_csv(samples: Sequence[Sample], path: Path) -> None:
-    """Write samples as `path,label`, with the column `split` if they are divided."""
+    """Write samples as `path,label`, plus `split` if they are split."""
     columns = len(CSV_COLUMNS) + any(sample.split for sample in samples)
     with write_atomically(path) as file:
         write_rows(file, [(*CSV_COLUMNS, "split")[:columns]])
@@ -63,17 +63,17 @@ def write_csv(samples: Sequence[Sample], path: Path) -> None:
 
 
 def vocabulary_of(samples: Sequence[Sample]) -> str:
-    """Return the characters that images of these labels show, sorted by code point: the same on every machine."""
+    """Return the characters in images of these labels, sorted by code point: the same on every machine."""
     return "".join(sorted(set().union(*(to_visual(sample.label) for sample in samples))))
 
 
 def split_samples(
     samples: Sequence[Sample], validation_fraction: float, seed: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """Divide samples at random into a training and a validation part, each sorted; at least one in each.
+    """Split samples at random into training and validation samples, each sorted and not empty.
 
     Raises:
-        DataError: there are fewer than two.
+        DataError: there are fewer than two samples.
     """
     if len(samples) < 2:
         raise DataError("At least two labelled images are needed: one to train on and one to validate on.")
@@ -89,9 +89,9 @@ def split_samples(
 def divide_samples(
     samples: Sequence[Sample], validation_fraction: float, seed: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """Return the parts to train on and to validate by: those that the data comes in, otherwise at random.
+    """Return training and validation samples: as the data is split, otherwise at random.
 
-    What the data keeps for tests is in neither.
+    Test samples are in neither.
 
     Raises:
         DataError: nothing is left to train on.
@@ -101,17 +101,17 @@ def divide_samples(
     if not validation:
         return split_samples(known, validation_fraction, seed)
     if not known:
-        raise DataError(f"No image is left to train on: all are in {VALIDATION} or {TEST}.")
+        raise DataError(f"No image is left for training: all are in {VALIDATION} or {TEST}.")
     return known, validation
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images in memory as a network takes them, and their labels.
+    """Images in memory, resized to a network's input, and their labels.
 
     Attributes:
         images: uint8 (images, height, width, channels).
-        labels: a text for each, with its characters from left to right.
+        labels: one text per image, its characters in visual order, left to right.
     """
 
     images: NDArray[np.uint8]
@@ -121,9 +121,9 @@ class LabelledImages:
 def load_images(
     samples: Sequence[Sample], *, width: int, height: int, channels: int, keep_proportions: bool = False
 ) -> LabelledImages:
-    """Read images as the service reads uploads.
+    """Load images as the service decodes uploads.
 
-    Those that keep their proportions are continued to the right by their last column.
+    Images that keep their proportions are padded on the right with their last column.
 
     Raises:
         ImageError: a file cannot be read.
@@ -143,7 +143,7 @@ def fit_images(
     channels: int,
     keep_proportions: bool = False,
 ) -> LabelledImages:
-    """Bring so many pictures to the size of a network's input."""
+    """Fit `count` pictures and their labels to the size of a network's input."""
     batch, labels = np.empty((count, height, width, channels), np.uint8), []
     for row, (picture, label) in zip(batch, pictures, strict=True):
         row[:] = fit_image(picture, width, height, channels, keep_proportions)
@@ -152,14 +152,14 @@ def fit_images(
 
 
 def fit_image(image: Pixels, width: int, height: int, channels: int, keep_proportions: bool) -> Pixels:
-    """Bring an image to the size of a network's input; see `load_images`."""
+    """Fit an image to the size of a network's input; see `load_images`."""
     own_width = fitted_width(image, width, height, keep_proportions)
     fitted = fit_to_input(image, width=own_width, height=height, channels=channels)
     return np.pad(fitted, ((0, 0), (0, width - own_width), (0, 0)), "edge")
 
 
 def fitted_width(image: Pixels, width: int, height: int, keep_proportions: bool) -> int:
-    """Return the columns of `fit_image` that the image itself takes."""
+    """Return the number of columns that the image itself, without padding, fills in `fit_image`."""
     if not keep_proportions:
         return width
     rows, columns = image.shape[:2]
@@ -167,22 +167,22 @@ def fitted_width(image: Pixels, width: int, height: int, keep_proportions: bool)
 
 
 def open_image(path: Path) -> tuple[bytes, Pixels]:
-    """Return the content of an image's file, and its pixels through the service's decoder.
+    """Return an image file's content and its pixels, decoded as the service does.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: the file cannot be read.
     """
     content = load_image(path)
     return content, decode_image(content)
 
 
 def read_image(path: Path) -> Pixels:
-    """Return the pixels of an image's file; see `open_image`."""
+    """Return the pixels of an image file; see `open_image`."""
     return open_image(path)[1]
 
 
 def encode_labels(labels: Sequence[str], codec: CtcCodec) -> NDArray[np.int32]:
-    """Return labels as class numbers, padded at the end with the blank.
+    """Return labels as class indices, padded at the end with the blank.
 
     Returns:
         int32 (labels, longest label).
@@ -194,12 +194,12 @@ def encode_labels(labels: Sequence[str], codec: CtcCodec) -> NDArray[np.int32]:
 
 
 def data_checksum(samples: Sequence[Sample]) -> str:
-    """Return the SHA-256 over every image's bytes and label, whatever the files' names and places; hexadecimal."""
+    """Return the SHA-256 (hexadecimal) of all images' bytes and labels, independent of file names and locations."""
     checksums = [hashlib.sha256(sample.path.read_bytes()).hexdigest() for sample in samples]
     return checksum_of(checksums, [sample.label for sample in samples])
 
 
 def checksum_of(checksums: Sequence[str], labels: Sequence[str]) -> str:
-    """Return what `data_checksum` does, from the checksums of the images' files."""
+    """Return the same as `data_checksum`, given the SHA-256 of each image file."""
     lines = sorted(map(" ".join, zip(checksums, labels, strict=True)))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

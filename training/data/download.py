@@ -1,4 +1,4 @@
-"""Fetches a zip archive of labelled images, the tutorial's by default, checks it and unpacks it."""
+"""Download, verification and unpacking of a zip archive of labelled images, by default the tutorial's."""
 
 import re
 import tempfile
@@ -21,21 +21,21 @@ MAX_ARCHIVE_BYTES = 200_000_000
 MAX_UNPACKED_BYTES = 500_000_000
 MAX_ENTRIES = 200_000
 RETRIES = 4
-PASSING_TROUBLE = {408, 429}
-"""Statuses below 500 after which it is worth to ask again."""
+TRANSIENT_STATUSES = {408, 429}
+"""Statuses below 500 that are worth a retry."""
 CHUNK_BYTES = 1 << 16
 
 Progress = Callable[[int, int | None], None]
 
-_UNSOUND_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 class DownloadError(UserError):
-    """The data set could not be had; the message says what was wrong and what would be right."""
+    """A failed download; the message says why and how to fix it."""
 
 
 class DownloadReport(NamedTuple):
-    """What a download left in the destination."""
+    """Contents of the destination after a download."""
 
     images: int
     already_present: bool
@@ -49,22 +49,22 @@ def download(
     timeout: float = 30.0,
     on_progress: Progress = lambda _received, _total: None,
 ) -> DownloadReport:
-    """Fetch an archive and unpack its images and lists of labels, whole or not at all.
+    """Fetch an archive and unpack its images and label lists, completely or not at all.
 
-    The images of the default address are compared with the packaged list of checksums.
+    The images of the default URL are checked against the packaged checksums.
 
     Args:
-        destination: the folder to make. It may exist if it is empty, or holds the images of the default address.
-        url: the http or https address of a zip archive.
-        sha256: the checksum that the archive must have, in hexadecimal.
-        timeout: seconds that the server may stay silent.
-        on_progress: called with the bytes received and, where known, the bytes in all.
+        destination: the folder to create. It may exist if it is empty or holds the images of the default URL.
+        url: the http or https URL of a zip archive.
+        sha256: expected checksum of the archive, in hexadecimal.
+        timeout: maximum seconds without data from the server.
+        on_progress: called with the number of bytes received and the total, if known.
 
     Raises:
-        DownloadError: the server, the archive or the destination is not as it should be.
+        DownloadError: the server, the archive or the destination has a problem.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise DownloadError(f"{sha256!r} is not a SHA-256: that is 64 hexadecimal digits.")
+        raise DownloadError(f"{sha256!r} is not a SHA-256 of 64 hexadecimal digits.")
     target = destination.resolve()  # siblings of a link's target are on the same file system
     try:
         present = _images_present(target, url)
@@ -79,8 +79,8 @@ def download(
     return DownloadReport(images, already_present=False)
 
 
-class _Bar:
-    """What pooch tells how far it is."""
+class _ProgressBar:
+    """Progress bar for pooch that also limits the size."""
 
     def __init__(self, url: str, on_progress: Progress) -> None:
         self._url, self._on_progress = url, on_progress
@@ -88,7 +88,7 @@ class _Bar:
 
     def update(self, received: int) -> None:
         self._received += received
-        # What is received is counted in whole chunks.
+        # The count grows by whole chunks.
         if self.total > MAX_ARCHIVE_BYTES or self._received > MAX_ARCHIVE_BYTES + CHUNK_BYTES:
             raise _too_large(self._url)
         self._on_progress(min(self._received, self.total or self._received), self.total or None)
@@ -97,18 +97,18 @@ class _Bar:
         self._received = 0
 
     def close(self) -> None:
-        """Nothing is to be closed."""
+        """Do nothing."""
 
 
 def _fetch(url: str, folder: Path, timeout: float, on_progress: Progress) -> Path:
     def transfer(url: str, file: str, source: pooch.Pooch) -> None:
         try:
-            pooch.HTTPDownloader(_Bar(url, on_progress), CHUNK_BYTES, timeout=timeout)(url, file, source)
+            pooch.HTTPDownloader(_ProgressBar(url, on_progress), CHUNK_BYTES, timeout=timeout)(url, file, source)
         except (requests.RequestException, ValueError) as error:
-            if _may_pass(error):
+            if _is_transient(error):
                 raise
             raise DownloadError(
-                f"{url} cannot be fetched: {error}; give the address of a zip archive, https://…."
+                f"{url} cannot be fetched: {error}; give the URL of a zip archive, https://…."
             ) from error
 
     pooch.get_logger().setLevel("ERROR")
@@ -116,7 +116,7 @@ def _fetch(url: str, folder: Path, timeout: float, on_progress: Progress) -> Pat
     try:
         archive = Path(source.fetch("archive", downloader=transfer))
     except requests.RequestException as error:
-        raise DownloadError(f"{url} was not received in {RETRIES + 1} attempts ({error}); try again later.") from error
+        raise DownloadError(f"{url} failed in {RETRIES + 1} attempts ({error}); try again later.") from error
     if archive.stat().st_size > MAX_ARCHIVE_BYTES:
         raise _too_large(url)
     return archive
@@ -126,10 +126,10 @@ def _too_large(url: str) -> DownloadError:
     return DownloadError(f"{url} is larger than the limit of {MAX_ARCHIVE_BYTES:,} bytes.")
 
 
-def _may_pass(error: Exception) -> bool:
-    """Return whether it may be worth to ask again."""
+def _is_transient(error: Exception) -> bool:
+    """Return whether a retry may succeed."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return error.response.status_code >= 500 or error.response.status_code in PASSING_TROUBLE
+        return error.response.status_code >= 500 or error.response.status_code in TRANSIENT_STATUSES
     passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
     return isinstance(error, passing)
 
@@ -137,35 +137,35 @@ def _may_pass(error: Exception) -> bool:
 def _install(archive: Path, target: Path, url: str, sha256: str | None) -> int:
     digest = pooch.file_hash(str(archive))
     if sha256 and digest != sha256.lower():
-        raise DownloadError(f"The archive at {url} has the SHA-256 {digest}; it should have {sha256.lower()}.")
+        raise DownloadError(f"The archive at {url} has the SHA-256 {digest}; expected {sha256.lower()}.")
     try:
         folder = _unpack(archive)
-    except _UNSOUND_ZIP as error:
-        raise DownloadError(f"What {url} sent is not a sound zip archive ({error}).") from error
+    except _ZIP_ERRORS as error:
+        raise DownloadError(f"{url} is not a valid zip archive ({error}).") from error
     images = _images_in(folder)
     if url == DEFAULT_URL and (wrong := _difference(images)):
-        raise DownloadError(f"The archive at {url} should hold the tutorial's images but does not: {wrong}.")
+        raise DownloadError(f"The archive at {url} does not hold exactly the tutorial's images: {wrong}.")
     if target.exists():
-        target.rmdir()  # fails, as it should, if someone has filled it meanwhile
+        target.rmdir()  # fails on purpose if it is no longer empty
     folder.rename(target)
     return len(images)
 
 
 def _unpack(archive: Path) -> Path:
-    """Unpack images and label files beside an archive; return their folder: the archive's own if it holds all."""
+    """Unpack images and label files beside an archive; return their folder, or its only subfolder if that has all."""
     folder = archive.with_name("unpacked")
     with zipfile.ZipFile(archive) as opened:
         entries = [entry for entry in opened.infolist() if _is_wanted(PurePosixPath(entry.filename))]
         if not any(entry.filename.lower().endswith(SUFFIXES) for entry in entries):
-            raise DownloadError(f"The archive has no image; it should have some ({' '.join(SUFFIXES)}).")
+            raise DownloadError(f"The archive contains no images ({' '.join(SUFFIXES)}).")
         if len(entries) > MAX_ENTRIES:
             raise DownloadError(f"The archive has more entries than the limit of {MAX_ENTRIES:,}.")
-        # What is declared also bounds what is unpacked: zipfile reads no further.
+        # The declared sizes are an upper limit: zipfile reads no further.
         if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
             raise DownloadError(f"The archive unpacks to more than {MAX_UNPACKED_BYTES:,} bytes.")
         opened.extractall(folder, entries)
     (top, *others) = folder.iterdir()
-    # A table beside the folder names its images by it, so then the folder stays.
+    # A table beside the folder refers to images by folder name, so the folder is kept.
     return top if top.is_dir() and not others else folder
 
 
@@ -180,25 +180,25 @@ def _images_in(folder: Path) -> dict[str, Path]:
 
 
 def _images_present(target: Path, url: str) -> int | None:
-    """Return how many images an earlier download from the default address has left, or None if the place is free."""
+    """Return the number of images from an earlier download of the default URL; None if the destination is free."""
     if not target.exists():
         return None
     if not target.is_dir():
-        raise DownloadError(f"{target} is a file; name a folder that is new or empty.")
+        raise DownloadError(f"{target} is a file; choose a new or empty folder.")
     if not any(target.iterdir()):
         return None
     images = _images_in(target)
-    wrong = _difference(images) if url == DEFAULT_URL else "what it holds is not looked at"
+    wrong = _difference(images) if url == DEFAULT_URL else "its content was not checked"
     if wrong:
         raise DownloadError(
             f"{target} is not empty ({wrong}); "
-            "nothing in it was touched: move it away or name a folder that is new or empty."
+            "nothing in it was changed. Move it away, or choose a new or empty folder."
         )
     return len(images)
 
 
 def _difference(images: dict[str, Path]) -> str:
-    """Return in words how images differ from the packaged list; nothing if they do not."""
+    """Describe how images differ from the packaged list; return "" if they do not."""
     lines = CHECKSUMS.read_text(encoding="utf-8").splitlines()
     listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     shared = listed.keys() & images.keys()
@@ -208,7 +208,7 @@ def _difference(images: dict[str, Path]) -> str:
         "different": {name for name in shared if pooch.file_hash(str(images[name])) != listed[name]},
     }
     found = [f"{len(names)} {fault}: {_some(names)}" for fault, names in faults.items() if names]
-    return f"against the {len(listed)} images of the list, {'; '.join(found)}" if found else ""
+    return f"compared with the {len(listed)} listed images: {'; '.join(found)}" if found else ""
 
 
 def _some(names: set[str]) -> str:

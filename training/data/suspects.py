@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, as a file: `training suspects` writes it, and `training label` goes through it."""
+"""Files of labels that are probably wrong: `training suspects` writes them, `training label` reviews them."""
 
 import csv
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from training.data.dataset import DataError
 
 
 class Suspect(NamedTuple):
-    """A label that is contradicted.
+    """A label that a model contradicts.
 
     Attributes:
-        path: of the image.
-        label: what it is said to be.
-        reading: what was read instead.
-        confidence: of the reading, 0…1.
+        path: the image.
+        label: its label.
+        reading: what the model read instead.
+        confidence: the reading's confidence, 0…1.
     """
 
     path: str
@@ -27,23 +27,23 @@ class Suspect(NamedTuple):
 
 
 def write_suspects(suspects: Sequence[Suspect], file: Path) -> None:
-    """Write a CSV file with a line for each label: path, label, reading and confidence."""
+    """Write a CSV file with path, label, reading and confidence of each suspect."""
     with write_atomically(file) as out:
         write_rows(out, [Suspect._fields])
         write_rows(out, ((*suspect[:3], f"{suspect.confidence:.4f}") for suspect in suspects))
 
 
 def lists_suspects(text: str) -> bool:
-    """Return whether this is the content of a file that `write_suspects` has written."""
+    """Return whether a text is a file written by `write_suspects`."""
     return text.startswith(",".join(Suspect._fields))
 
 
 def read_suspects(file: Path) -> list[Suspect]:
-    """Read back what `write_suspects` has written, the surest contradiction first.
+    """Read a file written by `write_suspects`, sorted by falling confidence.
 
     Raises:
-        DataError: the file is something else.
-        OSError: it cannot be read.
+        DataError: the file has another format.
+        OSError: the file cannot be read.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -53,12 +53,12 @@ def read_suspects(file: Path) -> list[Suspect]:
             suspects = [_suspect(row) for row in reader]
     except (ValueError, TypeError, csv.Error) as error:
         columns = ",".join(Suspect._fields)
-        raise DataError(f"{file} is not what `training suspects` writes: a CSV file with {columns}.") from error
+        raise DataError(f"{file} is not a file written by `training suspects`: a CSV file with {columns}.") from error
     return sorted(suspects, key=lambda suspect: -suspect.confidence)
 
 
 def _suspect(row: dict[str, str]) -> Suspect:
     confidence = float(row["confidence"])
     if not row["path"] or not 0 <= confidence <= 1:
-        raise ValueError("a row has no path, or a confidence that is none")
+        raise ValueError("a row has no path or an invalid confidence")
     return Suspect(row["path"], row["label"], row["reading"], confidence)

@@ -1,4 +1,4 @@
-"""What labels say of texts that nobody has labelled: names repeat, numbers have a form."""
+"""A prior for texts, derived from the labels: names repeat, numbers have a fixed shape."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,38 +12,38 @@ from app.inference.decoding.shapes import Shapes, shape_of
 from app.inference.models.configs import MAX_KNOWN, MAX_SHAPES, KnownTexts, table_size
 
 MIN_KNOWN = 0.5
-"""Where known texts are rarer, a picture shows a new one more often than not."""
+"""Minimum probability that the next text is a known one, for a lexicon."""
 MIN_OF_SHAPE = 0.9
-"""Where known shapes are rarer, they say little."""
+"""Minimum probability that the next text has a known shape, for a prior of shapes."""
 
 MIXED = 3
-"""Where there are so many times as many shapes if letters and digits are told apart, they stand anywhere."""
+"""If separating letters from digits multiplies the number of shapes by this, letters and digits mix freely."""
 
 
 def text_prior_of(labels: Sequence[str]) -> TextPrior | None:
-    """Return the prior that labels suggest: a lexicon where texts repeat, or else shapes where those do."""
+    """Return the prior that the labels suggest: a lexicon if texts repeat, shapes if only shapes repeat, else None."""
     counts = Counter(labels)
-    if 0 < table_size(counts) <= MAX_KNOWN and all(counts) and (known := _seen_again(counts)) >= MIN_KNOWN:
+    if 0 < table_size(counts) <= MAX_KNOWN and all(counts) and (known := _probability_seen(counts)) >= MIN_KNOWN:
         return Lexicon(sorted(counts), known)
     fine, coarse = (Counter(shape_of(label, coarse=coarse) for label in labels if label) for coarse in (False, True))
     shapes = fine if len(fine) <= MIXED * len(coarse) else coarse
-    if 0 < table_size(shapes) <= MAX_SHAPES and (known := _seen_again(shapes)) >= MIN_OF_SHAPE:
+    if 0 < table_size(shapes) <= MAX_SHAPES and (known := _probability_seen(shapes)) >= MIN_OF_SHAPE:
         return Shapes({shape: known * count / shapes.total() for shape, count in sorted(shapes.items())})
     return None
 
 
-def _seen_again(counts: Counter[str]) -> float:
-    """Return how likely it is that the next one has been seen before.
+def _probability_seen(counts: Counter[str]) -> float:
+    """Return the probability that the next item has been seen before.
 
-    Good and Turing ("The population frequencies of species", Biometrika, 1953): as large a part is new as has been seen
-    once. One more is counted to either side, so that nothing is certain.
+    The Good-Turing estimate ("The population frequencies of species", Biometrika, 1953) takes the fraction of items
+    seen once as the probability of a new one. Adding one to each side keeps the result between 0 and 1.
     """
     seen_once = sum(count == 1 for count in counts.values())
     return 1 - (seen_once + 1) / (counts.total() + 2)
 
 
 def likely_text(prior: TextPrior | None, letters: Sequence[str], rng: np.random.Generator) -> str:
-    """Return a text that a prior finds likely, of these characters; empty where there is none."""
+    """Return a random text of the given characters that is likely under a prior; "" if there is none."""
     if isinstance(prior, Lexicon):
         known = [text for text in prior.texts if set(text) <= set(letters)]
         return str(rng.choice(known)) if known else ""

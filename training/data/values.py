@@ -1,7 +1,7 @@
-"""Labels that are the value of a sum, such as 8 for a picture of `10-2=`, and the texts that they stand for.
+"""Labels that are values of sums, such as 8 for a picture of `10-2=`, and the texts behind them.
 
-A network learns texts, and a value has many. A reader that takes some of the signs for others still finds the right
-one: of the texts that it holds possible, few have the value.
+A network learns texts, but many texts have the same value. A reader that confuses some signs can still find the right
+text: few of its likely texts have the given value.
 """
 
 from collections import Counter
@@ -17,11 +17,11 @@ from app.inference.reader import Reader
 from training.data.dataset import DataError, Sample
 
 BATCH = 256
-"""Pictures whose possible texts are in memory at a time."""
+"""Number of pictures whose likely texts are in memory at a time."""
 
 
 def with_values(samples: Sequence[Sample]) -> list[Sample]:
-    """Return samples whose labels, sums or the values of sums, are values all.
+    """Return samples with values as labels; the labels may be sums or values.
 
     Raises:
         DataError: a label is neither a sum nor a whole number.
@@ -30,10 +30,10 @@ def with_values(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def with_texts(samples: Sequence[Sample], model: Path) -> list[Sample]:
-    """Return samples whose labels, sums or the values of sums, are sums all.
+    """Return samples with sums as labels; the labels may be sums or values.
 
-    A picture labelled with a value gets the most probable text that has it. Signs that mean the same are written as
-    most of the texts have them: a network that is to tell `x` from `×` learns less.
+    A picture labelled with a value gets the most probable text with that value. Signs of the same meaning are unified
+    to the most frequent one, so that the network need not distinguish `x` from `×`.
 
     Raises:
         DataError: a label is neither a sum nor a whole number.
@@ -53,7 +53,7 @@ def with_texts(samples: Sequence[Sample], model: Path) -> list[Sample]:
 
 
 def _text(label: str, reading: Reading | ImageError, value: int) -> str | None:
-    """Return the label itself if it is a sum, otherwise the most probable text that has its value."""
+    """Return the label itself if it is a sum, otherwise the most probable text with its value."""
     if value_of(label) is not None:
         return label
     possible = () if isinstance(reading, ImageError) else reading.alternatives
@@ -61,7 +61,7 @@ def _text(label: str, reading: Reading | ImageError, value: int) -> str | None:
 
 
 def _value(sample: Sample) -> int:
-    for text in (sample.label, f"{sample.label}+0"):  # a number alone is no sum
+    for text in (sample.label, f"{sample.label}+0"):  # a number alone is not a sum
         value = value_of(text)
         if value is not None:
             return value
@@ -69,7 +69,7 @@ def _value(sample: Sample) -> int:
 
 
 def _spelling(texts: Sequence[str]) -> dict[int, str]:
-    """For `str.translate`: from each character of a sign to the one that is most frequent in the texts."""
+    """Return a `str.translate` table from each variant of a sign to the most frequent one in the texts."""
     counts = Counter("".join(texts))
     table: dict[int, str] = {}
     for characters in SIGNS.values():

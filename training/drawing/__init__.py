@@ -1,4 +1,4 @@
-"""Pictures of text drawn by our own code, to learn from and to try things on.
+"""Synthetic pictures of text, for pre-training and for trying things out.
 
-No network comes in.
+Networks do not belong here.
 """

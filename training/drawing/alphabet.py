@@ -1,4 +1,4 @@
-"""Pictures of texts like some labels, drawn in every style: what a network with few labels does not forget by."""
+"""Drawn texts that resemble some labels, in every style: they keep a network with few labels from forgetting."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ from training.drawing.scenes import draw_scene
 from training.drawing.typefaces import by_family, find_typefaces
 
 TYPEFACES = 150
-"""More of them teach no more, and take seconds to look through."""
+"""Maximum number of typefaces; more do not help and take seconds to search."""
 
 
 def draw_like(labels: Sequence[str], count: int, seed: int) -> list[tuple[Pixels, str]]:
-    """Draw texts of the labels' characters and shapes.
+    """Draw texts with the characters and shapes of the labels.
 
     Returns:
-        Pictures, uint8 (height, width, 3), and their texts; none where no typeface has all of the characters.
+        Pictures, uint8 (height, width, 3), and their texts; empty if no typeface has all characters.
     """
     spelled = [label for label in labels if label]
     characters = set("".join(spelled))
     if characters <= READINGS:
-        characters = characters.union(*UNITS)  # which stand beside numbers
-    families = by_family(find_typefaces("".join(sorted(characters)), most=TYPEFACES))
+        characters = characters.union(*UNITS)  # units appear beside numbers
+    families = by_family(find_typefaces("".join(sorted(characters)), limit=TYPEFACES))
     if not families or not spelled:
         return []
     rng = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def draw_like(labels: Sequence[str], count: int, seed: int) -> list[tuple[Pixels
 
 
 def _text_like(label: str, alike: Mapping[str, Sequence[str]], rng: np.random.Generator) -> str:
-    """Return a text of a label's shape: each digit is another one, each sign stays. What is frequent stays so."""
+    """Return a random text of a label's shape, with characters as frequent as in all labels."""
     return "".join(_any(alike[shape_of(character)], rng) for character in label)
 
 

@@ -1,4 +1,4 @@
-"""What is drawn among letters to hide them: lines, arcs, dots, stars and other letters."""
+"""Clutter among letters: lines, arcs, dots, stars and other letters."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from training.drawing.typefaces import Typeface, glyph
 def add_clutter(
     picture: Picture, inks: Sequence[Colour], faces: Sequence[Typeface], rng: np.random.Generator
 ) -> Picture:
-    """Draw one or two kinds of clutter over a picture, which is changed: half of it in the inks of its letters."""
+    """Draw one or two kinds of clutter over a picture, in place; half of them in the letters' colours."""
     for _ in range(int(rng.choice([1, 2], p=[0.7, 0.3]))):
         kind = rng.random()
         colour = inks[int(rng.integers(len(inks)))] if rng.random() < 0.5 else random_colour(rng)
@@ -29,7 +29,7 @@ def add_clutter(
 
 
 def _lines(picture: Picture, colour: Colour, rng: np.random.Generator) -> None:
-    """Draw one to six lines: straight, bent, of several pieces, or waves."""
+    """Draw one to six lines: straight, curved, segmented or wavy."""
     height, width = picture.shape[:2]
     bent, varied = rng.random(), rng.random() < 0.4
     thickness = int(rng.choice([1, 2, 3, 4], p=[0.55, 0.27, 0.13, 0.05]))
@@ -69,7 +69,7 @@ def _dots(picture: Picture, colour: Colour, rng: np.random.Generator) -> None:
 
 
 def _small_letters(picture: Picture, faces: Sequence[Typeface], rng: np.random.Generator) -> None:
-    """Strew faint small letters and stars."""
+    """Scatter faint small letters and stars."""
     height, width = picture.shape[:2]
     for _ in range(int(rng.integers(3, 16))):
         face = faces[int(rng.integers(len(faces)))]
@@ -87,7 +87,7 @@ def _small_letters(picture: Picture, faces: Sequence[Typeface], rng: np.random.G
 
 
 def _inverting_arc(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Turn light into dark and dark into light along a thick arc, an ellipse or a wave."""
+    """Invert the colours along a thick arc, an ellipse or a wave."""
     height, width = picture.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     if rng.random() < 0.7:

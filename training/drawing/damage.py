@@ -1,4 +1,4 @@
-"""What befalls a picture: warping, blur, poor resolution, noise, few colours, compression, bad light."""
+"""Degradations of a picture: warping, blur, low resolution, noise, few colours, compression, uneven light."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from training.drawing.layers import Layer, Picture, moved, smooth_noise, sometim
 
 
 def warp(layer: Layer, rng: np.random.Generator) -> Layer:
-    """Bend a layer of text: in waves, in random directions, or in ripples around a point."""
+    """Warp a layer of text: in waves, in random directions, or in ripples around a point."""
     kind = rng.random()
     height, width = layer.shape[:2]
     y, x = np.indices((height, width), np.float32)
@@ -27,13 +27,13 @@ def warp(layer: Layer, rng: np.random.Generator) -> Layer:
     return moved(layer, (x * push).astype(np.float32), (y * push).astype(np.float32))
 
 
-def spoil(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Damage a picture in none or several ways."""
+def degrade(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Apply zero or more degradations to a picture."""
     return np.clip(sometimes(_DAMAGES, picture, rng), 0, 255)
 
 
 def _tilted(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Look at it from a little aside."""
+    """Change the perspective slightly."""
     height, width = picture.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     seen = corners + rng.uniform(-0.07, 0.07, (4, 2)).astype(np.float32) * np.float32(height)
@@ -45,16 +45,16 @@ def _blurred(picture: Picture, rng: np.random.Generator) -> Picture:
     return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.028 * picture.shape[0] + 0.4))
 
 
-def _shaken(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Blur along a line."""
+def _motion_blurred(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Apply motion blur."""
     length = int(rng.integers(2, max(3, picture.shape[0] // 12 + 2)))
     kernel = np.zeros((length, length), np.float32)
     cv2.line(kernel, (0, int(rng.integers(length))), (length - 1, int(rng.integers(length))), 1.0)
     return cv2.filter2D(picture, -1, kernel / max(1.0, float(kernel.sum())))
 
 
-def _coarse(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Lose resolution: to 14 rows at least."""
+def _low_resolution(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Reduce the resolution, to no fewer than 14 rows."""
     height, width = picture.shape[:2]
     rows = int(rng.uniform(max(14, 0.3 * height), height + 1))
     small = cv2.resize(picture, (max(8, width * rows // height), rows), interpolation=cv2.INTER_AREA)
@@ -68,8 +68,8 @@ def _noisy(picture: Picture, rng: np.random.Generator) -> Picture:
     return picture + np.float32(rng.uniform(2, 30)) * noise
 
 
-def _peppered(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Set single pixels to black, to white or to any colour."""
+def _salt_and_pepper(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Set single pixels to black, white or a random colour."""
     chosen = rng.random(picture.shape[:2], np.float32) < rng.uniform(0.01, 0.15)
     count = int(chosen.sum())
     kind = rng.random()
@@ -89,7 +89,7 @@ def _unevenly_lit(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _glaring(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Reflect a light."""
+    """Add the reflection of a light."""
     height, width = picture.shape[:2]
     y, x = np.indices((height, width), np.float32)
     x, y = (x - rng.uniform(0, width)) / (0.5 * height), (y - rng.uniform(0, height)) / (0.3 * height)
@@ -102,7 +102,7 @@ def _recoloured(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _of_few_colours(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Keep so few levels a channel as old palettes have."""
+    """Quantize each channel to few levels, like old palettes."""
     step = 255 / (int(rng.choice([1, 2, 3, 5, 7])) if rng.random() < 0.7 else 5)
     return np.round(np.clip(picture, 0, 255) / step) * np.float32(step)
 
@@ -122,9 +122,9 @@ _DAMAGES = (
     (0.08, _unevenly_lit),
     (0.04, _glaring),
     (0.18, _blurred),
-    (0.05, _shaken),
-    (0.17, _coarse),
-    (0.12, _peppered),
+    (0.05, _motion_blurred),
+    (0.17, _low_resolution),
+    (0.12, _salt_and_pepper),
     (0.22, _noisy),
     (0.15, _recoloured),
     (0.08, _of_few_colours),

@@ -1,4 +1,4 @@
-"""Things that show numbers: displays of segments and dots, drums of digits, and plates."""
+"""Devices that show numbers: segment and dot-matrix displays, mechanical counters, and plates."""
 
 import string
 
@@ -20,19 +20,19 @@ from training.drawing.layers import (
 from training.drawing.typefaces import SIZES, Typeface, glyph
 
 READINGS, LONGEST_READING = set(string.digits + ".,:-"), 10
-"""The characters that displays of segments show, and how many of them."""
+"""The characters of segment displays, and the maximum length of a reading."""
 UNITS = ("kWh", "kW", "m3", "V", "A")
 _SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc", "5": "afgcd", "6": "afgedc", "7": "abc",
     "8": "abcdefg", "9": "abcdfg", "-": "g",
 }  # fmt: skip
-"""The lit segments of each character: a on top, then clockwise, g in the middle."""
+"""The lit segments of each character: a at the top, then clockwise, g in the middle."""
 
 
 def segment_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
-    """Draw a number of seven segments, which leans, glows and shows what is unlit as it may.
+    """Draw a number on a seven-segment display: slanted, glowing, unlit segments sometimes visible.
 
-    A small unit may stand behind it, in the typeface, which is no part of the text. The height is that of the digits.
+    A small unit, not part of the text, may follow in the typeface. `height` is the height of the digits in pixels.
     """
     ground = _display_colour(rng)
     colour = contrasting_colour(ground, float(rng.choice([25, 45, 70])), rng)
@@ -50,7 +50,7 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
     for character in text:
         stroke = scale * (point if character in ".,:" else thick)
         lit, unlit = _segments(character, round(height * scale), width * scale, stroke, cut)
-        inside = character in ".,"  # points stand between digits, which need no more room for them
+        inside = character in ".,"  # points fit between digits
         left, top = round(x - 0.7 * gap if inside else x), int(margins[0]) + height - lit.shape[0]
         set_ink(layer, unlit * ghost, left, top, colour)
         set_ink(layer, lit, left, top, colour)
@@ -66,7 +66,7 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
 
 
 def _display_colour(rng: np.random.Generator) -> Colour:
-    """Return a display's ground: dark, or grey, or as strong a colour as lamps have."""
+    """Return the background colour of a display: dark, grey or saturated."""
     kind = rng.random()
     if kind < 0.35:
         return random_colour(rng) * np.float32(0.25)
@@ -77,7 +77,7 @@ def _display_colour(rng: np.random.Generator) -> Colour:
 
 
 def _unit(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
-    """Draw a small unit of measurement at the height of the number's foot or head."""
+    """Draw a small unit of measurement aligned with the bottom or top of the number."""
     letters = [glyph(face, letter, SIZES[0], smooth=True).mask for letter in str(rng.choice(UNITS))]
     scale = height * rng.uniform(0.2, 0.4) / SIZES[0]
     small = [cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for mask in letters]
@@ -90,7 +90,7 @@ def _unit(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random
 
 
 def _segments(character: str, height: int, width: float, thick: float, cut: float) -> tuple[Mask, Mask]:
-    """Return what is lit and what could be."""
+    """Return the masks of the lit and the unlit segments."""
     columns = round(thick * 1.2) if character in ".,:" else round(width)
     lit, unlit = (np.zeros((height, max(2, columns)), np.uint8) for _ in range(2))
     if character in ".,":
@@ -110,7 +110,7 @@ def _coverage(drawn: NDArray[np.uint8]) -> Mask:
 
 
 def _polygons(height: int, width: float, thick: float, cut: float) -> dict[str, list[tuple[float, float]]]:
-    """Return the corners of each segment in pixels: bars with pointed ends, a little apart."""
+    """Return the corners of each segment in pixels: bars with pointed ends and small gaps."""
     half, right, bottom, middle = thick / 2, width - 1, height - 1, (height - 1) / 2
 
     def across(y: float) -> list[tuple[float, float]]:
@@ -130,7 +130,7 @@ def _polygons(height: int, width: float, thick: float, cut: float) -> dict[str, 
 
 
 def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
-    """Draw a text of round or square dots, as panels and old printers do."""
+    """Draw a text in round or square dots, like dot-matrix panels and printers."""
     size = SIZES[0]
     glyphs = [glyph(face, character, size, smooth=True) for character in text]
     rows = int(rng.integers(9, 14))
@@ -157,25 +157,25 @@ def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator
 
 
 def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
-    """Draw a counter of number drums: each digit in a window, the last one often between two."""
+    """Draw a mechanical counter: one digit per window, the last one often between two digits."""
     dark = rng.random() < 0.4
     light = rng.uniform(10, 60) if dark else rng.uniform(120, 245)
     drum = np.clip(light + rng.normal(0, 8, 3), 0, 255).astype(np.float32)
     colour = contrasting_colour(drum, 80, rng)
     frame = np.clip(drum * np.float32(rng.uniform(0.2, 1.1)) + rng.uniform(-30, 30), 0, 255).astype(np.float32)
-    bare = rng.random() < 0.35  # drums side by side, with nothing but marks between them
+    bare = rng.random() < 0.35  # adjacent drums with only marks between them
     width, gap = round(height * rng.uniform(0.5, 0.85)), round(height * rng.uniform(0.03, 0.1 if bare else 0.4))
-    fraction = int(rng.integers(0, 3)) if rng.random() < 0.3 else 0  # the last drums in red, as gas meters have
-    pitch = height * rng.uniform(0.7, 1.05)  # from one digit to the next on the drum: of both neighbours a part is seen
+    fraction = int(rng.integers(0, 3)) if rng.random() < 0.3 else 0  # last drums red, as on gas meters
+    pitch = height * rng.uniform(0.7, 1.05)  # between digits: parts of both neighbours are visible
     size = pitch * rng.uniform(0.7, 1.15)
     windows = []
     for place, character in enumerate(text):
         last = place == len(text) - 1
-        turned = rng.uniform(-0.25, 0.6) if last and rng.random() < 0.7 else rng.normal(0, 0.05)
+        rotation = rng.uniform(-0.25, 0.6) if last and rng.random() < 0.7 else rng.normal(0, 0.05)
         red = place >= len(text) - fraction
         ground = np.array([30, 30, 170], np.float32) if red else drum
         ink = np.full(3, 235, np.float32) if red else colour
-        windows.append(_window(character, turned * pitch, face, (height, width), (size, pitch), ground, ink))
+        windows.append(_window(character, rotation * pitch, face, (height, width), (size, pitch), ground, ink))
     pad = int(rng.integers(0, height // 3 + 1))
     picture = np.empty((height + 2 * pad, len(text) * (width + gap) - gap + 2 * pad, 3), np.float32)
     picture[:] = drum if bare else frame
@@ -191,7 +191,7 @@ def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> P
 
 
 def _marks(between: Picture, colour: Colour, rng: np.random.Generator) -> None:
-    """Draw what is seen between two drums: a line, or the teeth of the gear."""
+    """Draw the gap between two drums: a line, or the teeth of the gear."""
     if between.size == 0:
         return
     column = int(rng.integers(between.shape[1]))
@@ -202,14 +202,14 @@ def _marks(between: Picture, colour: Colour, rng: np.random.Generator) -> None:
 
 def _window(
     character: str,
-    turned: float,
+    rotation: float,
     face: Typeface,
     shape: tuple[int, int],
     type_size: tuple[float, float],
     ground: Colour,
     ink: Colour,
 ) -> Picture:
-    """Draw what is seen of a drum that has turned on by so many pixels; its digits have a size and a pitch."""
+    """Draw the visible part of a drum rotated by `rotation` pixels; `type_size` is the size and pitch of its digits."""
     height, width = shape
     size, pitch = type_size
     source = next((known for known in SIZES if known >= size), SIZES[-1])
@@ -219,7 +219,7 @@ def _window(
         mask = glyph(face, str((digit + step) % 10), source, smooth=True).mask
         scale = size / source
         tile = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        y = height / 2 + step * pitch - turned - tile.shape[0] / 2
+        y = height / 2 + step * pitch - rotation - tile.shape[0] / 2
         set_ink(layer, _coverage(tile), round((width - tile.shape[1]) / 2), round(y), ink)
     bulge = 1 - 0.45 * np.abs(np.linspace(-1, 1, height, dtype=np.float32)) ** 2
     picture = np.empty((height, width, 3), np.float32)
@@ -228,7 +228,7 @@ def _window(
 
 
 def housed(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Show a device as a photograph that is cut out roughly does: with some of its housing, or a little cut off."""
+    """Crop a device like a careless photograph: with some of its housing, or slightly cut off."""
     height = picture.shape[0]
     if rng.random() < 0.4:
         cut = rng.uniform(0, 0.1, 2) * height
@@ -241,7 +241,7 @@ def housed(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def framed(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Put a border of one colour around a picture, as plates and labels have."""
+    """Add a border of one colour, like that of plates and labels."""
     thickness = int(rng.integers(1, max(2, picture.shape[0] // 10 + 1)))
     outer = int(rng.integers(0, thickness * 2 + 1))
     for width in (thickness, outer):
@@ -251,7 +251,7 @@ def framed(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _on_plate(layer: Layer, ground: Colour, rng: np.random.Generator) -> Picture:
-    """Lay a display's digits over its ground, with the shadow that liquid crystals throw."""
+    """Draw a display's digits over its background, with the shadow of a liquid crystal display."""
     picture = np.empty((*layer.shape[:2], 3), np.float32)
     picture[:] = ground
     if rng.random() < 0.35:

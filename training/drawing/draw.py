@@ -1,6 +1,6 @@
-"""Draws captchas like the tutorial's: to try things out, for the samples and for golden images.
+"""Drawn captchas like the tutorial's, for experiments, samples and golden images.
 
-The letters are set in the DejaVu fonts that come with matplotlib, so no font file is kept here.
+The letters use the DejaVu fonts that come with matplotlib, so no font file is kept here.
 """
 
 import functools
@@ -21,20 +21,20 @@ LENGTH = 5
 def draw_captcha(text: str, seed: int, *, width: int = 200, height: int = 50) -> NDArray[np.uint8]:
     """Draw text in the style of the data set captcha_images_v2.
 
-    Bold letters that nearly touch, rippled all over and torn around the middle of the image, with two
-    bent lines across them, on a light grey that brightens to the right.
+    Bold letters that almost touch, rippled, and torn near the middle of the image; two curved lines cross them. The
+    background is light grey and brightens to the right.
 
     Args:
         text: one or more printable ASCII characters, no spaces; five fill the default width.
-        seed: zero or more; the same text and seed give the same image with the same library versions.
+        seed: zero or more; text and seed determine the image, given the same library versions.
         width: width of the image in pixels.
-        height: height of the image in pixels; the letters grow with it.
+        height: height of the image in pixels; the letters scale with it.
 
     Returns:
         A grey image, dark on light: (height, width), uint8.
 
     Raises:
-        ValueError: the text does not fit.
+        ValueError: the text is too wide.
     """
     rng = np.random.default_rng([seed, *text.encode()])
     scale = height / 50
@@ -49,16 +49,16 @@ def draw_captcha(text: str, seed: int, *, width: int = 200, height: int = 50) ->
         ink = np.maximum(ink, _bent_line(points, (height, width), scale))
     rows, cols = np.mgrid[0:height, 0:width]
     paper = 192 + 63 * (cols * width + rows * height) / (width**2 + height**2)
-    # The faint traces of compression that the images of the data set have.
+    # Faint JPEG artefacts, as in the data set.
     _, data = cv2.imencode(".jpg", np.round(paper * (1 - ink)).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 75])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def draw_folder(destination: Path, count: int, seed: int = 0) -> list[Path]:
-    """Write images of different random labels into a folder, each named `<label>.png`.
+    """Write images with distinct random labels to a folder, each named `<label>.png`.
 
     Returns:
-        The files written, in the order of their making.
+        The files written, in order.
     """
     rng = np.random.default_rng(seed)
     labels: dict[str, None] = {}
@@ -73,21 +73,21 @@ def draw_folder(destination: Path, count: int, seed: int = 0) -> list[Path]:
 
 @functools.lru_cache(maxsize=64)
 def load_font(name: str, size: float) -> ImageFont.FreeTypeFont:
-    """Return a font that comes with matplotlib, by file name, so many pixels an em."""
+    """Return one of matplotlib's fonts by file name; the size is in pixels per em."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
-    # The basic layout is there in every build of Pillow, so the letters sit at the same place everywhere.
+    # Every build of Pillow has the basic layout, so letters have the same position everywhere.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def cubic_curve(points: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return so many points (count, 2) along the Bézier curve of four control points (4, 2)."""
+    """Return `count` points (count, 2) along the Bézier curve of four control points (4, 2)."""
     t = np.linspace(0, 1, count)[:, None]
     weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
     return np.asarray(weights @ points)
 
 
 def _letter(character: str, size: float, *, mono: bool, stroke: float) -> Mask:
-    """Draw one letter as a tile just as wide as its ink, with the baseline in the middle row."""
+    """Draw one letter as a mask as wide as its ink, with the baseline in the middle row."""
     font = load_font("DejaVuSansMono.ttf" if mono else "DejaVuSans.ttf", size)
     left, _, right, _ = font.getbbox(character, stroke_width=stroke, anchor="ls")
     half = int(1.5 * size)
@@ -100,7 +100,7 @@ def _letter(character: str, size: float, *, mono: bool, stroke: float) -> Mask:
 
 
 def _set_letters(tiles: list[Mask], shape: tuple[int, int], left: float, baseline: float, gap: int) -> Mask:
-    """Put letter tiles side by side; raise ValueError where they run out of the image."""
+    """Place letter masks side by side; raise ValueError if they exceed the image."""
     ends = np.cumsum([round(left)] + [tile.shape[1] + gap for tile in tiles])
     if ends[-1] - gap > shape[1]:
         raise ValueError(f"the text needs {ends[-1] - gap} pixels, and the image is {shape[1]} wide")
@@ -114,9 +114,9 @@ def _set_letters(tiles: list[Mask], shape: tuple[int, int], left: float, baselin
 
 
 def _tear(ink: Mask, scale: float) -> Mask:
-    """Move ink to and fro along rays from the centre, most near it and not at all 50 pixels away.
+    """Displace ink back and forth along rays from the centre, most at the centre and not at all 50 pixels away.
 
-    The wave is only two pixels long: letters there look frayed rather than bent.
+    The wavelength is only two pixels, so letters look frayed rather than bent.
     """
     y, x = np.indices(ink.shape, np.float32)
     x, y = x - ink.shape[1] / 2, y - ink.shape[0] / 2
@@ -126,13 +126,13 @@ def _tear(ink: Mask, scale: float) -> Mask:
 
 
 def _ripple(ink: Mask, scale: float) -> Mask:
-    """Wave rows sideways and columns up and down, the same in every image."""
+    """Shift rows and columns in waves, the same in every image."""
     y, x = np.indices(ink.shape, np.float32) / scale
     return moved(ink, 2.6 * scale * np.sin(y / 15), 1.7 * scale * np.sin(x / 5))
 
 
 def _bent_line(points: NDArray[np.float64], shape: tuple[int, int], scale: float) -> Mask:
-    """Draw a cubic curve of four control points (4, 2) in four straight pieces that get thinner."""
+    """Draw a cubic curve of four control points (4, 2) as four straight segments of decreasing width."""
     fine = 8
     corners = np.round(cubic_curve(points, 5) * fine).astype(int).tolist()
     canvas = np.zeros((shape[0] * fine, shape[1] * fine), np.uint8)

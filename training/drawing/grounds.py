@@ -1,4 +1,4 @@
-"""What text stands on: plain, shaded, speckled, hatched and photographed grounds."""
+"""Backgrounds: plain, shaded, speckled, hatched and photographic."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from training.drawing.layers import Colour, Picture, random_colour, smooth_noise
 
 
 def random_base(rng: np.random.Generator) -> Colour:
-    """Return a ground's typical colour: half of the time a light one."""
+    """Return the base colour of a background, light half of the time."""
     kind = rng.random()
     if kind < 0.2:
         return np.full(3, 255, np.float32)
@@ -17,7 +17,7 @@ def random_base(rng: np.random.Generator) -> Colour:
 
 
 def ground_of(base: Colour, height: int, width: int, rng: np.random.Generator) -> Picture:
-    """Return a ground of about one colour: plain a third of the time, or with one texture."""
+    """Return a background of roughly one colour: plain a third of the time, otherwise with one texture."""
     ground = np.empty((height, width, 3), np.float32)
     ground[:] = base
     texture = _TEXTURES[int(rng.choice(len(_TEXTURES), p=_SHARES))]
@@ -25,7 +25,7 @@ def ground_of(base: Colour, height: int, width: int, rng: np.random.Generator) -
 
 
 def _shaded(ground: Picture, rng: np.random.Generator) -> Picture:
-    """Let the light fall off to one side."""
+    """Darken the picture towards one side."""
     height, width = ground.shape[:2]
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     direction = rng.uniform(0, 2 * np.pi)
@@ -62,7 +62,7 @@ def _hatched(ground: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _gridded(ground: Picture, rng: np.random.Generator) -> Picture:
-    """Draw lines at equal distances, across, down or both."""
+    """Draw equidistant lines: horizontal, vertical or both."""
     colour = random_colour(rng) * 0.5 + ground[0, 0] * 0.5
     step, which = int(rng.integers(3, 16)), rng.integers(3)
     if which != 1:
@@ -73,7 +73,7 @@ def _gridded(ground: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _photographed(ground: Picture, rng: np.random.Generator) -> Picture:
-    """Add structure of several scales, as of paper, metal or cloth."""
+    """Add structure at several scales, like paper, metal or cloth."""
     height, width = ground.shape[:2]
     noise = np.zeros((height, width), np.float32)
     for cell in (40.0, 12.0, 4.0):
@@ -83,7 +83,7 @@ def _photographed(ground: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _patchwork(ground: Picture, rng: np.random.Generator) -> Picture:
-    """Lay shapes of other colours near the ground's."""
+    """Add shapes in colours similar to the background's."""
     height, width = ground.shape[:2]
     for _ in range(int(rng.integers(2, 12))):
         colour = (0.65 * ground[0, 0] + 0.35 * random_colour(rng)).tolist()

@@ -1,4 +1,4 @@
-"""A layer of ink: colour and coverage for each pixel, into which glyphs are set and which is laid over a ground."""
+"""Layers of ink: colour and coverage per pixel. Glyphs are drawn into a layer, and the layer over a background."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Layer = NDArray[np.float32]
-"""(height, width, 4): blue, green, red times the coverage, each 0…255, then the coverage, 0…1."""
+"""(height, width, 4): blue, green and red times the coverage, each 0…255, then the coverage, 0…1."""
 Picture = NDArray[np.float32]
 """(height, width, 3): blue, green, red, 0…255."""
 Mask = NDArray[np.float32]
-"""(height, width): how much ink covers each pixel, 0…1."""
+"""(height, width): ink coverage of each pixel, 0…1."""
 Colour = NDArray[np.float32]
 """Blue, green, red, 0…255."""
 
@@ -22,9 +22,9 @@ def empty_layer(height: int, width: int) -> Layer:
 
 
 def set_ink(layer: Layer, mask: Mask, left: int, top: int, colour: Colour | Picture) -> None:
-    """Lay ink over what is there; what lies outside is cut off.
+    """Draw ink over a layer, in place; ink outside the layer is cut off.
 
-    Left and top, in pixels, may be negative. There is one colour, or one for each pixel of the mask.
+    `left` and `top`, in pixels, may be negative. The colour is one for all pixels, or one per pixel of the mask.
     """
     height, width = layer.shape[:2]
     first_row, first_column = max(0, -top), max(0, -left)
@@ -42,42 +42,44 @@ def set_ink(layer: Layer, mask: Mask, left: int, top: int, colour: Colour | Pict
 
 
 def lay_over(ground: Picture, layer: Layer) -> Picture:
-    """Return the ground with the layer's ink on it."""
+    """Return the background with the layer's ink on it."""
     return ground * (1 - layer[:, :, 3:]) + layer[:, :, :3]
 
 
 def moved(pixels: Layer | Picture, dx: Mask, dy: Mask) -> Layer | Picture:
-    """Return the pixels taken from places so many pixels to the right and below."""
+    """Return the pixels displaced: each is taken from `dx` pixels to the right and `dy` pixels below."""
     y, x = np.indices(pixels.shape[:2], np.float32)
     return cv2.remap(pixels, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def smooth_noise(height: int, width: int, cell: float, rng: np.random.Generator) -> Mask:
-    """Return values 0…1 that change over about so many pixels."""
+    """Return noise 0…1 that varies over about `cell` pixels."""
     shape = (max(2, round(height / cell) + 1), max(2, round(width / cell) + 1))
     return cv2.resize(rng.random(shape, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def random_colour(rng: np.random.Generator) -> Colour:
-    """Return any colour: half of the time a grey one."""
+    """Return a random colour: half of the time a grey one."""
     if rng.random() < 0.5:
         return np.clip(np.full(3, rng.uniform(0, 255)) + rng.normal(0, 6, 3), 0, 255).astype(np.float32)
     return rng.uniform(0, 255, 3).astype(np.float32)
 
 
 def lightness(colour: Colour) -> float:
-    """Return how light a colour is, 0…255 (ITU-R BT.601)."""
+    """Return a colour's lightness, 0…255 (ITU-R BT.601)."""
     return float(colour @ np.array([0.114, 0.587, 0.299], np.float32))
 
 
-def contrasting_colour(ground: Colour, least: float, rng: np.random.Generator) -> Colour:
-    """Return a colour that stands out from the ground by so much lightness, or by its hue."""
+def contrasting_colour(ground: Colour, min_difference: float, rng: np.random.Generator) -> Colour:
+    """Return a colour that differs from the background by at least `min_difference` in lightness, or by hue."""
     for _ in range(8):
         colour = random_colour(rng)
         if rng.random() < 0.3:
             colour *= 0.35
         apart = abs(lightness(colour) - lightness(ground))
-        if apart >= least or (apart >= least / 3 and float(np.abs(colour - ground).max()) >= 2.2 * least):
+        if apart >= min_difference or (
+            apart >= min_difference / 3 and float(np.abs(colour - ground).max()) >= 2.2 * min_difference
+        ):
             return colour
     return np.full(3, 0 if lightness(ground) > 127 else 255, np.float32)
 
@@ -87,7 +89,7 @@ def sometimes(
     picture: Picture,
     rng: np.random.Generator,
 ) -> Picture:
-    """Apply each change with its probability, one after the other."""
+    """Apply each change with its probability, in order."""
     for probability, change in changes:
         if rng.random() < probability:
             picture = change(picture, rng)

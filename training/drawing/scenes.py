@@ -1,4 +1,4 @@
-"""Draws pictures of short text of every kind that people bring: what the general model learns from."""
+"""Drawn pictures of short text of many kinds, on which the general model is trained."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.drawing.clutter import add_clutter
-from training.drawing.damage import spoil, warp
+from training.drawing.damage import degrade, warp
 from training.drawing.devices import LONGEST_READING, READINGS, dot_display, drums, framed, housed, segment_display
 from training.drawing.grounds import ground_of, random_base
 from training.drawing.layers import Layer, Picture, contrasting_colour, empty_layer, lay_over
@@ -17,13 +17,13 @@ from training.drawing.texts import random_digits, random_reading, random_text
 from training.drawing.typefaces import Typeface
 
 HEIGHTS = (18, 90)
-WIDEST = 400
-"""Pixels of a text; one that is longer is drawn smaller."""
+MAX_WIDTH = 400
+"""Maximum width of a text in pixels; wider ones are scaled down."""
 CAP_HEIGHT = 0.72
-"""Of most typefaces, of an em."""
-_EMPTY, _DEVICE, _STRETCHED, _SPOILT = 0.03, 0.26, 0.3, 0.6
+"""Height of capitals in most typefaces, relative to the em."""
+_EMPTY, _DEVICE, _STRETCHED, _DEGRADED = 0.03, 0.26, 0.3, 0.6
 _TYPED_X = 0.9
-"""How often × is labelled with the letter that is on keyboards."""
+"""Probability that × is labelled with the letter x, which is on keyboards."""
 
 Item = TypeVar("Item")
 Families = Sequence[Sequence[Typeface]]
@@ -35,13 +35,13 @@ def draw_scene(
     """Draw a picture of a text.
 
     Args:
-        families: typefaces to draw with, by family; each has all characters.
+        families: typefaces to draw with, grouped by family; each has all characters.
         rng: the source of randomness; the same state gives the same picture.
-        text: what the picture says; without it a random text, which may be none at all.
-        difficulty: 0…1, how many pictures are warped, cluttered or damaged.
+        text: the text to draw; None draws a random text, possibly an empty one.
+        difficulty: 0…1, the fraction of pictures that are warped, cluttered or damaged.
 
     Returns:
-        uint8 (height, width, 3), blue, green, red; and the text.
+        uint8 (height, width, 3), BGR; and the text.
     """
     height = round(float(np.exp(rng.uniform(*np.log(HEIGHTS)))))
     kind = rng.random()
@@ -55,12 +55,12 @@ def draw_scene(
         text = text or (drawn.replace("×", "x") if rng.random() < _TYPED_X else drawn)
     if rng.random() < _STRETCHED * difficulty:
         picture = _stretched(picture, rng)
-    picture = spoil(picture, rng) if rng.random() < _SPOILT * difficulty else np.clip(picture, 0, 255)
+    picture = degrade(picture, rng) if rng.random() < _DEGRADED * difficulty else np.clip(picture, 0, 255)
     return np.round(picture).astype(np.uint8), text
 
 
 def _lettered(text: str, height: int, families: Families, rng: np.random.Generator, difficulty: float) -> Picture:
-    """Draw letters on a ground, with clutter behind or before them."""
+    """Draw letters on a background, with clutter behind or in front of them."""
     face = _face(families, text, rng)
     mixed = rng.random() < 0.2
     faces = [_face(families, character, rng) if mixed else face for character in text]
@@ -74,7 +74,7 @@ def _lettered(text: str, height: int, families: Families, rng: np.random.Generat
     whole = empty_layer(height, width)
     _place(whole, layer, round(margins[0]), rng)
     ground = ground_of(base, height, width, rng)
-    # The inks themselves are not known here: clutter is of like contrast.
+    # The letters' colours are unknown here, so clutter gets colours of similar contrast.
     colours = [contrasting_colour(base, 60, rng) for _ in range(2)]
     hidden, behind = rng.random() < 0.65 * difficulty, rng.random() < 0.25
     if hidden and behind:
@@ -86,14 +86,14 @@ def _lettered(text: str, height: int, families: Families, rng: np.random.Generat
 
 
 def _stretched(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Change the proportions, as those do who bring all pictures to one size."""
+    """Change the aspect ratio, as resizing all pictures to one size does."""
     height, width = picture.shape[:2]
     wanted = round(width * float(np.exp(rng.uniform(*np.log((0.65, 1.6))))))
     return np.asarray(cv2.resize(picture, (max(12, wanted), height), interpolation=cv2.INTER_AREA))
 
 
 def _place(whole: Layer, layer: Layer, left: int, rng: np.random.Generator) -> None:
-    """Put a text into a layer: in the middle or off it, at times cut off by its edge."""
+    """Place a text in a layer: centred or off-centre, sometimes cut off by the edge."""
     room = whole.shape[0] - layer.shape[0]
     top = round(room * (0.5 if rng.random() < 0.4 else rng.uniform(0, 1)))
     if rng.random() < 0.06:
@@ -104,8 +104,8 @@ def _place(whole: Layer, layer: Layer, left: int, rng: np.random.Generator) -> N
 
 
 def _fitted(layer: Layer, height: int, rng: np.random.Generator) -> Layer:
-    """Make a text smaller where it is too high or too wide."""
-    scale = min(1.0, height * rng.uniform(0.85, 1.0) / layer.shape[0], WIDEST / layer.shape[1])
+    """Shrink a text that is too high or too wide."""
+    scale = min(1.0, height * rng.uniform(0.85, 1.0) / layer.shape[0], MAX_WIDTH / layer.shape[1])
     if scale > 0.98:
         return layer if layer.shape[0] <= height else layer[:height]
     size = (max(4, int(layer.shape[1] * scale)), max(4, int(layer.shape[0] * scale)))
@@ -113,7 +113,7 @@ def _fitted(layer: Layer, height: int, rng: np.random.Generator) -> Layer:
 
 
 def _device(height: int, families: Families, rng: np.random.Generator, text: str | None) -> tuple[Picture, str]:
-    kind = rng.random() if text is None or text.isdecimal() else rng.uniform(0, 0.6)  # drums show digits alone
+    kind = rng.random() if text is None or text.isdecimal() else rng.uniform(0, 0.6)  # drums show only digits
     if kind < 0.5:
         text = text or random_reading(rng)
         picture = segment_display(text, _any(_any(families, rng), rng), max(16, round(height * 0.8)), rng)
@@ -127,7 +127,7 @@ def _device(height: int, families: Families, rng: np.random.Generator, text: str
 
 
 def _without_text(height: int, families: Families, rng: np.random.Generator) -> Picture:
-    """Draw a ground and clutter alone."""
+    """Draw a background and clutter only."""
     base = random_base(rng)
     picture = ground_of(base, height, int(height * rng.uniform(1, 6)), rng)
     if rng.random() < 0.3:
@@ -137,7 +137,7 @@ def _without_text(height: int, families: Families, rng: np.random.Generator) -> 
 
 
 def _face(families: Families, text: str, rng: np.random.Generator) -> Typeface:
-    """Return a typeface that has the characters of a text: each family is as likely as any other."""
+    """Return a typeface that has the characters of a text; all families are equally likely."""
     for _ in range(100):
         face = _any(_any(families, rng), rng)
         if set(text) <= set(face.characters):

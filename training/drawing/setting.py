@@ -1,4 +1,4 @@
-"""Sets a text in type: which faces, how large, how close, how disorderly, and in what ink."""
+"""Typesetting of a text: faces, size, spacing, disorder and ink."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from training.drawing.layers import Colour, Layer, Mask, Picture, contrasting_co
 from training.drawing.typefaces import SIZES, Typeface, glyph
 
 MARGIN = 1.5
-"""A tile is so many times as large as its glyph, so that it can be turned and thickened."""
+"""Size of a tile relative to its glyph, leaving space for rotation and thickening."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a text is set, in parts of the letters' size where not said otherwise.
+    """How a text is set; lengths are relative to the letters' size unless stated otherwise.
 
     Attributes:
-        size: pixels an em.
-        gap: between neighbours; negative where they overlap.
-        by_advance: whether letters keep their typeface's distances, or their ink is so far apart.
-        stretch: width over height, times the typeface's.
-        jitter: how far sizes, heights and distances vary, 0…1.
-        angle: how far each letter is turned, in radians.
-        shear: how far each letter leans.
-        bend: how far the baseline leaves its line.
+        size: pixels per em.
+        gap: between neighbours; negative if they overlap.
+        by_advance: whether the typeface's spacing is used; otherwise the gap separates the letters' ink.
+        stretch: width over height, relative to the typeface's.
+        jitter: variation of sizes, heights and distances, 0…1.
+        angle: maximum rotation of each letter, in radians.
+        shear: maximum slant of each letter.
+        bend: maximum deviation of the baseline from a line.
         slope: of the baseline.
         smooth: whether edges are anti-aliased.
     """
@@ -43,7 +43,7 @@ class Setting:
 
 
 def random_setting(size: float, rng: np.random.Generator) -> Setting:
-    """Return a setting: a third of them in good order."""
+    """Return a random setting, a third of the time an orderly one."""
     orderly = rng.random() < 0.35
     disorder = 0.0 if orderly else rng.uniform(0.1, 1)
     close = rng.random()
@@ -67,7 +67,7 @@ def set_text(
     """Set a text, each character in its typeface and ink.
 
     Returns:
-        A layer as large as the text needs.
+        A layer that just fits the text.
     """
     source = next((size for size in SIZES if size >= setting.size), SIZES[-1])
     scale = setting.size / source
@@ -81,7 +81,7 @@ def set_text(
         offset = drawn.left * factor * setting.stretch if setting.by_advance else 0.0
         xs.append(x + offset + drawn.mask.shape[1] * factor * setting.stretch / 2)
         x += width + setting.size * (setting.gap + setting.jitter * 0.5 * rng.uniform(-1, 1))
-        x = max(x, xs[-1] + 0.15 * width)  # never so close that nobody could tell which comes first
+        x = max(x, xs[-1] + 0.15 * width)  # keep the order of the letters recognisable
     placed = []
     for index, (drawn, factor, ink) in enumerate(zip(glyphs, scales, inks, strict=True)):
         middle = (drawn.top + drawn.mask.shape[0] / 2) * factor + y_of[index]
@@ -100,17 +100,17 @@ def set_text(
 
 
 Ink = Callable[[Mask, np.random.Generator], tuple[Mask, Colour | Picture]]
-"""Gives a letter's mask its final shape and says in what colour it is drawn."""
+"""A function that returns a letter's final mask and its colour."""
 
 
-def random_inks(count: int, ground: Colour, least: float, rng: np.random.Generator) -> list[Ink]:
-    """Return the ink of each of so many letters, by whose contrast with the ground they can be read."""
+def random_inks(count: int, ground: Colour, min_difference: float, rng: np.random.Generator) -> list[Ink]:
+    """Return an ink for each of `count` letters, with enough contrast to the background to be legible."""
     shape = _SHAPES[int(rng.choice(len(_SHAPES), p=_SHARES))]
     if rng.random() < 0.3:
-        colours = [contrasting_colour(ground, least, rng) for _ in range(count)]
+        colours = [contrasting_colour(ground, min_difference, rng) for _ in range(count)]
     else:
-        colours = [contrasting_colour(ground, least, rng)] * count
-    other = contrasting_colour(ground, least / 2, rng)
+        colours = [contrasting_colour(ground, min_difference, rng)] * count
+    other = contrasting_colour(ground, min_difference / 2, rng)
     thickness = int(rng.integers(1, 4))
     return [shape(colour, other, thickness) for colour in colours]
 
@@ -167,7 +167,7 @@ def _textured(colour: Colour, other: Colour, thickness: int) -> Ink:
 
 
 def _broken(colour: Colour, _other: Colour, thickness: int) -> Ink:
-    """Leave out specks, as worn print and dotted letters do."""
+    """Remove specks, as in worn print and dotted letters."""
 
     def ink(mask: Mask, rng: np.random.Generator) -> tuple[Mask, Colour]:
         cell = 1.0 if thickness == 1 else 1.5 * thickness
@@ -181,7 +181,7 @@ _SHARES = (0.45, 0.13, 0.05, 0.1, 0.07, 0.06, 0.07, 0.07)
 
 
 def _baseline(count: int, setting: Setting, rng: np.random.Generator) -> Mask:
-    """Return the height of each letter's baseline, in pixels downwards."""
+    """Return the vertical offset of each letter's baseline, in pixels downwards."""
     t = np.arange(count)
     bent = setting.bend * np.sin(t * rng.uniform(0.4, 1.6) + rng.uniform(0, 6))
     loose = setting.jitter * 0.6 * rng.uniform(-1, 1, count)
@@ -189,7 +189,7 @@ def _baseline(count: int, setting: Setting, rng: np.random.Generator) -> Mask:
 
 
 def _transformed(mask: np.ndarray, scale: float, setting: Setting, angle: float) -> Mask:
-    """Return a glyph scaled, stretched, sheared and turned about its middle, 0…1, with room around it."""
+    """Return a glyph scaled, stretched, sheared and rotated about its centre, 0…1, with a margin."""
     height, width = mask.shape
     cosine, sine = np.cos(angle), np.sin(angle)
     linear = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[1, setting.shear], [0, 1]])

@@ -1,4 +1,4 @@
-"""Drawn pictures in batches of one size, drawn by processes of their own."""
+"""Batches of drawn pictures of one size, produced by worker processes."""
 
 import multiprocessing
 from collections import deque
@@ -19,9 +19,9 @@ from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
 
 CHUNK = 512
-"""Pictures that are drawn at a time, sorted by their shapes and cut into batches."""
+"""Number of pictures drawn at a time, sorted by aspect ratio and split into batches."""
 EASY_IMAGES = 120_000
-"""The first pictures are easy ones, which grow harder: so CTC begins to read early."""
+"""Number of initial pictures of rising difficulty; starting easy makes CTC converge early."""
 WIDTH_STEP = 16
 NARROWEST, WIDEST = 48, 480
 COLUMNS_A_STEP = 4
@@ -29,20 +29,20 @@ CODEC = CtcCodec(ALPHABET)
 
 
 class Drawn(NamedTuple):
-    """Pictures of one size with their texts: uint8 (pictures, height, width, 3)."""
+    """Pictures of one size, uint8 (pictures, height, width, 3), and their texts."""
 
     images: NDArray[np.uint8]
     labels: list[str]
 
 
-class Artists:
+class DrawingPool:
     """Processes that draw chunks of pictures."""
 
     def __init__(self, pool: ProcessPoolExecutor, height: int, size: int, seed: int) -> None:
         self._pool, self._height, self._size, self._seed = pool, height, size, seed
 
     def draw(self, chunks: range) -> Iterator[Drawn]:
-        """Yield the batches of some chunks, which are drawn a little ahead."""
+        """Yield the batches of some chunks, drawing slightly ahead."""
         ahead: deque[Future[list[Drawn]]] = deque()
         for number in chunks:
             ahead.append(self._pool.submit(_draw_chunk, [self._seed, number], self._height, self._size))
@@ -53,16 +53,18 @@ class Artists:
 
 
 @contextmanager
-def artists(typefaces: Sequence[Typeface], *, height: int, size: int, seed: int, processes: int) -> Iterator[Artists]:
-    """Start processes that draw batches of `size`, which divides `CHUNK`, and end them with the block.
+def drawing_pool(
+    typefaces: Sequence[Typeface], *, height: int, size: int, seed: int, processes: int
+) -> Iterator[DrawingPool]:
+    """Start processes that draw batches of `size`, a divisor of `CHUNK`; stop them at the end of the block.
 
-    The seed gives the same pictures, whatever the number of processes.
+    The pictures depend on the seed but not on the number of processes.
     """
-    # Not forked: TensorFlow's threads would be left behind locked.
+    # Do not fork: locks held by TensorFlow's threads would never be released.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_start, initargs=(typefaces,)) as pool:
         try:
-            yield Artists(pool, height, size, seed)
+            yield DrawingPool(pool, height, size, seed)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -86,7 +88,7 @@ def _draw_chunk(seed: Sequence[int], height: int, size: int) -> list[Drawn]:
 
 
 def _batch(pictures: Sequence[tuple[NDArray[np.uint8], str]], height: int) -> Drawn:
-    """Bring pictures of about one shape to one size."""
+    """Resize pictures of similar aspect ratio to one size and stack them."""
     widths = [image.shape[1] * height / image.shape[0] for image, _ in pictures]
     needed = COLUMNS_A_STEP * (1 + max(CODEC.steps_needed(label) for _, label in pictures))  # one step to spare
     width = WIDTH_STEP * round(min(max(float(np.mean(widths)), needed, NARROWEST), WIDEST) / WIDTH_STEP)

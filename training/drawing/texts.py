@@ -1,4 +1,4 @@
-"""Texts to draw: what short texts in pictures say."""
+"""Random texts of the kinds that short texts in pictures have."""
 
 import string
 from collections.abc import Callable
@@ -7,9 +7,9 @@ import numpy as np
 
 SIGNS = "+-×=?.,:/#%&@*()"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase + SIGNS
-"""What the general model reads."""
+"""The characters that the general model reads."""
 AMBIGUOUS = "0Oo1lI"
-"""What looks alike in many typefaces; most who mix digits and letters in a code leave these out."""
+"""Characters that look alike in many typefaces; codes of digits and letters usually avoid them."""
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwxz", "aeiouy"
 
 
@@ -18,15 +18,15 @@ def random_text(rng: np.random.Generator) -> str:
     return _pick(rng, _KINDS)(rng)
 
 
-def random_digits(rng: np.random.Generator, fewest: int, most: int) -> str:
-    """Return so many digits; a third of the time with leading zeros, as meters show them."""
-    count = int(rng.integers(fewest, most + 1))
+def random_digits(rng: np.random.Generator, minimum: int, maximum: int) -> str:
+    """Return a random number of digits within the bounds; a third of the time with leading zeros, as on meters."""
+    count = int(rng.integers(minimum, maximum + 1))
     zeros = int(rng.integers(0, count)) if rng.random() < 0.3 else 0
     return "0" * zeros + _of(string.digits, count - zeros, rng)
 
 
 def random_reading(rng: np.random.Generator) -> str:
-    """Return a number as displays show it, mostly with a point, at times with a colon or a sign."""
+    """Return a number as on a display, usually with a decimal point, sometimes with a colon or a sign."""
     text = random_digits(rng, 2, 7)
     kind = rng.random()
     if kind < 0.6:
@@ -41,7 +41,7 @@ def _code(alphabet: str) -> Callable[[np.random.Generator], str]:
     def draw(rng: np.random.Generator) -> str:
         mixed = not (alphabet.isdigit() or alphabet.isalpha())
         known = "".join(c for c in alphabet if c not in AMBIGUOUS) if mixed and rng.random() < 0.7 else alphabet
-        # A code's alphabet is often a part of the whole, and repeats a character more often than chance has it.
+        # Codes often use only part of the alphabet, so characters repeat more often than by chance.
         chosen = known if rng.random() < 0.6 else _of(known, int(rng.integers(3, 12)), rng)
         return _of(chosen, int(rng.choice([1, 2, 3, 4, 5, 6, 7, 8, 10], p=_LENGTHS)), rng)
 
@@ -65,7 +65,7 @@ def _plate(rng: np.random.Generator) -> str:
 
 
 def _word(rng: np.random.Generator) -> str:
-    """Return syllables that can be spoken, as names are written."""
+    """Return pronounceable syllables, capitalised like a name or not."""
     text = "".join(
         str(rng.choice(list(_CONSONANTS))) + str(rng.choice(list(_VOWELS))) for _ in range(rng.integers(2, 5))
     )

@@ -1,4 +1,4 @@
-"""Typefaces to draw with: those that are installed, sorted by family, and their glyphs as small masks."""
+"""Installed typefaces, grouped by family, and their glyphs as small masks."""
 
 import functools
 import logging
@@ -16,23 +16,23 @@ from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-logging.getLogger("fontTools").setLevel(logging.CRITICAL)  # it warns of faults that harm nobody here
+logging.getLogger("fontTools").setLevel(logging.CRITICAL)  # its warnings do not matter here
 
 SYSTEM_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
-"""Where Linux distributions keep typefaces."""
+"""Font folders of Linux distributions."""
 SUFFIXES = {".ttf", ".otf", ".ttc", ".woff"}
 PLACEHOLDERS = "LastResort"
-"""How the names of files begin that have every character, but draw a box for it; one comes with matplotlib."""
+"""File name prefix of fonts that draw a box for every character; matplotlib ships one."""
 LATIN = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PRINTABLE = set(string.printable + "×÷")
-"""What not every typeface of Latin letters has, and need not have."""
+"""Characters that Latin typefaces may lack."""
 SIZES = (18, 28, 44, 68)
-"""Pixels an em; a glyph is scaled down from the next larger one, so that it is never sampled too coarsely."""
+"""Pixels per em; a glyph is scaled down from the next larger size, so that it is never sampled too coarsely."""
 _TEMPLATE = 16
-_FEW = 5
-"""Of so few characters nobody can tell whether they are symbols."""
-_LEAST_TYPICAL = 0.45
-"""The share of letters that must resemble the same letter of other typefaces: less is a face of symbols."""
+_MIN_COMPARED = 5
+"""With fewer characters, it cannot be decided whether they are symbols."""
+_MIN_TYPICAL = 0.45
+"""Minimum fraction of letters that must resemble other typefaces' letters; below it, a face consists of symbols."""
 
 
 class Typeface(NamedTuple):
@@ -40,21 +40,21 @@ class Typeface(NamedTuple):
 
     path: str
     number: int
-    """Of the face within the file."""
+    """Index of the face within the file."""
     family: str
     characters: str
-    """Of the alphabet that was asked for, those that it has."""
+    """The characters of the requested alphabet that the face has."""
 
 
 class Glyph(NamedTuple):
     """One drawn character.
 
     Attributes:
-        mask: uint8 (height, width), 255 where there is ink; as high as that with a pixel free around it, and as wide or
-            as wide as the pen moves.
-        left: of the mask, in pixels from the pen.
-        top: of the mask, in pixels below the baseline; negative above it.
-        advance: how far the pen moves, in pixels.
+        mask: uint8 (height, width), 255 for ink; one free pixel around it vertically; its width covers the ink and the
+            advance.
+        left: left edge of the mask, in pixels from the pen.
+        top: top edge of the mask, in pixels below the baseline; negative above it.
+        advance: horizontal movement of the pen, in pixels.
     """
 
     mask: NDArray[np.uint8]
@@ -63,41 +63,41 @@ class Glyph(NamedTuple):
     advance: float
 
 
-def find_typefaces(alphabet: str, folders: Iterable[Path] = (), most: int | None = None) -> list[Typeface]:
-    """Find the installed typefaces that have letters and digits, or all characters where an alphabet has others.
+def find_typefaces(alphabet: str, folders: Iterable[Path] = (), limit: int | None = None) -> list[Typeface]:
+    """Find installed typefaces with letters and digits, or with all characters if the alphabet contains others.
 
-    Faces that draw the same shapes as one before are left out, and so are those whose digits or letters are symbols.
-    The typefaces that come with matplotlib are always there.
+    Faces with the same shapes as an earlier one are skipped, as are those whose digits or letters are symbols. The
+    typefaces that come with matplotlib are always available.
 
     Args:
         alphabet: the characters.
-        folders: looked through besides the system's.
-        most: how many faces are enough; which ones is as good as random, but always the same.
+        folders: searched in addition to the system's.
+        limit: maximum number of faces; the choice is pseudo-random but reproducible.
 
     Returns:
-        The faces, in the order of their paths if all are wanted.
+        The faces; sorted by path if `limit` is None.
     """
     ours = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     files = {path for folder in (ours, *SYSTEM_FOLDERS, *folders) for path in folder.rglob("*")}
     faces: dict[bytes, Typeface] = {}
     paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(PLACEHOLDERS))
-    if most is not None:
+    if limit is not None:
         paths.sort(key=lambda path: zlib.crc32(path.name.encode()))
     for path in paths:
         for face in filter(_can_be_drawn, _faces(path, alphabet)):
             faces.setdefault(_fingerprint(face, alphabet), face)
-        if len(faces) == most:
+        if len(faces) == limit:
             break
     found = list(faces.values())
     for kind in (string.digits, string.ascii_letters):
         letters = [character for character in kind if character in alphabet]
-        if len(letters) >= _FEW and found:
+        if len(letters) >= _MIN_COMPARED and found:
             found = _without_symbols(found, letters)
     return found
 
 
 def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
-    """Return the faces of each family, so that one with many weights is not drawn more often than others."""
+    """Group faces by family, so that a family with many weights is not drawn more often than others."""
     families: dict[str, list[Typeface]] = defaultdict(list)
     for face in faces:
         families[face.family].append(face)
@@ -106,7 +106,7 @@ def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
 
 @functools.lru_cache(maxsize=200_000)
 def glyph(face: Typeface, character: str, size: int, *, smooth: bool) -> Glyph:
-    """Draw a character at a size in pixels an em, its edge anti-aliased or not."""
+    """Draw a character at a size in pixels per em, anti-aliased if `smooth`."""
     font = _font(face.path, face.number, size)
     left, top, right, bottom = font.getbbox(character, anchor="ls")
     width, height = max(1, int(right - left)), max(1, int(bottom - top))
@@ -118,14 +118,14 @@ def glyph(face: Typeface, character: str, size: int, *, smooth: bool) -> Glyph:
 
 @functools.lru_cache(maxsize=4_096)
 def _font(path: str, number: int, size: int) -> ImageFont.FreeTypeFont:
-    # The basic layout is there in every build of Pillow, so the glyphs are the same everywhere.
+    # Every build of Pillow has the basic layout, so glyphs are the same everywhere.
     return ImageFont.truetype(path, size, index=number, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
     needed = set(map(ord, alphabet if set(alphabet) - PRINTABLE else set(alphabet) & set(LATIN)))
     try:
-        # Opened here, since the library leaves open what it cannot read.
+        # Opened here because fontTools leaves unreadable files open.
         with path.open("rb") as file:
             font = TTFont(file, fontNumber=0, lazy=True)
             there = (font.getBestCmap() or {}).keys()
@@ -133,11 +133,11 @@ def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
             if needed <= there and characters:
                 yield Typeface(str(path), 0, _family(font), characters)
     except (TTLibError, OSError, AssertionError, KeyError, ValueError):
-        return  # a damaged file or one of an old format is no typeface to draw with
+        return  # skip damaged files and old formats
 
 
 def _can_be_drawn(face: Typeface) -> bool:
-    """Return whether the face has all of its characters in all sizes: one of bitmaps has them in its own alone."""
+    """Return whether the face can draw its characters in all sizes; bitmap fonts cannot."""
     try:
         for size in SIZES:
             glyph(face, face.characters[0], size, smooth=True)
@@ -149,19 +149,19 @@ def _can_be_drawn(face: Typeface) -> bool:
 
 
 def _family(font: TTFont) -> str:
-    """Return the first word or two of the family: Noto Sans Mono and Noto Sans Bengali share their letters."""
+    """Return the first one or two words of the family: Noto Sans Mono and Noto Sans Bengali share their letters."""
     name = font["name"].getBestFamilyName() or ""
     return " ".join(name.split()[:2])
 
 
 def _fingerprint(face: Typeface, alphabet: str) -> bytes:
-    """Return what the first and last characters look like."""
+    """Return the rendering of the first and last characters."""
     letters = alphabet[:4] + alphabet[len(alphabet) // 2 : len(alphabet) // 2 + 4]
     return b"".join(glyph(face, c, 28, smooth=True).mask.tobytes() for c in letters if c in face.characters)
 
 
 def _without_symbols(faces: list[Typeface], letters: list[str]) -> list[Typeface]:
-    """Leave out faces whose letters are pictures: few look like the same letter of most others."""
+    """Remove faces whose letters are symbols: few of them resemble the same letter of most other faces."""
     stacked = np.stack([np.stack([_shape(face, letter) for letter in letters]) for face in faces])
     templates = np.median(stacked, axis=0)
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
@@ -169,13 +169,13 @@ def _without_symbols(faces: list[Typeface], letters: list[str]) -> list[Typeface
     kept = []
     for face, shape in zip(faces, stacked, strict=True):
         nearest = names[(shape @ templates.T).argmax(axis=1)]
-        if (nearest == names).mean() >= _LEAST_TYPICAL:
+        if (nearest == names).mean() >= _MIN_TYPICAL:
             kept.append(face)
     return kept
 
 
 def _shape(face: Typeface, character: str) -> NDArray[np.float32]:
-    """Return a character, brought to one size, as a vector of length one."""
+    """Return a character, scaled to one size, as a vector of unit length."""
     mask = glyph(face, character, 28, smooth=True).mask
     small = cv2.resize(mask, (_TEMPLATE, _TEMPLATE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     return np.asarray(small / max(1e-6, float(np.linalg.norm(small))), np.float32)

@@ -1,4 +1,4 @@
-"""How well a model reads: error rates, robustness, reliability, and pictures of them.
+"""Accuracy of a model: error rates, robustness, reliability, and plots of them.
 
-Nothing that trains comes in.
+Training code does not belong here.
 """

@@ -1,4 +1,4 @@
-"""Reads labelled images with a model, through the service's own code, and counts what is wrong."""
+"""Evaluation on labelled images, which are read with the service's own code."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,9 +20,9 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Line:
-    """One image: its file, what it says, and what was read with which confidence (0…1).
+    """The reading of one image: its file, label, prediction and confidence (0…1).
 
-    Where it could not be opened, the error says why. Where it was read in several views, there are no characters.
+    `error` says why an image could not be opened. Test-time augmentation gives no characters.
     """
 
     path: str
@@ -39,11 +39,11 @@ class Line:
 
     @property
     def cer(self) -> float:
-        """Character errors over the label's length."""
+        """Character errors divided by the length of the label."""
         return character_errors(self.label, self.prediction) / max(1, len(self.label))
 
     def as_json(self) -> dict[str, Any]:
-        """Return it without its characters, for reports."""
+        """Return it without the characters, for reports."""
         error = {} if self.error is None else {"error": self.error}
         known = {"path": self.path, "label": self.label, "prediction": self.prediction, "confidence": self.confidence}
         return known | error
@@ -51,14 +51,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a model reads labelled images. An image that cannot be opened counts as read wrong."""
+    """All readings of a data set. An image that cannot be opened counts as wrong."""
 
     lines: list[Line]
     seconds: float
 
     @property
     def words_right(self) -> int:
-        """How many images were read exactly."""
+        """Number of images read without an error."""
         return sum(line.right for line in self.lines)
 
     @property
@@ -73,11 +73,11 @@ class Evaluation:
 
     @property
     def confusions(self) -> list[tuple[str, str, int]]:
-        """(character of the label, what was read, how often), most frequent first."""
+        """(label character, read character, count), most frequent first."""
         return confusions(*self._texts())
 
     def as_json(self) -> dict[str, Any]:
-        """For `evaluate --json`: rates are fractions."""
+        """Return it for `evaluate --json`; rates are fractions."""
         return {
             "images": len(self.lines),
             "words_right": self.words_right,
@@ -104,11 +104,11 @@ def evaluate(
     """Read every image.
 
     Args:
-        reader: reads them. One that evaluates sums reads their values, and those the labels are.
+        reader: reads the images. If it evaluates sums, it reads values, and the labels are values.
         samples: images and labels.
-        pictures: the images, if they have been opened already.
-        on_line: is called with each image's line, in order, as soon as it is read.
-        in_views: read each image several times, as `training.evaluation.views` does and the service does not.
+        pictures: the images, if they are already open.
+        on_line: called with each image's line, in order, as soon as it is read.
+        in_views: use test-time augmentation, which the service does not; see `training.evaluation.views`.
     """
     pictures = pictures or [sample.path for sample in samples]
     read = partial(_read_in_views, reader) if in_views else reader.read_many

@@ -1,30 +1,30 @@
-"""Characters of any script in matplotlib's pictures, without a font of our own."""
+"""Characters of any script in matplotlib plots, without extra fonts."""
 
 import unicodedata
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 FONT = ["DejaVu Sans Mono", "DejaVu Sans"]
-"""Come with matplotlib; the second has what the first lacks. In them 0 and O, 1 and l differ."""
+"""Fonts shipped with matplotlib; the second fills gaps in the first. Both distinguish 0 from O and 1 from l."""
 WEIGHTS = ("normal", "bold")
-"""What is wrong is written in bold, for which the fonts have fewer characters."""
+"""Errors are bold; the bold fonts have fewer characters."""
 EM = 0.602
-"""How wide a character of the first font is, in font sizes."""
+"""Width of a character of the first font, relative to the font size."""
 
 
-def shown(character: str) -> str:
-    """Return how a character is written in a picture.
+def printable(character: str) -> str:
+    """Return a character as written in a plot.
 
     Returns:
-        The character, or its code point, such as U+4E2D, where the fonts lack it or it would not be seen alone.
+        The character, or its code point, such as U+4E2D, if the fonts lack it or it is invisible on its own.
     """
     visible = character.isprintable() and not character.isspace() and not unicodedata.combining(character)
     return character if visible and _has_glyph(character) else f"U+{ord(character):04X}"
 
 
-def shown_text(text: str, longest: int) -> str:
-    """Return how a text is written in a picture: "(nothing)" if it is empty, cut to so many characters."""
-    characters = [shown(character) for character in text]
+def printable_text(text: str, longest: int) -> str:
+    """Return a text as written in a plot: at most `longest` characters; "(nothing)" if it is empty."""
+    characters = [printable(character) for character in text]
     alone = all(len(character) == 1 for character in characters)
     written = ("" if alone else " ").join(characters) or "(nothing)"
     return written if len(written) <= longest else written[: max(1, longest - 1)] + "…"

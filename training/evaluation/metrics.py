@@ -8,28 +8,27 @@ from rapidfuzz.distance import Levenshtein
 
 
 def character_errors(label: str, prediction: str) -> int:
-    """Return the least number of insertions, deletions and substitutions between two texts (Levenshtein, 1966)."""
+    """Return the fewest insertions, deletions and substitutions between two texts (Levenshtein, 1966)."""
     return Levenshtein.distance(label, prediction)
 
 
 def character_error_rate(labels: Sequence[str], predictions: Sequence[str]) -> float:
-    """Return the CER: character errors over the labels' characters, all texts together; over 1 if much too long."""
+    """Return the CER: all character errors over all label characters; above 1 if predictions are much too long."""
     errors = sum(character_errors(*pair) for pair in zip(labels, predictions, strict=True))
     return errors / max(1, sum(map(len, labels)))
 
 
 def word_error_rate(labels: Sequence[str], predictions: Sequence[str]) -> float:
-    """Return the WER: the part of the texts that are not read exactly, 0…1; an image's text is one word."""
+    """Return the WER: the fraction of texts not read exactly, 0…1; the text of an image is one word."""
     wrong = sum(label != prediction for label, prediction in zip(labels, predictions, strict=True))
     return wrong / max(1, len(labels))
 
 
 def aligned(label: str, prediction: str) -> list[tuple[str, str]]:
-    """Pair the characters of two texts with the fewest errors.
+    """Align the characters of two texts with the fewest errors.
 
     Returns:
-        (character of the label, what was read), in order; "" stands for a character that was missed or that is
-        not there.
+        (label character, read character), in order; "" stands for a missing or an extra character.
     """
     pairs: list[tuple[str, str]] = []
     for part in Levenshtein.opcodes(label, prediction):
@@ -39,11 +38,10 @@ def aligned(label: str, prediction: str) -> list[tuple[str, str]]:
 
 
 def confusions(labels: Sequence[str], predictions: Sequence[str]) -> list[tuple[str, str, int]]:
-    """Return what was taken for what, most frequent first.
+    """Count the pairs of aligned characters that differ.
 
     Returns:
-        (character of the label, what was read, how often); "" stands for a character that was missed or that
-        is not there.
+        (label character, read character, count), most frequent first; "" stands for a missing or an extra character.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for texts in zip(labels, predictions, strict=True):

@@ -1,4 +1,4 @@
-"""Pictures of how a model reads labelled images: which characters, how sure, and the worst of the images."""
+"""Plots of how a model reads labelled images: confusions, reliability, and the worst readings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.evaluation.evaluate import Line
-from training.evaluation.lettering import FONT, shown
+from training.evaluation.lettering import FONT, printable
 from training.evaluation.metrics import aligned
 from training.evaluation.reliability_diagram import plot_reliability
 from training.evaluation.worst_readings import plot_worst_readings
@@ -19,24 +19,23 @@ from training.evaluation.worst_readings import plot_worst_readings
 CONFUSIONS, RELIABILITY = "confusions.png", "reliability.png"
 MAX_CHARACTERS = 80
 CELL, SIDE = 0.29, 0.75
-"""In inches: a cell of the matrix, and what is beside it."""
-FAINTEST = 0.001
-"""The part of a row from which errors get darker."""
+"""Inches: the size of a matrix cell, and the margin of the matrix."""
+MIN_COLOURED = 0.001
+"""Fraction of a row at which errors have the lightest colour."""
 
 
 def draw_pictures(lines: Sequence[Line], folder: Path, worst: Path) -> None:
-    """Write confusions.png and reliability.png, which hold no image of the data, and the worst readings, which do."""
+    """Write confusions.png and reliability.png, which show no image of the data, and the worst readings, which do."""
     plot_confusions([line.label for line in lines], [line.prediction for line in lines], folder / CONFUSIONS)
     plot_reliability([line.confidence for line in lines], [line.right for line in lines], folder / RELIABILITY)
     plot_worst_readings(lines, worst)
 
 
 def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Path) -> None:
-    """Draw how often each character was read as which, as a PNG.
+    """Plot how often each character was read as which, as a PNG.
 
-    A row is a character of the labels, a column what was read; "nothing" is the row of characters that are not
-    there and the column of those that were missed. Of more than 80 characters, those that were confused are
-    shown, the 80 most frequent of them at most.
+    Rows are label characters, columns what was read. The row "nothing" counts extra characters, the column "nothing"
+    missed ones. With more than 80 characters, only the (at most 80) most confused ones are shown.
     """
     counts = Counter(pair for texts in zip(labels, predictions, strict=True) for pair in aligned(*texts))
     characters, note = _shown_characters(counts)
@@ -46,7 +45,7 @@ def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Pat
     axes = figure.subplots()
     if characters:
         _draw_matrix(axes, matrix, _row_totals(counts, characters))
-        _name_cells(axes, [*map(shown, characters), "nothing"])
+        _name_cells(axes, [*map(printable, characters), "nothing"])
     else:
         axes.set_axis_off()
     total = sum(count for (wanted, _), count in counts.items() if wanted)
@@ -56,7 +55,7 @@ def plot_confusions(labels: Sequence[str], predictions: Sequence[str], path: Pat
 
 
 def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]:
-    """Return the characters of the matrix by code point, and what the title says if some are left out."""
+    """Return the characters of the matrix by code point, and a note for the title if some are omitted."""
     known = sorted({character for pair in counts for character in pair} - {""})
     if len(known) <= MAX_CHARACTERS:
         return known, ""
@@ -72,9 +71,9 @@ def _shown_characters(counts: Counter[tuple[str, str]]) -> tuple[list[str], str]
 
 
 def _row_totals(counts: Counter[tuple[str, str]], characters: Sequence[str]) -> NDArray[np.float64]:
-    """Return how often each character of the labels was there: float64 (characters and nothing, 1), at least 1.
+    """Return how often each label character occurs, at least 1: float64 (characters and nothing, 1).
 
-    "Nothing" has no number of its own. It gets the characters' mean, so that its colours compare with theirs.
+    "Nothing" does not occur; it gets the mean of the characters, so that its colours are comparable.
     """
     totals: Counter[str] = Counter()
     for (wanted, _), count in counts.items():
@@ -84,11 +83,11 @@ def _row_totals(counts: Counter[tuple[str, str]], characters: Sequence[str]) -> 
 
 
 def _draw_matrix(axes: Axes, matrix: NDArray[np.int64], totals: NDArray[np.float64]) -> None:
-    """Colour cells by their part of the row, errors on a logarithmic scale: one in a thousand is to be seen."""
+    """Colour cells by their fraction of the row; errors on a logarithmic scale that shows one in a thousand."""
     diagonal = np.eye(len(matrix), dtype=bool)
-    parts = np.clip(matrix / totals, FAINTEST, 1)
-    # The scales begin and end beyond the values: nothing is white, and numbers can be read on everything.
-    right, wrong = Normalize(-0.2, 1.2), LogNorm(FAINTEST / 5, 2)
+    parts = np.clip(matrix / totals, MIN_COLOURED, 1)
+    # Scales extend beyond the values: only zero is white, and numbers are legible on all colours.
+    right, wrong = Normalize(-0.2, 1.2), LogNorm(MIN_COLOURED / 5, 2)
     axes.imshow(np.ma.array(parts, mask=~diagonal | (matrix == 0)), cmap="Blues", norm=right)
     axes.imshow(np.ma.array(parts, mask=diagonal | (matrix == 0)), cmap="Oranges", norm=wrong)
     for row, column in np.argwhere(matrix > 0):
@@ -117,9 +116,9 @@ def _name_cells(axes: Axes, names: Sequence[str]) -> None:
     for tick in axes.get_xticklabels():
         tick.set_rotation(90 if len(tick.get_text()) > 1 else 0)
     axes.set(xlabel="read", ylabel="label")
-    axes.set_title("blue: right; orange: wrong, the darker, the greater its part of the row", fontsize=8)
+    axes.set_title("blue: right; orange: wrong; darker: larger fraction of the row", fontsize=8)
 
 
 def _short(count: int) -> str:
-    """Return a count in four characters at most."""
+    """Return a count in at most four characters."""
     return str(count) if count < 10_000 else f"{count / 1000:.0f}k"

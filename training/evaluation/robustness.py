@@ -1,4 +1,4 @@
-"""How a model reads images that are not quite like those it was trained on."""
+"""Accuracy on images that differ from the training images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Change = Callable[[Pixels, np.random.Generator], Pixels]
 
 @dataclass(frozen=True)
 class Robustness:
-    """How many words were read right under a change of the images."""
+    """The number of words read right after a change of the images."""
 
     change: str
     words_right: int
@@ -23,7 +23,7 @@ class Robustness:
 
 
 def measure_robustness(reader: Reader, images: Sequence[Pixels], labels: Sequence[str]) -> list[Robustness]:
-    """Read images as they are and changed in every way of `CHANGES`."""
+    """Read images unchanged and with each change in `CHANGES`."""
     rows = []
     for name, change in CHANGES.items():
         rng = np.random.default_rng(0)
@@ -82,14 +82,14 @@ def _padded(image: Pixels, _: np.random.Generator) -> Pixels:
 
 
 def _coloured(image: Pixels, _: np.random.Generator) -> Pixels:
-    """Blue ink on yellowish paper, as light and dark as the image."""
+    """Replace black by blue and white by yellow, at the same lightness."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
     share = grey[..., np.newaxis].astype(np.float32) / 255
     return (share * (200, 245, 255) + (1 - share) * (120, 20, 10)).astype(np.uint8)
 
 
 def _transparent(image: Pixels, _: np.random.Generator) -> Pixels:
-    """Black with the picture in the opacity alone, through the decoder."""
+    """Put the picture into the alpha channel of a black image, and decode that."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
     layers: NDArray[np.uint8] = np.zeros((*grey.shape, 4), np.uint8)
     layers[..., 3] = 255 - grey

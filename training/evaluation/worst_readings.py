@@ -1,4 +1,4 @@
-"""The grid of the images that were read worst. It shows images of the data: keep it where they are kept."""
+"""A grid of the worst readings. It shows images of the data, so store it only where these may be stored."""
 
 import itertools
 from collections.abc import Sequence
@@ -18,37 +18,37 @@ from app.inference.models.model import Character
 from app.shared.files import write_atomically
 from training.data.dataset import read_image
 from training.evaluation.evaluate import Line
-from training.evaluation.lettering import EM, FONT, shown, shown_text
+from training.evaluation.lettering import EM, FONT, printable, printable_text
 from training.evaluation.metrics import aligned
 
 TILES, COLUMNS = 24, 4
 WRONG, RIGHT, FAINT = "#c2571a", "#2261a8", "#777777"
 MAX_SIDE = 1300
-"""In pixels. Larger images are shrunk: no tile shows more of them, and matplotlib would copy them several times."""
+"""Pixels. Larger images are shrunk: no tile shows more, and matplotlib would copy them several times."""
 
 # In inches.
 WIDTH, MARGIN, HEADING = 13.0, 0.22, 0.75
 TITLE, LETTERS = 0.28, 0.5
-HIGHEST = 2.0
-NARROWEST_SLOT = 0.13
+MAX_TILE_HEIGHT = 2.0
+MIN_SLOT_WIDTH = 0.13
 
 # In points.
 TITLE_SIZE, LETTER_SIZE, SMALL_SIZE = 10.0, 9.5, 6.5
 
 EXPLANATION = (
-    "✗ wrong, the surest first; then ✓ right, the least sure first. Above: label → what was read, and the confidence "
-    "of the word.\nBelow: each character that was read, and its confidence; what is wrong is bold and its box dashed."
+    "✗ wrong, most confident first; then ✓ right, least confident first. Above: label → prediction, and the "
+    "confidence of the word.\nBelow: each character read and its confidence; errors are bold, their boxes dashed."
 )
 
 
 @dataclass(frozen=True)
 class Tile:
-    """An image and how it was read."""
+    """An image and its reading."""
 
     line: Line
     image: Pixels
     width: int
-    """Of the image before it was shrunk, in pixels: the boxes' measure."""
+    """Pixels before shrinking; the boxes refer to these."""
     height: int
 
     @property
@@ -58,24 +58,24 @@ class Tile:
 
 
 def worst_first(lines: Sequence[Line]) -> list[Line]:
-    """Sort readings: the wrong ones, surest first, since those do most harm, then the right ones, least sure first."""
+    """Sort wrong readings, most confident first, as these do most harm; then right ones, least confident first."""
     return sorted(lines, key=lambda line: (line.right, line.confidence if line.right else -line.confidence))
 
 
 def plot_worst_readings(lines: Sequence[Line], path: Path) -> None:
-    """Draw the 24 images that were read worst, with a box and a confidence for each character, as a PNG.
+    """Draw the 24 worst readings, with a box and a confidence for each character, as a PNG.
 
-    Images that cannot be opened are left out.
+    Images that cannot be opened are skipped.
     """
     tiles = _open(worst_first(lines)[:TILES])
     columns = _columns(tiles)
     width = (WIDTH - MARGIN) / columns - MARGIN
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    heights = [min(max(width / tile.aspect for tile in row), HIGHEST) for row in rows]
+    heights = [min(max(width / tile.aspect for tile in row), MAX_TILE_HEIGHT) for row in rows]
     total = HEADING + sum(TITLE + height + LETTERS for height in heights)
 
     figure = Figure(figsize=(WIDTH, total), dpi=100)
-    # One pair of axes in inches, so that texts keep clear of each other whatever the images' shapes are.
+    # One pair of axes in inches keeps texts apart whatever the aspect ratios of the images.
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(total, 0), autoscale_on=False)
     axes.set_axis_off()
     wrong = sum(not line.right for line in lines)
@@ -110,14 +110,14 @@ def _shrunk(image: Pixels) -> Pixels:
 
 
 def _columns(tiles: Sequence[Tile]) -> int:
-    """Return how many tiles there are in a row: fewer of wide images, so that their characters can be told."""
+    """Return the number of tiles per row: fewer if images are wide, so that their characters stay legible."""
     widest = max((tile.aspect for tile in tiles), default=1.0)
     most = COLUMNS if widest < 8 else 2 if widest < 16 else 1
     return min(most, max(2, len(tiles)))
 
 
 def _draw_tile(axes: Axes, tile: Tile, frame: Bbox) -> None:
-    """Draw an image as large as the frame (in inches) allows, its title above and its characters below."""
+    """Draw an image as large as the frame (in inches) allows, with its title above and its characters below."""
     scale = min(frame.width / tile.aspect, frame.height)
     width = scale * tile.aspect
     picture = Bbox.from_bounds(frame.x0 + (frame.width - width) / 2, frame.y0, width, scale)
@@ -132,7 +132,7 @@ def _draw_tile(axes: Axes, tile: Tile, frame: Bbox) -> None:
 
 def _draw_title(axes: Axes, line: Line, frame: Bbox) -> None:
     room = int(72 * frame.width / (EM * TITLE_SIZE)) - len("✗  →  0.987")
-    label, read = (shown_text(text, room // 2) for text in (line.label, line.prediction))
+    label, read = (printable_text(text, room // 2) for text in (line.label, line.prediction))
     axes.text(
         frame.x0,
         frame.y0 - 0.08,
@@ -155,13 +155,13 @@ def _draw_outline(axes: Axes, frame: Bbox, right: bool, line_width: float, dashe
             edgecolor=RIGHT if right else WRONG,
             linewidth=line_width,
             linestyle=dashes,
-            zorder=2 if right else 3,  # what is wrong is not to be hidden by a neighbour
+            zorder=2 if right else 3,  # errors must not be hidden by a neighbour
         )
     )
 
 
 def _draw_characters(axes: Axes, tile: Tile, picture: Bbox, frame: Bbox) -> None:
-    """Draw the boxes and, below the text, each character and its confidence: at equal distances, with room for all."""
+    """Draw the boxes and, below the text, each character and its confidence, evenly spaced."""
     characters, count = tile.line.characters, len(tile.line.characters)
     read = [character.character for character in characters]
     right = [wanted == got for wanted, got in aligned(tile.line.label, "".join(read)) if got]
@@ -169,9 +169,9 @@ def _draw_characters(axes: Axes, tile: Tile, picture: Bbox, frame: Bbox) -> None
     ends = [picture.width * index / count for index in range(count + 1)]
     spans = [(scale * one.box.left, scale * one.box.right) if one.box else None for one in characters]
     places = [span or even for span, even in zip(spans, itertools.pairwise(ends), strict=True)]
-    needed = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(shown(character)) + 1 for character in read))
+    needed = EM * SMALL_SIZE / 72 * max(len("0.93 "), *(len(printable(character)) + 1 for character in read))
     upright = needed * count <= frame.width
-    width = min(max(places[-1][1] - places[0][0], (needed if upright else NARROWEST_SLOT) * count), frame.width)
+    width = min(max(places[-1][1] - places[0][0], (needed if upright else MIN_SLOT_WIDTH) * count), frame.width)
     left = picture.x0 + (places[0][0] + places[-1][1] - width) / 2
     left, slot = min(max(left, frame.x0), frame.x1 - width), width / count
     for index, (character, good, span) in enumerate(zip(characters, right, spans, strict=True)):
@@ -181,14 +181,14 @@ def _draw_characters(axes: Axes, tile: Tile, picture: Bbox, frame: Bbox) -> None
             _draw_outline(axes, box, good, 0.8 if good else 1.8, "-" if good else "--")
         place = left + slot * (index + 0.5)
         axes.plot(((start + end) / 2, place), (picture.y1 + 0.01, picture.y1 + 0.06), color=FAINT, linewidth=0.5)
-        _draw_letter(axes, character, good, (place, picture.y1 + 0.14), min(1.0, slot / NARROWEST_SLOT), upright)
+        _draw_letter(axes, character, good, (place, picture.y1 + 0.14), min(1.0, slot / MIN_SLOT_WIDTH), upright)
 
 
 def _draw_letter(
     axes: Axes, character: Character, right: bool, place: tuple[float, float], scale: float, upright: bool
 ) -> None:
-    """Draw a character and below it its confidence, turned where there is no room for it to stand upright."""
-    name = shown(character.character)
+    """Draw a character and its confidence below, rotated if there is too little space."""
+    name = printable(character.character)
     axes.text(
         *place,
         name,

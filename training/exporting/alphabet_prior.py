@@ -1,4 +1,4 @@
-"""What texts are likely made of: among digits, a network that reads anything takes a ring for a zero, not an O."""
+"""A prior over alphabets: among digits, a ring is more likely a zero than an O."""
 
 import string
 from typing import Any
@@ -17,19 +17,19 @@ ALPHABETS = (
     (DIGITS + string.ascii_lowercase, 2.6),
     (DIGITS + LETTERS, 2.0),
 )
-"""What short texts are made of, and how much likelier each is than a text of any characters (natural logarithm).
+"""Alphabets of short texts, each with its log prior (natural logarithm) relative to arbitrary characters.
 
-No two are alike, so that one is chosen where several have all characters of a text."""
+All priors differ, so the choice is unique even if several alphabets contain all characters of a text."""
 OTHERS = -6.0
-"""Is added to the logits of the characters that are not of the chosen alphabet: a constraint may still ask for them."""
+"""Added to the logits of characters outside the chosen alphabet; a constraint can still require them."""
 
 
 @keras.saving.register_keras_serializable()
 class AlphabetPrior(layers.Layer):
-    """Choose the alphabet that a text is most likely of, and make the other characters unlikely.
+    """A layer that chooses the most likely alphabet of a text and lowers the logits of all other characters.
 
-    The most likely alphabet is that of the most probable path (maximum a posteriori), where each alphabet has its prior
-    probability. Takes and returns logits (batch, steps, classes), the last class being the blank.
+    The choice is the maximum a posteriori alphabet of the most probable path. Takes and returns logits (batch, steps,
+    classes); the last class is the blank.
     """
 
     def __init__(self, vocab: str, **options: Any) -> None:
@@ -48,16 +48,16 @@ class AlphabetPrior(layers.Layer):
             for allowed in self._allowed
         ]
         scores = ops.stack(of_paths, axis=-1) + self._prior
-        # Not by argmax, of which Keras makes operators that ONNX does not have.
+        # Keras exports argmax with operators that ONNX lacks.
         chosen = ops.cast(ops.equal(scores, ops.max(scores, axis=-1, keepdims=True)), "float32")
         change = ops.matmul(chosen, np.where(self._allowed, 0.0, OTHERS).astype(np.float32))
         return logits + ops.expand_dims(change, axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what is needed to build it again."""
+        """Return the arguments needed to rebuild the layer."""
         return super().get_config() | {"vocab": self.vocab}
 
 
 def with_alphabet_prior(network: keras.Model, vocab: str) -> keras.Model:
-    """Return a network of logits that prefers texts of one kind of characters."""
+    """Return a network that puts out logits and prefers texts of one alphabet."""
     return keras.Model(network.input, AlphabetPrior(vocab)(network.output), name=network.name)

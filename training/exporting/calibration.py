@@ -1,4 +1,4 @@
-"""Fits the temperature that makes a model's confidences mean what they say."""
+"""Calibration of a model's confidences by a fitted temperature."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ READINGS = 1_000
 TEMPERATURES = np.geomspace(0.5, 4, 49)
 STRIDE = 6
 SPREAD = 0.25
-"""Of the temperature's logarithm around 0, before any image is read: a normal distribution."""
+"""Standard deviation of the normal prior of the logarithm of the temperature, with mean 0."""
 _SURE = 1e-12
 
 
 def augmented_copies(held_out: LabelledImages, seed: int) -> LabelledImages:
-    """Return about a thousand images to calibrate on: copies of the held-out ones, each augmented in another way.
+    """Return about a thousand augmented copies of the held-out images, for calibration.
 
-    As they are, they are too few and read too well to tell how often a doubtful reading is wrong.
+    The originals are too few, and read too well, to estimate how often uncertain readings are wrong.
     """
     copies = max(1, READINGS // len(held_out.labels))
     rng = np.random.default_rng(seed)
@@ -31,19 +31,18 @@ def augmented_copies(held_out: LabelledImages, seed: int) -> LabelledImages:
 def fit_temperature(
     codec: CtcCodec, probabilities: NDArray[np.floating], labels: Sequence[str], originals: int
 ) -> float:
-    """Return the temperature under which the words' confidences fit best how often they are right.
+    """Return the temperature that best matches the words' confidences to their accuracy.
 
-    Temperature scaling is of Guo et al., "On Calibration of Modern Neural Networks", 2017; the likelihood of
-    right and wrong words is taken with Platt's smoothed targets ("Probabilistic Outputs for Support Vector
-    Machines", 1999): where every word is right, they keep the confidences from rising to 1 without end, the
-    less so the more words there are. A prior probability keeps the temperature near 1 where there are few images, one
-    of which may be labelled wrongly.
+    Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", 2017. The likelihood uses Platt's
+    smoothed targets ("Probabilistic Outputs for Support Vector Machines", 1999), which keep confidences below 1 even if
+    every word is right; more words allow higher confidences. A prior keeps the temperature near 1 if there are few
+    images, as one of them may be mislabelled.
 
     Args:
         codec: vocabulary and blank.
         probabilities: (images, steps, classes) of images that the network was not trained on.
-        labels: what the images say.
-        originals: how many of the images are not copies of others.
+        labels: the texts of the images.
+        originals: number of images that are not copies of others.
     """
     exact = probabilities.astype(np.float64)
 
@@ -56,7 +55,7 @@ def fit_temperature(
         likelihood = np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure))
         return float(-originals * likelihood + np.log(TEMPERATURES[index]) ** 2 / (2 * SPREAD**2))
 
-    # The loss has one valley: it is looked for among some temperatures, and then beside the best of them.
+    # The loss is unimodal: search a coarse grid, then next to its best temperature.
     last = len(TEMPERATURES) - 1
     best = min(range(0, last + 1, STRIDE), key=loss)
     best = min(range(max(best - STRIDE, 0), min(best + STRIDE, last) + 1), key=loss)

@@ -1,4 +1,4 @@
-"""The model card: what a model is, how it was made, how well it reads and what it is not for."""
+"""The model card: what a model is, how it was made, how well it reads, and its limits."""
 
 import textwrap
 from typing import Any
@@ -8,7 +8,7 @@ from training.evaluation.pictures import CONFUSIONS, RELIABILITY
 
 CURVES = "learning_curves.png"
 SHOWN = 50
-"""Words read wrong."""
+"""Maximum number of wrong words listed."""
 QUOTED = (
     "command",
     "images",
@@ -52,8 +52,8 @@ The figures are those of the exported ONNX model on the validation images, read 
 
 {RELIABILITY_EXPLAINED}
 
-A grid of the images that were read worst is in the folder of the run, `worst_readings.png`. It shows images of the
-data and is therefore not kept here.
+The run folder has a grid of the worst readings, `worst_readings.png`. It shows images of the data and is therefore
+not kept here.
 
 {_crossval(metrics["crossval"])}## Robustness
 
@@ -77,14 +77,14 @@ SHA-256 of images and labels: `{data["sha256"]}`
 
 ![loss and error rates over the epochs]({CURVES})
 
-All curves should fall and level out; a validation loss that rises again tells of overfitting.
+All curves should fall and level out; a rising validation loss is a sign of overfitting.
 
 Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].items())}.
 
 ## Limits
 
-- It reads the kind of image that it was trained on. Other fonts, sizes, colours or characters need a training of
-  their own. It always answers with some text, also where there is none; the confidence is then usually low.
+- It reads the kind of image that it was trained on. Other fonts, sizes, colours or characters need their own
+  training. It always returns some text, even for images without text; the confidence is then usually low.
 - {_rule_of_three(data["validation"])}
 - Use it on images that you have a right to read: to measure the strength of your own captchas, not to get past
   other people's.
@@ -92,7 +92,7 @@ Made with {", ".join(f"{name} {number}" for name, number in metrics["versions"].
 
 
 def _confidences(histogram: dict[str, Any]) -> str:
-    """Return how many words lie in each bucket, the surest first, with which the service compares what it reads."""
+    """Return the number of words in each bucket of confidence, highest first; the service monitors the same buckets."""
     edges = [0, *histogram["edges"], 1]
     buckets = zip(edges, edges[1:], histogram["counts"], strict=False)
     shown = [f"{count} of {lower:g} to {upper:g}" for lower, upper, count in buckets if count]
@@ -100,15 +100,11 @@ def _confidences(histogram: dict[str, Any]) -> str:
 
 
 def _precision(model: dict[str, Any]) -> str:
-    return (
-        "integers of 8 bits, but for the first and the last layer"
-        if model["precision"] == "int8"
-        else "floats of 32 bits"
-    )
+    return "8-bit integers, except in the first and the last layer" if model["precision"] == "int8" else "32-bit floats"
 
 
 def quotable(report: dict[str, Any]) -> dict[str, Any]:
-    """Return what a card says of a cross-validation, from the content of its crossval.json."""
+    """Return the parts of a cross-validation report (crossval.json) that a card quotes."""
     return {key: report[key] for key in QUOTED} | {"labels": min(one["labels"] for one in report["trainings"])}
 
 
@@ -136,8 +132,9 @@ Images read by models that had not seen them, trained with the same settings:
 
 {table(columns, rows)}
 
-Coverage is the part of the words, the surest first, of which so many are right; "in views" are the words right where
-each image is read in {quoted[0]["views"]} slightly shifted views, as the service does not. The rows are of
+Coverage is the largest fraction of the words, most confident first, that reaches the accuracy. "in views" is the
+number of words right with test-time augmentation over {quoted[0]["views"]} shifted copies, which the service does not
+use. The rows are from
 
 {commands}
 
@@ -152,20 +149,20 @@ def _robustness(rows: list[dict[str, Any]]) -> str:
 def _data(data: dict[str, Any], seed: int) -> str:
     if not data["train"]:
         return _paragraph(
-            f"{data['source'].capitalize()}, drawn anew for every step, and {data['validation']} others to validate "
-            f"on, with seed {seed}. The latter are not trained on, but they did choose the epoch whose weights were "
-            "kept, and augmented copies of them the temperature of the confidences. They are as hard as pictures can "
-            "be drawn: some nobody could read."
+            f"{data['source'].capitalize()}, new ones for every step, and {data['validation']} others for validation, "
+            f"with seed {seed}. Validation images are not trained on, but they selected the best epoch, and augmented "
+            "copies of them the temperature of the confidences. They are as hard as the drawn pictures get: some are "
+            "illegible."
         )
     of_data_set = ""
     if data["of_data_set"]:
         number, name, size = (data["of_data_set"][key] for key in ("images", "name", "size"))
         of_data_set = f" (by checksum, {number} of the {size} images of the published data set {name})"
     return _paragraph(
-        f"{data['images']} labelled images of `{data['source']}`{of_data_set}: {data['train']} to train on "
-        f"(`train.csv`) and {data['validation']} to validate on (`val.csv`), chosen at random with seed {seed}. The "
-        "validation images are not trained on, but they did choose the epoch whose weights were kept, and augmented "
-        "copies of them the temperature of the confidences."
+        f"{data['images']} labelled images of `{data['source']}`{of_data_set}: {data['train']} for training "
+        f"(`train.csv`) and {data['validation']} for validation (`val.csv`), chosen at random with seed {seed}. "
+        "Validation images are not trained on, but they selected the best epoch, and augmented copies of them the "
+        "temperature of the confidences."
     )
 
 
@@ -173,8 +170,8 @@ def _training(training: dict[str, Any]) -> str:
     interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
     return _paragraph(
         f"{training['epochs']} epochs{_duration(training)} on {processors(training['cpus'])}. "
-        f"{interrupted}The weights are those of epoch {training['best_epoch']}, which read the most validation words "
-        "right (then characters; of equals the latest)."
+        f"{interrupted}The weights are from epoch {training['best_epoch']}, the best by validation words right, then "
+        "by characters, then the latest."
     )
 
 
@@ -184,8 +181,8 @@ def _duration(training: dict[str, Any]) -> str:
 
 def _rule_of_three(images: int) -> str:
     return _paragraph(
-        f"{images} validation images say little about rare errors: with none of them wrong, the true share of wrong "
-        f'words may still be up to {3 / images:.1%} (the "rule of three", 95 % confidence).',
+        f"{images} validation images say little about rare errors: even with no error, the true error rate of words "
+        f'may be up to {3 / images:.1%} (the "rule of three", 95 % confidence).',
         indent="  ",
     )
 
@@ -200,5 +197,5 @@ def _wrong_words(wrong: list[dict[str, Any]]) -> str:
     rows = [
         (code_cell(one["label"]), code_cell(one["prediction"]), f"{one['confidence']:.3f}") for one in wrong[:SHOWN]
     ]
-    rest = f"\nand {len(wrong) - SHOWN} others, which are in `metrics.json`.\n" if len(wrong) > SHOWN else ""
+    rest = f"\nand {len(wrong) - SHOWN} others; see `metrics.json`.\n" if len(wrong) > SHOWN else ""
     return f"\nRead wrong:\n\n{table(('label', 'read', 'confidence'), rows)}\n{rest}"

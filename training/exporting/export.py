@@ -1,4 +1,4 @@
-"""From a trained network to a model folder, checked against the network before anything is written."""
+"""Export of a trained network to a model folder, checked against the network before anything is written."""
 
 import warnings
 from collections import defaultdict
@@ -23,8 +23,8 @@ from app.shared.files import write_folder
 from training.data.dataset import LabelledImages
 from training.data.text_prior import as_configs
 from training.exporting.calibration import fit_temperature
-from training.exporting.golden import write_golden, write_sums
-from training.exporting.out_of_distribution import GraphError, Picture, doubt_unlike
+from training.exporting.golden import write_checksums, write_golden
+from training.exporting.out_of_distribution import GraphError, Picture, penalize_outliers
 from training.exporting.quantize import quantize_convolutions
 
 OPSET = 17
@@ -32,16 +32,16 @@ INPUT, OUTPUT = "image", "probabilities"
 BATCH_AXIS, WIDTH_AXIS, STEPS_AXIS = "batch", "width", "steps"
 CHECKED_BATCHES = (1, 2, 7)
 MAX_DIFFERENCE = 1e-4
-"""How far a probability of ONNX Runtime may lie from Keras's, before anything is quantized."""
+"""Maximum difference between a probability of ONNX Runtime and Keras, before quantisation."""
 MAX_LOST = 0.005
-"""The part of the held-out words that a network in 8 bits may read worse."""
+"""Maximum fraction of the held-out words that quantisation may lose."""
 RUN_IMAGES = 64
 LAYOUT_CHANGES = {"Reshape", "Transpose"}
 VERSIONED = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
 
 
 class ExportError(UserError):
-    """The exported graph does not do what the network does; nothing was written."""
+    """The exported graph differs from the network; nothing was written."""
 
 
 @contextmanager
@@ -58,21 +58,21 @@ def export_folder(
     like: tuple[Sequence[Picture], Sequence[Picture]] | None,
     replace: bool,
 ) -> Iterator[tuple[Path, Reader]]:
-    """Write a model folder: whole, or not at all. The block adds the files that are not the model's own.
+    """Write a model folder, completely or not at all. The block adds the files that are not part of the model.
 
     Args:
         network: takes uint8 images and puts out logits.
-        configs: what becomes configs.yaml; the temperature is found here.
-        metadata: what the ONNX file carries besides vocabulary, blank, size and versions.
-        held_out: what the network was not trained on: to compare and to calibrate.
-        originals: how many of these are not copies of others.
-        destination: the folder to make.
-        held_out_prior: what the texts that the network was trained on suggest: stands for what configs.yaml says until
-            the block is left, so that held-out images are read as any others.
-        quantize_by: typical inputs (images, height, width, channels), by which the inner convolutions are put into 8
-            bits if the network reads as well then; None leaves them as they are.
-        like: images that it was trained on, and others of their kind: unlike ones are to be doubted; None doubts none.
-            See `doubt_unlike`.
+        configs: becomes configs.yaml; the temperature is fitted here.
+        metadata: metadata of the ONNX file besides vocabulary, blank, size and versions.
+        held_out: images the network was not trained on, for comparison and calibration.
+        originals: number of held-out images that are not copies of others.
+        destination: the folder to create.
+        held_out_prior: prior of the training texts; replaces the prior of configs.yaml inside the block, so that
+            held-out images are read like any others.
+        quantize_by: typical inputs (images, height, width, channels) by which the inner convolutions are quantized to
+            8 bits, if accuracy does not suffer; None keeps 32-bit floats.
+        like: training images and held-out images; confidences in images unlike them are lowered. None lowers none.
+            See `penalize_outliers`.
         replace: whether an existing destination may be replaced.
 
     Yields:
@@ -80,7 +80,7 @@ def export_folder(
 
     Raises:
         ExportError: Keras and ONNX Runtime disagree, or the graph cannot be loaded.
-        FileExistsError: the destination exists and may not be replaced.
+        FileExistsError: the destination exists and `replace` is false.
     """
     if not replace:
         check_free(destination)
@@ -96,26 +96,26 @@ def export_folder(
             configs = configs.model_copy(update={"calibration": Calibration(temperature=temperature)})
             write_configs(configs.model_copy(update=as_configs(None)), folder)
             write_golden(folder, held_out_prior)
-            # Last, as augmented images and the golden one may be unlike those that it was trained on.
+            # Last, as augmented images and the golden image may differ from the training images.
             if like is not None:
-                doubt_unlike(path, *like)
+                penalize_outliers(path, *like)
             write_configs(configs.model_copy(update=as_configs(held_out_prior)), folder)
             reader = Reader(folder)
         except (ModelError, GraphError) as error:
             raise ExportError(f"The exported model cannot be used: {error}") from error
         yield folder, reader
         write_configs(configs, folder)
-        write_sums(folder)
+        write_checksums(folder)
 
 
 def check_free(destination: Path) -> None:
-    """Make sure that a model folder can be made.
+    """Check that a model folder can be created.
 
     Raises:
-        FileExistsError: there is something already.
+        FileExistsError: the destination exists.
     """
     if destination.exists():
-        raise FileExistsError(f"{destination} exists already")
+        raise FileExistsError(f"{destination} already exists")
 
 
 def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:
@@ -123,7 +123,7 @@ def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str,
     height = configs.height
     signature = [keras.InputSpec(shape=(None, height, width, channels), dtype="uint8", name=INPUT)]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "In the future `np", FutureWarning)  # Keras asks for np.object
+        warnings.filterwarnings("ignore", "In the future `np", FutureWarning)  # Keras uses np.object
         network.export(path, format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
     model = onnx.load(path)
     _scale_channels_first(model.graph)
@@ -143,10 +143,10 @@ def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str,
 
 
 def _scale_channels_first(graph: Any) -> None:
-    """Move the scaling of pixels behind the change from (…, channels) to (channels, …).
+    """Move the scaling of pixels behind the transposition from (…, channels) to (channels, …).
 
-    ONNX Runtime applies a scalar along the innermost axis. Where that is a single channel, it goes pixel by pixel,
-    and takes longer than the whole network.
+    ONNX Runtime applies a scalar along the innermost axis. With a single channel innermost, it goes pixel by pixel and
+    takes longer than the whole network.
     """
     users: defaultdict[str, list[Any]] = defaultdict(list)
     for node in graph.node:
@@ -170,7 +170,7 @@ def _scale_channels_first(graph: Any) -> None:
 
 
 def _name_ports(graph: Any, steps: int | None) -> None:
-    """Give input, output and their open axes names that mean something; steps are None where the width is open."""
+    """Name input, output and their dynamic axes; `steps` is None if the width is dynamic."""
     old_output = graph.output[0].name
     for node in graph.node:
         node.output[:] = [OUTPUT if name == old_output else name for name in node.output]
@@ -189,10 +189,10 @@ def _name_ports(graph: Any, steps: int | None) -> None:
 def _check_agreement(
     network: keras.Model, path: Path, codec: CtcCodec, images: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """Fail unless ONNX Runtime and Keras read the same from the same images, in batches of several sizes.
+    """Fail unless ONNX Runtime and Keras read the same texts from the images, in batches of several sizes.
 
     Returns:
-        The probabilities that ONNX Runtime computes for all images.
+        ONNX Runtime's probabilities of all images.
     """
     model = OnnxInferenceModel(path)
     for size in CHECKED_BATCHES:
@@ -212,10 +212,10 @@ def _quantize_if_as_good(
     outputs: NDArray[np.float32],
     typical: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
-    """Replace a network by one in 8 bits, unless that reads noticeably fewer words right.
+    """Replace a network by its 8-bit version, unless that reads noticeably fewer words right.
 
     Returns:
-        The probabilities that the one that is kept computes.
+        The probabilities of the network that is kept.
     """
     quantized = path.with_name("quantized.onnx")
     quantize_convolutions(path, typical, quantized)
@@ -237,8 +237,8 @@ def _compare(trained: NDArray[np.float32], exported: NDArray[np.float32], codec:
     if difference > MAX_DIFFERENCE:
         raise ExportError(
             f"In batches of {size}, ONNX Runtime's probabilities differ from Keras's by {difference:.1e}; "
-            f"at most {MAX_DIFFERENCE:.0e} is accepted."
+            f"at most {MAX_DIFFERENCE:.0e} is allowed."
         )
     texts = [[decoded.text for decoded in codec.decode(output)] for output in (trained, exported)]
     if texts[0] != texts[1]:
-        raise ExportError(f"In batches of {size}, ONNX Runtime reads other texts than Keras.")
+        raise ExportError(f"In batches of {size}, ONNX Runtime and Keras read different texts.")

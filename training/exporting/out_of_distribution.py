@@ -1,9 +1,9 @@
-"""Doubt about pictures unlike those that a network was trained on: their confidences fall, their texts stay.
+"""Lower confidences for pictures unlike the training images; texts do not change.
 
-A network that has learnt one kind of picture reads any other one too, and is often sure of it. How unlike a picture is
-tells the Mahalanobis distance of its features, averaged over the picture, from those of the training images (Lee et
-al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks", 2018). Early
-features see paper and strokes, the last ones shapes of characters.
+A network trained on one kind of picture reads any other kind too, often with high confidence. A picture's distance from
+the training images is the Mahalanobis distance of its features, averaged over the picture (Lee et al., "A Simple
+Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks", 2018). Early features capture
+paper and strokes, the last ones shapes of characters.
 """
 
 from collections import defaultdict
@@ -20,16 +20,16 @@ from onnx import helper, numpy_helper
 from training.fitting.augment import augment
 
 Picture = NDArray[np.uint8]
-"""As the network is given it: (height, width, channels)."""
+"""A picture as the network's input: (height, width, channels)."""
 
 
 class Features(NamedTuple):
-    """Where a picture is compared with those that the network knows.
+    """Features by which a picture is compared with the training images.
 
     Attributes:
-        convolution: whose input the features are, counted from the first (0) or the last (-1).
-        strength: of the augmentation that is no reason to doubt; early features see any change of the paper.
-        within: the part of the augmented images that is within the limit.
+        convolution: the features are its input; counted from the first (0) or the last (-1).
+        strength: of augmentation that must not lower confidences; early features respond to any change of the paper.
+        within: fraction of the augmented images that is within the limit.
     """
 
     convolution: int
@@ -39,29 +39,29 @@ class Features(NamedTuple):
 
 COMPARED = (Features(3, 0.3, 0.95), Features(-1, 1.0, 0.99))
 STEEPNESS, MAX_BEYOND = 10.0, 0.4
-"""By how much the temperature rises as a squared distance grows by its limit's, and up to how many of these."""
+"""The temperature is 1 + STEEPNESS × excess; the excess is (distance / limit)² − 1, limited to 0…MAX_BEYOND."""
 MIN_CONVOLUTIONS = 5
 COPIES = 1_000
-"""Augmented images."""
+"""Number of augmented images."""
 SHRINKAGE = 0.05
-"""Of a covariance towards a multiple of the identity, as there may be fewer images than features (Ledoit and Wolf,
-"A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004)."""
+"""Shrinkage of the covariance towards a multiple of the identity, as there may be fewer images than features
+(Ledoit and Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004)."""
 BATCH = 32
 PLACES = (2, 3)
-"""The axes of rows and columns of what goes into a convolution: (images, features, rows, columns)."""
+"""Axes of rows and columns in a convolution's input: (images, features, rows, columns)."""
 
 
 class GraphError(Exception):
-    """The graph is not that of a convolutional network for texts."""
+    """The graph is not a convolutional network for texts."""
 
 
-def doubt_unlike(path: Path, trained_on: Sequence[Picture], held_back: Sequence[Picture]) -> None:
-    """Divide the logits of an exported network by a temperature that rises with the distance from its training images.
+def penalize_outliers(path: Path, trained_on: Sequence[Picture], held_out: Sequence[Picture]) -> None:
+    """Divide an exported network's logits by a temperature that rises with the distance from its training images.
 
     Args:
         path: the ONNX file; it is replaced.
-        trained_on: images that it was trained on.
-        held_back: others of their kind, whose distance is no reason to doubt.
+        trained_on: images from the training set.
+        held_out: held-out images of the same kind, whose confidences must not fall.
 
     Raises:
         GraphError: the graph does not end in a convolution and a softmax, or has fewer than five convolutions.
@@ -73,7 +73,7 @@ def doubt_unlike(path: Path, trained_on: Sequence[Picture], held_back: Sequence[
     for name, features in zip(names, COMPARED, strict=True):
         session = _session_of(model, name)
         known, others = (
-            _mean_features(session, _augmented(images, features.strength)) for images in (trained_on, held_back)
+            _mean_features(session, _augmented(images, features.strength)) for images in (trained_on, held_out)
         )
         center, scale = _fit(known)
         distances = [np.linalg.norm((means - center) @ scale, axis=1) for means in (known, others)]
@@ -85,7 +85,7 @@ def doubt_unlike(path: Path, trained_on: Sequence[Picture], held_back: Sequence[
 
 
 def _find_nodes(graph: Any) -> tuple[Any, list[Any]]:
-    """Return the softmax, and the convolutions from the first to the one that puts out the logits."""
+    """Return the softmax, and all convolutions up to the one that puts out the logits."""
     makers = {output: node for node in graph.node for output in node.output}
 
     def before(node: Any, operator: str) -> Any:
@@ -102,7 +102,7 @@ def _find_nodes(graph: Any) -> tuple[Any, list[Any]]:
 
 
 def _session_of(model: Any, features: str) -> onnxruntime.InferenceSession:
-    """Return a session that puts out features instead of the probabilities."""
+    """Return a session that puts out features instead of probabilities."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     del changed.graph.output[:]
@@ -117,7 +117,7 @@ def _augmented(images: Sequence[Picture], strength: float) -> list[Picture]:
 
 
 def _mean_features(session: onnxruntime.InferenceSession, images: Sequence[Picture]) -> NDArray[np.float64]:
-    """Return the features of each image, averaged over its places: (images, features)."""
+    """Return each image's features, averaged over rows and columns: (images, features)."""
     by_width: defaultdict[int, list[Picture]] = defaultdict(list)
     for image in images:
         by_width[image.shape[1]].append(image)
@@ -131,7 +131,7 @@ def _mean_features(session: onnxruntime.InferenceSession, images: Sequence[Pictu
 
 
 def _fit(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the centre of features, and the matrix by which the Mahalanobis distance from it becomes a length."""
+    """Return the mean of features and a matrix; |(features − mean) @ matrix| is the Mahalanobis distance."""
     covariance = np.cov(features, rowvar=False, bias=True)
     variance = max(float(np.trace(covariance)) / len(covariance), 1e-12)
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * variance * np.eye(len(covariance))
@@ -141,9 +141,9 @@ def _fit(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 def _insert_temperature(
     graph: Any, softmax: Any, features: Sequence[str], scales: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
 ) -> None:
-    """Let the softmax take logits that are divided by 1, and by more the farther features are beyond their limits.
+    """Divide the softmax's input by a temperature of 1 or more, which rises with distances beyond their limits.
 
-    Few nodes, as each costs a microsecond: the distances of all features are worked out together.
+    Each node costs a microsecond, so the distances of all features are computed together.
     """
     nodes: list[Any] = []
 
@@ -177,7 +177,7 @@ def _insert_temperature(
 
 
 def _block_diagonal(blocks: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return a matrix of blocks along its diagonal and zeros."""
+    """Return a block-diagonal matrix."""
     ends = np.cumsum([block.shape for block in blocks], axis=0)
     matrix = np.zeros(ends[-1])
     for block, (row, column) in zip(blocks, ends, strict=True):

@@ -1,4 +1,4 @@
-"""Exported networks in 8 bits, where that reads as well."""
+"""Quantisation of exported networks to 8 bits."""
 
 import logging
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ BATCH = 8
 
 
 class _Batches(CalibrationDataReader):
-    """The images whose activations tell how far 8 bits must reach."""
+    """Images that determine the range of each activation."""
 
     def __init__(self, input_name: str, images: NDArray[np.uint8]) -> None:
         self._batches = iter([{input_name: images[at : at + BATCH]} for at in range(0, len(images), BATCH)])
@@ -29,13 +29,13 @@ class _Batches(CalibrationDataReader):
 def quantize_convolutions(path: Path, images: NDArray[np.uint8], destination: Path) -> None:
     """Write a network whose convolutions compute in integers (Jacob et al., arXiv:1712.05877).
 
-    All but the first and the last: the first has one input channel, for which ONNX Runtime's integers are slower than
-    its floats, and the last puts out the logits, where a step of 8 bits could be seen in the confidences. Weights have
-    7 bits, since processors without VNNI add up pairs of products in 16.
+    The first and last convolutions stay in floats. The first has one input channel, for which ONNX Runtime's integer
+    kernel is slower. The last puts out the logits, where steps of 8 bits would be visible in the confidences. Weights
+    have 7 bits, since processors without VNNI add up pairs of products in 16 bits.
 
     Args:
         path: an ONNX file with a float32 network.
-        images: the network's input (images, height, width, channels), such as it will see.
+        images: typical network inputs (images, height, width, channels).
         destination: the file to write; it keeps the metadata.
     """
     with TemporaryDirectory() as folder, _hints_silenced():
@@ -59,7 +59,7 @@ def quantize_convolutions(path: Path, images: NDArray[np.uint8], destination: Pa
 
 
 def _inner_convolutions(graph: Any) -> list[str]:
-    """Return the names of all convolutions between the first and the last, and of what rectifies them."""
+    """Return the names of all convolutions between the first and the last, and of their ReLUs."""
     convolutions = [node for node in graph.node if node.op_type == "Conv"][1:-1]
     outputs = {node.output[0] for node in convolutions}
     rectifiers = [node for node in graph.node if node.op_type == "Relu" and node.input[0] in outputs]
@@ -68,7 +68,7 @@ def _inner_convolutions(graph: Any) -> list[str]:
 
 @contextmanager
 def _hints_silenced() -> Iterator[None]:
-    """Leave out the hints that the library logs on the root logger."""
+    """Suppress the hints that the library logs on the root logger."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""A network learns: the run's folder and settings, the loop, callbacks, checkpoints, augmentation.
+"""Training of a network: the run's folder and settings, the loop, callbacks, checkpoints, augmentation.
 
-No export and no finished model comes in.
+Export and finished models do not belong here.
 """

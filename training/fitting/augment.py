@@ -1,4 +1,4 @@
-"""Random changes to training images, so that a network learns the text and not the pixels."""
+"""Random augmentation of training images."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ Image = NDArray[np.uint8]
 
 
 def augment(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
-    """Change an image at random: geometry, stroke width, light, noise, lines.
+    """Augment an image: geometry, stroke width, light, noise, lines.
 
     Args:
         image: uint8 (height, width, channels); it is not modified.
         rng: the source of randomness; the same state gives the same image.
-        strength: from 0 (the image as it is) to 1.
+        strength: from 0 (unchanged) to 1.
 
     Returns:
         A new image of the same shape and dtype.
@@ -31,7 +31,7 @@ def augment(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Im
 
 
 def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
-    """Rotate by ±5°, shear, scale and shift about the middle, over a border of one grey or like the edge."""
+    """Rotate by up to ±5°, shear, scale and shift; fill the border with one grey or with the edge."""
     height, width = image.shape[:2]
     angle = np.deg2rad(rng.uniform(-5, 5) * strength)
     shear = rng.uniform(-0.15, 0.15) * strength
@@ -47,7 +47,7 @@ def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _elastic(image: Image, rng: np.random.Generator, strength: float) -> Image:
-    """Warp smoothly (Simard et al., ICDAR 2003), with one random offset for every dozen pixels or so."""
+    """Warp smoothly (Simard et al., ICDAR 2003), with one random offset for about every twelve pixels."""
     height, width = image.shape[:2]
     grid = (max(2, height // 12), max(2, width // 20))
     offsets = rng.normal(0, 0.04 * height * strength, (2, *grid)).astype(np.float32)
@@ -57,7 +57,7 @@ def _elastic(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _stroke_width(image: Image, rng: np.random.Generator, _: float) -> Image:
-    """Thin or thicken the strokes by two pixels, or blur them."""
+    """Thin or thicken strokes by two pixels, or blur them."""
     kind = rng.random()
     if kind < 0.375:
         return cv2.erode(image, np.ones((2, 2), np.uint8))
@@ -74,7 +74,7 @@ def _light(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _tint(image: Image, rng: np.random.Generator, strength: float) -> Image:
-    """Change contrast and brightness of each colour by itself, and let the light fall off to one side, as in photos."""
+    """Change contrast and brightness per colour channel, and darken towards one side, as in photographs."""
     _, width, channels = image.shape
     low, high = np.log((0.35, 1.3))
     contrast = np.exp(rng.uniform(low, high) * strength) * (1 + rng.uniform(-0.25, 0.25, channels) * strength)
@@ -90,7 +90,7 @@ def _noise(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _lines(image: Image, rng: np.random.Generator, _: float) -> Image:
-    """Draw one or two thin dark lines across."""
+    """Draw one or two thin dark lines across the image."""
     height, width = image.shape[:2]
     drawn = image.copy()
     for _line in range(rng.integers(1, 3)):
@@ -100,7 +100,7 @@ def _lines(image: Image, rng: np.random.Generator, _: float) -> Image:
 
 
 def _inverted(image: Image, _rng: np.random.Generator, _: float) -> Image:
-    """Make light text of dark, and the other way round."""
+    """Invert the image."""
     return cv2.bitwise_not(image)
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow, imported quietly."""
+"""Import of TensorFlow without its log output."""
 
 import signal
 from typing import Any
@@ -9,10 +9,10 @@ from app.shared.streams import stderr_silenced
 
 
 def load_tensorflow(threads: int | None = None) -> None:
-    """Import TensorFlow without its greetings, which no setting of it silences, and keep the memory that it frees.
+    """Import TensorFlow, suppress messages that none of its settings suppress, and keep the memory that it frees.
 
     Args:
-        threads: how many it may use; None lets it choose.
+        threads: maximum number of threads; None lets TensorFlow choose.
     """
     keep_large_buffers()
     with stderr_silenced():
@@ -23,15 +23,15 @@ def load_tensorflow(threads: int | None = None) -> None:
 
 
 def start_worker(threads: int) -> None:
-    """Prepare a process that trains for another, which alone answers to Ctrl-C and ends its workers."""
+    """Prepare a worker process for training; only its parent handles Ctrl-C and stops workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     load_tensorflow(threads)
 
 
 def help_training(threads: int, *arguments: Any) -> None:
-    """Be the second process of a training; see `training.fitting.parallel.train_along`."""
+    """Run the second process of a training; see `training.fitting.parallel.train_along`."""
     start_worker(threads)
-    from training.fitting.parallel import train_along  # brings TensorFlow, which must be quiet before
+    from training.fitting.parallel import train_along  # imports TensorFlow, so only after silencing it
 
     train_along(*arguments)

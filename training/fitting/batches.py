@@ -1,4 +1,4 @@
-"""What a network is trained on, batch by batch."""
+"""Training batches."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -16,13 +16,13 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
 
 class Batches(Protocol):
-    """The batches of an epoch, which depend on its number alone, so that a resumed run sees what others see.
+    """The batches of an epoch. They depend only on its number, so that a resumed run sees the same batches.
 
     Attributes:
-        epoch: the epoch that the next iteration serves.
-        strength: of the augmentation, 0…1.
-        steps: batches an epoch.
-        label_length: characters a label, on average.
+        epoch: the epoch of the next iteration.
+        strength: strength of the augmentation, 0…1.
+        steps: batches per epoch.
+        label_length: mean number of characters per label.
     """
 
     epoch: int
@@ -35,7 +35,7 @@ class Batches(Protocol):
 
 
 class TrainingBatches:
-    """The labelled images, shuffled and augmented anew every epoch, and as many drawn ones if there are any.
+    """The labelled images, shuffled and augmented anew in each epoch, plus as many drawn ones, if there are any.
 
     See `Batches`.
     """

@@ -1,4 +1,4 @@
-"""What happens after every epoch. Their order in `fit` matters: each adds to what the next sees."""
+"""Callbacks that run after every epoch. Their order in `fit` matters: each adds to the logs for the next."""
 
 import csv
 import math
@@ -17,24 +17,24 @@ from training.fitting.batches import Batches
 from training.fitting.checkpoints import load_variables, read_state, save_variables
 
 EVALUATION_BATCH = 64
-RAMP = 0.1  # of all epochs
-LEARNED_LOSS = 0.5  # CTC loss a character under which the network has left the all-blank plateau
+RAMP = 0.1  # fraction of all epochs
+LEARNED_LOSS = 0.5  # CTC loss per character below which the network has left the all-blank plateau
 
 COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter")
 
 Logs = dict[str, float]
 
 
-class Averages(keras.callbacks.Callback):
-    """Puts the optimiser's average of the weights into the model for those callbacks that come between two of these.
+class AveragedWeights(keras.callbacks.Callback):
+    """A callback that swaps the model's weights and the optimiser's averages; callbacks between two see the averages.
 
     Averaged weights read better than the last ones (Polyak and Juditsky, 1992).
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Swap the model's weights with the averages."""
+        """Swap the model's weights and the averages."""
         weights = self.model.trainable_variables
-        # The optimiser's own list skips what it does not average.
+        # The optimiser's own list omits variables that it does not average.
         for weight, average in zip(weights, self.model.optimizer._model_variables_moving_average, strict=True):
             value = keras.ops.copy(weight)
             weight.assign(average)
@@ -42,7 +42,7 @@ class Averages(keras.callbacks.Callback):
 
 
 class ValidationRates(keras.callbacks.Callback):
-    """Adds `val_cer` and `val_wer` of the greedily decoded validation images to the epoch's logs."""
+    """A callback that adds `val_cer` and `val_wer` of the greedily decoded validation images to the epoch's logs."""
 
     def __init__(self, validation: LabelledImages, codec: CtcCodec) -> None:
         super().__init__()
@@ -57,10 +57,10 @@ class ValidationRates(keras.callbacks.Callback):
 
 
 class AugmentationRamp(keras.callbacks.Callback):
-    """Raises the augmentation to its full strength within a tenth of the epochs, once the network reads at all.
+    """A callback that raises the augmentation to full strength within a tenth of the epochs, once the network reads.
 
-    Augmented from the start, small networks stay on CTC's plateau, where everything is blank. Augmented too
-    late, they have learned few images by heart.
+    With augmentation from the start, small networks stay on CTC's all-blank plateau. With augmentation too late, they
+    overfit to few images.
     """
 
     def __init__(self, batches: Batches, epochs: int) -> None:
@@ -70,7 +70,7 @@ class AugmentationRamp(keras.callbacks.Callback):
         self._rise = 1 / (RAMP * epochs)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Set what the next epoch is augmented with."""
+        """Set the augmentation strength of the next epoch."""
         self._batches.epoch = epoch + 1
         logs["augmentation"] = self._batches.strength
         if self._batches.strength > 0 or logs["loss"] < self._threshold:
@@ -78,10 +78,10 @@ class AugmentationRamp(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch: the fewest wrong words, then characters; of equals the latest.
+    """A callback that saves the weights of the best epoch: fewest wrong words, then characters, then the latest.
 
-    The latest, because few validation images tell little between good epochs, and weights still improve as
-    the learning rate falls.
+    The latest, because a small validation set hardly separates good epochs, and weights still improve as the learning
+    rate falls.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,7 +91,7 @@ class BestWeights(keras.callbacks.Callback):
         self.best_epoch = -1
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Save the weights if none were better."""
+        """Save the weights unless earlier ones were better."""
         score = [float(logs["val_wer"]), float(logs["val_cer"])]
         if score <= self.best:
             self.best, self.best_epoch = score, epoch
@@ -99,7 +99,7 @@ class BestWeights(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes after every epoch all that a resumed run needs, and `history.csv` for people."""
+    """A callback that writes everything that a resumed run needs after every epoch, and `history.csv` for people."""
 
     def __init__(
         self, path: Path, history_csv: Path, batches: Batches, best: BestWeights, stateful: Sequence[Any]
@@ -111,10 +111,10 @@ class Checkpoint(keras.callbacks.Callback):
         self.history: list[Logs] = []
 
     def restore(self, model: keras.Model) -> int:
-        """Set model, optimiser and callbacks to where the last complete epoch left them.
+        """Restore model, optimiser and callbacks to the end of the last complete epoch.
 
         Returns:
-            The epoch to go on with.
+            The epoch to continue with.
         """
         load_variables(self._path, [*model.variables, *model.optimizer.variables])
         state = read_state(self._path)
@@ -126,12 +126,12 @@ class Checkpoint(keras.callbacks.Callback):
         return len(self.history)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Keras's own callbacks forget their state when training begins: give it back."""
+        """Restore the state that Keras's own callbacks reset when training begins."""
         for callback, state in zip(self._stateful, self._states, strict=False):
             vars(callback).update(state)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Write checkpoint and history."""
+        """Write the checkpoint and the history."""
         line = {"epoch": epoch + 1, **logs, "learning_rate": self.model.optimizer.learning_rate}
         history = [*self.history, {key: float(value) for key, value in line.items()}]
         state = {
@@ -147,7 +147,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def write_history(history: Sequence[Logs], path: Path) -> None:
-    """Write a table of a line an epoch, as CSV."""
+    """Write a CSV table with one line per epoch."""
     with write_atomically(path) as file:
         writer = csv.DictWriter(file, history[0].keys(), lineterminator="\n")
         writer.writeheader()
@@ -155,5 +155,5 @@ def write_history(history: Sequence[Logs], path: Path) -> None:
 
 
 def _counters(callback: Any) -> dict[str, float]:
-    """Return how long Keras's `EarlyStopping` or `ReduceLROnPlateau` has been waiting, and for better than what."""
+    """Return the counter and the best value of Keras's `EarlyStopping` or `ReduceLROnPlateau`."""
     return {key: float(vars(callback)[key]) for key in COUNTERS if isinstance(vars(callback).get(key), Real)}

@@ -1,4 +1,4 @@
-"""The values of a network's variables in a file, and what else a resumed training needs."""
+"""Files with a network's variables and any other state that a resumed training needs."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from app.shared.files import write_atomically
 
 
 def save_variables(path: Path, variables: list[Any], state: dict[str, Any] | None = None) -> None:
-    """Write Keras variables, and a state that JSON can hold, to one file, whole or not at all."""
+    """Write Keras variables and a JSON-compatible state to one file, completely or not at all."""
     arrays: dict[str, Any] = {f"v{index}": np.asarray(variable) for index, variable in enumerate(variables)}
     buffer = io.BytesIO()
     arrays["state"] = np.array(json.dumps(state or {}))
@@ -22,20 +22,20 @@ def save_variables(path: Path, variables: list[Any], state: dict[str, Any] | Non
 
 
 def load_variables(path: Path, variables: list[Any]) -> None:
-    """Set Keras variables to what `save_variables` wrote."""
+    """Set Keras variables to the values in a file of `save_variables`."""
     for variable, value in zip(variables, read_variables(path), strict=True):
         variable.assign(value)
 
 
 def read_variables(path: Path) -> list[NDArray[Any]]:
-    """Return the values that `save_variables` wrote, in the variables' order."""
-    # Opened here, since NumPy leaves a file open that is not its own.
+    """Return the values in a file of `save_variables`, in the order of the variables."""
+    # Opened here because NumPy leaves files open that are not its own.
     with path.open("rb") as file, np.load(file) as arrays:
         return [arrays[f"v{index}"] for index in range(len(arrays.files) - 1)]
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Return the state that `save_variables` wrote."""
+    """Return the state in a file of `save_variables`."""
     with path.open("rb") as file, np.load(file) as arrays:
         state: dict[str, Any] = json.loads(str(arrays["state"]))
     return state

@@ -1,4 +1,4 @@
-"""What a training run is told: the command line's options with the architecture's defaults filled in."""
+"""Settings of a training run: command-line options plus the architecture's defaults."""
 
 import importlib.resources
 import math
@@ -15,16 +15,16 @@ from training.networks import get_architecture
 
 DEFAULT_ARCHITECTURE = "residual_ctc"
 FEW_IMAGES = 300
-"""From fewer labels, a network forgets what it knew unless it goes on seeing drawn pictures."""
-MIN_EPOCHS, FEWEST_EPOCHS = 40, 12
-"""Fewest epochs, and those of very many images."""
+"""With fewer labelled images, drawn pictures are added so that a network does not forget what it knew."""
+MIN_EPOCHS, MIN_EPOCHS_OF_MANY = 40, 12
+"""Minimum number of epochs, normally and with very many images."""
 MANY_IMAGES = 250_000
-"""As many as all epochs together go over need no more than the fewest of them: each image is like many others."""
+"""The minimum number of epochs shrinks so that all epochs together need no more images than this."""
 SHIPPED, NO_START = "shipped", "none"
 
 
 class TrainingConfig(BaseModel):
-    """Everything that, with the images, decides how a run goes."""
+    """All settings that, together with the images, determine a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +32,7 @@ class TrainingConfig(BaseModel):
     width: Annotated[int, Field(ge=8, le=4096)]
     height: Annotated[int, Field(ge=8, le=1024)]
     keep_proportions: bool = False
-    """Whether images keep their proportions, up to the width; see `ModelConfigs`."""
+    """Whether images keep their proportions, up to the input width; see `ModelConfigs`."""
     channels: Literal[1, 3]
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]
@@ -40,45 +40,45 @@ class TrainingConfig(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["one-cycle", "plateau", "trapezoid"]
     passes: Annotated[int, Field(ge=1)] = 1
-    """How often an epoch goes over the images."""
+    """How often an epoch repeats the images."""
     drawn: Annotated[int, Field(ge=0)] = 0
-    """Pictures of the labels' alphabet that are drawn, as many of which as labelled ones are in each batch."""
+    """Number of drawn pictures with the labels' alphabet; half of each batch is drawn if there are any."""
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The share of the average of the weights that each step leaves; None: the weights are not averaged."""
+    """Decay of the moving average of the weights per step; None: no averaging."""
     bfloat16: bool = False
-    """Whether layers compute in 16 bits."""
+    """Whether layers compute in bfloat16."""
     patience: Annotated[int, Field(ge=1)] | None
-    """Epochs without a better CER after which the training stops early; None: never."""
+    """Epochs without a better CER before the training stops early; None: never."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0)]
     init: str = NO_START
-    """The weights to start from: "shipped", "none", or a path; see `training.fitting.start`."""
+    """Initial weights: "shipped", "none", or a path; see `training.fitting.start`."""
 
     @property
     def input_size(self) -> dict[str, Any]:
-        """What `fit_images` takes."""
+        """The arguments of `fit_images`."""
         return self.model_dump(include={"width", "height", "channels", "keep_proportions"})
 
     def steps_per_epoch(self, images: int) -> int:
-        """Return the batches an epoch."""
+        """Return the number of batches per epoch."""
         return self.passes * math.ceil(images / self.batch_size)
 
 
 def shipped_start(architecture: str) -> Path:
-    """Return where this package keeps an architecture's pre-trained weights, if it has any."""
+    """Return the path of an architecture's shipped weights, which may not exist."""
     return Path(str(importlib.resources.files("training.networks") / "weights" / f"{architecture}.npz"))
 
 
 def configure(samples: Sequence[Sample], options: dict[str, Any]) -> TrainingConfig:
-    """Fill in what the options leave open (None), by the images to train on.
+    """Return the configuration of a training; options that are None depend on the images.
 
     Args:
-        samples: the images.
+        samples: the training images.
         options: fields of `TrainingConfig`.
 
     Raises:
         pydantic.ValidationError: a value is out of range.
-        KeyError: no such architecture.
+        KeyError: the architecture is unknown.
     """
     architecture = get_architecture(options.get("architecture") or DEFAULT_ARCHITECTURE)
     size = input_size(
@@ -91,15 +91,15 @@ def configure(samples: Sequence[Sample], options: dict[str, Any]) -> TrainingCon
 
 
 def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
-    """Fill in what the options leave open (None).
+    """Return the configuration of a training; options that are None get defaults.
 
     Args:
-        images: how many images are trained on; decides the epochs.
-        options: fields of `TrainingConfig`; width and height are among them.
+        images: number of training images; determines the epochs.
+        options: fields of `TrainingConfig`, including width and height.
 
     Raises:
         pydantic.ValidationError: a value is out of range.
-        KeyError: no such architecture.
+        KeyError: the architecture is unknown.
     """
     given = {key: value for key, value in options.items() if value is not None}
     architecture_name = given.setdefault("architecture", DEFAULT_ARCHITECTURE)
@@ -122,8 +122,8 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     batches = math.ceil(images / max(1, values["batch_size"]))
     values.setdefault("passes", math.ceil(recipe.epoch_steps / batches))
     steps_per_epoch = batches * values["passes"]
-    fewest = min(MIN_EPOCHS, max(FEWEST_EPOCHS, MANY_IMAGES // max(1, images)))
-    values.setdefault("epochs", min(recipe.most_epochs, max(fewest, round(recipe.steps / steps_per_epoch))))
-    # One cycle ends by itself, and its last epochs are its best.
+    fewest = min(MIN_EPOCHS, max(MIN_EPOCHS_OF_MANY, MANY_IMAGES // max(1, images)))
+    values.setdefault("epochs", min(recipe.max_epochs, max(fewest, round(recipe.steps / steps_per_epoch))))
+    # A one-cycle schedule ends by itself, and its last epochs are its best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

@@ -1,4 +1,4 @@
-"""Trains a network: the model, the loss, the loop."""
+"""The training loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from training.fitting.batches import Batches
 from training.fitting.callbacks import (
     EVALUATION_BATCH,
     AugmentationRamp,
-    Averages,
+    AveragedWeights,
     BestWeights,
     Checkpoint,
     Logs,
@@ -28,11 +28,11 @@ from training.fitting.start import load_start
 
 @dataclass(frozen=True)
 class FitResult:
-    """A network with its best weights, and how it came to them.
+    """A network with its best weights, and the history of its training.
 
     Attributes:
         model: puts out logits.
-        history: one entry an epoch: loss, val_loss, val_cer, val_wer, learning_rate …
+        history: one entry per epoch: loss, val_loss, val_cer, val_wer, learning_rate …
         best_epoch: the epoch of the weights, from 1.
         interrupted: whether Ctrl-C ended the training.
     """
@@ -44,15 +44,15 @@ class FitResult:
 
     @property
     def best(self) -> Logs:
-        """What the best epoch came to."""
+        """The history entry of the best epoch."""
         return self.history[self.best_epoch - 1]
 
 
 def start_network(config: TrainingConfig, codec: CtcCodec, run: RunFolder) -> keras.Model:
-    """Return a network to be trained, with the weights that it starts from if the run does not go on.
+    """Return an untrained network, with its initial weights unless the run is resumed.
 
     Raises:
-        StartError: the weights cannot be used.
+        StartError: the initial weights cannot be used.
     """
     network = build_network(config, codec.classes, bfloat16=config.bfloat16)
     if not run.checkpoint.exists():
@@ -70,26 +70,26 @@ def fit(
     on_epoch: Callable[[Logs], None],
     helper_threads: int | None = None,
 ) -> FitResult:
-    """Train a network, going on where the run's checkpoint is, if it has one.
+    """Train a network; resume from the run's checkpoint if there is one.
 
     Args:
-        model: with the weights to start from; see `start_network`.
-        config: how.
-        run: where checkpoints, logs and the best weights go.
-        batches: to train on.
-        validation: chooses the best epoch.
+        model: with its initial weights; see `start_network`.
+        config: settings of the training.
+        run: folder for checkpoints, logs and the best weights.
+        batches: training batches.
+        validation: images that select the best epoch.
         codec: vocabulary and blank.
-        on_epoch: is called with the logs of every epoch.
-        helper_threads: how many a second process may use, which takes a half of the work; None: there is none.
+        on_epoch: called with the logs of every epoch.
+        helper_threads: threads of a second process that does half of the work; None: no second process.
 
     Raises:
         HelperError: the second process has ended.
-        KeyboardInterrupt: the training was interrupted before the first epoch was done.
+        KeyboardInterrupt: the training was interrupted during the first epoch.
     """
     best = BestWeights(run.best_weights)
     scheduled = _callbacks_of_schedule(config)
     checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, scheduled)
-    averages = [Averages()] if config.averaging else []
+    averages = [AveragedWeights()] if config.averaging else []
     callbacks = [
         *averages,
         ValidationRates(validation, codec),
@@ -124,14 +124,14 @@ def fit(
             if not run.checkpoint.exists():
                 raise
             interrupted = True
-    # Another one, as what is exported computes in 32 bits, and Keras cannot predict with what a generator has trained.
+    # Build a new model: the export needs 32 bits, and Keras cannot predict with a model that a generator has trained.
     return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
 
 
 def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:
-    """Return a network with the best weights of a run, and what the run's checkpoint says of them.
+    """Return a network with the best weights of a run, and the history from the run's checkpoint.
 
-    The checkpoint, since an epoch that was interrupted before that was written is trained again.
+    An epoch that was interrupted before its checkpoint was written does not count; it will be trained again.
     """
     load_variables(run.best_weights, model.variables)
     progress = read_state(run.checkpoint)

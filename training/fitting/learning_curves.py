@@ -1,4 +1,4 @@
-"""The picture of how a training went."""
+"""The plot of a training's history."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ TRAIN, VALIDATION = "#c2571a", "#2261a8"
 
 
 def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -> None:
-    """Draw loss and error rates over the epochs as a PNG.
+    """Plot loss and error rates over the epochs, as a PNG.
 
     Args:
-        history: a line an epoch, with loss, val_loss, val_cer and val_wer.
+        history: one entry per epoch, with loss, val_loss, val_cer and val_wer.
         best_epoch: the epoch whose weights were kept, from 1.
         path: the file to write.
     """
@@ -28,7 +28,7 @@ def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -
 
     rates.plot(epochs, [100 * line["val_wer"] for line in history], color=VALIDATION, label="words wrong (WER)")
     rates.plot(epochs, [100 * line["val_cer"] for line in history], color=TRAIN, label="characters wrong (CER)")
-    # Linear below 1 %, so that the end of a good training can be told from nothing wrong at all.
+    # Linear below 1 %, so that small error rates differ visibly from zero.
     rates.set_yscale("symlog", linthresh=1)
     rates.set_yticks([0, 1, 10, 100], labels=["0", "1", "10", "100"])
     rates.set(title="Validation images read wrong", xlabel="epoch", ylabel="%", ylim=(0, 130))

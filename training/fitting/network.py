@@ -1,4 +1,4 @@
-"""A network ready to be trained: its layers, its loss, its optimiser."""
+"""Networks ready for training: layers, loss, optimiser."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +17,10 @@ Average = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class CtcLoss(keras.losses.Loss):
-    """The CTC loss of logits (batch, steps, classes) for labels (batch, length) padded with the blank, or empty.
+    """CTC loss of logits (batch, steps, classes) for labels (batch, length), padded with the blank or empty.
 
-    Given sparse labels, TensorFlow computes it in one kernel, faster than what `keras.ops.ctc_loss`
-    puts together from many small operations.
+    With sparse labels, TensorFlow uses a single kernel, which is faster than the many small operations of
+    `keras.ops.ctc_loss`.
     """
 
     def __init__(self, blank_index: int) -> None:
@@ -28,11 +28,11 @@ class CtcLoss(keras.losses.Loss):
         self.blank_index = blank_index
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the loss of each image: minus the logarithm of its label's probability."""
+        """Return the loss of each image: the negative log probability of its label."""
         shape, blank = tf.shape(y_pred), self.blank_index
         y_true = tf.cast(y_true, tf.int32)
         empty = tf.reduce_all(y_true == blank, axis=1)
-        # The kernel takes no empty label: such an image is given any, and its loss is not used.
+        # The kernel rejects empty labels, so such images get a dummy label, and that loss is discarded.
         labelled = tf.where(empty[:, tf.newaxis], tf.one_hot(0, tf.shape(y_true)[1], 0 if blank else 1, blank), y_true)
         places = tf.where(labelled != blank)
         labels = tf.SparseTensor(places, tf.gather_nd(labelled, places), tf.shape(labelled, tf.int64))
@@ -45,9 +45,9 @@ def build_network(config: TrainingConfig, classes: int, *, bfloat16: bool = Fals
     """Return an untrained network that puts out logits (batch, steps, classes).
 
     Args:
-        config: of the training.
-        classes: how many.
-        bfloat16: whether its layers compute in 16 bits; its weights keep 32.
+        config: settings of the training.
+        classes: number of classes.
+        bfloat16: whether layers compute in bfloat16; weights stay in 32 bits.
     """
     tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()
@@ -62,7 +62,7 @@ def build_network(config: TrainingConfig, classes: int, *, bfloat16: bool = Fals
 
 
 def output_steps(network: keras.Model, config: TrainingConfig) -> int:
-    """Return the output steps of an image as wide as the input."""
+    """Return the number of output steps for an image as wide as the input."""
     steps: int = network.compute_output_shape((1, config.height, config.width, config.channels))[1]
     return steps
 
@@ -70,13 +70,13 @@ def output_steps(network: keras.Model, config: TrainingConfig) -> int:
 def compile_network(
     network: keras.Model, config: TrainingConfig, steps_per_epoch: int, average: Average | None = None
 ) -> None:
-    """Give a network its loss and its optimiser, with room for what that remembers.
+    """Set a network's loss and optimiser, and create the optimiser's variables.
 
     Args:
         network: puts out logits.
-        config: of the training.
-        steps_per_epoch: how many batches.
-        average: joins the gradients of several processes; None where one trains alone.
+        config: settings of the training.
+        steps_per_epoch: batches per epoch.
+        average: averages gradients over processes; None if one process trains alone.
     """
     rate: Any = config.learning_rate
     if config.schedule in SCHEDULES:
@@ -90,12 +90,12 @@ def compile_network(
 
 
 class JoinedAdamW(keras.optimizers.AdamW):
-    """AdamW on the mean of the gradients of several processes."""
+    """AdamW on gradients averaged over several processes."""
 
     average: Average | None = None
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> Any:
-        """Change the weights, all processes alike."""
+        """Update the weights, equally in all processes."""
         if self.average is not None:
             shapes = [gradient.shape for gradient in grads]
             together = tf.concat([tf.reshape(gradient, [-1]) for gradient in grads], axis=0)

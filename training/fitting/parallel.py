@@ -1,7 +1,7 @@
-"""Training by two processes: each computes the gradients of a half of each batch, and both take the mean.
+"""Training with two processes: each computes the gradients of half of each batch, and both apply the mean.
 
-Synchronous data parallelism, as of Goyal et al., "Accurate, Large Minibatch SGD", 2017; batch norm takes the statistics
-of each half. TensorFlow's threads use a second processor little in networks so small.
+Synchronous data parallelism as in Goyal et al., "Accurate, Large Minibatch SGD", 2017; batch norm uses the statistics
+of each half. TensorFlow's threads make little use of a second processor in networks this small.
 """
 
 import multiprocessing
@@ -25,9 +25,9 @@ from training.fitting.schedules import SCHEDULES
 from training.fitting.shared_mean import SharedMean
 
 MIN_STEPS = 500
-"""A shorter training has ended before a second process has begun."""
+"""Shorter trainings end before a second process has started."""
 CLOSING = 5.0
-"""Seconds within which a process has ended whose pipe is closed."""
+"""Maximum seconds until a process whose pipe is closed has ended."""
 
 
 class HelperError(UserError):
@@ -35,10 +35,10 @@ class HelperError(UserError):
 
 
 class Helper:
-    """The second process, seen from the first.
+    """Handle of the second process, used by the first.
 
     Attributes:
-        average: joins the gradients of the first process with those of the second.
+        average: averages the gradients of both processes.
     """
 
     def __init__(self, config: TrainingConfig, classes: int, weights: int, steps_per_epoch: int, threads: int) -> None:
@@ -61,14 +61,14 @@ class Helper:
         return self._mean.of(0, gradients)
 
     def begin(self, network: keras.Model) -> None:
-        """Let it begin with the weights, and all that the optimiser remembers, of a compiled network."""
+        """Start training from a compiled network's weights and optimiser state."""
         variables = [*network.variables, *network.optimizer.variables]
         self._connection.send([keras.ops.convert_to_numpy(variable) for variable in variables])
 
     def divide(self, batches: Batches) -> Callable[[], Iterator[Batch]]:
-        """Return what yields the first process's half of each batch, and sends the other one.
+        """Return a function that yields the first process's half of each batch and sends the other half.
 
-        Every second image is in a half, as labelled ones come before drawn ones. A single image is in both.
+        The halves interleave, as labelled images precede drawn ones. A single image is in both.
         """
 
         def halves() -> Iterator[Batch]:
@@ -81,30 +81,30 @@ class Helper:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is no longer there."""
+        """Whether the process has ended."""
         self._watcher.join(CLOSING)
         return not self._watcher.is_alive()
 
     def end(self) -> None:
-        """End it."""
+        """Stop the process."""
         self._process.terminate()
         self._watcher.join()
 
     def _watch(self) -> None:
         self._process.join()
-        self._mean.give_up()
+        self._mean.release()
 
 
 @contextmanager
 def helped(
     network: keras.Model, config: TrainingConfig, steps_per_epoch: int, threads: int | None
 ) -> Iterator[Helper | None]:
-    """Let a second process with so many threads help to train a network, if that is worth it; None: it is alone.
+    """Start a second process with this many threads if that pays off; yield None if the first trains alone.
 
     Raises:
-        HelperError: the second process has ended before the block.
+        HelperError: the second process ended before the block did.
     """
-    # Where the learning rate follows the validation, only the first process would know it.
+    # The first process alone knows the validation results that the other schedules follow.
     if threads is None or config.schedule not in SCHEDULES or config.epochs * steps_per_epoch < MIN_STEPS:
         yield None
         return
@@ -116,8 +116,8 @@ def helped(
         if not helper.has_ended:
             raise
         raise HelperError(
-            "The second process of the training has ended, perhaps because the memory was full. "
-            "What is done is kept: --resume goes on."
+            "The second process of the training has ended, perhaps because memory was full. "
+            "Progress is saved: continue with --resume."
         ) from error
     finally:
         helper.end()
@@ -126,14 +126,14 @@ def helped(
 def train_along(
     config: dict[str, Any], classes: int, steps_per_epoch: int, connection: Connection, mean: SharedMean
 ) -> None:
-    """Train in step with the first process, on the batches that it sends, until it ends this process.
+    """Train in step with the first process, on the batches that it sends, until it stops this process.
 
     Args:
         config: a `TrainingConfig` as a dictionary.
-        classes: of the network.
-        steps_per_epoch: how many batches.
-        connection: brings variables to begin with, and then batches.
-        mean: joins the gradients.
+        classes: number of classes.
+        steps_per_epoch: batches per epoch.
+        connection: receives the initial variables, then batches.
+        mean: averages the gradients.
     """
     settings = TrainingConfig.model_validate(config)
     network = build_network(settings, classes, bfloat16=settings.bfloat16)
@@ -149,6 +149,6 @@ def train_along(
 
 
 def dataset_of(batches: Callable[[], Iterator[Batch]], network: keras.Model) -> Any:
-    """Return batches as a network is trained on them."""
+    """Return batches as a TensorFlow data set for a network."""
     signature = (tf.TensorSpec(network.input.shape, tf.uint8), tf.TensorSpec((None, None), tf.int32))
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(4)

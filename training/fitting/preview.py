@@ -1,4 +1,4 @@
-"""A grid of augmented images, to see what the network will see."""
+"""A grid of augmented images, for a look at the training data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ ROWS, COLUMNS, GAP = 8, 5, 4
 
 
 def draw_preview(samples: Sequence[Sample], config: TrainingConfig, path: Path) -> None:
-    """Write a PNG: in each row an image as the network takes it, then augmented at full strength.
+    """Write a PNG in which each row has an image as the network's input and its augmented versions at full strength.
 
     Raises:
         ImageError: an image cannot be read.

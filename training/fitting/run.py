@@ -1,4 +1,4 @@
-"""The folder of a run: what is needed to resume it, to export it and to look at it."""
+"""The folder of a run: the files needed to resume, export and inspect it."""
 
 from pathlib import Path
 
@@ -12,31 +12,31 @@ from training.fitting.config import TrainingConfig
 
 
 class RunError(UserError):
-    """A run cannot be started or continued; the message says why and what to do."""
+    """A run cannot be started or continued; the message says why and how to fix it."""
 
 
 class RunState(BaseModel):
-    """What a run is: written when it starts, and again when it ends."""
+    """The description of a run, written at its start and at its end."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     command: str
-    """What was typed, for the model card."""
+    """The command line, for the model card."""
     data: str
-    """The folder or CSV file as it was named."""
+    """The folder or CSV file as given on the command line."""
     data_sha256: str
     output: str
     vocab: str
     config: TrainingConfig
     unlabelled: str | None = None
-    """The folder of pictures without labels, if there is one."""
+    """The folder of pictures without labels, if any."""
     gained: str = ""
-    """What was gained by them, in words."""
+    """The improvement from unlabelled pictures, in words."""
     seconds: float = 0.0
-    """Spent training so far, all sittings together."""
+    """Time spent training so far, including earlier attempts."""
     finished: bool = False
     exported: bool = False
-    """Whether what is at its output is of this run, which so may replace it when resumed."""
+    """Whether the output is from this run, which may then replace it when resumed."""
 
 
 class RunFolder:
@@ -45,11 +45,11 @@ class RunFolder:
     Attributes:
         path: the folder.
         state_file: `RunState` as JSON.
-        train_csv, val_csv: the two parts of the data.
+        train_csv, val_csv: the training and the validation samples.
         checkpoint: weights, optimiser and callbacks after the last complete epoch.
         best_weights: the weights of the best epoch.
-        history_csv: a line an epoch.
-        worst_readings: the validation images that were read worst: the data itself, not shipped with the model.
+        history_csv: one line per epoch.
+        worst_readings: the worst validation readings; shows images of the data, so it is not in the model folder.
         tensorboard: event files for TensorBoard.
     """
 
@@ -63,14 +63,14 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
 
     def round(self, number: int) -> "RunFolder":
-        """Return the folder of a training that also learns from unlabelled pictures, by number from 1."""
+        """Return the folder of a training round that also uses unlabelled pictures, numbered from 1."""
         return RunFolder(self.path / f"round-{number}")
 
     def read_state(self) -> RunState:
         """Return the run's state.
 
         Raises:
-            RunError: this is no folder of a run.
+            RunError: this is not the folder of a run.
         """
         try:
             return RunState.model_validate_json(self.state_file.read_text(encoding="utf-8"))
@@ -78,20 +78,20 @@ class RunFolder:
             raise RunError(f"{self.path} is not the folder of a training run.{did_you_mean(self.path)}") from error
 
     def epochs_done(self) -> int:
-        """Return how many epochs the checkpoint has behind it."""
+        """Return the number of epochs in the checkpoint."""
         return len(read_state(self.checkpoint)["history"]) if self.checkpoint.exists() else 0
 
     def write_state(self, state: RunState) -> None:
-        """Write the run's state, whole or not at all."""
+        """Write the run's state, completely or not at all."""
         write_json(state.model_dump(), self.state_file)
 
 
 def newest_unfinished(folder: Path, name: str) -> RunFolder:
-    """Return the run of a model that was started last and did not come to its end.
+    """Return the latest unfinished run of a model.
 
     Args:
-        folder: of the runs, <name>/<version>/.
-        name: of the model; * is any.
+        folder: the folder of all runs, <name>/<version>/.
+        name: the model's name; * matches any.
 
     Raises:
         RunError: there is none.

@@ -1,4 +1,4 @@
-"""Learning rates over the steps of a training."""
+"""Learning rate schedules."""
 
 import math
 from typing import Any
@@ -12,12 +12,12 @@ class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = total_steps
 
     def get_config(self) -> dict[str, Any]:
-        """Return what is needed to build it again."""
+        """Return the arguments needed to rebuild the schedule."""
         return {"peak": self.peak, "total_steps": self.total_steps}
 
 
 class OneCycle(_Schedule):
-    """A learning rate that rises for a quarter of the training and falls for the rest, on cosines.
+    """A learning rate that rises for a quarter of the training and then falls, both along cosines.
 
     Smith and Topin, "Super-Convergence", 2018.
     """
@@ -31,9 +31,9 @@ class OneCycle(_Schedule):
 
 
 class Trapezoid(_Schedule):
-    """A learning rate that rises for a twenty-fifth of the training, stays, and falls to nothing in the last quarter.
+    """A learning rate that rises for 4 % of the training, stays constant, and falls to zero in the last quarter.
 
-    Until it falls, nothing depends on how long the training is, so that it can be made longer or shorter on the way
+    Until it falls, it hardly depends on the length of the training, which can therefore change on the way
     (Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024).
     """
 

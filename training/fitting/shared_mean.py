@@ -1,4 +1,4 @@
-"""Numbers that two processes compute, and their mean."""
+"""The mean of arrays of two processes, in shared memory."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ PROCESSES = 2
 
 
 class SharedMean:
-    """The mean of what two processes compute, for both: each waits for the other."""
+    """The mean of two processes' values; each process waits for the other."""
 
     def __init__(self, context: Any, size: int) -> None:
-        """Make room for so many numbers of each."""
+        """Allocate space for `size` numbers per process."""
         self._values = context.RawArray("f", PROCESSES * size)
         self._barrier = context.Barrier(PROCESSES)
 
     def of(self, place: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the values of one process, by its place, and return the mean (values,).
+        """Pass the values of one process, 0 or 1; return the mean of both (values,).
 
         Raises:
             threading.BrokenBarrierError: the other process has ended.
@@ -30,6 +30,6 @@ class SharedMean:
         self._barrier.wait()  # before one of them writes its next values
         return mean
 
-    def give_up(self) -> None:
-        """Let nobody wait any more."""
+    def release(self) -> None:
+        """Release processes that wait."""
         self._barrier.abort()

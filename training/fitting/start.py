@@ -1,4 +1,4 @@
-"""The weights that a training starts from: pre-trained ones, or those of an earlier run."""
+"""Initial weights of a training: pre-trained, or from an earlier run."""
 
 import zipfile
 from pathlib import Path
@@ -21,33 +21,33 @@ class StartError(UserError):
 
 
 def save_start(path: Path, architecture: str, vocab: str, model: Any) -> None:
-    """Write a Keras network's weights for others to start from; its last class is the blank."""
+    """Write a Keras network's weights as initial weights for other trainings; its last class is the blank."""
     save_variables(path, model.variables, {"architecture": architecture, "vocab": vocab})
 
 
 def load_start(source: str, architecture: str, model: Any, codec: CtcCodec) -> None:
-    """Give a Keras network the weights to start from.
+    """Set a Keras network's initial weights.
 
-    Its output for a character is that of the same character; characters that the start did not know keep their
-    random weights, as does what has another shape because the images have another height.
+    Outputs are matched by character. Characters unknown to the initial weights keep their random weights, as do layers
+    whose shape differs because the images have another height.
 
     Args:
         source: "shipped", "none", a file of `save_start`, or the folder of a run.
-        architecture: the network's.
+        architecture: the network's architecture.
         model: the network, freshly built.
         codec: its vocabulary and blank.
 
     Raises:
-        StartError: there are no such weights, or they are of another architecture.
+        StartError: the weights do not exist or belong to another architecture.
     """
     if source == NO_START:
         return
     path = shipped_start(architecture) if source == SHIPPED else Path(source)
     arrays, known_architecture, vocab = _read_run(path) if path.is_dir() else _read_file(path)
     if known_architecture != architecture:
-        raise StartError(f"{path} holds weights of {known_architecture}, and {architecture} is to be trained.")
+        raise StartError(f"{path} has weights of {known_architecture}, not of {architecture}.")
     if len(arrays) != len(model.variables):
-        raise StartError(f"{path} holds weights of another version of {architecture}: train it again, or without them.")
+        raise StartError(f"{path} has weights of another version of {architecture}: recreate them, or use none.")
     of_logits = {id(variable) for variable in model.get_layer(LOGITS).variables}
     for variable, array in zip(model.variables, arrays, strict=True):
         if id(variable) in of_logits:
@@ -59,7 +59,7 @@ def load_start(source: str, architecture: str, model: Any, codec: CtcCodec) -> N
 def _rearranged(
     fresh: NDArray[np.float32], known: NDArray[np.float32], vocab: str, codec: CtcCodec
 ) -> NDArray[np.float32]:
-    """Return the weights (…, classes) of a new vocabulary's outputs: known ones in their places among fresh ones."""
+    """Return the output weights (…, classes) of a new vocabulary: known characters' weights among fresh ones."""
     fresh[..., codec.blank_index] = known[..., len(vocab)]
     for character in codec.vocab:
         likely = _likely_spellings(character, vocab, codec.vocab)
@@ -70,9 +70,9 @@ def _rearranged(
 
 
 def _likely_spellings(character: str, known: str, wanted: str) -> list[str]:
-    """Return the known characters that a wanted one may look like: itself, and the other case if only one is wanted.
+    """Return the known characters that a wanted one may look like: itself, and its other case unless both are wanted.
 
-    Labels often ignore case where the pictures do not.
+    Labels often ignore case where pictures do not.
     """
     spellings = {character, *(other for other in (character.lower(), character.upper()) if other not in wanted)}
     return [spelling for spelling in sorted(spellings) if len(spelling) == 1 and spelling in known]
@@ -85,7 +85,7 @@ def _read_run(folder: Path) -> tuple[list[NDArray[np.float32]], str, str]:
     except RunError as error:
         raise StartError(str(error)) from error
     if not run.best_weights.exists():
-        raise StartError(f"{folder} has no weights yet: not one epoch is done.")
+        raise StartError(f"{folder} has no weights yet: no epoch is complete.")
     arrays, _ = _arrays(run.best_weights)
     return arrays, state.config.architecture, state.vocab
 
@@ -93,7 +93,7 @@ def _read_run(folder: Path) -> tuple[list[NDArray[np.float32]], str, str]:
 def _read_file(path: Path) -> tuple[list[NDArray[np.float32]], str, str]:
     arrays, state = _arrays(path)
     if not {"architecture", "vocab"} <= state.keys():
-        raise StartError(f"{path} does not say what its weights are of; name the folder of its run instead.")
+        raise StartError(f"{path} does not name its architecture; give the folder of its run instead.")
     return arrays, state["architecture"], state["vocab"]
 
 

@@ -1,4 +1,4 @@
-"""The local page to label images on.
+"""The local labelling page.
 
-Nothing of networks comes in: retraining is a command of its own.
+Networks do not belong here: retraining runs as a command of its own.
 """

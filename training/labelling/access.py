@@ -1,14 +1,13 @@
-"""Who may use the page: whoever started the command, in their browser, and nobody else on the machine or the web.
+"""Access control: only the user who started the command may use the page, in their own browser.
 
-The server listens on 127.0.0.1 alone, but that is not enough. Other users of the machine can connect to it; so can any
-page of the web in the same browser, by a request across origins, or as the same origin, by giving its own name this
-address (DNS rebinding). Therefore
-
-- every path but those of scripts and styles begins with a token made at the start, which only the command prints;
-- a browser is opened at another address, good for one visit, which leads on to the one with the token, because
-  all users of a machine can see the command lines of all processes;
-- requests must name this machine as their host, and those that change something must not come from another origin;
-- the token is in no Referer, and the page loads, runs and sends nothing but its own (Content-Security-Policy).
+Listening on 127.0.0.1 is not enough. Other users of the machine can connect, and so can any web page in the same
+browser: by cross-origin requests, or as the same origin if its host name resolves to 127.0.0.1 (DNS rebinding).
+Therefore
+- every path except scripts and styles begins with a random token, which only the command prints;
+- the browser is opened at a one-time address that redirects to the token's, because command lines are visible to all
+  users of a machine;
+- the Host header must name this machine, and requests that change something must not come from another origin;
+- no Referer contains the token, and the page loads, runs and sends only its own content (Content-Security-Policy).
 """
 
 import secrets
@@ -22,8 +21,8 @@ from training.labelling.problems import problem
 
 HOST = "127.0.0.1"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-WRONG_ADDRESS = "This is not the address of the labelling that runs now. Open the one that its command printed."
-ANOTHER_ORIGIN = "Only the page of this labelling may do this."
+WRONG_ADDRESS = "This is not the address of the running labelling command. Open the address that it printed."
+ANOTHER_ORIGIN = "Only the labelling page itself may do this."
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -39,11 +38,11 @@ HEADERS = {
 
 
 class Access:
-    """The secrets of a start of the command.
+    """The secrets of one start of the command.
 
     Attributes:
-        token: what paths begin with.
-        invitation: what the address begins with that a browser is opened at.
+        token: first part of all paths.
+        invitation: last part of the one-time address.
     """
 
     def __init__(self) -> None:
@@ -52,19 +51,19 @@ class Access:
         self._invited = False
 
     def check(self, token: str) -> None:
-        """Refuse a path that does not begin with the token.
+        """Reject a wrong token.
 
         Raises:
-            HTTPException: it does not.
+            HTTPException: the token is wrong.
         """
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             raise HTTPException(HTTPStatus.FORBIDDEN, WRONG_ADDRESS)
 
     def redeem(self, invitation: str) -> None:
-        """Let the browser in that was opened.
+        """Accept an invitation, once.
 
         Raises:
-            HTTPException: it is another invitation, or somebody has come in by it already.
+            HTTPException: the invitation is wrong or was used before.
         """
         if self._invited or not secrets.compare_digest(invitation.encode(), self.invitation.encode()):
             raise HTTPException(HTTPStatus.FORBIDDEN, WRONG_ADDRESS)
@@ -72,7 +71,7 @@ class Access:
 
 
 def protect(app: FastAPI) -> None:
-    """Refuse requests under other hosts' names and from other origins, and say in every answer what it may do."""
+    """Reject requests with other hosts' names and from other origins, and add security headers to every response."""
 
     @app.middleware("http")
     async def check_origin(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -1,4 +1,4 @@
-"""What people have decided about images, on disk: labels in one table, what is set aside in another."""
+"""Decisions about images, on disk: one table of labels, one of images set aside."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ MAX_LABEL = 500
 
 
 class LabelError(ValueError):
-    """A text cannot be a label; the message says why."""
+    """A text is not a valid label; the message says why."""
 
 
 class Kind(StrEnum):
-    """What can be decided about an image."""
+    """The kinds of decisions about an image."""
 
     LABEL = "label"
     UNREADABLE = "unreadable"
@@ -37,28 +37,28 @@ class Decision(NamedTuple):
     kind: Kind
     label: str = ""
     guess: str = ""
-    """What the model read when the label was given."""
+    """The model's reading when the label was given."""
     model: str = ""
-    """Which model that was; empty where there was no guess."""
+    """The name of that model; empty if there was no guess."""
 
     @property
     def is_final(self) -> bool:
-        """Whether the image need not come again."""
+        """Whether the image is done and need not be shown again."""
         return self.kind is not Kind.SKIPPED
 
 
 class Decisions:
     """The decisions about the images of a folder, each on disk when `record` returns.
 
-    Labels are in the file that `train` takes, with the guesses that they were made from. What has no label is in
-    another file beside it, so that no training takes it for one: images that nobody can read, and those skipped.
+    Labels are in the file that `train` takes, with the guesses behind them. Unreadable and skipped images are in a
+    second file beside it, so that no training uses them.
 
     Attributes:
         labels_file, set_aside_file: the tables.
 
     Raises:
-        DataError: a table that is there cannot be used.
-        OSError: it cannot be read.
+        DataError: an existing table cannot be used.
+        OSError: a table cannot be read.
     """
 
     def __init__(self, labels_file: Path, images: ImageFolder) -> None:
@@ -73,27 +73,27 @@ class Decisions:
 
     @property
     def all(self) -> Mapping[int, Decision]:
-        """The decisions by the images' numbers, the latest last."""
+        """All decisions by image number, the latest last."""
         return self._decided
 
     def refresh(self) -> None:
-        """Take over what other programs have written into the tables.
+        """Load changes that other programs have made to the tables.
 
         Raises:
             DataError: a table cannot be used any more.
-            OSError: it cannot be read.
+            OSError: a table cannot be read.
         """
         if any([self._labels.refresh(), self._set_aside.refresh()]):
             self._decided = self._collect()
 
     def record(self, number: int, decision: Decision) -> None:
-        """Write a decision, in place of an earlier one about the image.
+        """Write a decision, replacing an earlier one about the image.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the decision cannot be written.
         """
         key = self._keys[number]
-        # The new row first: killed between the two, an image has both, and the label counts.
+        # Write the new row first: if the process is killed between the two writes, the label takes precedence.
         if decision.kind is Kind.LABEL:
             self._labels.put(key, {"label": decision.label, "guess": decision.guess, "model": decision.model})
             self._set_aside.remove(key)
@@ -120,7 +120,7 @@ class Decisions:
         return {self._numbers[key]: decision for key, decision in found.items() if key in self._numbers}
 
     def _key_of(self, path: str) -> str:
-        """Return the path that we would write for the file that a path of the table leads to; see `read_samples`."""
+        """Return the form in which we write a path of the table; see `read_samples`."""
         if path in self._numbers:
             return path
         found = (place for place in (self.labels_file.parent / path, Path(path)) if place.exists())
@@ -130,41 +130,41 @@ class Decisions:
     def _written(self, image: Path) -> str:
         try:
             return Path(os.path.relpath(image, self.labels_file.parent)).as_posix()
-        except ValueError:  # on another drive of Windows
+        except ValueError:  # on another Windows drive
             return image.as_posix()
 
 
 def clean_label(text: str) -> str:
-    """Return a label as it is learnt, see `clean`.
+    """Return a label in the form used for training; see `clean`.
 
     Raises:
-        LabelError: it is empty, too long, or has characters that nobody can see in an image.
+        LabelError: the label is empty, too long, or has characters that are invisible in an image.
     """
     label = clean(text)
     if not label:
-        raise LabelError("A label is needed; an image that shows no readable text can be marked as unreadable.")
+        raise LabelError("Enter a label, or mark the image as unreadable.")
     if len(label) > MAX_LABEL:
         raise LabelError(f"The label is too long: at most {MAX_LABEL} characters.")
     hidden = hidden_character(label)
     if hidden is not None:
-        raise LabelError(f"The label has the character U+{ord(hidden):04X}, which no image shows.")
+        raise LabelError(f"The label has the character U+{ord(hidden):04X}, which no image can show.")
     return label
 
 
 @contextmanager
 def lock_labels(labels_file: Path) -> Iterator[None]:
-    """Keep other labelling commands from writing a file of labels.
+    """Lock a label file against other labelling commands.
 
     Raises:
-        DataError: another one is writing it.
-        UserError: its folder does not exist or cannot be written to.
+        DataError: another command has the lock.
+        UserError: the folder does not exist or is not writable.
     """
     labels_file = labels_file.resolve()
     check_place(labels_file, "--labels")
     beside = labels_file.with_name(f".{labels_file.name}.lock")
     with beside.open("ab") as file:
         if not lock(file) or not _is_at(file.fileno(), beside):
-            raise DataError(f"Another labelling command is writing {labels_file}; use its page, or end it first.")
+            raise DataError(f"Another labelling command uses {labels_file}; use its page, or stop it first.")
         try:
             yield
         finally:
@@ -172,7 +172,7 @@ def lock_labels(labels_file: Path) -> Iterator[None]:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Return whether an open file has not been removed by whoever held it."""
+    """Return whether an open file is still at a path."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

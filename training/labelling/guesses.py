@@ -1,4 +1,4 @@
-"""What a model reads in the images that wait, found out in the background."""
+"""A model's readings of unlabelled images, computed in the background."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class GuessedCharacter:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What a model reads in an image."""
+    """A model's reading of an image."""
 
     text: str
     confidence: float
@@ -33,27 +33,27 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What labels are like, as far as people have said."""
+    """Expected form of the labels, as entered on the page or the command line."""
 
     length: int | None = None
-    """How many characters each has."""
+    """Number of characters in each label."""
     charset: str = ""
-    """The only characters that there are; any where it is empty."""
+    """The allowed characters; empty allows any."""
 
 
 class Guesses:
-    """The readings of the images that have no label yet, by the newest model.
+    """Readings of the images without a label, by the newest model.
 
-    A thread reads a few images at a time and keeps only texts. While a better model reads anew, the guesses of the one
-    before remain until theirs are replaced. So do those before another length or charset was expected.
+    A thread reads a few images at a time and keeps only texts. Guesses of the previous model, or for the previous
+    length and charset, remain until they are replaced.
 
     Attributes:
-        model: the name and version of the model that reads; None while there is none.
-        expected: what texts are searched for.
+        model: the name and version of the model; None if there is none.
+        expected: constraints on the texts.
     """
 
     def __init__(self, images: ImageFolder, waiting: Callable[[], Sequence[int]]) -> None:
-        """Prepare to read those images that wait for a label when a model begins."""
+        """Prepare to read the images that `waiting` returns when a model is set."""
         self._images, self._waiting = images, waiting
         self._guesses: dict[int, Guess] = {}
         self._changing = threading.Lock()
@@ -65,19 +65,19 @@ class Guesses:
 
     @property
     def all(self) -> Mapping[int, Guess]:
-        """The guesses so far, by the images' numbers."""
+        """All guesses so far, by image number."""
         return self._guesses
 
     @property
     def is_reading(self) -> bool:
-        """Whether more guesses will come."""
+        """Whether more guesses will follow."""
         return self._thread is not None and self._thread.is_alive()
 
     def read_with(self, folder: Path, name: str | None = None) -> None:
-        """Read all images that wait with another model, in the background; people know it by the name, if one is given.
+        """Read all waiting images with another model, in the background; `name` is the model's displayed name.
 
         Raises:
-            ModelError: it cannot be used; the model of before goes on.
+            ModelError: the model cannot be used; the previous one stays.
         """
         reader = Reader(folder)
         folder = folder.resolve()
@@ -86,7 +86,7 @@ class Guesses:
             self._begin(reader, self.model)
 
     def expect(self, expected: Expected) -> None:
-        """Guess texts that are as expected, in the background; any text where the model knows none that is."""
+        """Guess again in the background under these constraints; without them if the model cannot satisfy them."""
         with self._changing:
             if expected == self.expected:
                 return
@@ -95,12 +95,12 @@ class Guesses:
                 self._begin(self._reader, self.model)
 
     def wait(self, seconds: float) -> None:
-        """Wait until all guesses are there, but not longer than that."""
+        """Wait until all guesses are there, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
 
     def close(self) -> None:
-        """End the reading."""
+        """Stop reading."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -120,7 +120,7 @@ class Guesses:
             uploads = dict(self._load(numbers[start : start + BATCH_IMAGES]))
             for number, reading in zip(uploads, reader.read_many(uploads.values()), strict=True):
                 if isinstance(reading, Reading):
-                    # Assigned at once, so that whoever reads meanwhile sees the guess or the one before it.
+                    # A single assignment, so that other threads see either the old guess or the new one.
                     self._guesses[number] = _guess(reading, name)
 
     def _load(self, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
@@ -129,7 +129,7 @@ class Guesses:
             try:
                 loaded.append((number, self._images.load(number)))
             except ImageError:
-                continue  # who is shown the image is told
+                continue  # the page reports the error when it shows the image
         return loaded
 
 

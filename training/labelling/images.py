@@ -1,4 +1,4 @@
-"""The images of a folder: listed once, and read from nowhere else."""
+"""The images of a folder: listed once; no other file can be read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from training.data.dataset import DataError
 
 MAX_FILE_BYTES = 32_000_000
 PNG_EFFORT = 1
-"""Of 9: the page is on this machine, so that time counts and size does not."""
+"""PNG compression level, 0 to 9: the page is local, so speed matters and size does not."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class ImageFolder:
     """The images below a folder.
 
     Attributes:
-        root: the folder, without links in its path.
-        names: the images' paths below it, with slashes. Everywhere else an image is its number, its place here, so
-            that nobody can ask for another file.
-        left_out: what was found and is not among them, and why.
+        root: the folder, with links resolved.
+        names: the images' paths relative to it, with slashes. Elsewhere an image is identified by its index here, so
+            that no other file can be requested.
+        left_out: the files that were skipped, and why.
     """
 
     root: Path
@@ -34,39 +34,39 @@ class ImageFolder:
         return len(self.names)
 
     def path(self, number: int) -> Path:
-        """Return where an image lies."""
+        """Return an image's path."""
         return self.root / self.names[number]
 
     def load(self, number: int) -> bytes:
         """Return the content of an image's file.
 
         Raises:
-            ImageError: it cannot be read, or has become a link to a file outside the folder.
+            ImageError: the file cannot be read, or has become a link to a file outside the folder.
         """
         path = self.path(number)
         if not _lies_in(path, self.root):
-            raise ImageError("The file is gone, or it is a link that leads out of the folder.")
+            raise ImageError("The file no longer exists, or it is a link to a file outside the folder.")
         return load_image(path, MAX_FILE_BYTES)
 
     def pixels(self, number: int) -> Pixels:
-        """Return an image as networks are given it.
+        """Return an image as the input of networks.
 
         Raises:
-            ImageError: it cannot be read.
+            ImageError: the image cannot be read.
         """
         return decode_image(self.load(number))
 
 
 def find_images(folder: Path) -> ImageFolder:
-    """List the images in a folder and the folders within it, in the same order on every machine.
+    """List the images in a folder, recursively, in the same order on every machine.
 
-    Hidden files are passed over, and folders that are links.
+    Hidden files and links to folders are skipped.
 
     Raises:
-        DataError: there is no such folder, or no image in it.
+        DataError: the folder does not exist or has no images.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; name the one that holds the images.{did_you_mean(folder)}")
+        raise DataError(f"{folder} is not a folder; give the folder of the images.{did_you_mean(folder)}")
     root = folder.resolve()
     names: list[str] = []
     left_out: list[str] = []
@@ -79,13 +79,13 @@ def find_images(folder: Path) -> ImageFolder:
             left_out.append(f"{name.encode(errors='backslashreplace').decode()} {complaint}")
     if not names:
         kinds = ", ".join(SUFFIXES)
-        found = f" Left out: {'; '.join(left_out[:3])}." if left_out else ""
+        found = f" Skipped: {'; '.join(left_out[:3])}." if left_out else ""
         raise DataError(f"{folder} holds no images ({ACCEPTED}; files that end in {kinds}).{found}")
     return ImageFolder(root, tuple(names), tuple(left_out))
 
 
 def as_png(pixels: Pixels) -> bytes:
-    """Return an image for a browser: exactly what a network sees, in a file that our own encoder made."""
+    """Return an image as PNG, for a browser: exactly what networks see, written by our own encoder."""
     _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])
     return data.tobytes()
 
@@ -96,12 +96,12 @@ def _complaint(path: Path, root: Path) -> str | None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        return "has a name that is not UTF-8, which no table can hold"
-    return None if _lies_in(path, root) else "is a link that leads out of the folder"
+        return "has a name that is not UTF-8"
+    return None if _lies_in(path, root) else "is a link to a file outside the folder"
 
 
 def _lies_in(path: Path, root: Path) -> bool:
     try:
         return path.resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise RuntimeError for links in a circle
+    except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise RuntimeError for circular links
         return False

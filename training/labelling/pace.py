@@ -1,4 +1,4 @@
-"""How fast people label, and how often they agree with the model."""
+"""Labelling speed, and agreement with the model."""
 
 import time
 from collections import deque
@@ -10,27 +10,27 @@ from training.labelling.suspects import SUSPECTS
 
 RECENT_DECISIONS, RECENT_LABELS = 20, 50
 MIN_DECISIONS = 3
-"""From fewer decisions nobody can tell a speed."""
+"""Minimum number of decisions for an estimate of the speed."""
 PAUSE_SECONDS = 60.0
-"""Who takes longer than this was away."""
+"""Longer gaps between decisions count as pauses."""
 
 
 class Pace:
-    """The speed of the last decisions, without pauses."""
+    """The speed of recent decisions, without pauses."""
 
     def __init__(self) -> None:
         self._last: float | None = None
         self._seconds: deque[float] = deque(maxlen=RECENT_DECISIONS)
 
     def add(self) -> None:
-        """Note that a decision was made now."""
+        """Record a decision made now."""
         now = time.monotonic()
         if self._last is not None and now - self._last <= PAUSE_SECONDS:
             self._seconds.append(now - self._last)
         self._last = now
 
     def per_minute(self) -> float | None:
-        """Return images a minute; None while nobody can tell."""
+        """Return images per minute; None if there are too few decisions."""
         if len(self._seconds) < MIN_DECISIONS:
             return None
         return 60 * len(self._seconds) / max(sum(self._seconds), 1e-3)
@@ -38,16 +38,16 @@ class Pace:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many labels are what the model had guessed, of how many that were made from a guess."""
+    """Number of labels made from a guess, and how many of them equal the guess."""
 
     agreed: int
     labels: int
 
 
 def agreement(decisions: Iterable[Decision]) -> tuple[Agreement, Agreement]:
-    """Return the agreement of all labels, and of the last ones; the latest decision comes last.
+    """Return the agreement of all labels and of recent ones; decisions are in order, the latest last.
 
-    A reading that contradicted a label was no guess.
+    Readings that contradicted a label do not count as guesses.
     """
     same = [
         decision.label == decision.guess

@@ -1,4 +1,4 @@
-"""Errors as the page is told them: problem documents (RFC 9457)."""
+"""Errors of the labelling page as problem documents (RFC 9457)."""
 
 from http import HTTPStatus
 
@@ -23,13 +23,13 @@ STATUS: dict[type[Exception], HTTPStatus] = {
 
 
 def problem(status: HTTPStatus, detail: str) -> Response:
-    """Return the response that carries a problem."""
+    """Return a response with a problem document."""
     document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     return JSONResponse(document, status, media_type=MEDIA_TYPE)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Answer what goes wrong with a problem."""
+    """Answer errors with problem documents."""
 
     async def on_known(_request: Request, error: Exception) -> Response:
         status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
@@ -50,7 +50,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _detail(error: Exception) -> str:
     if isinstance(error, DataError):
-        return f"A table was changed and cannot be used any more; mend it and try again: {error}"
+        return f"A table was changed and is no longer valid; fix it and try again: {error}"
     if isinstance(error, OSError):
         return f"The decision could not be written: {error.strerror} ({error.filename})."
     return str(error)

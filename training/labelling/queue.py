@@ -1,4 +1,4 @@
-"""Which image comes next: suspects, then the one that the model is least sure of; and to each tab another."""
+"""Order of the images: suspects, then the least certain guesses; each tab gets a different image."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from training.labelling.decisions import Decision
 from training.labelling.guesses import Guess
 
 LEASE_SECONDS = 90.0
-"""A tab that has not been heard of for so long is gone; browsers let hidden ones speak once a minute."""
+"""A silent tab is considered closed after this time; browsers let hidden tabs send once a minute."""
 UNREAD = 2.0
-"""Behind the surest guess, of 1."""
+"""Sort key of images without a guess: after confidences, which are at most 1."""
 
 
 class Queue:
-    """The images that wait for a decision, and those that tabs have before them."""
+    """The undecided images, and which tab shows which."""
 
     def __init__(self, images: int) -> None:
         self._images = images
@@ -26,10 +26,10 @@ class Queue:
         guesses: Mapping[int, Guess],
         suspects: Sequence[int] = (),
     ) -> int | None:
-        """Return the image for a tab: the one it has, else the next one that no other tab has, if there is such.
+        """Return the image for a tab: the one it has, otherwise the next one that no other tab has, if possible.
 
-        Suspects come first, in their order; then those that the model is least sure of, those without a guess as they
-        are in the folder, and last those that were skipped, in the order of their skipping. None if all are decided.
+        Suspects come first, in their order; then guesses, least confident first; then images without a guess, in folder
+        order; then skipped images, in the order of skipping. Return None if all are decided.
         """
         waiting = [number for number in range(self._images) if number not in decisions]
         skipped = [number for number, decision in decisions.items() if not decision.is_final]
@@ -48,20 +48,20 @@ class Queue:
         return number
 
     def held(self) -> set[int]:
-        """Return the images that tabs have before them."""
+        """Return the images that tabs show."""
         return {number for number, _ in self._held.values()}
 
-    def give_up(self, tab: str, number: int) -> None:
-        """Let others have an image that a tab is done with."""
+    def release(self, tab: str, number: int) -> None:
+        """Release an image that a tab is done with."""
         if tab in self._held and self._held[tab][0] == number:
             del self._held[tab]
 
     def forget(self, tab: str) -> None:
-        """Forget a tab that is closed."""
+        """Remove a closed tab."""
         self._held.pop(tab, None)
 
     def keep(self, tab: str) -> int | None:
-        """Note that a tab is still there, and return the image that it has."""
+        """Renew a tab's lease, and return the image that it shows."""
         if tab not in self._held:
             return None
         number = self._held[tab][0]

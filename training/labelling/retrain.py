@@ -1,4 +1,4 @@
-"""Trains a model on the labels so far, in a process of its own beside the labelling."""
+"""Retraining on the labels so far, in a separate process."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ from app.shared.places import runs
 from training.data.dataset import Sample, write_csv
 
 MIN_LABELS = 20
-"""From fewer, a network learns nothing that helps with the others."""
+"""With fewer labels, a network learns nothing useful for the other images."""
 MIN_EPOCHS, MAX_EPOCHS, IMAGES = 40, 150, 16_000
-"""A training sees about so many images, a tenth of what `train` does by itself: a minute, and nearly as good."""
+"""A retraining sees about this many images, a tenth of what `train` does: it takes a minute and is nearly as good."""
 QUICK = "conv_ctc"
 """The network that trains in a minute."""
 NICENESS = 10
@@ -34,14 +34,14 @@ State = Literal["waiting", "training", "finished", "failed"]
 
 
 class Retraining:
-    """Trains again after every so many labels, one training at a time, and hands the models on.
+    """Background retraining after every `every` new labels, one training at a time.
 
-    Each training is `python -m training train` on a copy of the labels, at low priority. Its model comes out whole or
-    not at all; what an ended one leaves is removed.
+    Each training is `python -m training train` on a copy of the labels, at low priority. It leaves a complete model or
+    none; the files of an aborted training are removed.
 
     Attributes:
-        state, message: of the training under way, or of the last one.
-        progress: of the training under way, 0…1.
+        state, message: of the current training, or of the last one.
+        progress: of the current training, 0…1.
     """
 
     def __init__(
@@ -51,21 +51,20 @@ class Retraining:
         samples: Callable[[], list[Sample]],
         on_model: Callable[[Path, str], None],
     ) -> None:
-        """Prepare to train.
+        """Prepare to retrain.
 
         Args:
-            folder: where models go, and below `checkpoints` what trainings need.
-            every: how many new labels are waited for.
+            folder: destination of the models; `checkpoints` in it is for running trainings.
+            every: number of new labels per training.
             samples: returns the labels so far.
-            on_model: called with the folder and the name of each new model, in another thread; may raise
-                `ModelError`.
+            on_model: called in another thread with the folder and the name of each new model; may raise `ModelError`.
         """
         self._folder, self._samples, self._on_model = folder, samples, on_model
         self.every = every
         self.state: State = "waiting"
         self.message = ""
         self.progress = 0.0
-        # Fewer, should labels have been taken out since.
+        # There are fewer labels if some were removed since.
         self._trained_on = min(_labels_of(self.newest()), len(samples()))
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
@@ -73,20 +72,20 @@ class Retraining:
         self._closed = False
 
     def newest(self) -> Path | None:
-        """Return the folder of the newest model that an earlier training has made."""
+        """Return the folder of the newest model from an earlier training."""
         return next((path for path in version_folders(self._folder) if (path / MODEL_FILE).exists()), None)
 
     def labels_needed(self, labels: int) -> int:
-        """Return how many more labels the next training waits for."""
+        """Return how many more labels are needed for the next training."""
         return max(0, max(MIN_LABELS, self._trained_on + self.every) - labels)
 
     def start_if_due(self, labels: int) -> None:
-        """Begin a training if there are enough new labels and none is under way."""
+        """Start a training if there are enough new labels and none is running."""
         if self.labels_needed(labels) == 0:
             self.start()
 
     def start(self) -> None:
-        """Begin a training now, unless one is under way or there are too few labels."""
+        """Start a training now, unless one is running or there are too few labels."""
         samples = self._samples()
         with self._lock:
             if self._closed or self.state == "training" or len(samples) < MIN_LABELS:
@@ -97,7 +96,7 @@ class Retraining:
             self._thread.start()
 
     def close(self) -> None:
-        """End a training under way and remove what it has made."""
+        """Stop a running training and remove its files."""
         with self._lock:
             self._closed = True
             if self._process is not None and self._process.poll() is None:
@@ -117,11 +116,11 @@ class Retraining:
                 self._on_model(model, model_name(model))
                 self._report("finished", f"Trained on {len(samples)} labels: {_words_right(model)}.")
             else:
-                self._fail(complaint or f"it ended with status {status}", run)
+                self._fail(complaint or f"it exited with status {status}", run)
         except (OSError, ModelError) as error:
             self._fail(str(error), run)
         except Exception:
-            self._fail("there was a fault; the terminal shows it", run)
+            self._fail("an internal error occurred; the terminal shows it", run)
             raise
         finally:
             if self._closed and self.state != "finished":
@@ -130,9 +129,7 @@ class Retraining:
         self.start_if_due(len(self._samples()))
 
     def _fail(self, complaint: str, run: Path) -> None:
-        self._report(
-            "failed", f"The training failed: {complaint.rstrip('.')}. All that it said is in {run / LOG_FILE}."
-        )
+        self._report("failed", f"The training failed: {complaint.rstrip('.')}. The log is {run / LOG_FILE}.")
 
     def _train(self, samples: Sequence[Sample], model: Path, run: Path) -> tuple[int, str]:
         """Train, and return the exit status and the first error."""
@@ -146,7 +143,7 @@ class Retraining:
         with (run / LOG_FILE).open("w", encoding="utf-8") as log, self._lock:
             if self._closed:
                 return 1, ""
-            # In a session of its own, so that Ctrl-C reaches only who is to end it.
+            # In a session of its own, so that Ctrl-C does not reach it directly.
             self._process = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.DEVNULL,
@@ -168,24 +165,24 @@ class Retraining:
 
 
 def models_folder(images: Path) -> Path:
-    """Return where the models go that are trained on the labels of a folder of images."""
+    """Return the folder for models trained on the labels of a folder of images."""
     return runs() / "labelling" / f"{images.name}-{hashlib.sha256(os.fsencode(images)).hexdigest()[:8]}"
 
 
 def model_name(model: Path) -> str:
-    """Return what people know a model by that was made here."""
+    """Return the displayed name of a model made here."""
     return f"model of {_labels_of(model)} labels"
 
 
 def _be_nice(process: subprocess.Popen[str]) -> None:
-    """Let the page and whatever else people do go first."""
+    """Give the page and other programs priority."""
     if hasattr(os, "setpriority"):
         with suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """End a training at once: stopped otherwise, it would take its time to export what it has."""
+    """Kill a training at once: on other signals it would first export its best weights."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -199,7 +196,7 @@ def _metrics(model: Path) -> dict[str, Any]:
 
 
 def _labels_of(model: Path | None) -> int:
-    """Return how many labels a model was made from."""
+    """Return how many labels a model was trained on."""
     return 0 if model is None else int(_metrics(model)["data"]["images"])
 
 

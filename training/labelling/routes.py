@@ -1,4 +1,4 @@
-"""What the page asks for."""
+"""HTTP routes of the labelling page."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -26,18 +26,18 @@ from training.labelling.session import Session
 
 WEB = Path(__file__).with_name("web")
 FIRST_GUESSES_SECONDS = 3.0
-"""How long the first image is held back so that it is the one that the model is least sure of."""
-NO_SUCH_IMAGE = "There is no image of this number."
+"""Maximum wait before the first image, so that it is the one with the least certain guess."""
+NO_SUCH_IMAGE = "There is no image with this number."
 
 
 def get_session(request: Request) -> Session:
-    """The labelling of this application."""
+    """Return the labelling session of this application."""
     session: Session = request.app.state.session
     return session
 
 
 def get_access(request: Request) -> Access:
-    """The secrets of this application."""
+    """Return the secrets of this application."""
     access: Access = request.app.state.access
     return access
 
@@ -47,12 +47,12 @@ AccessDep = Annotated[Access, Depends(get_access)]
 
 
 def check_token(token: str, access: AccessDep) -> None:
-    """Refuse a path that does not begin with the token."""
+    """Reject a wrong token."""
     access.check(token)
 
 
 def known_image(number: Annotated[int, PathParameter(ge=0)], session: SessionDep) -> int:
-    """The number of an image that there is."""
+    """Return an image number if it exists."""
     if number >= len(session.images):
         raise HTTPException(HTTPStatus.NOT_FOUND, NO_SUCH_IMAGE)
     return number
@@ -65,52 +65,52 @@ router = APIRouter(prefix="/{token}", dependencies=[Depends(check_token)])
 
 @invitations.get("/open/{invitation}")
 def accept_invitation(invitation: str, access: AccessDep) -> Response:
-    """Lead the browser that was opened to the page."""
+    """Redirect an invited browser to the page."""
     access.redeem(invitation)
     return RedirectResponse(f"/{access.token}/", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/")
 def read_page() -> Response:
-    """The page."""
+    """Return the page."""
     return FileResponse(WEB / "index.html")
 
 
 @router.get("/folder")
 def read_folder(request: Request) -> Folder:
-    """What is being labelled."""
+    """Return a description of the folder."""
     folder: Folder = request.app.state.folder
     return folder
 
 
 @router.get("/status")
 def read_status(tab: Tab, session: SessionDep) -> Status:
-    """How far the labelling has come; a tab that does not ask for long gives its image to others."""
+    """Return the progress; a tab that stops asking loses its image to other tabs."""
     return session.status(tab)
 
 
 @router.post("/next")
 def hand_out(request: TabRequest, session: SessionDep) -> Step:
-    """The image for a tab, the same until it is decided."""
+    """Return the image for a tab; it stays the same until it is decided."""
     session.guesses.wait(FIRST_GUESSES_SECONDS)
     return _step(session, request.tab)
 
 
 @router.delete("/tab", status_code=HTTPStatus.NO_CONTENT)
 def leave(tab: Tab, session: SessionDep) -> None:
-    """A tab is closed: what it had before it is for others."""
+    """Release the image of a closed tab."""
     session.leave(tab)
 
 
 @router.get("/previous")
 def read_previous(tab: Tab, session: SessionDep, shown: int | None = None) -> Task | None:
-    """The image that was decided before another one."""
+    """Return the image that was decided before another one."""
     return session.previous_task(tab, shown)
 
 
 @router.put("/images/{number}/decision")
 def decide(number: NumberDep, request: DecisionRequest, session: SessionDep) -> Step:
-    """Write a decision to the disk; the answer holds the next image."""
+    """Write a decision to disk and return the next image."""
     decision = Decision(request.kind)
     if request.kind is Kind.LABEL:
         guess, model = (request.guess.text, request.guess.model) if request.guess else ("", "")
@@ -121,26 +121,26 @@ def decide(number: NumberDep, request: DecisionRequest, session: SessionDep) -> 
 
 @router.get("/images/{number}.png")
 def read_image(number: NumberDep, session: SessionDep) -> Response:
-    """An image as networks see it."""
+    """Return an image as networks see it."""
     return Response(as_png(session.images.pixels(number)), media_type="image/png")
 
 
 @router.get("/images/{number}/task")
 def reopen(number: NumberDep, session: SessionDep) -> Task:
-    """An image to decide about anew."""
+    """Return an image to decide again."""
     return session.task(number)
 
 
 @router.put("/expected")
 def expect(request: ExpectedRequest, session: SessionDep) -> Status:
-    """Say what labels are like; the images are read anew, in the background."""
+    """Set the expected form of the labels; the images are read again in the background."""
     session.guesses.expect(Expected(request.length, request.charset))
     return session.status(request.tab)
 
 
 @router.post("/training")
 def train_now(request: TabRequest, session: SessionDep) -> Status:
-    """Begin a training in the background, unless one is under way or there are too few labels."""
+    """Start a training in the background, unless one is running or there are too few labels."""
     if session.retraining is not None:
         session.retraining.start()
     return session.status(request.tab)

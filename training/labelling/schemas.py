@@ -1,4 +1,4 @@
-"""What the page and the command tell each other, as JSON."""
+"""JSON documents exchanged between the page and the command."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from training.labelling.guesses import Expected, Guess
 from training.labelling.pace import Agreement
 from training.labelling.retrain import State
 
-Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="What a tab of a browser calls itself.")]
+Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Identifier of the browser tab.")]
 
 
 class TabRequest(BaseModel):
-    """A request that has nothing to say but who asks."""
+    """A request without content except for the tab."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -21,7 +21,7 @@ class TabRequest(BaseModel):
 
 
 class ShownGuess(BaseModel):
-    """The guess that a label was made from."""
+    """The guess behind a label."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,23 +35,23 @@ class DecisionRequest(TabRequest):
     kind: Kind
     label: str = ""
     guess: ShownGuess | None = None
-    revision: Annotated[str, Field(description="Of the image when it was shown.")]
+    revision: Annotated[str, Field(description="The image's revision when it was shown.")]
 
 
 class ExpectedRequest(TabRequest):
-    """What labels are like."""
+    """The expected form of the labels."""
 
     length: Annotated[int | None, Field(ge=1, le=MAX_LABEL)]
-    charset: Annotated[str, Field(max_length=MAX_LABEL, description="Any where it is empty.")]
+    charset: Annotated[str, Field(max_length=MAX_LABEL, description="Allowed characters; empty allows any.")]
 
 
 class ContradictedLabel(BaseModel):
     """A label that is probably wrong."""
 
-    label: Annotated[str, Field(description="When it was contradicted.")]
-    reading: Annotated[str, Field(description="Of models that had not seen the image.")]
+    label: Annotated[str, Field(description="The label when it was contradicted.")]
+    reading: Annotated[str, Field(description="The reading of models that had not seen the image.")]
     confidence: float
-    is_open: Annotated[bool, Field(description="Whether nobody has decided about it yet.")]
+    is_open: Annotated[bool, Field(description="Whether it is undecided.")]
 
 
 class Task(BaseModel):
@@ -61,10 +61,10 @@ class Task(BaseModel):
     name: str
     width: int
     height: int
-    error: Annotated[str | None, Field(description="Why it cannot be shown.")]
+    error: Annotated[str | None, Field(description="Why the image cannot be shown.")]
     guess: Guess | None
     suspect: ContradictedLabel | None
-    kind: Annotated[Kind | None, Field(description="Of the decision there is.")]
+    kind: Annotated[Kind | None, Field(description="Kind of the existing decision.")]
     label: str
     revision: str
 
@@ -75,12 +75,12 @@ class TrainingStatus(BaseModel):
     state: State
     message: str
     progress: float
-    labels_needed: Annotated[int, Field(description="How many more the next training waits for.")]
-    possible: Annotated[bool, Field(description="Whether it can be started now.")]
+    labels_needed: Annotated[int, Field(description="Labels still needed for the next training.")]
+    possible: Annotated[bool, Field(description="Whether a training can be started now.")]
 
 
 class Decided(BaseModel):
-    """An image that is labelled, or marked as unreadable."""
+    """A labelled or unreadable image."""
 
     number: int
     name: str
@@ -89,14 +89,14 @@ class Decided(BaseModel):
 
 
 class Status(BaseModel):
-    """How far the labelling has come."""
+    """The progress of the labelling."""
 
     images: int
     labelled: int
     unreadable: int
     skipped: int
     left: int
-    suspects_left: Annotated[int | None, Field(description="None where none were named.")]
+    suspects_left: Annotated[int | None, Field(description="None if no suspects were given.")]
     per_minute: float | None
     seconds_left: float | None
     agreement: Agreement
@@ -105,19 +105,19 @@ class Status(BaseModel):
     expected: Expected
     model: str | None
     is_reading: bool
-    guess: Annotated[Guess | None, Field(description="Of the image that the tab has before it.")]
+    guess: Annotated[Guess | None, Field(description="The guess for the image that the tab shows.")]
     training: TrainingStatus | None
 
 
 class Step(BaseModel):
-    """What to show next: an image, or none because all are decided; and how far the labelling has come."""
+    """The next image, or none if all are decided; and the progress."""
 
     task: Task | None
     status: Status
 
 
 class Folder(BaseModel):
-    """What is being labelled, which does not change."""
+    """The folder being labelled; this never changes."""
 
     folder: str
     labels_file: str

@@ -1,4 +1,4 @@
-"""The page over HTTP, on this machine alone."""
+"""The HTTP server of the labelling page, for this machine only."""
 
 import socket
 
@@ -17,7 +17,7 @@ STOP_SECONDS = 2
 
 
 def create_app(session: Session, folder: Folder, access: Access) -> FastAPI:
-    """Return the application of a labelling."""
+    """Return the application of a labelling session."""
     app = FastAPI(title="Labelling", openapi_url=None)
     app.state.session, app.state.folder, app.state.access = session, folder, access
     protect(app)
@@ -30,24 +30,24 @@ def create_app(session: Session, folder: Folder, access: Access) -> FastAPI:
 
 
 def listen(port: int) -> socket.socket:
-    """Take a port of this machine; 0 is any.
+    """Bind a local port; 0 is any free one.
 
     Raises:
-        OSError: it is taken.
+        OSError: the port is in use.
     """
     return socket.create_server((HOST, port))
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Answer requests until interrupted.
+    """Serve requests until interrupted.
 
     Raises:
-        KeyboardInterrupt: by Ctrl-C, when all that was under way is done.
+        KeyboardInterrupt: Ctrl-C was pressed; all running requests are finished.
     """
     config = uvicorn.Config(
         app,
         log_level="warning",
-        access_log=False,  # it would print the token
+        access_log=False,  # it would contain the token
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=STOP_SECONDS,

@@ -1,4 +1,4 @@
-"""A labelling under way: what the page asks for and what it decides, whatever order tabs come in."""
+"""A labelling session: serves the page's requests and applies its decisions, from any number of tabs."""
 
 import hashlib
 import threading
@@ -24,13 +24,13 @@ class ConflictError(Exception):
 
 
 class Session:
-    """The images of a folder, what is decided about them, and who has which before them.
+    """The images of a folder, the decisions about them, and which tab shows which image.
 
     Attributes:
         images: the folder.
-        guesses: of a model, if there is one.
-        suspects: labels that are probably wrong by their images' numbers, those first that come first.
-        retraining: in the background, if it was asked for.
+        guesses: readings of a model, if there is one.
+        suspects: labels that are probably wrong, by image number, in the order of review.
+        retraining: retraining in the background, if requested.
     """
 
     def __init__(self, images: ImageFolder, decisions: Decisions) -> None:
@@ -45,7 +45,7 @@ class Session:
         self._lock = threading.RLock()
 
     def waiting(self) -> list[int]:
-        """Return the images that have to be decided yet, those that tabs have before them first."""
+        """Return the undecided images, those that tabs show first."""
         with self._lock:
             decided, held = self._decisions.all, self._queue.held()
             waiting = (n for n in range(len(self.images)) if n not in decided or not decided[n].is_final)
@@ -57,7 +57,7 @@ class Session:
             return self._decisions.samples()
 
     def open_suspects(self) -> list[int]:
-        """Return the images whose labels have to be decided about yet."""
+        """Return the images whose labels are undecided suspects."""
         with self._lock:
             decided = self._decisions.all
             return [number for number, suspect in self.suspects.items() if is_open(suspect, decided.get(number))]
@@ -70,14 +70,14 @@ class Session:
             return None if number is None else self.task(number)
 
     def leave(self, tab: str) -> None:
-        """Forget a tab that is closed."""
+        """Remove a closed tab."""
         with self._lock:
             self._queue.forget(tab)
 
     def previous_task(self, tab: str, shown: int | None) -> Task | None:
-        """Return the image that the tab, or somebody before this session, decided about before the one shown.
+        """Return the image that was decided before the shown one, in this tab or before this session.
 
-        If the one shown is not decided, that is the latest decision.
+        If the shown image is undecided, that is the latest decision.
         """
         with self._lock:
             self._decisions.refresh()
@@ -87,12 +87,12 @@ class Session:
             return self.task(earlier[-1]) if earlier else None
 
     def decide(self, tab: str, number: int, decision: Decision, revision: str) -> None:
-        """Write a decision; a suspect that is skipped keeps its label, and comes again after the others.
+        """Write a decision; a skipped suspect keeps its label and comes again after the others.
 
         Raises:
-            ConflictError: the image was decided otherwise since the revision; nothing is overwritten.
-            LabelError: the image cannot be read, so that no training could use its label.
-            DataError: a table was changed and cannot be used any more.
+            ConflictError: the decision has changed since the revision; nothing is overwritten.
+            LabelError: the image cannot be read, so no training could use its label.
+            DataError: a table was changed and is no longer valid.
             OSError: the decision could not be written.
         """
         with self._lock:
@@ -103,7 +103,7 @@ class Session:
                 self._record(number, decision, revision)
             self._made_by[number] = tab
             self._pace.add()
-            self._queue.give_up(tab, number)
+            self._queue.release(tab, number)
         if self.retraining is not None:
             self.retraining.start_if_due(self._count(Kind.LABEL))
 
@@ -130,7 +130,7 @@ class Session:
         )
 
     def status(self, tab: str) -> Status:
-        """Return how far the labelling has come, and note that the tab is still there."""
+        """Return the progress, and renew the tab's lease."""
         with self._lock:
             decided = self._decisions.all
             counts = Counter(decision.kind for decision in decided.values())
@@ -161,7 +161,7 @@ class Session:
         )
 
     def close(self) -> None:
-        """End what goes on in the background."""
+        """Stop background work."""
         if self.retraining is not None:
             self.retraining.close()
         self.guesses.close()
@@ -185,8 +185,8 @@ class Session:
 
     def _check_unchanged(self, number: int, before: Decision | None, revision: str) -> None:
         if _revision(before) != revision:
-            how = f'labelled "{before.label}"' if before and before.label else "set aside" if before else "taken back"
-            raise ConflictError(f"{self.images.names[number]} was {how} elsewhere meanwhile; that was not changed.")
+            how = f'labelled "{before.label}"' if before and before.label else "set aside" if before else "reset"
+            raise ConflictError(f"{self.images.names[number]} was {how} elsewhere in the meantime; this is kept.")
 
     def _check_readable(self, number: int) -> None:
         try:
@@ -196,7 +196,7 @@ class Session:
 
 
 def _revision(decision: Decision | None) -> str:
-    """Return what changes when an image is decided about; skipping changes nothing that could be overwritten."""
+    """Return an identifier of the decision; skipping does not change it, as nothing would be overwritten."""
     if decision is None or not decision.is_final:
         return "undecided"
     return hashlib.sha256(f"{decision.kind} {decision.label} {decision.model}".encode()).hexdigest()[:16]

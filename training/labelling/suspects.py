@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: each is kept or corrected on the page, once."""
+"""Suspects, which are labels that are probably wrong: each is kept or corrected on the page, once."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import ImageFolder, find_images
 
 SUSPECTS = "suspects"
-"""In the column `model` of a label that was kept or given against a reading, which is in the column `guess`."""
+"""Value of the column `model` for labels reviewed against a contradicting reading; `guess` has the reading."""
 MAX_SHOWN = 3
 
 
 def find_suspects(file: Path, images: ImageFolder, decisions: Decisions) -> dict[int, Suspect]:
-    """Return the suspects of a file by their images' numbers, the surest contradiction first.
+    """Return the suspects of a file by image number, most confident contradiction first.
 
-    Their paths are looked for below the current folder, where `training suspects` was started, then beside the file.
+    Their paths are looked up in the current folder, where `training suspects` was started, then beside the file.
 
     Raises:
-        DataError: the file is none of suspects, or there are some whose image is not in the folder or has no label.
-        OSError: it cannot be read.
+        DataError: the file has another format, or images of suspects are not in the folder or have no label.
+        OSError: the file cannot be read.
     """
     numbers = {images.path(number): number for number in range(len(images))}
     found: dict[int, Suspect] = {}
@@ -42,30 +42,30 @@ def find_suspects(file: Path, images: ImageFolder, decisions: Decisions) -> dict
             found.setdefault(number, suspect)
     if elsewhere:
         raise DataError(
-            f"{file}: {_some(elsewhere, suspects)} not in {images.root}; name the folder that holds the images, and "
+            f"{file}: {_some(elsewhere, suspects)} not in {images.root}; give the folder that has the images, and "
             "start the command where `training suspects` was started."
         )
     if unlabelled:
         raise DataError(
-            f"{file}: {_some(unlabelled, suspects)} without a label in {decisions.labels_file}; --labels names the CSV "
-            "file with the columns path,label that has them, and `training convert DATA --output FILE` writes one from "
-            "images labelled in any other way."
+            f"{file}: {_some(unlabelled, suspects)} without a label in {decisions.labels_file}; give the CSV file of "
+            "the labels (columns path,label) with --labels. `training convert DATA --output FILE` writes it for images "
+            "that are labelled in another way."
         )
     return found
 
 
 def is_decided(suspect: Suspect, decision: Decision | None) -> bool:
-    """Return whether somebody has kept or corrected a label against this reading, or set the image aside."""
+    """Return whether a label was kept or corrected against this reading, or the image was set aside."""
     if decision is None:
         return False
     return decision.kind is Kind.UNREADABLE or (decision.guess, decision.model) == (suspect.reading, SUSPECTS)
 
 
 def is_open(suspect: Suspect, decision: Decision | None) -> bool:
-    """Return whether nobody has decided about a suspect, and the label is still the one that was contradicted."""
+    """Return whether a suspect is undecided and its label is still the contradicted one."""
     if decision is None or decision.kind is not Kind.LABEL or is_decided(suspect, decision):
         return False
-    return with_formula(decision.label) == suspect.label  # as `read_dataset` takes it from a list
+    return with_formula(decision.label) == suspect.label  # as `read_dataset` converts labels of a list
 
 
 def decided_against(suspect: Suspect, label: str) -> Decision:
@@ -74,29 +74,29 @@ def decided_against(suspect: Suspect, label: str) -> Decision:
 
 
 def in_words(suspects: Mapping[int, Suspect], decisions: Mapping[int, Decision]) -> str:
-    """Return how many suspects are to be decided about, and why the others are not."""
+    """Describe how many suspects are undecided, and why the others are not."""
     pairs = [(suspect, decisions.get(number)) for number, suspect in suspects.items()]
     left = sum(is_open(*pair) for pair in pairs)
     before = sum(is_decided(*pair) for pair in pairs)
     stale = len(pairs) - left - before
-    decided = f", {before:,} decided before" if before else ""
-    changed = f", {stale:,} left out, as their labels have changed since" if stale else ""
-    return f"{left:,} of {len(pairs):,} suspects to decide about{decided}{changed}"
+    decided = f", {before:,} already decided" if before else ""
+    changed = f", {stale:,} skipped because their labels have changed" if stale else ""
+    return f"{left:,} of {len(pairs):,} suspects to review{decided}{changed}"
 
 
 def review_commands(
     file: Path, dataset: Dataset, data: Path, images: Path | None, labels_from: LayoutName | None
 ) -> list[str]:
-    """Return the commands that open the suspects of a file on the page.
+    """Return the commands that review the suspects of a file on the page.
 
-    The first is `convert` where the labels are in no CSV file that can be corrected.
+    The first is `convert` if the labels are not in a CSV file that can be corrected.
 
     Args:
-        file: of the suspects.
+        file: the file of suspects.
         dataset: all labelled images.
-        data: where they were found.
-        images: as `read_dataset` was given it.
-        labels_from: the same.
+        data: the source of the data set.
+        images: as passed to `read_dataset`.
+        labels_from: as passed to `read_dataset`.
     """
     folder = _folder_of(dataset.samples, data)
     for labels in sorted(data.glob("*.csv")) if data.is_dir() else [data]:
@@ -107,7 +107,7 @@ def review_commands(
                 return [_label_command(folder, labels, file)]
     labels = data / LABELS_FILE
     if LAYOUTS[dataset.layout].label_of is None or labels.exists():
-        # Not in the folder, which would hold two lists then.
+        # Not in the folder, which would then have two lists.
         beside = data.resolve()
         labels = Path(os.path.relpath(beside.with_name(f"{beside.stem}-corrected.csv")))
     options = [*(["--images", images] if images else []), *(["--labels-from", labels_from] if labels_from else [])]
@@ -116,7 +116,7 @@ def review_commands(
 
 
 def _folder_of(samples: Sequence[Sample], data: Path) -> Path:
-    """Return the folder that holds all images: that of the data if it does."""
+    """Return a folder that holds all images: that of the data if possible."""
     common = Path(os.path.commonpath([sample.path.parent.resolve() for sample in samples]))
     return data if common.is_relative_to(data.resolve()) else Path(os.path.relpath(common))
 

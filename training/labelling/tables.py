@@ -1,4 +1,4 @@
-"""A table on disk that is whole at every moment."""
+"""A CSV table on disk that is complete at every moment."""
 
 import csv
 import os
@@ -16,26 +16,26 @@ PATH = "path"
 class Table:
     """A CSV file with a row for each image, in memory and, after every change, on disk.
 
-    The file is written beside and renamed, so that whoever kills the process, at whatever moment, finds it as it was
-    before the last change or after it; so does a training that reads it. What other programs write into it is taken
-    over, and columns that are not ours are kept. If the file is removed, the next change brings it back.
+    Changes are written to a new file that replaces the old one. If the process is killed, the file has the state before
+    or after the last change; so has a training that reads it. Changes by other programs are loaded, and unknown columns
+    are kept. If the file is removed, the next change recreates it.
 
     Attributes:
-        path: of the file.
-        rows: by key, in the file's order: what was changed last comes last.
+        path: the file.
+        rows: by key, in the file's order: the last changed comes last.
 
     Raises:
-        DataError: the file is no such table.
-        OSError: it cannot be read.
+        DataError: the file is not such a table.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], key_of: Callable[[str], str]) -> None:
-        """Read the file if there is one.
+        """Read the file if it exists.
 
         Args:
-            path: of the file.
-            columns: ours; the first two must be there in a file that others made.
-            key_of: what tells a row's image, given its path: different paths may lead to the same one.
+            path: the file.
+            columns: our columns; files from other programs must have the first two.
+            key_of: returns the image's key, given its path: different paths may lead to the same image.
         """
         self.path = path
         self._needed, self._columns = columns[:2], list(columns)
@@ -45,7 +45,7 @@ class Table:
         self.refresh()
 
     def refresh(self) -> bool:
-        """Read the file again if another program has written it, and return whether it has."""
+        """Read the file again if another program has changed it, and return whether it has."""
         try:
             found = _signature(self.path.stat())
         except FileNotFoundError:
@@ -54,26 +54,26 @@ class Table:
             return False
         names, rows = _read(self.path, self._needed)
         self._columns = [*names, *(column for column in self._columns if column not in names)]
-        # Of several rows for an image, the last counts.
+        # The last of several rows for an image wins.
         self.rows = {self._key_of(row[PATH]): row for row in rows}
         self._known_as = found
         return True
 
     def put(self, key: str, values: Mapping[str, str]) -> None:
-        """Write an image's row at the end, with what an earlier one had in other columns.
+        """Append an image's row, keeping other columns of its earlier row.
 
         Raises:
-            OSError: it cannot be written; the table is as it was.
+            OSError: the file cannot be written; the table is unchanged.
         """
         rows = dict(self.rows)
         rows[key] = {PATH: key} | rows.pop(key, {}) | dict(values)
         self._write(rows)
 
     def remove(self, key: str) -> None:
-        """Take an image's row out if there is one.
+        """Remove an image's row if there is one.
 
         Raises:
-            OSError: it cannot be written; the table is as it was.
+            OSError: the file cannot be written; the table is unchanged.
         """
         if key in self.rows:
             self._write({other: row for other, row in self.rows.items() if other != key})
@@ -83,13 +83,13 @@ class Table:
             write_rows(file, [self._columns])
             write_rows(file, ([row.get(column, "") for column in self._columns] for row in rows.values()))
             file.flush()
-            written = _signature(os.fstat(file.fileno()))  # not looked up later, when the name may be another's
+            written = _signature(os.fstat(file.fileno()))  # not by name: the file may be replaced
         _flush_folder(self.path.parent)
         self.rows, self._known_as = rows, written
 
 
 def _signature(status: os.stat_result) -> tuple[int, ...]:
-    """Return what a file that another program has written differs in."""
+    """Return values that differ after another program has written the file."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -100,20 +100,20 @@ def _read(path: Path, needed: Sequence[str]) -> tuple[list[str], list[Row]]:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or ())
             if not set(needed) <= set(names):
-                raise DataError(f"{path}: the first line must name the columns {','.join(needed)}.")
+                raise DataError(f"{path}: the first line must contain the columns {','.join(needed)}.")
             rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file in UTF-8.") from error
+        raise DataError(f"{path} is not a UTF-8 CSV file.") from error
     for line, row in rows:
         if not row[PATH] or any(row[name] is None for name in needed):
-            raise DataError(f"{path}, line {line}: {' and '.join(needed)} are needed.")
+            raise DataError(f"{path}, line {line}: {' or '.join(needed)} is missing.")
         if None in row:
-            raise DataError(f"{path}, line {line}: there are more fields than columns; put what has a comma in quotes.")
+            raise DataError(f"{path}, line {line}: more fields than columns; quote fields that contain a comma.")
     return names, [{name: value or "" for name, value in row.items()} for _, row in rows]
 
 
 def _flush_folder(folder: Path) -> None:
-    """Bring a renaming to the disk; Windows has no such call."""
+    """Flush a rename to disk; Windows has no such call."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,6 +1,6 @@
-"""Networks by name, and pre-trained weights for them.
+"""Network architectures by name, and their pre-trained weights.
 
-A file here defines one `ARCHITECTURE` and becomes one more of them; nothing else comes in.
+Each file defines one `ARCHITECTURE`; nothing else belongs here.
 """
 
 from collections.abc import Callable
@@ -13,47 +13,46 @@ import keras
 import numpy as np
 
 LOGITS = "logits"
-"""The name of every architecture's last layer with weights: one output a class, the blank last."""
+"""Name of every architecture's last layer with weights: one output per class, the blank last."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an architecture is trained where the command line does not say otherwise."""
+    """Default training settings of an architecture."""
 
     batch_size: int
     learning_rate: float
     weight_decay: float
     schedule: Literal["one-cycle", "plateau"]
     steps: int
-    """About so many batches, whatever the number of images."""
-    most_epochs: int
-    """Few images need no more than this."""
+    """Approximate number of batches in a training, whatever the number of images."""
+    max_epochs: int
+    """Maximum number of epochs, for few images."""
     epoch_steps: int = 1
-    """Fewest batches an epoch: few images are gone over several times."""
+    """Minimum number of batches per epoch: few images are repeated."""
     averaging: float | None = None
     """See `TrainingConfig`."""
     drawn: int = 0
-    """Pictures of the labels' alphabet that are drawn beside few labelled images."""
+    """Number of drawn pictures that are added to few labelled images."""
     bfloat16: bool = False
-    """Whether to compute in 16 bits where the processor does."""
+    """Whether to compute in bfloat16 if the processor supports it."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and what one needs to know to train and serve it.
+    """A network and what is needed to train and serve it.
 
     Attributes:
-        build: from (height, width, channels) and the number of classes, the blank included, to a model that
-            takes uint8 (batch, height, width, channels), 0…255, and puts out float32 logits
-            (batch, steps, classes).
-        height: of the images that it is given, in pixels.
-        open_width: whether it takes images of any width; `build` is then given None for it.
-        channels: 1 for grey, 3 for blue, green, red.
-        time_axis: "width" where output step t sees column t of the image.
-        quantized: whether its inner convolutions are exported in 8 bits, where that reads as well.
-        recipe: its training defaults from random weights.
-        continued: its training defaults from weights that read something already.
-        description: one line for `--help`, the card and the README.
+        build: takes (height, width, channels) and the number of classes, including the blank; returns a model that
+            takes uint8 (batch, height, width, channels), 0…255, and puts out float32 logits (batch, steps, classes).
+        height: input height in pixels.
+        open_width: whether images may have any width; `build` then gets None as the width.
+        channels: 1 for grey, 3 for BGR.
+        time_axis: "width" if output step t covers column t of the image.
+        quantized: whether the inner convolutions are exported in 8 bits if accuracy does not suffer.
+        recipe: default training settings from random weights.
+        continued: default training settings from pre-trained weights.
+        description: one line for `--help`, the model card and the README.
     """
 
     build: Callable[[tuple[int, int | None, int], int], keras.Model]
@@ -68,7 +67,7 @@ class Architecture:
 
 
 def unlikely_blank(shape: tuple[int, ...], dtype: str) -> keras.KerasTensor:
-    """Initialise the biases of the logits: with all characters likelier than the blank, CTC leaves its plateau."""
+    """Initialise the biases of the logits: with the blank unlikely at first, CTC leaves its plateau."""
     bias = np.zeros(shape, np.float32)
     bias[-1] = -2.0
     return keras.ops.convert_to_tensor(bias, dtype)
@@ -84,7 +83,7 @@ def convolution(
     padding: Literal["same", "valid"] = "same",
     rectified: bool = True,
 ) -> keras.KerasTensor:
-    """Convolve, normalise by the batch with statistics of a momentum, and rectify."""
+    """Apply a convolution, batch normalisation with this momentum, and ReLU if `rectified`."""
     x = keras.layers.Conv2D(
         filters, kernel, strides=strides, padding=padding, use_bias=False, kernel_initializer="he_uniform"
     )(x)
@@ -101,7 +100,7 @@ def get_architecture(name: str) -> Architecture:
     """Return an architecture by name.
 
     Raises:
-        KeyError: there is none of this name.
+        KeyError: the name is unknown.
     """
     if name not in architecture_names():
         raise KeyError(name)

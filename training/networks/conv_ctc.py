@@ -1,7 +1,7 @@
-"""A small fully convolutional network, one output step for every four columns.
+"""A small fully convolutional network with one output step per four columns.
 
-A convolution over five neighbouring steps stands where the tutorial has an LSTM: it sees a character and
-both its neighbours.
+Instead of the tutorial's LSTM, it has a convolution over five neighbouring steps, which covers a character and both its
+neighbours.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from keras import layers
 from training.networks import LOGITS, Architecture, Recipe, convolution, unlikely_blank
 
 DROPOUT = 0.2
-MOMENTUM = 0.9  # of the batch norm: its statistics must follow the weights within a short training
+MOMENTUM = 0.9  # of the batch norm, whose statistics must adapt within a short training
 _convolution = partial(convolution, momentum=MOMENTUM)
 
 
@@ -21,7 +21,7 @@ def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model
     """Return the network; see `Architecture.build`."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
-    # Rectified after the pooling, which gives the same: between the two, 8 bits could not begin (see `quantize`).
+    # ReLU after pooling gives the same result, and lets 8 bits begin before both (see `quantize`).
     x = _convolution(x, 16, strides=2, rectified=False)
     x = layers.ReLU()(layers.MaxPooling2D((2, 1), padding="same")(x))
     x = _convolution(x, 32, strides=(1, 2))
@@ -35,9 +35,7 @@ def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model
     return keras.Model(inputs, keras.ops.squeeze(x, axis=1), name="conv_ctc")
 
 
-RECIPE = Recipe(
-    batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, most_epochs=600
-)
+RECIPE = Recipe(batch_size=8, learning_rate=2e-3, weight_decay=1e-2, schedule="one-cycle", steps=16_000, max_epochs=600)
 ARCHITECTURE = Architecture(
     build=build,
     height=50,

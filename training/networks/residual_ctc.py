@@ -1,4 +1,4 @@
-"""The general network: residual convolutions on a colour picture of any width, one output step for four columns."""
+"""The general network: residual convolutions on colour pictures of any width, one output step per four columns."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,16 +9,16 @@ from keras import layers
 from training.networks import LOGITS, Architecture, Recipe, convolution, unlikely_blank
 
 DROPOUT = 0.1
-MOMENTUM = 0.95  # of the batch norm: its statistics must follow the weights within a short training
+MOMENTUM = 0.95  # of the batch norm, whose statistics must adapt within a short training
 _convolution = partial(convolution, momentum=MOMENTUM)
 CHANNELS = (24, 48, 96, 192)
 CONTEXT = 96
 HEAD_STEPS = 7
-"""Neighbouring output steps that the head sees at once: a character and what touches it."""
+"""Number of neighbouring output steps that the head covers: a character and its surroundings."""
 
 
 def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model:
-    """The network; see `Architecture.build`. The width may be open (None)."""
+    """Return the network; see `Architecture.build`. The width may be None."""
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     x = _convolution(x, CHANNELS[0], strides=2)
@@ -33,9 +33,9 @@ def build(input_shape: tuple[int, int | None, int], classes: int) -> keras.Model
 
 
 def _with_context(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Tell each step what the others show on average: among digits, a ring is a zero and not an O.
+    """Add the average over all steps to each step: among digits, a ring is a zero and not an O.
 
-    Hu et al., "Squeeze-and-Excitation Networks", 2018, added instead of multiplied.
+    Like Hu et al., "Squeeze-and-Excitation Networks", 2018, but added instead of multiplied.
     """
     mean = layers.GlobalAveragePooling2D(keepdims=True)(x)
     hidden = layers.Conv2D(CONTEXT, 1, activation="relu", name="context_hidden")(mean)
@@ -43,7 +43,7 @@ def _with_context(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _residual(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Two convolutions beside a shortcut (He et al., "Deep Residual Learning for Image Recognition", 2016)."""
+    """Add two convolutions to a shortcut (He et al., "Deep Residual Learning for Image Recognition", 2016)."""
     y = _convolution(_convolution(x, x.shape[-1]), x.shape[-1], rectified=False)
     return layers.ReLU()(layers.Add()([x, y]))
 
@@ -54,7 +54,7 @@ RECIPE = Recipe(
     weight_decay=1e-2,
     schedule="one-cycle",
     steps=8_000,
-    most_epochs=400,
+    max_epochs=400,
     epoch_steps=50,
     averaging=0.99,
     bfloat16=True,

@@ -1,7 +1,7 @@
 """The network of the `mltu` tutorial: nine residual blocks and a bidirectional LSTM.
 
-It flattens rows × columns row by row before the LSTM, so its output steps do not follow the image's columns
-and characters have no places.
+It flattens rows × columns row by row before the LSTM, so its output steps do not follow the image's columns, and
+characters have no boxes.
 """
 
 import keras
@@ -48,7 +48,7 @@ def _residual_block(x: keras.KerasTensor, filters: int, strides: int, skip_conv:
     return layers.Dropout(DROPOUT)(x)
 
 
-RECIPE = Recipe(batch_size=64, learning_rate=1e-3, weight_decay=0.0, schedule="plateau", steps=16_000, most_epochs=600)
+RECIPE = Recipe(batch_size=64, learning_rate=1e-3, weight_decay=0.0, schedule="plateau", steps=16_000, max_epochs=600)
 ARCHITECTURE = Architecture(
     build=build,
     height=50,

@@ -1,4 +1,4 @@
-"""From settings and images to a model folder, once or, in a cross-validation, many times.
+"""Complete trainings, single or in a cross-validation: from settings and images to a model folder.
 
-No network and no file format comes in: the rooms below have them.
+Networks and file formats do not belong here.
 """

@@ -27,7 +27,7 @@ from training.pipeline.train import run_training, start_run
 
 @dataclass(frozen=True)
 class Part:
-    """One training of a cross-validation: what it learns from, and what it reads then."""
+    """One training of a cross-validation: its training images, and the images to read afterwards."""
 
     name: str
     known: list[Sample]
@@ -37,14 +37,14 @@ class Part:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What came of a part.
+    """The result of a part.
 
     Attributes:
-        name: of the part.
-        known: how many images it learnt from.
-        seconds: that training took.
+        name: name of the part.
+        known: number of training images.
+        seconds: duration of the training.
         lines: one for each unseen image.
-        view_lines: the same, each image read in several views, see `training.evaluation.views`.
+        view_lines: the same with test-time augmentation, see `training.evaluation.views`.
     """
 
     name: str
@@ -55,15 +55,15 @@ class PartResult:
 
     @property
     def words_right(self) -> int:
-        """How many unseen images were read exactly."""
+        """Number of unseen images read without an error."""
         return sum(line.right for line in self.lines)
 
 
 def fold_parts(samples: Sequence[Sample], folds: int, repeats: int) -> list[Part]:
-    """Divide the samples at random into folds, each unseen once in every repeat.
+    """Divide the samples at random into folds, each unseen once per repeat.
 
     Raises:
-        DataError: there are fewer than three samples a training, or fewer than two folds.
+        DataError: a training would have fewer than three samples, or there are fewer than two folds.
     """
     if folds < 2 or len(samples) < folds + 2:
         raise DataError(f"{len(samples)} images cannot be divided into {folds} folds.")
@@ -75,13 +75,13 @@ def fold_parts(samples: Sequence[Sample], folds: int, repeats: int) -> list[Part
 
 
 def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Part]:
-    """Draw so many labelled images at random to learn from, once a repeat; all others are unseen.
+    """Draw `labels` samples at random for training, once per repeat; all others are unseen.
 
     Raises:
-        DataError: there are not more samples than that, or fewer than three are to be drawn.
+        DataError: no samples would be unseen, or fewer than three would be drawn.
     """
     if not 3 <= labels < len(samples):
-        raise DataError(f"{labels} labels cannot be drawn from {len(samples)} images, of which some must be unseen.")
+        raise DataError(f"{labels} labels cannot be drawn from {len(samples)} images: some must stay unseen.")
     parts = []
     for repeat in range(repeats):
         unseen = np.random.default_rng(repeat).permutation(len(samples))[labels:]
@@ -92,19 +92,19 @@ def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Pa
 def run_parts(
     parts: Sequence[Part], folder: Path, options: dict[str, Any], jobs: int
 ) -> Generator[PartResult, None, None]:
-    """Train and read all parts in processes of this machine; what is in the folder already is not done again.
+    """Train and read all parts in processes of this machine, except for parts that are already in the folder.
 
     Args:
         parts: what to do.
-        folder: gets a folder a part: its run, its model, its readings. Interrupted parts go on where they were.
-        options: of the trainings, see `resolve_config`; None is the default.
-        jobs: how many trainings run at the same time, which share the processors.
+        folder: gets a folder per part with its run, model and readings. Interrupted parts are resumed.
+        options: options of the trainings, see `resolve_config`; None is the default.
+        jobs: number of trainings at the same time; they share the processors.
 
     Returns:
-        The results in the order in which they come. Closed before the last, it ends the trainings under way.
+        The results as they finish. Closing the generator early stops running trainings.
 
     Raises:
-        RunError: the folder holds trainings with other settings or images.
+        RunError: the folder has trainings with other settings or images.
     """
     left = yield from stored_results(parts, folder, options)
     spawn = multiprocessing.get_context("spawn")
@@ -115,7 +115,7 @@ def run_parts(
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
-            # What is under way goes on from its last epoch when the command is repeated.
+            # When the command is repeated, running parts resume from their last epoch.
             for worker in multiprocessing.active_children():
                 worker.terminate()
             pool.shutdown(cancel_futures=True)
@@ -125,10 +125,10 @@ def run_parts(
 def stored_results(
     parts: Sequence[Part], folder: Path, options: dict[str, Any]
 ) -> Generator[PartResult, None, list[Part]]:
-    """Yield the results that are in the folder already, and return the parts that are left.
+    """Yield the results that are already in the folder; return the parts that remain.
 
     Raises:
-        RunError: a part was done, or begun, with other settings or images.
+        RunError: a part was trained with other settings or images.
     """
     left = []
     for part in parts:
@@ -137,7 +137,7 @@ def stored_results(
             *_, config = _division(part, options)
             _check_same(run, part, config)
         stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if "view_lines" in stored:  # earlier versions read no views
+        if "view_lines" in stored:  # earlier versions had no test-time augmentation
             lines = {key: list(map(_stored_line, stored[key])) for key in ("lines", "view_lines")}
             yield PartResult(**stored | lines)
         else:
@@ -146,7 +146,7 @@ def stored_results(
 
 
 def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
-    """Train on what is known, from where an earlier attempt was interrupted, and read what is unseen."""
+    """Train a part, resuming an interrupted attempt, and read its unseen images."""
     place = folder / part.name
     run, model = RunFolder(place / "run"), place / "model"
     data = None
@@ -158,7 +158,7 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
             data=part.name,
             data_sha256=data.sha256,
             output=str(model),
-            vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet counts as known
+            vocab=vocabulary_of([*part.known, *part.unseen]),  # the alphabet is assumed to be known
             config=config,
         )
         start_run(run, state, train, validation)
@@ -177,12 +177,12 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
 
 
 def evaluation_of(results: Sequence[PartResult]) -> Evaluation:
-    """Return all readings of all parts together."""
+    """Return the readings of all parts combined."""
     return Evaluation([line for result in results for line in result.lines], sum(result.seconds for result in results))
 
 
 def default_folder(data: Path, samples: Sequence[Sample], options: dict[str, Any]) -> Path:
-    """Return where a cross-validation of these images with these options is kept: the same command finds it again."""
+    """Return the default folder of this cross-validation; the same command finds it again."""
     given = [f"{key}-{Path(str(value)).name}" for key, value in options.items() if value is not None]
     return runs() / "crossval" / "-".join([data.stem, data_checksum(samples)[:8], *given])
 
@@ -197,7 +197,7 @@ def _part(name: str, samples: Sequence[Sample], unseen: set[int], seed: int) -> 
 
 
 def _stored_line(stored: dict[str, Any]) -> Line:
-    characters = stored.get("characters", ())  # earlier versions kept none
+    characters = stored.get("characters", ())  # absent in earlier versions
     boxed = [Character(character, confidence, box and Box(*box)) for character, confidence, box in characters]
     return Line(**stored | {"characters": tuple(boxed)})
 
@@ -207,7 +207,7 @@ def _readings_file(part: Path) -> Path:
 
 
 def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample], TrainingConfig]:
-    """Return what a part is trained on, what its training is watched with, and how it is trained."""
+    """Return a part's training samples, validation samples and configuration."""
     train, validation = split_samples(part.known, options.get("validation_fraction") or 0.1, part.seed)
     return train, validation, configure(train, options | {"seed": part.seed})
 
@@ -215,4 +215,4 @@ def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[S
 def _check_same(run: RunFolder, part: Part, config: TrainingConfig) -> None:
     state = run.read_state()
     if state.config != config or state.data_sha256 != data_checksum(part.known):
-        raise RunError(f"{run.path} holds a training with other settings or images: name another --output.")
+        raise RunError(f"{run.path} has a training with other settings or images: choose another --output.")

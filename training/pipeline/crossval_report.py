@@ -1,4 +1,4 @@
-"""What a cross-validation found: JSON for scripts, Markdown and pictures for people."""
+"""The report of a cross-validation: JSON, Markdown and plots."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -21,12 +21,12 @@ MAX_WRONG_IN_VIEWS = 10
 
 
 def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
-    """Write crossval.json, crossval.md and the pictures in it.
+    """Write crossval.json, crossval.md and its plots.
 
     Args:
-        results: of all parts.
-        folder: of the cross-validation, with a folder a part; the files go there.
-        command: what was typed.
+        results: the results of all parts.
+        folder: the folder of the cross-validation, where the files are written.
+        command: the command line.
 
     Returns:
         The content of crossval.json.
@@ -40,7 +40,7 @@ def write_report(results: Sequence[PartResult], folder: Path, command: str) -> d
 
 
 def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
-    """Return what crossval.json holds; rates are fractions, intervals are Wilson's at 95 %."""
+    """Return the content of crossval.json; rates are fractions, intervals are Wilson's at 95 %."""
     evaluation = evaluation_of(results)
     confidences = [line.confidence for line in evaluation.lines]
     right = [line.right for line in evaluation.lines]
@@ -74,7 +74,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     low, high = report["wer_interval"]
     wrong = report["images"] - report["words_right"]
     coverages = "\n".join(
-        f"| words of the highest confidences, {precision:.1%} of them right | {report[_coverage_key(precision)]:.1%} |"
+        f"| coverage: most confident words, {precision:.1%} of them right | {report[_coverage_key(precision)]:.1%} |"
         for precision in ACCEPTED_PRECISIONS
     )
     trainings = [
@@ -90,7 +90,7 @@ Every image was read by a model that had not seen it.
 | | |
 |---|---|
 | words read right | **{report["words_right"]} of {report["images"]}** |
-| words read right, each image in {report["views"]} slightly shifted views | {_in_views(report)} |
+| words read right with test-time augmentation over {report["views"]} shifted copies | {_in_views(report)} |
 | word error rate (WER) | {report["wer"]:.2%}, 95 % interval {low:.2%} to {high:.2%} |
 | character error rate (CER) | {report["cer"]:.3%} |
 | expected calibration error | {report["expected_calibration_error"]:.2%} |
@@ -110,7 +110,7 @@ Every image was read by a model that had not seen it.
 {_wrong(report["wrong"])}
 ![the images that were read worst]({WORST})
 
-The grid shows images of the data: keep it where they are kept.
+The grid shows images of the data: store it only where these may be stored.
 
 ## Confusions
 
@@ -143,7 +143,7 @@ def _wrong(lines: list[dict[str, Any]]) -> str:
 
 
 def _confusions(confusions: list[dict[str, Any]]) -> str:
-    """Return the table of what was taken for what, cut to the most frequent; nothing if there is none."""
+    """Return the table of the most frequent confusions; "" if there are none."""
     rows = [(code_cell(one["label"]), code_cell(one["read"]), one["count"]) for one in confusions[:MAX_CONFUSIONS]]
     left_out = len(confusions) - MAX_CONFUSIONS
     more = f"\nThe {MAX_CONFUSIONS} most frequent; crossval.json has {left_out} more.\n" if left_out > 0 else ""

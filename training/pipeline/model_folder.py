@@ -1,4 +1,4 @@
-"""The model folder of a training: the model, its card, its figures and their pictures."""
+"""The model folder of a training: the model, its card, metrics and plots."""
 
 import shutil
 from collections.abc import Sequence
@@ -37,21 +37,21 @@ TYPICAL_IMAGES = 256
 def write_model_folder(
     run: RunFolder, state: RunState, result: FitResult, data: RunData, reports: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Write the model folder of a run, whole or not at all.
+    """Write the model folder of a run, completely or not at all.
 
     Args:
-        run: gets the picture of the worst readings.
-        state: of the run; its output is where the folder goes.
-        result: of the training.
-        data: the run's images. Without any to train on, those to validate by are what is typical.
-        reports: contents of crossval.json, for the card to quote.
+        run: gets the grid of the worst readings.
+        state: the run's state; its output is the folder to write.
+        result: the result of the training.
+        data: the run's images. If there are no training images, the validation images serve as typical ones.
+        reports: contents of crossval.json files, for the card.
 
     Returns:
         The content of metrics.json.
 
     Raises:
-        ExportError: the exported model does not do what the network does; nothing was written.
-        FileExistsError: the folder exists, and not by this run.
+        ExportError: the exported model differs from the network; nothing was written.
+        FileExistsError: the folder exists and is not from this run.
     """
     config, typical = state.config, data.train_images if data.train else data.validation_images
     architecture = get_architecture(config.architecture)
@@ -113,7 +113,7 @@ def _metrics(
     reader: Reader,
     model_bytes: int,
 ) -> dict[str, Any]:
-    """Return the content of metrics.json, but for cross-validations."""
+    """Return the content of metrics.json, without cross-validations."""
     model, destination = reader.model, Path(state.output)
     return {
         "crossval": [],

@@ -1,4 +1,4 @@
-"""Pre-training: from drawn pictures to the general model and to the weights that other trainings start from."""
+"""Pre-training: train the general model, and the initial weights of other trainings, on drawn pictures."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ import numpy as np
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import Sample, encode_labels, read_csv, write_csv
 from training.drawing.scenes import draw_scene
-from training.drawing.stream import CHUNK, EASY_IMAGES, WIDEST, Artists, artists
+from training.drawing.stream import CHUNK, EASY_IMAGES, WIDEST, DrawingPool, drawing_pool
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
 from training.exporting.alphabet_prior import with_alphabet_prior
@@ -36,7 +36,7 @@ ARCHITECTURE = "residual_ctc"
 def pretraining_state(
     command: str, images: int, typefaces: Sequence[Typeface], output: Path, init: str = NO_START
 ) -> RunState:
-    """Return how the general model is trained; see `RunState`."""
+    """Return the settings of a pre-training; see `RunState`."""
     options = {
         "architecture": ARCHITECTURE,
         "width": WIDEST,
@@ -63,18 +63,18 @@ def pretraining_state(
 def pretrain(
     run: RunFolder, typefaces: Sequence[Typeface], processes: int, weights: Path, on_epoch: Callable[[Logs], None]
 ) -> FitResult:
-    """Train on drawn pictures, from the run's start or its checkpoint, and write the model folder and the weights.
+    """Train on drawn pictures, resuming from a checkpoint, and write the model folder and the weights.
 
     Args:
-        run: its state says how to train.
-        typefaces: to draw with.
-        processes: that draw.
+        run: has the settings in its state.
+        typefaces: typefaces to draw with.
+        processes: number of drawing processes.
         weights: the file to write; see `training.fitting.start.save_start`.
-        on_epoch: is called with the logs of every epoch.
+        on_epoch: called with the logs of every epoch.
 
     Raises:
-        KeyboardInterrupt: interrupted; nothing was written, and calling it again goes on.
-        ExportError: the exported model does not do what the network does; nothing was written.
+        KeyboardInterrupt: the training was interrupted; nothing was written, and another call resumes it.
+        ExportError: the exported model differs from the network; nothing was written.
         FileExistsError: the model folder exists.
     """
     state = run.read_state()
@@ -86,10 +86,10 @@ def pretrain(
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
-    with artists(
+    with drawing_pool(
         typefaces, height=config.height, size=config.batch_size, seed=config.seed, processes=processes
     ) as drawing:
-        # A network that reads already needs no easy pictures.
+        # A pre-trained network needs no easy pictures.
         first = 0 if config.init == NO_START else EASY_IMAGES // CHUNK
         batches = DrawnBatches(drawing, codec, config.batch_size, first)
         data = RunData([], validation, config).open_all()
@@ -105,12 +105,12 @@ def pretrain(
 
 
 class DrawnBatches:
-    """Batches of pictures that are drawn for each epoch anew; see `training.fitting.batches.Batches`.
+    """Batches of pictures drawn anew for each epoch; see `training.fitting.batches.Batches`.
 
-    The chunks of pictures are drawn in their order, from the first one on.
+    Chunks of pictures are drawn in order, starting with the first.
     """
 
-    def __init__(self, drawing: Artists, codec: CtcCodec, size: int, first: int) -> None:
+    def __init__(self, drawing: DrawingPool, codec: CtcCodec, size: int, first: int) -> None:
         self._drawing, self._codec, self._first = drawing, codec, first
         self.epoch = 0
         self.strength = 1.0
@@ -125,7 +125,7 @@ class DrawnBatches:
 
 
 def _validation_samples(run: RunFolder, typefaces: Sequence[Typeface], seed: int) -> list[Sample]:
-    """Return drawn pictures in the run's folder, which are drawn when it begins."""
+    """Return the drawn validation pictures in the run's folder; draw them when the run begins."""
     if not run.val_csv.exists():
         folder, families, rng = run.path / "validation", by_family(typefaces), np.random.default_rng(seed)
         folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The trainings of a cross-validation on a Ray cluster, or on this machine as if it were one."""
+"""Cross-validation on a Ray cluster, or on a local Ray instance."""
 
 import os
 from collections.abc import Generator, Sequence
@@ -15,15 +15,15 @@ from training.pipeline.crossval import Part, PartResult, run_part, stored_result
 def run_parts_on_ray(
     parts: Sequence[Part], folder: Path, options: dict[str, Any], jobs: int
 ) -> Generator[PartResult, None, None]:
-    """Train and read all parts as `run_parts` does, each as a task of Ray.
+    """Train and read all parts like `run_parts`, each as a Ray task.
 
-    All machines must see the images and the folder under the same paths. A part whose machine is lost goes on
-    elsewhere, from its last epoch. On a cluster, as many trainings run at the same time as have room with as many
-    processors each as `jobs` leave them on this machine.
+    All machines must see the images and the folder under the same paths. If a machine is lost, its parts resume
+    elsewhere from their last epoch. Each training reserves as many processors as `jobs` leave it on this machine; the
+    cluster runs as many trainings as fit.
 
     Raises:
         ClusterError: there is no cluster.
-        RunError: the folder holds trainings with other settings or images, or a machine does not see it.
+        RunError: the folder has trainings with other settings or images, or a machine cannot see it.
     """
     left = yield from stored_results(parts, folder, options)
     threads = max(1, available_cpus() // jobs)
@@ -31,7 +31,7 @@ def run_parts_on_ray(
     with connect(threads * jobs):
         import ray
 
-        # A process a training: TensorFlow takes its number of threads only once.
+        # One process per training: TensorFlow accepts its number of threads only once.
         task = ray.remote(num_cpus=threads, max_calls=1, max_retries=-1)(_run_part)
         waiting = [task.remote(Path.cwd(), part, folder, options, threads) for part in left]
         while waiting:
@@ -43,10 +43,10 @@ def run_parts_on_ray(
 
 
 def _run_part(working_folder: Path, part: Part, folder: Path, options: dict[str, Any], threads: int) -> PartResult:
-    """Train and read a part on a machine, in a process of its own."""
+    """Train and read a part, in a process of its own on any machine."""
     if not (working_folder / folder).is_dir() or not (working_folder / part.known[0].path).exists():
         machine = os.uname().nodename
-        raise RunError(f"{machine} does not see {folder} or the images; all machines must, under these paths.")
-    os.chdir(working_folder)  # so that reports name the images as the command did
+        raise RunError(f"{machine} cannot see {folder} or the images; all machines need them under the same paths.")
+    os.chdir(working_folder)  # so that reports have the same paths as the command
     start_worker(threads)
     return run_part(part, folder, options)

@@ -1,4 +1,4 @@
-"""The images of a run, each file of which is opened once."""
+"""The images of a run; each file is opened once."""
 
 import hashlib
 from collections import defaultdict
@@ -15,9 +15,9 @@ from training.fitting.config import TrainingConfig
 
 
 class RunData:
-    """The images to train on and to validate by, as the network takes them.
+    """The training and validation images of a run, fitted to the network's input.
 
-    Files may be opened for another purpose, too: whoever does so hands them over with `add`.
+    Files opened elsewhere can be passed in with `add`.
 
     Attributes:
         train, validation: the samples.
@@ -36,7 +36,7 @@ class RunData:
         self._checksums = [""] * len(samples)
 
     def add(self, sample: Sample, content: bytes, pixels: Pixels) -> None:
-        """Keep an image that was opened, unless it is neither trained on nor validated by."""
+        """Keep an opened image if it is a training or validation image."""
         if rows := self._rows.get(sample):
             config = self._config
             self._images[rows] = fit_image(pixels, **config.input_size)
@@ -45,10 +45,10 @@ class RunData:
                 self._checksums[row] = hashlib.sha256(content).hexdigest()
 
     def open_all(self) -> "RunData":
-        """Open all files, and return this.
+        """Open all files, and return self.
 
         Raises:
-            ImageError: one cannot be read.
+            ImageError: a file cannot be read.
         """
         for sample in self._rows:
             self.add(sample, *open_image(sample.path))
@@ -61,25 +61,25 @@ class RunData:
 
     @property
     def published(self) -> dict[str, object] | None:
-        """Return how many of the images are the tutorial's, by their checksums; None if none is."""
+        """Return how many of the images are from the tutorial's data set, by checksum; None if none are."""
         listed = {line.split()[0] for line in CHECKSUMS.read_text(encoding="utf-8").splitlines()}
         images = sum(checksum in listed for checksum in self._checksums)
         return {"name": CHECKSUMS.stem, "size": len(listed), "images": images} if images else None
 
     def as_served(self, images: int) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
-        """Return so many images to train on, and to validate by, as the service feeds them: in their own widths."""
+        """Return up to this many training and validation images as the service feeds them: in their own widths."""
         end = len(self.train)
         own = [image[:, :width] for image, width in zip(self._images, self._widths, strict=True)]
         return own[:end][:images], own[end:][:images]
 
     @property
     def train_images(self) -> LabelledImages:
-        """Those to train on."""
+        """The training images."""
         end = len(self.train)
         return LabelledImages(self._images[:end], self._labels[:end])
 
     @property
     def validation_images(self) -> LabelledImages:
-        """Those to validate by."""
+        """The validation images."""
         start = len(self.train)
         return LabelledImages(self._images[start:], self._labels[start:])

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: models that have not seen the image surely read something else in it.
+"""Labels that are probably wrong: models that have not seen the image confidently read something else.
 
 Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021, for texts instead of classes.
 """
@@ -9,14 +9,14 @@ from training.data.suspects import Suspect
 from training.pipeline.crossval import PartResult
 
 MIN_CONFIDENCE = 0.5
-"""Of a reading that contradicts a label: it is likelier than all other texts together."""
+"""Minimum confidence of a contradicting reading: it is more likely than all other texts together."""
 
 
 def find_suspects(results: Sequence[PartResult]) -> list[Suspect]:
-    """Return the labels that a cross-validation contradicts, the surest contradiction first.
+    """Return the labels that a cross-validation contradicts, most confident first.
 
     Args:
-        results: of the parts. What they read in several views counts, as it errs less than a single reading.
+        results: the results of the parts. Readings with test-time augmentation are used, as they have fewer errors.
     """
     suspects = [
         Suspect(line.path, line.label, line.prediction, line.confidence)

@@ -1,4 +1,4 @@
-"""The layouts in which people have labelled images: recognised, or named with `--labels-from`."""
+"""Layouts of labelled images: recognised, or given with `--labels-from`."""
 
 from training.data.layouts.read import Dataset, read_dataset, read_samples
 from training.data.layouts.table import LAYOUTS, LayoutName

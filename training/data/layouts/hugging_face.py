@@ -31,9 +31,9 @@ def _read_lines(text: str, file: Path) -> Listing | None:
         if not isinstance(entry, dict) or not isinstance(entry.get(FILE_NAME), str):
             if not rows:
                 return None
-            raise DataError(f"{file}, line {number}: an object with {FILE_NAME} and a text is needed.")
+            raise DataError(f"{file}, line {number}: expected an object with {FILE_NAME} and a text.")
         key = key or next((name for name in LABEL_COLUMNS if isinstance(entry.get(name), str)), None)
         if key is None or not isinstance(entry.get(key), str):
-            raise DataError(f"{file}, line {number}: there is no {key or 'text'}; its keys are {', '.join(entry)}.")
+            raise DataError(f"{file}, line {number}: no {key or 'text'}; the keys are {', '.join(entry)}.")
         rows.append(Row(entry[FILE_NAME], entry[key]))
     return Listing(rows, f"lines of {FILE_NAME} and {key}") if rows else None

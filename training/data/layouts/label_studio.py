@@ -1,4 +1,4 @@
-"""The exports of Label Studio: JSON, JSON-MIN and CSV."""
+"""Label Studio exports: JSON, JSON-MIN and CSV."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from training.data.layouts.listing import Listing, Row, names_image
 from training.data.layouts.tables import read_table
 
 CSV_MARKS = ("annotation_id", "lead_time")
-"""Columns that its CSV has and no other."""
+"""Columns that only Label Studio's CSV has."""
 CSV_PATHS, CSV_LABELS = ("image", "ocr", "captioning"), ("text", "transcription", "caption", "label")
 NOT_TEXT = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "project"}
 
@@ -42,7 +42,7 @@ def _listing(tasks: list[dict[str, Any]]) -> Listing | None:
         without += not texts
         with_several += len(texts) > 1
     left_out = [
-        f"{count} task{'' if count == 1 else 's'} {why}: left out"
+        f"{count} task{'' if count == 1 else 's'} {why}: skipped"
         for count, why in ((without, "without a text"), (with_several, "with several texts"))
         if count
     ]
@@ -63,7 +63,7 @@ def _texts_of_annotations(task: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _texts_of_keys(task: Mapping[str, Any], image: str) -> Iterator[str]:
-    """Yield the texts of JSON-MIN, where each field of the labelling page is a key."""
+    """Yield the texts of JSON-MIN, in which each field of the labelling page is a key."""
     for key, value in task.items():
         if key not in NOT_TEXT and isinstance(value, str) and value != image:
             yield value

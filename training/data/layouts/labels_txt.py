@@ -1,4 +1,4 @@
-"""A text file beside the images: a name, a space or a colon, and the text, a line each."""
+"""A text file beside the images: one name, a space or a colon, and the text per line."""
 
 import re
 from pathlib import Path

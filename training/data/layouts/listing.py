@@ -1,4 +1,4 @@
-"""What a list of labels says, before its images are looked for."""
+"""The content of a list of labels, before its images are located."""
 
 import re
 from pathlib import Path
@@ -18,25 +18,25 @@ SPLIT_NAMES = {
     "test": TEST,
     "testing": TEST,
 }
-"""What people call the parts of their data."""
+"""Common names of the splits."""
 
 
 class Row(NamedTuple):
-    """An image as a list names it, and its text."""
+    """An image as written in a list, and its text."""
 
     path: str
     label: str
     split: str = ""
-    """One of `SPLITS`, or "" where the list does not divide its images."""
+    """One of `SPLITS`, or "" if the list does not split its images."""
 
 
 class Listing(NamedTuple):
-    """What was found in a list.
+    """The content of a list.
 
     Attributes:
         rows: the images.
-        how: how they were found in it: 'in the columns file and text, between semicolons'.
-        left_out: what was not taken and why, a line each.
+        how: how they were found, for messages: 'columns file and text, separated by semicolons'.
+        left_out: what was skipped and why, one message each.
     """
 
     rows: list[Row]
@@ -45,10 +45,10 @@ class Listing(NamedTuple):
 
 
 def read_text(file: Path) -> str | None:
-    """Return a file's text in UTF-8, or UTF-16 with its mark; None if it is something else.
+    """Return the text of a UTF-8 file, or a UTF-16 file with a byte order mark; None for anything else.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     content = file.read_bytes()
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
@@ -60,16 +60,16 @@ def read_text(file: Path) -> str | None:
 
 
 def names_image(text: str) -> bool:
-    """Return whether a text is the path of an image, by its ending."""
+    """Return whether a text ends like the path of an image."""
     return is_image(text.strip())
 
 
 def split_of(name: str) -> str:
-    """Return the part of the data that the name of a folder or a list (`rec_gt_train.txt`) stands for; "" if none."""
+    """Return the split that the name of a folder or list (`rec_gt_train.txt`) stands for; "" if none."""
     found = {SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_NAMES}
     return found.pop() if len(found) == 1 else ""
 
 
 def as_split(value: str) -> str:
-    """Return the part of the data that a cell names; "" if none."""
+    """Return the split named in a cell; "" if none."""
     return SPLIT_NAMES.get(value.strip().lower(), "") if value.strip() not in SPLITS else value.strip()

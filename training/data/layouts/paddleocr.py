@@ -1,4 +1,4 @@
-"""The list of PaddleOCR's recognition: a path, a tab and the text, a line each, without a header and without quotes."""
+"""PaddleOCR's recognition list: a path, a tab and the text per line, without header or quotes."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from training.data.dataset import DataError
 from training.data.layouts.listing import Listing, Row, names_image
 
 REGIONS = '[{"transcription"'
-"""How a line's text begins where it lists the regions of a whole page: what PaddleOCR's detection learns from."""
+"""Start of a line's text in PaddleOCR's detection lists, which hold the regions of a whole page."""
 
 
 def read(text: str, file: Path) -> Listing | None:
-    """Read a list of PaddleOCR; see `Layout`."""
+    """Read a PaddleOCR list; see `Layout`."""
     lines = [line.split("\t") for line in text.split("\n") if line.strip()]
     if not lines or any(len(fields) != 2 or not names_image(fields[0]) for fields in lines):
         return None
     if lines[0][1].startswith(REGIONS):
-        raise DataError(f"{file} lists regions of pages, for detection. Cut each region out, and list its text.")
+        raise DataError(f"{file} is a detection list with regions of pages. Crop each region, and list its text.")
     return Listing([Row(path, label) for path, label in lines], "lines of a path, a tab and a text")

@@ -1,4 +1,4 @@
-"""Where the images of a list lie: people move files, and lists of other machines name other folders."""
+"""Search for the images of a list, even if they were moved or the list comes from another machine."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -13,11 +13,11 @@ MAX_SHOWN = 3
 def find_images(written: Sequence[str], file: Path, images: Path | None) -> list[Path]:
     r"""Find the images that a list names, in the folder `images` if it is given.
 
-    A relative path is looked for beside the list, then below the current folder; what is in neither, such as
-    `C:\scans\sub\0.png`, beside the list by as many of its last parts as lead to a file.
+    A relative path is looked up beside the list, then in the current folder. Otherwise, as with `C:\scans\sub\0.png`,
+    the longest ending of the path that exists beside the list is used.
 
     Raises:
-        DataError: an image is not there, or two names lead to the same file.
+        DataError: an image does not exist, or two names lead to the same file.
     """
     if images is not None and not images.is_dir():
         raise DataError(f"{images} is not a folder of images.{did_you_mean(images)}")
@@ -30,22 +30,22 @@ def find_images(written: Sequence[str], file: Path, images: Path | None) -> list
             missing.append(name)
             continue
         if names.setdefault(path, name) != name:
-            raise DataError(f"{file}: {names[path]} and {name} both lead to {path}, of which only one can be meant.")
+            raise DataError(f"{file}: {names[path]} and {name} both lead to {path}; only one can be right.")
         found.append(path)
     if missing:
         shown = ", ".join(missing[:MAX_SHOWN]) + (" …" if len(missing) > MAX_SHOWN else "")
-        where = f"in {images}" if images else "where it says"
+        where = f"in {images}" if images else "at the listed paths"
         raise DataError(
             f"{file}: {len(missing):,} of {len(written):,} images are not {where} ({shown}). "
-            "Say where the images lie with --images FOLDER."
+            "Give the folder of the images with --images FOLDER."
         )
     return found
 
 
 def _places(name: str, beside: Path, images: Path | None) -> Iterator[Path]:
-    """Yield where an image may lie, the likeliest place first."""
+    """Yield possible locations of an image, the most likely first."""
     if images is None:
-        yield beside / name  # which is the path itself if it is absolute
+        yield beside / name  # the path itself if it is absolute
         yield Path(name)
     parts = PurePosixPath(_as_path(name.strip())).parts
     for start in range(len(parts)):
@@ -54,7 +54,7 @@ def _places(name: str, beside: Path, images: Path | None) -> Iterator[Path]:
 
 
 def _as_path(name: str) -> str:
-    r"""Return what a URL or a path of Windows names, as a relative path with slashes.
+    r"""Return the path in a URL or Windows path as a relative path with slashes.
 
     Label Studio writes `/data/local-files/?d=images/0.png`, `s3://bucket/0.png` and `http://host/0.png`.
     """
@@ -69,5 +69,5 @@ def _as_path(name: str) -> str:
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name too long, or with a null byte
+    except (OSError, ValueError):  # the name is too long or has a null byte
         return False

@@ -1,4 +1,4 @@
-"""Labelled images from a folder or a list, whatever their layout, and what was found, in words."""
+"""Labelled images from a folder or a list of any layout, with notes on what was found."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ MAX_SHOWN = 3
 
 
 class Dataset(NamedTuple):
-    """Labelled images as they were found.
+    """Labelled images and how they were found.
 
     Attributes:
         samples: the images, in the same order on every machine.
-        layout: what they were recognised as, or said to be.
-        notes: what was found and where, and what was not taken, a line each.
+        layout: the layout, recognised or given.
+        notes: what was found where, and what was skipped, one message each.
     """
 
     samples: list[Sample]
@@ -38,7 +38,7 @@ class Dataset(NamedTuple):
 
 
 class _List(NamedTuple):
-    """A list of labels that was recognised."""
+    """A recognised list of labels."""
 
     file: Path
     layout: LayoutName
@@ -46,15 +46,15 @@ class _List(NamedTuple):
 
 
 def read_dataset(source: Path, images: Path | None = None, labels_from: LayoutName | None = None) -> Dataset:
-    """Find the labelled images of a folder, or of a list of labels.
+    """Find the labelled images of a folder or of a list of labels.
 
-    The images of a list are looked for in `images` if given. Where `labels_from` is None, the layout is recognised.
+    The images of a list are looked up in `images` if given. The layout is recognised if `labels_from` is None.
 
-    In a folder, and the folders within it, a list at its top counts before the images' names. Folders or lists that
-    are called train, val and test divide the images.
+    Folders are searched recursively. A list at the top of a folder takes precedence over image names. Folders or lists
+    called train, val and test split the images.
 
     Raises:
-        DataError: there is no such folder or file, it holds no labelled image, or a label or an image is not found.
+        DataError: the source does not exist or has no labelled images, or a label or an image is missing.
         OSError: a list cannot be read.
     """
     if source.is_dir():
@@ -63,14 +63,14 @@ def read_dataset(source: Path, images: Path | None = None, labels_from: LayoutNa
     elif source.is_file():
         found = _from_lists([_read_list(source, labels_from)], source, images)
     else:
-        raise DataError(f"{source} is neither a folder nor a file.{did_you_mean(source)}")
+        raise DataError(f"{source} does not exist.{did_you_mean(source)}")
     if not found.samples:
         raise DataError(f"{source} lists no images.")
     return found
 
 
 def read_samples(source: Path, images: Path | None = None) -> list[Sample]:
-    """Return the same without a word of how they were found."""
+    """Return only the samples of `read_dataset`."""
     return read_dataset(source, images).samples
 
 
@@ -95,32 +95,32 @@ def _read_list(file: Path, layout: LayoutName | None) -> _List:
     if _is_of_names(layout):
         raise DataError(f"{file} is a file; --labels-from {layout} is for the images of a folder.")
     if is_image(file.name):
-        raise DataError(f"{file} is an image; name the folder that it lies in.")
-    kind = f"no list of the layout {layout}" if layout else "no list of images and labels that is known here"
-    raise DataError(f"{file} is {kind}; simplest is a CSV file in UTF-8 with the columns path,label.")
+        raise DataError(f"{file} is an image; give its folder.")
+    kind = f"not a list of the layout {layout}" if layout else "not a list of images and labels in a known layout"
+    raise DataError(f"{file} is {kind}; the simplest is a UTF-8 CSV file with the columns path,label.")
 
 
 def _lists_in(folder: Path, layout: LayoutName | None) -> list[_List]:
-    """Return the lists at a folder's top; if there are none, those in its folders train, val and test."""
+    """Return the lists at the top of a folder; if there are none, those in its folders train, val and test."""
     below = sorted(path for path in folder.iterdir() if path.is_dir() and split_of(path.name))
     for places in ([folder], below):
         files = sorted(path for place in places for path in place.iterdir() if path.suffix.lower() in LIST_ENDINGS)
-        # Labels that are probably wrong are no list to learn from.
+        # A list of suspects is not training data.
         files = [file for file in files if not lists_suspects(read_text(file) or "")]
         lists = [found for file in files if (found := _recognise(file, layout)) is not None]
         if lists:
             return lists
     if layout is not None:
-        raise DataError(f"{folder} holds no list of the layout {layout}; name the file with --data.")
+        raise DataError(f"{folder} holds no list of the layout {layout}; give the file with --data.")
     return []
 
 
 def _from_lists(lists: Sequence[_List], source: Path, images: Path | None) -> Dataset:
-    """Return the images of a list, or of several that are the parts of one data set."""
+    """Return the images of a list, or of several lists that are the splits of one data set."""
     splits = [split_of(one.file.stem) or split_of(one.file.parent.name) for one in lists]
     if len(lists) > 1 and (len(set(splits)) < len(lists) or "" in splits):
         names = ", ".join(one.file.name for one in lists)
-        raise DataError(f"{source} holds several lists of labels ({names}): name the one to use with --data.")
+        raise DataError(f"{source} holds several lists of labels ({names}): choose one with --data.")
     samples: list[Sample] = []
     notes: list[str] = []
     for one, split in zip(lists, splits, strict=True):
@@ -153,12 +153,12 @@ def _from_names(folder: Path, layout: LayoutName | None) -> Dataset:
 
 
 def _dataset(samples: Sequence[Sample], layout: LayoutName, notes: Sequence[str]) -> Dataset:
-    """Keep the parts that the data comes in, if there are several."""
+    """Keep the splits of the data if there are several."""
     counts = Counter(sample.split or TRAIN for sample in samples)
     if len(counts) < 2:
         return Dataset([replace(sample, split="") for sample in samples], layout, list(notes))
     parts = ", ".join(f"{counts[split]:,} {split}" for split in SPLITS if counts[split])
-    return Dataset(list(samples), layout, [*notes, f"divided as it comes: {parts}"])
+    return Dataset(list(samples), layout, [*notes, f"split as in the data: {parts}"])
 
 
 def _check_names(stems: Sequence[str], folder: Path) -> None:
@@ -168,7 +168,7 @@ def _check_names(stems: Sequence[str], folder: Path) -> None:
         raise DataError(
             f"The names in {folder} look like file names, not labels: {what} ({_shown(stems)}). Label the images with\n"
             f"  {label}\n"
-            "or list them in a CSV file with the columns path,label. If the names are the texts all the same: "
+            "or list them in a CSV file with the columns path,label. If the names are the labels after all: "
             f"--labels-from {LayoutName.NAMES}."
         )
 
@@ -179,16 +179,16 @@ def _found_in_names(samples: Sequence[Sample], layout: LayoutName) -> str:
     if layout == LayoutName.NAMES:
         partly = sum("_" in sample.label for sample in samples)
         return found + (
-            f'; {partly:,} of them with "_": if the text ends there, --labels-from {LayoutName.NAME_STARTS}'
+            f'; {partly:,} of them with "_": if the label ends there, --labels-from {LayoutName.NAME_STARTS}'
             if partly
             else ""
         )
     where = "before" if layout == LayoutName.NAME_STARTS else "behind"
-    return f'{found} {where} "_" ({first}); if the whole name is the text: --labels-from {LayoutName.NAMES}'
+    return f'{found} {where} "_" ({first}); if the whole name is the label: --labels-from {LayoutName.NAMES}'
 
 
 def _not_listed(folder: Path, samples: Sequence[Sample], lists: Sequence[Path]) -> list[str]:
-    """Return which files of a folder its lists do not name."""
+    """Describe the files of a folder that its lists do not name."""
     listed = {sample.path.resolve() for sample in samples}
     rest = [path.name for path in map(Path, image_paths([str(folder)])) if path.resolve() not in listed]
     others = Counter(other_files(str(folder)))

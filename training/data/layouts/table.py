@@ -32,13 +32,13 @@ class LayoutName(StrEnum):
 
 
 class Layout(NamedTuple):
-    """A layout: where its labels stand, and how they are taken from there.
+    """A layout: where its labels are, and how to extract them.
 
     Attributes:
         description: for the documentation, in Markdown.
-        read: reads a list of labels, given its text and where it is; returns None if that is something else, and
-            raises `DataError` where something is wrong with it.
-        label_of: the label in the name of an image, without its ending, where there is no list.
+        read: takes the text and the path of a list of labels and returns its content, or None if it has another layout;
+            raises `DataError` if the list has an error.
+        label_of: takes an image's name without its suffix and returns the label, for layouts without a list.
     """
 
     description: str
@@ -48,8 +48,8 @@ class Layout(NamedTuple):
 
 LAYOUTS = {
     LayoutName.NAMES: Layout("the whole name: `2b827.png`, `2b827 (2).png`", label_of=names.whole),
-    LayoutName.NAME_STARTS: Layout("what stands before the first `_`: `2b827_a1.png`", label_of=names.start),
-    LayoutName.NAME_ENDS: Layout("what stands behind the last `_`: `captcha_2b827.png`", label_of=names.end),
+    LayoutName.NAME_STARTS: Layout("the text before the first `_`: `2b827_a1.png`", label_of=names.start),
+    LayoutName.NAME_ENDS: Layout("the text after the last `_`: `captcha_2b827.png`", label_of=names.end),
     LayoutName.LABEL_STUDIO: Layout("an export of Label Studio: JSON, JSON-MIN or CSV", label_studio.read),
     LayoutName.HUGGING_FACE: Layout(
         "Hugging Face's image folder: `metadata.csv` or `metadata.jsonl` with `file_name` and `text`",
@@ -60,7 +60,7 @@ LAYOUTS = {
         partial(tables.read_table, paths=("image_path",), labels=("plate_text",)),
     ),
     LayoutName.PADDLEOCR: Layout(
-        "PaddleOCR's list for recognition: a path, a tab and the text in each line", paddleocr.read
+        "PaddleOCR's recognition list: a path, a tab and the text in each line", paddleocr.read
     ),
     LayoutName.CSV: Layout(
         "any other table: commas, semicolons or tabs; a header (`path,label`, `file;text` …) or none; "
@@ -71,4 +71,4 @@ LAYOUTS = {
         "a text file with a name, a space or a colon, and the text in each line", labels_txt.read
     ),
 }
-"""In the order in which they are tried."""
+"""In the order in which recognition tries them."""

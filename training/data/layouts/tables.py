@@ -1,4 +1,4 @@
-"""Tables of paths and labels: CSV with commas, semicolons or tabs, with a header or none."""
+"""Tables of paths and labels: CSV with commas, semicolons or tabs, with or without a header."""
 
 import csv
 import io
@@ -18,13 +18,13 @@ LABEL_COLUMNS = (
     *("label", "text", "plate_text", "transcription", "ground_truth", "groundtruth", "gt", "value", "words"),
     *("word", "string", "answer", "solution"),
 )
-"""What people call the two columns; of several that are there, the first here is taken."""
-LOOKED_AT = 100
+"""Common names of the two columns; if several occur, the first in this order is used."""
+ROWS_INSPECTED = 100
 MAX_COLUMNS_SHOWN = 10
 
 
 class Columns(NamedTuple):
-    """Where a table's paths and labels stand, from 0."""
+    """Indices of a table's columns, from 0."""
 
     path: int
     label: int
@@ -44,14 +44,14 @@ def read_table(
     """Return the rows of a table whose columns have these names; None if the text is something else.
 
     Args:
-        text: of the file.
-        file: for messages.
-        paths: the names that the column of paths may have.
-        labels: the names that the column of labels may have.
-        by_content: find columns of other names, or of none, by what they hold.
+        text: the content of the file.
+        file: its path, for messages.
+        paths: accepted names of the path column.
+        labels: accepted names of the label column.
+        by_content: if no header matches, find the columns by their content.
 
     Raises:
-        DataError: a row has no path or no label, or it is not clear which column holds the labels.
+        DataError: a row has no path or no label, or it is ambiguous which column holds the labels.
     """
     tables = {delimiter: rows for delimiter in DELIMITERS if (rows := _parse(text, delimiter))}
     for delimiter, rows in tables.items():
@@ -66,7 +66,7 @@ def read_table(
 
 
 def _parse(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not blank, each with the number of its last line; none if the text is no such table."""
+    """Return the non-blank rows, each with the number of its last line; [] if the text is not such a table."""
     quotes_after_space = f'{delimiter} "' in text
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=quotes_after_space)
     try:
@@ -83,9 +83,9 @@ def _by_header(names: Sequence[str], paths: Sequence[str], labels: Sequence[str]
 
 
 def _by_content(rows: Sequence[Sequence[str]], file: Path) -> Columns | None:
-    """Find the column that holds the names of images; if there is one other, it holds the labels."""
+    """Find the column with names of images; if there is only one other column, it holds the labels."""
     width = len(rows[0])
-    below = rows[1 : 1 + LOOKED_AT] or rows
+    below = rows[1 : 1 + ROWS_INSPECTED] or rows
     of_paths = [place for place in range(width) if all(len(row) > place and names_image(row[place]) for row in below)]
     if len(of_paths) != 1 or width < 2:
         return None
@@ -93,7 +93,7 @@ def _by_content(rows: Sequence[Sequence[str]], file: Path) -> Columns | None:
     if width > 2:
         names = ", ".join(rows[0][:MAX_COLUMNS_SHOWN])
         raise DataError(
-            f"{file}: found images in column {path + 1}, but not which of the other columns ({names}) holds the text. "
+            f"{file}: column {path + 1} holds images, but it is unclear which other column ({names}) holds the text. "
             "Name the two columns path and label in the first line."
         )
     return Columns(path, 1 - path, None, header=not names_image(rows[0][path]))
@@ -104,9 +104,9 @@ def _listing(rows: Sequence[tuple[int, list[str]]], columns: Columns, delimiter:
     found = []
     for line, row in rows[columns.header :]:
         if len(row) > width:
-            raise DataError(f"{file}, line {line}: there are more fields than columns; put what has a comma in quotes.")
+            raise DataError(f"{file}, line {line}: more fields than columns; quote fields that contain a comma.")
         if len(row) <= max(columns.path, columns.label) or not row[columns.path].strip():
-            raise DataError(f"{file}, line {line}: a path and a label are needed.")
+            raise DataError(f"{file}, line {line}: a path or a label is missing.")
         split = row[columns.split] if columns.split is not None and columns.split < len(row) else ""
         found.append(Row(row[columns.path], row[columns.label], as_split(split)))
     header = rows[0][1]

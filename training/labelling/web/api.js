@@ -1,6 +1,6 @@
-// What the page asks of the command, at addresses below the page's own, which begins with the token.
+// Requests to the command, at addresses below the page's own, which starts with the token.
 
-/** The command answered, and what it said is for people. */
+/** An error response with a message for the user. */
 export class Refusal extends Error {
   constructor(status, detail) {
     super(detail);
@@ -8,11 +8,11 @@ export class Refusal extends Error {
   }
 }
 
-/** Nobody answered: the command has ended. */
+/** No response: the command has ended. */
 export class NoAnswer extends Error {}
 
 const NAME = "tab";
-// Kept while a tab is open, so that a tab loaded again is given the image that it had.
+// Kept while a tab is open, so that a reloaded tab gets the same image.
 const tab = sessionStorage.getItem(NAME) ?? crypto.randomUUID();
 sessionStorage.setItem(NAME, tab);
 
@@ -42,5 +42,5 @@ async function ask(method, address, body) {
     return response.json();
   }
   const problem = await response.json().catch(() => ({}));
-  throw new Refusal(response.status, problem.detail ?? "The labelling command has a fault; its terminal shows it.");
+  throw new Refusal(response.status, problem.detail ?? "The labelling command has an internal error; see its terminal.");
 }

@@ -1,4 +1,4 @@
-// Who types what, and what becomes of it.
+// Input handling and requests.
 
 import * as api from "./api.js";
 import { complaintOf, expected } from "./expected.js";
@@ -7,19 +7,19 @@ import * as view from "./view.js";
 
 const POLL_MILLISECONDS = 2000;
 const CONFLICT = 409;
-const GONE = "The labelling command is not running. Nothing is lost: every decision is on disk, and what you typed " +
+const GONE = "The labelling command is not running. Nothing is lost: all decisions are saved, and your text " +
   "stays here. Start the command again and open the address that it prints.";
 
 const input = view.element("text");
-let task = null; // what is shown; null when all is done
-let prefilled = ""; // what we put into the input field
-let objectedTo = ""; // a label that is not as expected, which Enter saves when it is pressed once more
+let task = null; // the shown image's task; null when all are done
+let prefilled = ""; // text put into the field by the page
+let objectedTo = ""; // an unexpected label, which a second Enter saves
 let busy = false;
-let expecting = 0; // how many answers to what was said of labels are awaited
+let expecting = 0; // pending requests that set the expected labels
 let actsEnded = 0;
-let unanswered = false;
+let unreachable = false;
 
-/** Do something that asks the command; meanwhile, and only then, keys and buttons wait. */
+/** Run work with requests; keys and buttons are ignored meanwhile. */
 async function act(work) {
   if (busy) return;
   busy = true;
@@ -38,7 +38,7 @@ async function act(work) {
 
 function explain(error) {
   if (error instanceof api.NoAnswer) {
-    unanswered = true;
+    unreachable = true;
     view.showTrouble(GONE);
   } else if (error instanceof api.Refusal) {
     view.showTrouble(error.message);
@@ -62,7 +62,7 @@ async function showTask(next) {
   else fillGuess(task.guess);
 }
 
-/** Load an image before anything of it is shown, so that no guess stands below another one's image. */
+/** Load an image before showing its task, so that no guess appears below another image. */
 async function load(next) {
   const image = new Image();
   image.src = api.imageAddress(next.number);
@@ -75,7 +75,7 @@ async function load(next) {
   }
 }
 
-/** Put a text into the field, all of it selected, so that typing replaces it; who says what is expected goes on. */
+/** Put a text into the field and select it, so that typing replaces it. Keep the focus on the expectation fields. */
 function fill(text) {
   prefilled = text;
   objectedTo = "";
@@ -85,7 +85,7 @@ function fill(text) {
   input.setSelectionRange(0, text.length); // select() would take the focus
 }
 
-/** The same with what a model has read; where it doubts a character, typing replaces that one. */
+/** Fill in a guess; select its first uncertain character, so that typing replaces that one. */
 function fillGuess(guess) {
   fill(guess?.text ?? "");
   const place = guess && view.doubtfulPlace(guess);
@@ -116,7 +116,7 @@ function save() {
     view.say(`Type the text first.${hint}`);
   } else if (complaint && objectedTo !== label) {
     objectedTo = label;
-    view.say(`${complaint} ${hasKeyboard() ? "Enter" : "Save"} once more saves it all the same.`, "bad");
+    view.say(`${complaint} ${hasKeyboard() ? "Enter" : "Save"} again saves it anyway.`, "bad");
   } else {
     const guess = task.guess && { text: task.guess.text, model: task.guess.model };
     const verb = view.isSuspect(task) && label === task.label ? "Kept" : "Saved";
@@ -124,7 +124,7 @@ function save() {
   }
 }
 
-/** Save what models read that contradict the label. */
+/** Save the reading that contradicts the label. */
 function takeReading() {
   if (busy) return;
   if (task.error === null) input.value = task.suspect.reading;
@@ -137,15 +137,15 @@ function skip() {
   if (view.isDecided(task)) {
     act(async () => {
       await show(await api.takeNext());
-      view.say("Left as it was.");
+      view.say("Unchanged.");
     });
   } else {
-    const when = view.isSuspect(task) ? "after the other suspects" : "at the end";
-    act(() => decide({ kind: "skipped" }, `Skipped, comes again ${when}: ${task.name}`));
+    const when = view.isSuspect(task) ? "after the other suspects" : "the end";
+    act(() => decide({ kind: "skipped" }, `Skipped until ${when}: ${task.name}`));
   }
 }
 
-/** Show an image again that was decided before. */
+/** Show an earlier image again. */
 function reopen(number) {
   act(async () => {
     await showTask(await api.readTask(number));
@@ -153,8 +153,8 @@ function reopen(number) {
   });
 }
 
-/** Beside whatever else is under way: people go from one field to the next. */
-async function sayWhatIsExpected() {
+/** Send the expected labels, independently of other requests: users move between fields. */
+async function sendExpected() {
   expecting += 1;
   let status = null;
   try {
@@ -172,7 +172,7 @@ function goBack() {
   act(async () => {
     const previous = await api.readPrevious(task === null ? null : task.number);
     if (previous === null) {
-      view.say("There is no earlier decision.");
+      view.say("There is no earlier image.");
     } else {
       await showTask(previous);
       view.say("");
@@ -181,18 +181,18 @@ function goBack() {
 }
 
 function hintOf({ guess, suspect }) {
-  if (suspect) return hasKeyboard() ? "Enter keeps the label; typing replaces it." : "Keep leaves the label as it is.";
-  if (!hasKeyboard()) return "Save takes the guess as it is.";
-  return `Enter saves the guess; typing replaces ${view.doubtfulPlace(guess) ? "the doubtful character" : "it"}.`;
+  if (suspect) return hasKeyboard() ? "Enter keeps the label; typing replaces it." : "Keep leaves the label unchanged.";
+  if (!hasKeyboard()) return "Save accepts the guess.";
+  return `Enter saves the guess; typing replaces ${view.doubtfulPlace(guess) ? "the uncertain character" : "it"}.`;
 }
 
 async function poll() {
   const endedBefore = actsEnded;
   try {
     const status = await api.readStatus();
-    if (unanswered) view.showTrouble("");
-    unanswered = false;
-    if (busy || expecting || actsEnded !== endedBefore) return; // the answer to the act itself is newer
+    if (unreachable) view.showTrouble("");
+    unreachable = false;
+    if (busy || expecting || actsEnded !== endedBefore) return; // a newer response has arrived
     view.showStatus(status);
     if (task?.suspect === null && !view.isDecided(task)) renewGuess(status.guess);
   } catch (error) {
@@ -200,7 +200,7 @@ async function poll() {
   }
 }
 
-/** A model has read the image meanwhile; what people have typed stays. */
+/** Show a newer guess, unless the user has typed something. */
 function renewGuess(guess) {
   const isNew = guess !== null && (guess.model !== task.guess?.model || guess.text !== task.guess.text);
   if (!isNew || input.value !== prefilled) return;
@@ -216,14 +216,14 @@ async function copyCommand() {
     view.element("copied").textContent = "Copied.";
   } catch {
     getSelection().selectAllChildren(command);
-    view.element("copied").textContent = "The browser does not let the page copy; the command is selected.";
+    view.element("copied").textContent = "The browser does not allow copying; the command is selected.";
   }
 }
 
 function onKey(event) {
   if (event.isComposing || event.altKey || event.metaKey) return;
   if (event.shiftKey) {
-    // Who has typed a label, perhaps in capitals, saves that.
+    // If a label was typed, perhaps with Shift held, save that.
     if (event.key !== "Enter" || event.target !== input || input.value !== prefilled || !view.canTake(task)) return;
     event.preventDefault();
     if (!event.repeat) takeReading();
@@ -263,11 +263,11 @@ view.element("last-list").addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button) reopen(Number(button.dataset.number));
 });
-view.element("expected").addEventListener("change", sayWhatIsExpected);
+view.element("expected").addEventListener("change", sendExpected);
 view.element("expected").addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
-  event.preventDefault(); // or it would save the label
-  input.focus(); // which makes a change of the field known
+  event.preventDefault(); // do not save the label
+  input.focus(); // fires the field's change event
 });
 
 await act(async () => {

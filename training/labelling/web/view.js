@@ -1,10 +1,10 @@
-// What is shown; decides nothing and asks for nothing.
+// Rendering only: no decisions, no requests.
 
 import { imageAddress } from "./api.js";
 import { createZoom } from "./shared/zoom.js";
 
 const DOUBTFUL = 0.9;
-const HIGHEST = 0.42; // of the window
+const HIGHEST = 0.42; // fraction of the window's height
 
 export const element = (id) => document.getElementById(id);
 const percent = (fraction) => (fraction >= 0.995 && fraction < 1 ? "99 %" : `${Math.round(100 * fraction)} %`);
@@ -53,7 +53,7 @@ function showAgreement(overall, recent) {
   }
 }
 
-/** What another tab may have said; not while it is being typed here. */
+/** Show what another tab may have set, unless the fields are being edited here. */
 function showExpected({ length, charset }) {
   if (element("expected").contains(document.activeElement)) return;
   element("length").value = length ?? "";
@@ -63,7 +63,7 @@ function showExpected({ length, charset }) {
 let lastShown = "";
 
 function showLast(decisions) {
-  if (JSON.stringify(decisions) === lastShown) return; // or buttons would go away under the pointer
+  if (JSON.stringify(decisions) === lastShown) return; // do not replace buttons under the pointer
   lastShown = JSON.stringify(decisions);
   element("last").hidden = decisions.length === 0;
   element("last-list").replaceChildren(...decisions.map(lastButton));
@@ -79,7 +79,7 @@ function lastButton({ number, name, kind, label }) {
   text.textContent = kind === "label" ? label : `unreadable: ${name}`;
   text.className = kind;
   if (kind === "label") {
-    // What is marked as unreadable may be no picture at all.
+    // An unreadable file may not be an image.
     const picture = document.createElement("img");
     picture.src = imageAddress(number);
     picture.alt = "";
@@ -93,12 +93,12 @@ function lastButton({ number, name, kind, label }) {
 function showTraining(training) {
   element("training").hidden = training === null;
   if (training === null) return;
-  const underWay = training.state === "training";
-  const wait = underWay ? "" : `The next training waits for ${plural(training.labels_needed, "more label")}.`;
+  const running = training.state === "training";
+  const wait = running ? "" : `The next training needs ${plural(training.labels_needed, "more label")}.`;
   element("training-message").textContent = `${training.message} ${wait}`.trim();
-  element("training-progress").hidden = !underWay;
+  element("training-progress").hidden = !running;
   element("training-progress").value = training.progress;
-  element("train").hidden = underWay;
+  element("train").hidden = running;
   element("train").disabled = !training.possible;
 }
 
@@ -110,7 +110,7 @@ const zoom = createZoom({
   level: element("zoom-level"),
 }, () => HIGHEST * innerHeight);
 
-/** Show an image and what is known of it; `image` is loaded already, or null if it cannot be shown. */
+/** Show an image and its state; `image` is loaded already, or null if it cannot be shown. */
 export function showTask(task, image) {
   element("work").hidden = false;
   element("done").hidden = true;
@@ -129,12 +129,12 @@ export function showTask(task, image) {
   showGuess(task.guess);
 }
 
-/** Whether the label is contradicted, and nobody has decided about that yet. */
+/** Whether the label is contradicted and not reviewed yet. */
 export const isSuspect = (task) => task.suspect?.is_open ?? false;
 
 export const isDecided = (task) => (task.kind === "label" || task.kind === "unreadable") && !isSuspect(task);
 
-/** Whether there is a reading that is not the label. */
+/** Whether there is a reading that differs from the label. */
 export const canTake = (task) => Boolean(task?.suspect?.reading) && task.suspect.reading !== task.label;
 
 function showSuspect(task) {
@@ -143,14 +143,14 @@ function showSuspect(task) {
   if (task.suspect === null) return;
   const { label, reading, confidence, is_open } = task.suspect;
   element("suspect").replaceChildren(
-    "Models that had not seen this picture read ",
+    "Models that have not seen this image read ",
     reading === "" ? "nothing" : marked(reading, label),
     ` (${percent(confidence)}).`,
   );
   if (!is_open) element("suspect").append(" The label was ", marked(label, reading), ".");
 }
 
-/** A text in which what differs from another one is marked: what is between their common start and end. */
+/** Return a text with the part marked that differs from another: between their common prefix and suffix. */
 function marked(text, other) {
   const [here, there] = [[...text], [...other]];
   const shorter = Math.min(here.length, there.length);
@@ -167,7 +167,7 @@ function marked(text, other) {
   return whole;
 }
 
-/** What Enter does with the text in the field. */
+/** Show what Enter does with the text in the field. */
 export function showSave(task, text) {
   element("save-name").textContent = isSuspect(task) && text === task.label ? "Keep label" : "Save";
 }
@@ -182,12 +182,12 @@ function showDecision(task) {
 export function showGuess(guess) {
   element("guess").hidden = guess === null;
   if (guess === null) return;
-  const read = guess.text === "" ? "The model reads nothing here" : `Guess by ${guess.model}`;
-  element("guess-text").textContent = `${read}, ${percent(guess.confidence)} sure`;
+  const read = guess.text === "" ? "The model finds no text" : `Guess by ${guess.model}`;
+  element("guess-text").textContent = `${read}, confidence ${percent(guess.confidence)}`;
   element("guess-characters").replaceChildren(...guess.characters.map(characterTile));
 }
 
-/** Where in a guess its first doubtful character stands; null where none does, or so many that it is no help. */
+/** Return the range of the first uncertain character; null if there is none, or if more than half are uncertain. */
 export function doubtfulPlace(guess) {
   const doubtful = guess.characters.filter(({ confidence }) => confidence < DOUBTFUL);
   if (doubtful.length === 0 || doubtful.length > guess.characters.length / 2) return null;
@@ -223,7 +223,7 @@ export function say(text, kind = "") {
   element("message").className = kind;
 }
 
-/** Show what keeps people from going on; nothing if all is well. */
+/** Show a blocking problem; hide it if the text is empty. */
 export function showTrouble(text) {
   element("trouble").hidden = text === "";
   element("trouble").textContent = text;
