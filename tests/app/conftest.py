@@ -1,4 +1,4 @@
-"""What the tests of the service share."""
+"""Fixtures of the tests of the service."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from app.settings import PREFIX
 
 @pytest.fixture
 def empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory that holds an empty model store, and an environment that says nothing."""
+    """A working directory with an empty model store, without environment variables."""
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         monkeypatch.delenv(name)
     (tmp_path / "model_store").mkdir()

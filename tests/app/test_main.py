@@ -37,7 +37,7 @@ def run(*arguments: str, folder: Path, repository: Path, **variables: str) -> su
 
 
 def modules_of(*arguments: str, folder: Path, repository: Path) -> set[str]:
-    """What a command has imported when it ends."""
+    """Return the modules that a command has imported when it ends."""
     code = (
         "import runpy, sys; sys.argv = sys.argv[1:]\n"
         "try: runpy.run_module('app', run_name='__main__')\n"
@@ -56,7 +56,7 @@ def modules_of(*arguments: str, folder: Path, repository: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"], ["read", "x.png"]])
-def test_a_wrong_value_in_the_file_of_the_working_directory_stops_the_process(
+def test_an_invalid_value_in_the_env_file_stops_the_process(
     folder: Path, repository: Path, arguments: list[str]
 ) -> None:
     (folder / ".env").write_text("OCR_PORT=eighty\n")
@@ -72,7 +72,7 @@ def test_the_examples_of_the_help_are_commands(line: str) -> None:
     name, *arguments = shlex.split(line.removeprefix(PROGRAM))
     group = get_command(app)
     assert isinstance(group, TyperGroup)
-    group.commands[name].make_context(name, arguments)  # raises where an option is unknown or lacks a value
+    group.commands[name].make_context(name, arguments)  # raises if an option is unknown or has no value
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"]])
@@ -91,7 +91,7 @@ def test_help_lists_every_setting_with_its_default(folder: Path, repository: Pat
     ("typed", "meant"),
     [(["--port", "1"], "--port"), (["raed"], "'read'"), (["read", "x.png", "--outptu", "y.csv"], "--output")],
 )
-def test_an_unknown_option_or_command_is_refused_and_what_may_be_meant_is_named(
+def test_an_unknown_option_or_command_is_refused_with_a_suggestion(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: list[str], meant: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["python -m app", *typed])
@@ -104,7 +104,7 @@ def test_an_unknown_option_or_command_is_refused_and_what_may_be_meant_is_named(
 
 
 @pytest.mark.parametrize("package", ["app", "training"])
-def test_the_version_is_told_whatever_the_settings(folder: Path, repository: Path, package: str) -> None:
+def test_the_version_is_printed_whatever_the_settings(folder: Path, repository: Path, package: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", package, "--version"],
         cwd=folder,
@@ -117,18 +117,18 @@ def test_the_version_is_told_whatever_the_settings(folder: Path, repository: Pat
     assert finished.stdout == f"captcha-reader {__version__}\n"
 
 
-def test_to_serve_imports_nothing_of_reading_files(folder: Path, repository: Path) -> None:
+def test_serving_imports_nothing_for_reading_files(folder: Path, repository: Path) -> None:
     modules = modules_of("serve", folder=folder, repository=repository)
     assert "uvicorn" in modules
     assert not modules & {"pyarrow", "app.bulk.reader", "cv2", "rich"}
 
 
 @pytest.mark.parametrize("command", ["--version", "--help"])
-def test_what_opens_no_image_imports_no_network(command: str, folder: Path, repository: Path) -> None:
+def test_commands_that_open_no_image_import_no_numeric_libraries(command: str, folder: Path, repository: Path) -> None:
     assert not modules_of(command, folder=folder, repository=repository) & {"numpy", "cv2", "onnxruntime", "fastapi"}
 
 
-def test_to_read_files_imports_nothing_of_serving(folder: Path, repository: Path) -> None:
+def test_reading_files_imports_nothing_for_serving(folder: Path, repository: Path) -> None:
     (folder / "model_store").rmdir()
     (folder / "model_store").symlink_to(repository / "model_store")
     modules = modules_of("read", str(repository / "samples"), folder=folder, repository=repository)

@@ -38,7 +38,7 @@ def test_every_setting_has_a_default_and_a_description() -> None:
     assert all(description.endswith(".") for description in descriptions().values())
 
 
-def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:
+def test_it_listens_only_on_this_machine_by_default() -> None:
     assert (Settings().host, Settings().port) == ("127.0.0.1", 8000)
 
 
@@ -91,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
-def test_a_wrong_value_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_invalid_value_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     (folder / ".env").touch()
     (folder / "empty").write_text("# no key\n\n")
     (folder / "no-text").write_bytes(b"\xff\n")
@@ -102,7 +102,7 @@ def test_a_wrong_value_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch,
     assert variable(str(error["loc"][0])) == name
 
 
-def test_the_model_store_that_is_not_there_is_named(folder: Path) -> None:
+def test_a_missing_model_store_is_reported(folder: Path) -> None:
     (folder / "model_store").rmdir()
     with pytest.raises(ValidationError, match=re.escape(f"There is no folder {folder / 'model_store'}")):
         Settings()
@@ -111,7 +111,7 @@ def test_the_model_store_that_is_not_there_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "meant"), [("OCR_MODEL_STORE", "modelstore", "model_store"), ("OCR_API_KEY_FILE", "key", "keys")]
 )
-def test_of_a_mistyped_path_it_is_said_what_was_meant(
+def test_a_mistyped_path_is_reported_with_a_suggestion(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, meant: str
 ) -> None:
     (folder / "keys").write_text("opensesame\n")
@@ -120,7 +120,7 @@ def test_of_a_mistyped_path_it_is_said_what_was_meant(
         Settings()
 
 
-def test_the_checksum_of_a_model_is_one_of_the_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checksum_of_a_model_must_be_valid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = folder / "model_store" / "captcha" / "1"
     version.mkdir(parents=True)
     (version / "SHA256SUMS").write_text("0  model.onnx\n")
@@ -138,7 +138,7 @@ class TestKey:
         for shown in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
             assert "opensesame" not in shown
 
-    def test_it_is_not_shown_where_something_is_wrong(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_not_shown_in_errors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OCR_API_KEY", "opensesame")
         monkeypatch.setenv("OCR_PORT", "x")
         with pytest.raises(ValidationError) as caught:
@@ -151,7 +151,7 @@ class TestKey:
             Settings.model_validate({"api_key": wrong})
         assert "5550199" not in str(caught.value)
 
-    def test_there_may_be_several_in_the_variable_and_in_a_file(self, folder: Path) -> None:
+    def test_there_may_be_several_keys_in_the_variable_and_in_a_file(self, folder: Path) -> None:
         (folder / "keys").write_text("# ours\n  first \n\nsecond, with a comma\r\nSchlüssel\n", "utf-8")
         settings = Settings(api_key=" third ,fourth,", api_key_file="keys", admin_key="fifth")
         assert settings.api_keys == ["third", "fourth", "first", "second, with a comma", "Schlüssel"]
@@ -161,9 +161,9 @@ class TestKey:
         for shown in (repr(settings), settings.model_dump_json()):
             assert "first" not in shown
 
-    def test_a_file_without_a_key_is_named(self, folder: Path) -> None:
+    def test_a_file_without_a_key_is_reported(self, folder: Path) -> None:
         (folder / "keys").write_text("#opensesame\n")
-        with pytest.raises(ValidationError, match=re.escape(f"There is no key in {folder / 'keys'}")):
+        with pytest.raises(ValidationError, match=re.escape(f"No key in {folder / 'keys'}")):
             Settings(api_key_file="keys")
 
 
@@ -182,7 +182,7 @@ def test_settings_do_not_change() -> None:
 
 
 class TestUnknownVariables:
-    def test_there_are_none_at_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_there_are_none_by_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in map(variable, Settings.model_fields):
             monkeypatch.setenv(name, "1")
         monkeypatch.setenv("OTHER", "1")
@@ -198,12 +198,12 @@ class TestUnknownVariables:
             ("OCR_XYZZY", None),
         ],
     )
-    def test_one_is_told_with_the_nearest_setting(
+    def test_one_is_reported_with_the_nearest_setting(
         self, monkeypatch: pytest.MonkeyPatch, name: str, meant: str | None
     ) -> None:
         monkeypatch.setenv(name, "1")
         assert unknown_variables() == {name.upper(): meant}
 
-    def test_one_of_the_file_is_told_too(self, folder: Path) -> None:
+    def test_one_in_the_file_is_reported(self, folder: Path) -> None:
         (folder / ".env").write_text("OCR_WORKER=2\nOTHER=1\n")
         assert unknown_variables() == {"OCR_WORKER": "OCR_WORKERS"}

@@ -1,4 +1,4 @@
-"""PNG decoders, timed one beside the other."""
+"""PNG decoders, timed in turn."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The drawn families, and the command that measures how well they are learnt."""
+"""The drawn families, and the command that measures accuracy on them."""
 
 import json
 import secrets
@@ -35,7 +35,7 @@ class TestFamilies:
         assert {len(label) for label in labels} == set(range(family.shortest, family.longest + 1))
 
     @each_family
-    def test_alphabet_holds_each_character_once_as_labels_have_it(self, family: Family) -> None:
+    def test_alphabet_has_each_character_once_and_normalised(self, family: Family) -> None:
         assert len(set(family.alphabet)) == len(family.alphabet)
         assert unicodedata.is_normalized("NFC", family.alphabet)
 
@@ -67,7 +67,7 @@ class TestFamilies:
     def test_the_longest_and_widest_texts_fit(self, family: Family) -> None:
         for character in family.alphabet:
             if family.name == "web-captcha" and character in "mw":
-                continue  # six of these are refused, and no label of the benchmark is like that
+                continue  # six of these are rejected; labels of the benchmark are never like that
             family.draw(character * family.longest, 0)
 
     def test_stickers_are_transparent_around_their_letters(self) -> None:
@@ -76,7 +76,7 @@ class TestFamilies:
         assert not opacity[[0, -1]].any()
         assert 0.05 < (opacity == 255).mean() < 0.5
 
-    def test_the_module_secrets_is_what_it_was(self) -> None:
+    def test_the_module_secrets_is_unchanged(self) -> None:
         FAMILIES["captcha-package"].draw("23ab", 0)
         assert captcha.image.secrets is secrets  # type: ignore[attr-defined]
         assert secrets.randbits.__self__ is secrets._sysrand  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ class TestFamilies:
 
 class TestFolders:
     @each_family
-    def test_are_read_back_from_their_list(self, family: Family, tmp_path: Path) -> None:
+    def test_are_read_from_their_list(self, family: Family, tmp_path: Path) -> None:
         samples = draw_family(family, tmp_path / "new" / "folder", 12)
         assert samples == read_samples(tmp_path / "new" / "folder" / LABELS_FILE)
         assert [sample.label for sample in samples] == random_labels(family, 12)
@@ -93,7 +93,7 @@ class TestFolders:
             assert pixels.std() > 10
             assert int(pixels.max()) - int(pixels.min()) > 50
 
-    def test_begin_alike_however_many_images_they_hold(self, tmp_path: Path) -> None:
+    def test_start_with_the_same_images_whatever_the_count(self, tmp_path: Path) -> None:
         family = FAMILIES["captcha-package"]
         few, many = (draw_family(family, tmp_path / str(count), count) for count in (3, 6))
         assert [sample.label for sample in few] == [sample.label for sample in many[:3]]
@@ -106,7 +106,7 @@ class TestFolders:
         assert draw_family(family, tmp_path, 3) == first
         assert first[0].path.read_bytes() == b"another"
 
-    def test_half_drawn_are_drawn_again(self, tmp_path: Path) -> None:
+    def test_incomplete_ones_are_drawn_again(self, tmp_path: Path) -> None:
         family = FAMILIES["web-captcha"]
         first = draw_family(family, tmp_path, 3)
         first[0].path.write_bytes(b"half of it")
@@ -117,7 +117,7 @@ class TestFolders:
 
 
 class TestTheCommand:
-    def test_trains_reads_reports_and_goes_on(
+    def test_trains_reads_reports_and_resumes(
         self,
         in_this_process: None,
         tmp_path: Path,

@@ -1,4 +1,4 @@
-"""Medians, ratios, what was wanted, and how people see them."""
+"""Medians, ratios, checks, and their formatting."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from benchmarks.figures import Cell, at_least, below, by_name, checks_table, fig
 
 
 class TestFigures:
-    def test_have_the_median_and_the_spread(self) -> None:
+    def test_have_the_median_and_the_range(self) -> None:
         assert figure([3.0, 1.0, 8.0, 2.0]) == {"median": 2.5, "min": 1.0, "max": 8.0, "rounds": [3.0, 1.0, 8.0, 2.0]}
 
     def test_ratio_is_the_median_of_the_rounds_and_not_of_the_medians(self) -> None:
@@ -21,7 +21,7 @@ class TestFigures:
     def test_scaled_is_another_unit(self) -> None:
         assert scaled(figure([1.0, 3.0]), 1000) == figure([1000.0, 3000.0])
 
-    def test_rounds_are_gathered_by_name(self) -> None:
+    def test_rounds_are_grouped_by_name(self) -> None:
         assert by_name([{"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 6.0}]) == {
             "a": figure([1.0, 2.0]),
             "b": figure([5.0, 6.0]),
@@ -39,7 +39,7 @@ class TestChecks:
         check = below("tail", figure([value]), 4)
         assert (check["ok"], check["wanted"]) == (ok, "< 4")
 
-    def test_table_marks_what_was_missed(self) -> None:
+    def test_table_marks_missed_limits(self) -> None:
         table = checks_table([at_least("a", figure([7.0]), 6), at_least("b", figure([5.0]), 6)])
         assert [(row["what"], row["wanted"], row["mark"]) for row in table["rows"]] == [
             ("a", "≥ 6", "ok"),

@@ -1,4 +1,4 @@
-"""Broken image files, tens of thousands of them: each is read or refused, and soon."""
+"""Fuzzing of images: each of tens of thousands of damaged files is read or refused quickly."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_each_is_read_or_refused_and_none_takes_long(count: int) -> None:
     assert result.slowest < 10
 
 
-def test_the_files_are_good_before_they_are_broken() -> None:
+def test_the_original_files_are_valid() -> None:
     for name, data in fuzz.good_files().items():
         if "animation" not in name:
             assert decode_image(data).size > 0
@@ -27,7 +27,7 @@ def test_the_same_number_makes_the_same_file() -> None:
     assert len(set(made)) == 3
 
 
-def test_one_format_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_format_can_be_restricted(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
 
     def keep(files: list[bytes], *_: int) -> bytes:
@@ -40,7 +40,7 @@ def test_one_format_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(data.startswith(fuzz.PNG_SIGNATURE) for data in seen)
 
 
-def test_what_is_found_is_told_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finding_is_reported_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""Broken model folders, two thousand of them: each is loaded or refused."""
+"""Fuzzing of models: each of two thousand damaged model folders is loaded or refused."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from benchmarks import fuzz_models
 
 @pytest.mark.parametrize("count", [200, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_each_is_loaded_or_refused(repository: Path, count: int) -> None:
-    # In a process of its own: copies of one that has threads might wait for them for ever.
+    # In a separate process: forked copies of a process with threads could wait for locks forever.
     command = [sys.executable, "-m", "benchmarks.fuzz_models", "--count", str(count)]
     said = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
     assert said.startswith(f"{count:,} folders: ")
@@ -22,7 +22,7 @@ def test_each_is_loaded_or_refused(repository: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("make", [fuzz_models.small_model, fuzz_models.shipped_model])
-def test_the_folders_are_good_before_they_are_broken(tmp_path: Path, make: Callable[[], fuzz_models.Files]) -> None:
+def test_the_original_folders_are_valid(tmp_path: Path, make: Callable[[], fuzz_models.Files]) -> None:
     for name, data in make().items():
         (tmp_path / name).write_bytes(data)
     assert ImageToTextModel(tmp_path).steps > 0
@@ -35,7 +35,7 @@ def test_the_same_number_makes_the_same_folder() -> None:
     assert made[0] not in (made[1], made[2])
 
 
-def test_what_is_neither_loaded_nor_refused_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_neither_loaded_nor_refused_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""The layers of a network as products of matrices."""
+"""The layers of a network as matrix products."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_the_layers_of_the_shipped_network_are_found(shipped_model: Path) -> Non
     assert [layer.in_integers for layer in layers] == [False, True, True, True, True, True, False]
 
 
-def test_calls_are_taken_off_the_sum_of_the_products() -> None:
+def test_calls_are_subtracted_from_the_sum_of_the_products() -> None:
     measured = {"first": [12.0, 22.0], "second": [14.0, 24.0], CALL: [2.0, 3.0], NETWORK: [44.0, 80.0]}
     table = report(LAYERS, {name: figure(values) for name, values in measured.items()})["tables"]["layers"]
     rows = {row["layer"]: row for row in table["rows"]}
@@ -30,7 +30,7 @@ def test_calls_are_taken_off_the_sum_of_the_products() -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_is_as_many_products_as_its_sides_say(layer: Layer) -> None:
+def test_the_number_of_products_follows_from_the_size(layer: Layer) -> None:
     assert layer.products == 10_000
 
 
@@ -40,5 +40,5 @@ def test_they_are_measured(shipped_model: Path, tmp_path: Path) -> None:
     assert len(rows) == 7 + 3
     for row in rows:
         assert isinstance(row["time"], dict)
-        # A difference of times may be anything where the machine is busy.
+        # A difference of times can have any value on a busy machine.
         assert row["time"]["median"] > 0 or row["layer"] == TOGETHER

@@ -1,4 +1,4 @@
-"""The load that faults and soaks are measured under: every upload is counted, answered or not."""
+"""The load generator of the fault and soak benchmarks: every upload is counted, answered or not."""
 
 import math
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ class Answers(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(*statuses: int) -> Iterator[int]:
-    """A server that answers with these, one after the other, and then with the last again and again."""
+    """Run a server that answers with these statuses in order, and then repeats the last."""
     handler = type("Handler", (Answers,), {"statuses": list(statuses)})
     with serving(handler) as address:
         yield int(address.rpartition(":")[2])
 
 
 class ShortLoad(Load):
-    """Ends with so many answers, however long a busy machine takes for them."""
+    """Ends after a number of answers, however long a busy machine takes for them."""
 
     ENOUGH = 20
 
@@ -51,7 +51,7 @@ class ShortLoad(Load):
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loads are as short as that."""
+    """Make all loads that short."""
     monkeypatch.setattr("benchmarks.load.Load", ShortLoad)
 
 
@@ -66,7 +66,7 @@ def test_every_answer_is_counted_by_its_status() -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_a_closed_connection_is_opened_anew_and_a_lost_request_is_counted() -> None:
+def test_a_closed_connection_is_reopened_and_a_lost_request_is_counted() -> None:
     with answering(503, LOST, 200) as port:
         load = send_load(port, b"image", connections=1, seconds=GENEROUS_SECONDS)
     assert (load.count(503), load.count(LOST), load.count(200)) == (1, 1, ShortLoad.ENOUGH - 2)

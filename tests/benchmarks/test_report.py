@@ -1,4 +1,4 @@
-"""Tables in Markdown, and documents that quote them."""
+"""Markdown tables, and documents that contain them."""
 
 from pathlib import Path
 from typing import Any
@@ -46,20 +46,20 @@ def test_all_tables_of_a_run(report: dict[str, Any]) -> None:
     assert tables["machine"].startswith("P, 2 cores, 23.5 GB, Linux, Python 3.11; numpy 2.4; model 1. Medians of 3")
 
 
-def test_only_what_is_between_markers_is_replaced() -> None:
+def test_only_text_between_markers_is_replaced() -> None:
     document = "# A\n\n<!-- bench:steps -->\nold\n\nolder\n<!-- /bench -->\n\nprose\n"
     replaced = replace_tables(document, {"steps": "new"})
     assert replaced == "# A\n\n<!-- bench:steps -->\nnew\n<!-- /bench -->\n\nprose\n"
     assert replace_tables(replaced, {"steps": "new"}) == replaced
 
 
-def test_what_was_not_measured_stays() -> None:
+def test_unmeasured_tables_stay() -> None:
     document = "<!-- bench:steps -->\nold\n<!-- /bench -->\n<!-- bench:http -->\n<!-- /bench -->\n"
     assert replace_tables(document, {}) == document
     assert replace_tables(document, {"http": r"a \1 b"}) == document.replace("http -->\n", "http -->\na \\1 b\n")
 
 
-def test_the_documentation_has_a_place_for_each_table_that_it_names(repository: Path) -> None:
+def test_the_documentation_has_a_closed_marker_for_each_table(repository: Path) -> None:
     document = (repository / "docs" / "performance.md").read_text(encoding="utf-8")
     names = [name for _, name, _ in MARKED.findall(document)]
     assert len(names) == document.count("<!-- bench:") == document.count("<!-- /bench -->")

@@ -1,4 +1,4 @@
-"""`benchmarks.runtimes`: the shipped models in other runtimes; here in the one that is installed."""
+"""`benchmarks.runtimes`: the shipped models in other runtimes, here in the installed one."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from benchmarks.common import ROOT, newest_model
 
 
 def run_here(model: Path, inputs: runtimes.Batches, folder: Path) -> runtimes.Batches:
-    """Do what `runtimes.run` does, without an environment of its own."""
+    """Do what `runtimes.run` does, in the current environment."""
     given, made = folder / "inputs.npz", folder / "outputs.npz"
     np.savez(given, **inputs)  # type: ignore[arg-type]
     script = ROOT / "benchmarks" / "peers" / "runtime.py"
@@ -21,7 +21,7 @@ def run_here(model: Path, inputs: runtimes.Batches, folder: Path) -> runtimes.Ba
         return dict(outputs)
 
 
-def test_equal_runtimes_read_the_same_and_others_show_how_far_they_are_off(
+def test_equal_runtimes_read_the_same_and_others_show_their_difference(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(runtime: str, _requirement: str, model: Path, inputs: runtimes.Batches) -> runtimes.Batches:
@@ -36,7 +36,7 @@ def test_equal_runtimes_read_the_same_and_others_show_how_far_they_are_off(
     assert float(str(reversed_["difference"])) > 0.9
 
 
-def test_what_cannot_be_installed_is_told_and_left_out(
+def test_runtimes_that_cannot_be_installed_are_reported_and_skipped(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")

@@ -1,4 +1,4 @@
-"""The command, and the sections as far as they need neither peers nor a load generator."""
+"""The command, and all sections that need neither peers nor a load generator."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ from training.commands.progress import training_progress
 
 @pytest.fixture
 def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours stands where the tutorial and ddddocr would be."""
+    """Replace the tutorial and ddddocr by our reader."""
 
     def open_ours(_: str, __: Path, uploads: list[Path], seconds: float) -> AbstractContextManager[Side]:
         return open_side("ours", newest_model(), uploads, seconds)
@@ -34,9 +34,7 @@ def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "open_side", open_ours)
 
 
-def test_measures_stages_and_writes_them(
-    without_peers: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_measures_and_writes_stages(without_peers: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tmp_path / "new" / "bench.json"
     command.main(["stages", "--quick", "--rounds", "1", "--json", str(written)])
     assert "decode the file" in capsys.readouterr().out
@@ -49,7 +47,7 @@ def test_measures_stages_and_writes_them(
     assert len(section["tables"]["batches"]["rows"]) == 7
 
 
-def test_a_section_that_fails_leaves_the_others(
+def test_a_failed_section_does_not_affect_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: Setup) -> Section:
@@ -72,9 +70,9 @@ def test_a_section_that_fails_leaves_the_others(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["nonsense"], "no such section: nonsense"), (["http"], "apt-get install wrk"), (["--rounds", "-1"], "1 round")],
+    [(["nonsense"], "unknown section: nonsense"), (["http"], "apt-get install wrk"), (["--rounds", "-1"], "1 round")],
 )
-def test_wrong_options_and_a_missing_wrk_end_with_2(
+def test_wrong_options_and_a_missing_wrk_exit_with_2(
     arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -84,7 +82,7 @@ def test_wrong_options_and_a_missing_wrk_end_with_2(
     assert message in capsys.readouterr().err
 
 
-def test_uploads_are_like_the_data_set_and_read_right(tmp_path: Path) -> None:
+def test_uploads_resemble_the_data_set_and_are_read_correctly(tmp_path: Path) -> None:
     uploads = draw_uploads(tmp_path, newest_model(), 4)
     assert len({upload.stem for upload in uploads}) == 4
     for upload in uploads:
@@ -94,7 +92,7 @@ def test_uploads_are_like_the_data_set_and_read_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 2_000])
-def test_networks_for_other_vocabularies_can_be_read_with(size: int, tmp_path: Path) -> None:
+def test_networks_with_other_vocabularies_can_read(size: int, tmp_path: Path) -> None:
     widen_vocabulary(newest_model(), size, tmp_path / "wide")
     model = ImageToTextModel(tmp_path / "wide")
     assert len(model.codec.vocab) == size
@@ -102,7 +100,7 @@ def test_networks_for_other_vocabularies_can_be_read_with(size: int, tmp_path: P
     assert set(reading.text) <= set(model.codec.vocab)
 
 
-def test_a_side_that_ends_is_told_of(tmp_path: Path) -> None:
+def test_a_side_that_ends_is_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(BenchmarkError, match=r"configs.yaml cannot be read"),
         open_side("ceiling", tmp_path, [Path(__file__)], 0.1) as side,
@@ -110,7 +108,7 @@ def test_a_side_that_ends_is_told_of(tmp_path: Path) -> None:
         ask(side)
 
 
-def test_http_is_compared_with_the_tutorial_as_it_is_left_and_with_the_fastest() -> None:
+def test_http_is_compared_with_the_default_and_the_fastest_tutorial() -> None:
     speeds = {http.LEFT: 100.0, http.STANDARD: 105.0, http.TUNED: 200.0, http.IN_THREADS: 150.0}
     speeds |= {http.OURS: 650.0, http.RAW: 835.0}
     loads = {
@@ -124,7 +122,7 @@ def test_http_is_compared_with_the_tutorial_as_it_is_left_and_with_the_fastest()
 
 
 @pytest.mark.parametrize(("section", "made"), [("stages", True), ("batch", False)])
-def test_the_network_of_the_tutorial_is_made_where_a_section_needs_it(
+def test_the_network_of_the_tutorial_is_made_if_a_section_needs_it(
     section: str, made: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folders: list[Path] = []
@@ -136,7 +134,7 @@ def test_the_network_of_the_tutorial_is_made_where_a_section_needs_it(
     assert folders == [setup.tutorial] * made
 
 
-def test_sections_measured_before_are_kept_where_nothing_has_changed(tmp_path: Path) -> None:
+def test_earlier_sections_are_kept_if_nothing_has_changed(tmp_path: Path) -> None:
     report: dict[str, Any] = {"machine": {"cores": 2, "load_before": 0.1}, "versions": {}, "model": "1", "rounds": 5}
     report |= {"quick": False, "sections": {"growth": {"tables": {}}}}
     path = tmp_path / "bench.json"
@@ -146,7 +144,7 @@ def test_sections_measured_before_are_kept_where_nothing_has_changed(tmp_path: P
     assert command.measured_before(path, report | {"model": "2"}) == {}
 
 
-def test_epochs_of_a_training_are_told_by_its_output(capsys: pytest.CaptureFixture[str]) -> None:
+def test_epochs_of_a_training_are_parsed_from_its_output(capsys: pytest.CaptureFixture[str]) -> None:
     with training_progress(Console(width=120), 40, 0) as on_epoch:
         on_epoch({"epoch": 7.0, "loss": 1.0, "val_loss": 12.0, "val_cer": 0.01, "val_wer": 0.0385})
     match = EPOCH.search(capsys.readouterr().out)
@@ -155,7 +153,7 @@ def test_epochs_of_a_training_are_told_by_its_output(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(("wers", "reached", "minutes"), [([0.5, 0.03, 0.02], 2, 2.0), ([0.5, 0.4, 0.3], None, 3.0)])
-def test_a_finished_training_tells_when_few_words_were_wrong(
+def test_the_epoch_with_few_wrong_words_is_found_in_a_finished_training(
     wers: list[float], reached: int | None, minutes: float, tmp_path: Path
 ) -> None:
     (tmp_path / "history.csv").write_text("epoch,val_wer\n" + "".join(f"{i},{wer}\n" for i, wer in enumerate(wers, 1)))

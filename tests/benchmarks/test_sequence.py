@@ -1,4 +1,4 @@
-"""The stages of reading, one after the other."""
+"""The stages of reading, in sequence."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from benchmarks.reading import fill_folder
 from benchmarks.sections.sequence import FOLDER_STAGES, STAGES, kinds_of_upload, read_in_groups, read_in_sequence
 
 
-def test_every_kind_of_upload_is_of_its_format(repository: Path) -> None:
+def test_every_kind_of_upload_has_its_format(repository: Path) -> None:
     kinds = kinds_of_upload([repository / "samples" / "b5wn6.png"])
     formats = {kind: check_image(files[0], DEFAULT_LIMITS).format for kind, files in kinds.items()}
     assert {kind: kind.split(",")[0] for kind in formats} == {kind: name.upper() for kind, name in formats.items()}

@@ -1,4 +1,4 @@
-"""Servers that are started, weighed and stopped."""
+"""Starting, measuring and stopping servers."""
 
 import email
 import email.policy
@@ -14,7 +14,7 @@ from benchmarks.servers import FORM, cpu_seconds, descendants, form, free_ports,
 from tests.waiting import wait_until
 
 
-def test_a_server_is_found_ready_weighed_and_stopped(port: int) -> None:
+def test_a_server_is_awaited_measured_and_stopped(port: int) -> None:
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
     with serve(command, os.environ) as server:
         wait_for(server, port, "/", [200])
@@ -27,19 +27,19 @@ def test_a_server_is_found_ready_weighed_and_stopped(port: int) -> None:
     assert server.returncode == -signal.SIGTERM
 
 
-def test_a_server_that_ends_tells_why(port: int) -> None:
+def test_a_server_that_ends_gives_the_reason(port: int) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no model')"]
-    with pytest.raises(BenchmarkError, match=r"did not get ready\nno model"), serve(command, os.environ) as server:
+    with pytest.raises(BenchmarkError, match=r"did not become ready\nno model"), serve(command, os.environ) as server:
         wait_for(server, port, "/", [200])
 
 
-def test_its_processes_are_counted_with_it() -> None:
+def test_its_child_processes_are_counted_and_stopped() -> None:
     code = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); print(flush=True); time.sleep(60)"
     with serve([sys.executable, "-c", code], os.environ) as server:
         while len(descendants(server.pid)) < 2:
             assert server.poll() is None
         child = descendants(server.pid)[1]
-    # Whoever inherits it has to notice; `Path.exists` raises where it is just ending.
+    # Its new parent has to reap it; `Path.exists` raises if it is just ending.
     wait_until(lambda: not os.path.exists(f"/proc/{child}/exe"))  # noqa: PTH110
 
 

@@ -1,4 +1,4 @@
-"""The soak: every answer is compared with what is right, and memory by medians."""
+"""The soak benchmark: every answer is compared with the expected one, and memory by medians."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 from benchmarks import soak_requests
 from benchmarks.common import ROOT
 from benchmarks.faults import service
-from benchmarks.soak import Soak, growth, replace_model, thinned
+from benchmarks.soak import Soak, downsampled, growth, replace_model
 from benchmarks.soak_requests import Manner, Outcome, Request, Requests, is_one_of, reads, reads_each, send
 from tests.waiting import GENEROUS_SECONDS
 
@@ -34,7 +34,7 @@ def outcomes_of(port: int, *requests: Request) -> list[tuple[Outcome, str]]:
     return asyncio.run(main())
 
 
-def test_clients_of_every_kind_are_answered_right(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_of_every_kind_get_correct_answers(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak_requests, "PAUSE", 0.0)
     requests = Requests(port).of_every_kind()
     assert {request.manner for request in requests} == set(Manner)
@@ -44,7 +44,7 @@ def test_clients_of_every_kind_are_answered_right(port: int, monkeypatch: pytest
         assert outcome is (Outcome.LEFT if leaves else Outcome.RIGHT), (request.label, wrong)
 
 
-def test_what_is_not_right_is_wrong_and_says_what_came(port: int) -> None:
+def test_a_wrong_answer_is_reported(port: int) -> None:
     request = Request("no image", "/predict", b"no image", "image/png", is_one_of(200))
     ((outcome, wrong),) = outcomes_of(port, request)
     assert outcome is Outcome.WRONG
@@ -72,20 +72,20 @@ def test_the_texts_of_a_batch_are_compared_in_order() -> None:
     assert not reads_each(["a", "", "b"])(413, b"")
 
 
-def test_memory_is_compared_by_the_medians_of_the_second_and_the_last_tenth() -> None:
+def test_growth_compares_the_medians_of_the_second_and_the_last_tenth() -> None:
     rising = [(float(second), 50.0 if second < 10 else 100.0 + second // 90 * 3) for second in range(100)]
-    rising[95] = (95.0, 500.0)  # while a model is tried
+    rising[95] = (95.0, 500.0)  # a short peak while a model is tried
     assert growth(rising) == pytest.approx(0.03)
     assert growth(rising[:90]) == pytest.approx(0.0)
 
 
 def test_a_trace_is_thinned_to_medians() -> None:
     trace = [(float(second), float(second % 10)) for second in range(100)]
-    assert thinned(trace, 10) == [(10.0 * tenth + 9, 4.5) for tenth in range(10)]
-    assert thinned(trace[:3], 10) == trace[:3]
+    assert downsampled(trace, 10) == [(10.0 * tenth + 9, 4.5) for tenth in range(10)]
+    assert downsampled(trace[:3], 10) == trace[:3]
 
 
-def test_requests_are_counted_by_what_came_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_counted_by_outcome(capsys: pytest.CaptureFixture[str]) -> None:
     soak = Soak()
     soak.add("PNG", Outcome.RIGHT)
     soak.add("PNG", Outcome.WRONG, "500")

@@ -1,4 +1,4 @@
-"""How fast a training goes, on few epochs."""
+"""Training speed, on few epochs."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from benchmarks import training_speed
 
 
 @pytest.mark.slow
-def test_names_the_seconds_of_an_epoch_on_one_processor_and_on_all(
+def test_prints_the_seconds_per_epoch_on_one_processor_and_on_all(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     processors = os.sched_getaffinity(0)

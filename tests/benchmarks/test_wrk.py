@@ -1,4 +1,4 @@
-"""What wrk prints, read."""
+"""Parsing of wrk's output."""
 
 from pathlib import Path
 
@@ -43,18 +43,18 @@ def test_reads_all_units(p50: str, p99: str, milliseconds: tuple[float, float]) 
 @pytest.mark.parametrize(
     "fault", ["Non-2xx or 3xx responses: 12", "Socket errors: connect 0, read 3, write 0, timeout 1"]
 )
-def test_refuses_a_load_in_which_requests_failed(fault: str) -> None:
+def test_rejects_a_load_with_failed_requests(fault: str) -> None:
     printed = PRINTED.format(p50="1.00ms", p99="2.00ms").replace("Requests/sec", f"  {fault}\nRequests/sec")
     with pytest.raises(BenchmarkError, match=fault):
         parse(printed)
 
 
-def test_refuses_what_is_no_output_of_wrk() -> None:
-    with pytest.raises(BenchmarkError, match="not what wrk prints"):
+def test_rejects_other_output() -> None:
+    with pytest.raises(BenchmarkError, match="unexpected output of wrk"):
         parse("unable to connect to 127.0.0.1:1 Connection refused")
 
 
-def test_asks_wrk_for_what_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passes_its_arguments_to_wrk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "wrk"
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat {tmp_path}/printed\n')
     program.chmod(0o755)

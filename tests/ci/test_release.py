@@ -1,4 +1,4 @@
-"""`.ci/release.py`: the version, the changelog, and builds that are the same to the bit."""
+"""`.ci/release.py`: the version, the changelog, and reproducible builds."""
 
 import hashlib
 import shutil
@@ -69,7 +69,7 @@ class TestVersion:
         assert heading in (project / "CHANGELOG.md").read_text()
 
     @pytest.mark.parametrize(
-        ("version", "complaint"), [("new", "is not a version"), ("0.1.0", "has a section 0.1.0 already")]
+        ("version", "complaint"), [("new", "is not a version"), ("0.1.0", "already has a section 0.1.0")]
     )
     def test_another_is_refused(self, project: Path, repository: Path, version: str, complaint: str) -> None:
         done = release(project, repository, "version", version)
@@ -80,7 +80,7 @@ class TestVersion:
     def test_without_changes_there_is_none(self, project: Path, repository: Path) -> None:
         (project / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-11-01\n")
         done = release(project, repository, "version", "0.2.0")
-        assert "says nothing under ## [Unreleased]" in done.stderr
+        assert "has no changes under ## [Unreleased]" in done.stderr
 
 
 class TestBuild:

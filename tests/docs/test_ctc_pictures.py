@@ -73,15 +73,15 @@ def test_the_path_of_the_page_is_the_networks(model: ImageToTextModel, image: Pi
 def test_the_confidences_of_the_page_are_the_models(model: ImageToTextModel, blurred: Pixels) -> None:
     anything = any_text(len(model.codec.vocab))
     greedy = model.predict([blurred])[0]
-    assert f"reads `{greedy.text}`, and its confidence of {greedy.confidence:.2f}" in PAGE
+    assert f"reads `{greedy.text}`, with a low confidence of {greedy.confidence:.2f}" in PAGE
     best, second = model.predict([blurred], Search(anything, 2))[0].alternatives
     assert f"any text {best.text} {best.confidence:.3f}, {second.text} {second.confidence:.3f}" in PAGE
-    told = model.predict([blurred], Search(anything.of_length(len(TEXT)), 1))[0]
-    assert told.text == TEXT
-    assert f"*all* texts, {told.confidence:.3f}" in PAGE
+    constrained = model.predict([blurred], Search(anything.of_length(len(TEXT)), 1))[0]
+    assert constrained.text == TEXT
+    assert f"*all* texts, {constrained.confidence:.3f}" in PAGE
 
 
 def test_the_number_of_alignments_is_as_the_page_says(model: ImageToTextModel) -> None:
-    # Of five different characters: where each begins and ends among the steps.
+    # Alignments of five different characters: the first and last step of each.
     count = math.comb(model.steps + len(TEXT), 2 * len(TEXT))
     assert f"in {model.steps} steps have {round(count / 1e9)} billion" in PAGE

@@ -107,7 +107,7 @@ def test_a_head_without_end_is_refused(connect: Connect, shared_server: Server) 
 def test_what_is_no_http_is_told_so(connect: Connect, shared_server: Server, nonsense: bytes) -> None:
     wire = connect(shared_server)
     wire.send(nonsense)
-    assert "no HTTP request" in problem_of(wire, 400)["detail"]
+    assert "not an HTTP request" in problem_of(wire, 400)["detail"]
 
 
 def test_a_request_in_pieces_is_read(connect: Connect, shared_server: Server, samples: dict[str, bytes]) -> None:

@@ -235,7 +235,7 @@ def test_the_training_of_the_readme_reads_what_it_drew(world: World, service: st
 def test_the_tutorial_shows_what_its_commands_print(world: World, service: str) -> None:
     run_page(TUTORIAL, world, service)
     validated = world.printed[f"{PYTHON} -m training validate --data scans/labels.csv"]
-    assert validated == block_with(TUTORIAL, "the data is sound", "text")
+    assert validated == block_with(TUTORIAL, "no errors in the data", "text")
     (command,) = (command for command in commands(TUTORIAL) if command.startswith("curl"))
     shown, answered = json.loads(block_with(TUTORIAL, '"text"', "json")), json.loads(world.printed[command])
     assert answered["text"] == shown["text"]

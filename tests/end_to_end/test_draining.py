@@ -29,7 +29,7 @@ def test_it_is_not_ready_at_once_and_serves_until_the_time_is_over(
         server.wait_for_log('"stopping"')
         answer = client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.json()["detail"] == "The service is about to stop."
+        assert answer.json()["detail"] == "The service is stopping."
         assert answer.headers["connection"] == "close"
         assert client.get("/livez").status_code == 200
         assert client.post("/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"

@@ -331,7 +331,7 @@ class TestSlowReaders:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
                 client.connect(("127.0.0.1", server.port))
                 client.sendall(f"GET {script} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 20)
-            server.wait_until(lambda: server.log.count("does not take its answer") == 20)
+            server.wait_until(lambda: server.log.count("does not read its response") == 20)
             server.wait_until(lambda: len(list(descriptors.iterdir())) <= before)
         assert '"level":"error"' not in server.log
 

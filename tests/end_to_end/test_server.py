@@ -314,7 +314,7 @@ def test_a_worker_that_was_stopped_goes_on_and_nothing_is_lost(
     os.kill(stopped, signal.SIGSTOP)
     for _ in range(10):  # some of which it takes
         assert httpx.post(f"{server.url}/predict", content=samples["ef2ec"]).json()["text"] == "ef2ec"
-    server.wait_for_log("a worker was stopped and goes on")
+    server.wait_for_log("a stopped worker is resumed")
     assert len(server.workers) == 2
     os.kill(stopped, signal.SIGSTOP)
     assert server.stop() == 0
@@ -332,7 +332,7 @@ def test_without_descriptors_new_connections_wait_and_open_ones_are_served(
     _, most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 4, most))
     waiting = [connect(server.port) for _ in range(8)]
-    server.wait_for_log("no connection can be taken for a second")
+    server.wait_for_log("accepting no connections for a second")
     wire.send(request_of(samples["ef2ec"]))
     assert wire.text() == "ef2ec"
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (most, most))

@@ -57,7 +57,7 @@ class TestOneMachine:
         Path("table/_SUCCESS").unlink()
         second.unlink()
         result = run(*READ, "scans/00*.png", "scans/010*.png", "--output", "table")
-        assert result.err.startswith("1,100 read, 0 errors (1,000 of them before); ")
+        assert result.err.startswith("1,100 read, 0 errors (1,000 by an earlier run); ")
         assert first.stat().st_mtime_ns == kept
         check_rows(
             ds.dataset("table").to_table(),
@@ -158,7 +158,7 @@ class TestS3:
         check_rows(table, [f"s3://scans/{name}" for name in [*names, "2026/first.png"]])
         again = run(*READ, f"s3://scans/2026?{s3}", "--output", f"s3://scans/out/table?{s3}")
         assert again.status == 2
-        assert "exists already" in again.err
+        assert "already exists" in again.err
 
     def test_a_bucket_that_is_not_there_is_told(self, run: Run, s3: str) -> None:
         result = run(*READ, f"s3://none/*.png?{s3}", "--output", "table")

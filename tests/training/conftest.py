@@ -1,4 +1,4 @@
-"""Drawn images, and one small training that the tests of its results share."""
+"""Drawn images, and one small training shared by the tests of its results."""
 
 import contextlib
 import hashlib
@@ -30,7 +30,7 @@ DIGITS = "0123456789"
 
 @pytest.fixture(scope="session")
 def typefaces() -> list[Typeface]:
-    """The typefaces that come with matplotlib: the same on every machine, and soon looked through."""
+    """Return matplotlib's typefaces: the same on every machine, and quickly searched."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(drawn_typefaces, "SYSTEM_FOLDERS", ())
         return find_typefaces(ALPHABET)
@@ -38,7 +38,7 @@ def typefaces() -> list[Typeface]:
 
 @pytest.fixture(scope="session")
 def drawn_digits(shared_folder: Path) -> Path:
-    """A folder of 300 clean images of four digits each."""
+    """Return a folder of 300 clean images of four digits each."""
     folder = shared_folder / "digits"
     with locked(shared_folder / "training.lock"):
         if not folder.exists():
@@ -48,7 +48,7 @@ def drawn_digits(shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
-    """A function that makes the folder of a run over the drawn digits, ready to be trained."""
+    """Return a function that creates the folder of a run on the drawn digits, ready for training."""
 
     def prepare(folder: Path, *, images: int = 300, **options: object) -> RunFolder:
         samples = read_samples(drawn_digits)[:images]
@@ -71,7 +71,7 @@ def prepare_run(drawn_digits: Path) -> Callable[..., RunFolder]:
 
 @pytest.fixture(scope="session")
 def trained_run(prepare_run: Callable[..., RunFolder], shared_folder: Path) -> RunFolder:
-    """A finished run of three epochs; its output reads the drawn digits."""
+    """Return a finished run of three epochs; its model reads the drawn digits."""
     with locked(shared_folder / "training.lock"):
         if (shared_folder / "run").exists():
             return RunFolder(shared_folder / "run")
@@ -82,13 +82,13 @@ def trained_run(prepare_run: Callable[..., RunFolder], shared_folder: Path) -> R
 
 @pytest.fixture(scope="session")
 def trained_model(trained_run: RunFolder) -> Path:
-    """The model folder of the finished run."""
+    """Return the model folder of the finished run."""
     return Path(trained_run.read_state().output)
 
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that were saved."""
+    """Return the list of all figures saved from now on."""
     saved: list[Figure] = []
     save = Figure.savefig
 
@@ -102,7 +102,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 @pytest.fixture
 def in_folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder that is the current one."""
+    """Make an empty folder the current one, and return it."""
     with contextlib.chdir(tmp_path):
         yield tmp_path
 
@@ -129,7 +129,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def default_site(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """The site as if it were the default address, with a list of its images."""
+    """Make the site the default URL, with a list of its images."""
     checksums = tmp_path / "list.sha256"
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in IMAGES.items()]
     checksums.write_text("".join(lines))

@@ -1,4 +1,4 @@
-"""Requests to the service in the same event loop, several at a time."""
+"""Concurrent requests to the service in the same event loop."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from app.settings import Settings
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield what sends requests to the service, whose bodies may take their time."""
+    """Yield a client of the service, whose request bodies may be sent slowly."""
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),

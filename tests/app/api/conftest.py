@@ -1,4 +1,4 @@
-"""Applications to send requests to, without a network."""
+"""In-process clients of the application."""
 
 import os
 import warnings
@@ -15,7 +15,7 @@ from app.serving.application import create_app
 from app.settings import PREFIX, Settings
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Starlette would rather have httpx2, the next generation of httpx
+    warnings.simplefilter("ignore")  # Starlette recommends httpx2, the successor of httpx
     from fastapi.testclient import TestClient
 
 PROBLEM_KEYS = {"type", "title", "status", "detail", "instance", "request_id"}
@@ -46,7 +46,7 @@ def _log_lines_are_plain() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def settings(repository: Path) -> Callable[..., Settings]:
-    """Makes settings; what is not given has its default, but for the model store."""
+    """Return a factory of settings with defaults, except for the model store."""
 
     def make(**given: Any) -> Settings:
         return Settings(**({"model_store": repository / "model_store"} | given), _env_file=None)
@@ -56,14 +56,14 @@ def settings(repository: Path) -> Callable[..., Settings]:
 
 @pytest.fixture(scope="session")
 def client(settings: Callable[..., Settings]) -> Iterator[TestClient]:
-    """Sends requests to the service with its default settings."""
+    """Return a client of the service with default settings."""
     with TestClient(create_app(settings()), follow_redirects=False) as started:
         yield started
 
 
 @pytest.fixture
 def start(settings: Callable[..., Settings]) -> Iterator[Callable[..., TestClient]]:
-    """Starts the service with other settings."""
+    """Return a factory of clients of the service with other settings."""
     with ExitStack() as stack:
 
         def start(**given: Any) -> TestClient:
@@ -75,7 +75,7 @@ def start(settings: Callable[..., Settings]) -> Iterator[Callable[..., TestClien
 
 @pytest.fixture(scope="session")
 def problem() -> Callable[[Any, int], dict[str, Any]]:
-    """Checks that a response is a well-formed problem of a status, and gives the document."""
+    """Return a function that checks a problem response and its status, and returns the document."""
 
     def check(response: Any, status: int) -> dict[str, Any]:
         assert response.status_code == status, response.text

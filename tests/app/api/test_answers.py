@@ -1,4 +1,4 @@
-"""What the routes answer is what the schemas document, to the byte."""
+"""Responses are byte for byte what the schemas would produce."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,7 +9,7 @@ from app.api.schemas import BatchPrediction, Prediction
 QUERIES = ["", "?alternatives=3", "?min_confidence=0.5", "?alternatives=2&min_confidence=1&length=5"]
 
 
-def test_schemas_would_write_the_same(client: TestClient, samples: dict[str, bytes]) -> None:
+def test_responses_equal_the_schemas_output(client: TestClient, samples: dict[str, bytes]) -> None:
     for query in QUERIES:
         for image in samples.values():
             answer = client.post(f"/predict{query}", content=image)
@@ -17,14 +17,14 @@ def test_schemas_would_write_the_same(client: TestClient, samples: dict[str, byt
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_schemas_would_write_the_same_for_batches(client: TestClient, samples: dict[str, bytes], query: str) -> None:
+def test_batch_responses_equal_the_schemas_output(client: TestClient, samples: dict[str, bytes], query: str) -> None:
     files = [("files", ("image.png", image)) for image in [*samples.values(), b"Please read me."]]
     answer = client.post(f"/predict/batch{query}", files=files)
     assert BatchPrediction.model_validate_json(answer.content).model_dump_json() == answer.text
 
 
 def strict(schema: type[BaseModel]) -> type[BaseModel]:
-    """The schema, which nothing may be added to."""
+    """Return the schema, forbidding extra fields."""
     return type(schema.__name__, (schema,), {"model_config": ConfigDict(extra="forbid"), "__module__": __name__})
 
 

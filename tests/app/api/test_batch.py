@@ -1,4 +1,4 @@
-"""`POST /predict/batch`: several images in one form, each answered in its own place."""
+"""`POST /predict/batch`: several images in one form, with a result for each."""
 
 import base64
 import itertools
@@ -33,7 +33,7 @@ def test_the_results_come_in_the_order_sent(
     assert answer["request_id"] == response.headers["x-request-id"]
 
 
-def test_each_result_is_what_predict_answers(client: TestClient, samples: dict[str, bytes]) -> None:
+def test_each_result_equals_that_of_predict(client: TestClient, samples: dict[str, bytes]) -> None:
     results = client.post("/predict/batch", **form(samples.values())).json()["results"]
     for image, result in zip(samples.values(), results, strict=True):
         alone = client.post("/predict", content=image).json()
@@ -60,7 +60,7 @@ def test_a_bad_image_has_a_problem_in_its_place_and_the_others_are_read(
         assert problem["request_id"] == answer["request_id"]
 
 
-def test_a_bad_image_has_the_problem_that_predict_answers(client: TestClient) -> None:
+def test_a_bad_image_has_the_same_problem_as_in_predict(client: TestClient) -> None:
     (result,) = client.post("/predict/batch", **form([NOT_AN_IMAGE])).json()["results"]
     alone = client.post("/predict", content=NOT_AN_IMAGE).json()
     for key in ("type", "title", "status", "detail"):
@@ -86,7 +86,7 @@ def test_one_image_is_a_batch_too(client: TestClient, samples: dict[str, bytes])
     assert result["text"] == "ef2ec"
 
 
-def test_as_many_images_as_the_setting_says_are_read_and_not_one_more(
+def test_the_setting_limits_the_number_of_images(
     start: Callable[..., TestClient], samples: dict[str, bytes], problem: Problem
 ) -> None:
     client = start(max_batch_files=3)
@@ -111,10 +111,10 @@ def test_a_request_of_too_many_pixels_is_refused(
     client = start(max_pixels=200 * 50)
     assert client.post("/predict/batch", **form([samples["ef2ec"]] * 4)).status_code == 200
     response = client.post("/predict/batch", **form([samples["ef2ec"]] * 5))
-    assert "at most 40,000 are read" in problem(response, 413)["detail"]
+    assert "the limit is 40,000" in problem(response, 413)["detail"]
 
 
-def test_what_waits_beyond_its_time_is_told_so(
+def test_a_request_that_waits_too_long_is_answered_504(
     client: TestClient, samples: dict[str, bytes], problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(0, 60)
@@ -124,7 +124,7 @@ def test_what_waits_beyond_its_time_is_told_so(
     assert response.headers["retry-after"] in "123"
 
 
-def test_a_long_answer_is_what_several_short_ones_are(
+def test_a_long_response_has_the_same_results_as_short_ones(
     start: Callable[..., TestClient], samples: dict[str, bytes]
 ) -> None:
     client = start(max_batch_files=250)
@@ -148,22 +148,22 @@ FORMS = {
     "no files": (END, 422, "1 to 64 images"),
     "another name": (FILE.replace(b'"files"', b'"file"') + END, 422, "'files'"),
     "a text": (FIELD.replace(b"note", b"files") % b"abc" + END, 422, "'files'"),
-    "a text besides": (FILE + FIELD % b"abc" + END, 422, "nothing else"),
-    "a long text besides": (FILE + FIELD % bytes(2_000_000) + END, 422, "nothing else"),
-    "many texts besides": (FILE + FIELD % b"abc" * 100 + END, 422, "nothing else"),
+    "a text besides": (FILE + FIELD % b"abc" + END, 422, "Send only"),
+    "a long text besides": (FILE + FIELD % bytes(2_000_000) + END, 422, "Send only"),
+    "many texts besides": (FILE + FIELD % b"abc" * 100 + END, 422, "Send only"),
     "no form": (b"files=abc", 400, "boundary"),
-    "half a form": (FILE, 400, "cut off"),
+    "half a form": (FILE, 400, "truncated"),
 }
 
 
 @pytest.mark.parametrize(("body", "status", "words"), FORMS.values(), ids=FORMS)
-def test_a_form_that_does_not_hold_images_alone_is_refused(
+def test_a_form_with_anything_but_images_is_refused(
     client: TestClient, problem: Problem, body: bytes, status: int, words: str
 ) -> None:
     assert words in problem(client.post("/predict/batch", content=body, headers=BOUNDARY), status)["detail"]
 
 
-def test_what_is_no_form_is_refused(client: TestClient, samples: dict[str, bytes], problem: Problem) -> None:
+def test_a_body_that_is_not_a_form_is_refused(client: TestClient, samples: dict[str, bytes], problem: Problem) -> None:
     others: list[dict[str, Any]] = [
         {"content": b""},
         {"content": samples["ef2ec"], "headers": {"content-type": "image/png"}},
@@ -176,7 +176,7 @@ def test_what_is_no_form_is_refused(client: TestClient, samples: dict[str, bytes
         assert "'files'" in detail
 
 
-def test_a_model_may_be_named(
+def test_a_model_can_be_selected(
     client: TestClient, samples: dict[str, bytes], shipped_model: Path, problem: Problem
 ) -> None:
     images = form([samples["ef2ec"]])

@@ -1,4 +1,4 @@
-"""The bodies of many requests at once: no more bytes of them than fit into the memory."""
+"""The limit on the bytes of concurrent request bodies."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ SMALL = {"max_upload_bytes": 40_000, "max_batch_bytes": 100_000}
 @pytest.mark.parametrize(
     ("megabytes", "held"), [(1_000_000, 16_000_000), (64, 8 << 20), (16, 4_000_000), (9, 3 << 20), (0, 1 << 20)]
 )
-def test_where_memory_is_short_fewer_are_held(
+def test_the_limit_is_lower_if_memory_is_short(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, megabytes: int, held: int
 ) -> None:
     monkeypatch.setattr("app.api.bodies.share_of_memory", lambda _workers: megabytes << 20)
@@ -33,7 +33,7 @@ def test_where_memory_is_short_fewer_are_held(
         bodies.hold({"state": {}}, 1)
 
 
-def test_beyond_four_of_the_largest_requests_are_told_to_come_back(
+def test_requests_beyond_four_of_the_largest_get_503(
     settings: Callable[..., Settings], samples: dict[str, bytes], problem: Callable[[Any, int], dict[str, Any]]
 ) -> None:
     async def main() -> list[httpx.Response]:
@@ -58,12 +58,12 @@ def test_beyond_four_of_the_largest_requests_are_told_to_come_back(
 
     *refused, probe, first, second, third, fourth, after = asyncio.run(main())
     for response in refused:
-        assert "come back" in problem(response, 503)["detail"]
+        assert "retry" in problem(response, 503)["detail"]
         assert response.headers["retry-after"] in "123"
     assert [response.status_code for response in (probe, first, second, third, fourth, after)] == [200] * 6
 
 
-def test_whatever_becomes_of_requests_their_bytes_are_forgotten(
+def test_the_bytes_of_finished_requests_are_released_whatever_the_outcome(
     settings: Callable[..., Settings], samples: dict[str, bytes]
 ) -> None:
     async def goes_away() -> AsyncIterator[bytes]:
@@ -95,7 +95,7 @@ def test_one_request_of_the_largest_size_is_always_read(
     assert asyncio.run(main()) == 200
 
 
-def test_a_body_that_there_is_no_memory_for_is_told_how_large_one_may_be(
+def test_a_body_beyond_the_memory_is_refused_with_the_limit(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, problem: Callable[[Any, int], dict[str, Any]]
 ) -> None:
     monkeypatch.setattr("app.api.bodies.share_of_memory", lambda _workers: 6 << 20)

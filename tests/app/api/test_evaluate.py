@@ -1,4 +1,4 @@
-"""`?evaluate=sum`: the value of the sum that an image shows, read by the shipped model `general`."""
+"""`?evaluate=sum`: the value of the sum in an image, with the shipped model `general`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ SUM = {"model": "general", "evaluate": "sum"}
 
 @pytest.fixture
 def read(client: TestClient) -> Callable[..., Document]:
-    """Reads a picture of a text with query parameters."""
+    """Return a function that reads an image of a text with query parameters."""
 
     def read(text: str, **query: Any) -> Document:
         response = client.post("/predict", params=SUM | query, content=drawn(text))
@@ -45,11 +45,11 @@ def test_a_value_is_more_probable_than_each_text_that_has_it(read: Callable[...,
 
 
 @pytest.mark.parametrize("text", ["hello", ""])
-def test_what_is_no_sum_has_no_value(read: Callable[..., Document], text: str) -> None:
+def test_a_text_that_is_not_a_sum_has_no_value(read: Callable[..., Document], text: str) -> None:
     assert read(text)["sum"] == {"value": None, "confidence": 0.0}
 
 
-def test_the_rest_of_the_answer_stays_as_it_was(read: Callable[..., Document]) -> None:
+def test_the_rest_of_the_response_is_unchanged(read: Callable[..., Document]) -> None:
     plain, evaluated = read("10-2=", alternatives=2, evaluate=[]), read("10-2=", alternatives=2)
     assert list(evaluated) == ["text", "confidence", "characters", "alternatives", "sum", "model", "request_id"]
     del plain["request_id"], evaluated["request_id"], evaluated["sum"]

@@ -1,4 +1,4 @@
-"""The files of a form, found by its boundary: what python-multipart's parser finds, and nothing else."""
+"""The form parser finds the same files as python-multipart's."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from app.api.forms import MAX_HEAD_BYTES, FormError, OtherFieldError, form_files
 TYPE = "multipart/form-data; boundary=x"
 HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
 
-# Much of what parts a form, so that files look like parts of it.
+# Many delimiters of forms, so that files look like parts of a form.
 contents = st.lists(
     st.sampled_from([b"\r\n", b"--", b"x", b"\r\n--", b"\r\n--x", b"\r", b"\n", b"-", b"\r\n\r\n", b'"', b"\xff"]),
     max_size=8,
@@ -35,7 +35,7 @@ def files_of_library(content_type: str, body: bytes) -> list[bytes]:
 
 
 @given(st.lists(st.tuples(names.filter(bool), contents), max_size=4))
-def test_files_come_out_as_clients_put_them_in(files: list[tuple[str, bytes]]) -> None:
+def test_files_are_extracted_unchanged(files: list[tuple[str, bytes]]) -> None:
     request = httpx.Request("POST", "http://localhost", files=[("files", file) for file in files] or {"files": b""})
     content_type, body = request.headers["content-type"], request.read()
     found = list(form_files(content_type, body, "files"))
@@ -47,7 +47,7 @@ def test_files_come_out_as_clients_put_them_in(files: list[tuple[str, bytes]]) -
 @example(b"1", b"--x\r\n")
 @example(b"1\r\n--x", b"")
 @example(b"1\r\n--x--", b"epilogue")
-def test_what_looks_like_a_form_is_taken_for_no_other_than_by_the_library(content: bytes, rest: bytes) -> None:
+def test_ambiguous_forms_are_parsed_like_by_the_library(content: bytes, rest: bytes) -> None:
     body = HEAD + content + b"\r\n--x--\r\n" + rest
     try:
         found = list(form_files(TYPE, body, "files"))
@@ -65,7 +65,7 @@ def test_what_looks_like_a_form_is_taken_for_no_other_than_by_the_library(conten
         "multipart/form-data ; Boundary=x",
     ],
 )
-def test_a_content_type_says_its_boundary_in_many_ways(content_type: str) -> None:
+def test_all_spellings_of_the_boundary_are_understood(content_type: str) -> None:
     assert list(form_files(content_type, HEAD + b"1\r\n--x--", "files")) == [b"1"]
 
 
@@ -84,7 +84,7 @@ def test_a_content_type_says_its_boundary_in_many_ways(content_type: str) -> Non
         b"form-data; name=\"files\"; filename*0*=UTF-8''a",
     ],
 )
-def test_a_part_says_its_field_in_many_ways(disposition: bytes) -> None:
+def test_all_spellings_of_a_field_are_understood(disposition: bytes) -> None:
     head = b"--x \t\r\nContent-Type: image/png\r\ncontent-disposition:" + disposition + b"\r\n\r\n"
     assert list(form_files(TYPE, b"preamble\r\n" + head + b"1\r\n--x--epilogue", "files")) == [b"1"]
 
@@ -92,17 +92,17 @@ def test_a_part_says_its_field_in_many_ways(disposition: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (HEAD + b"1", "cut off"),
-        (b"--", "cut off"),
+        (HEAD + b"1", "truncated"),
+        (b"--", "truncated"),
         (HEAD + b"1\r\n--xy\r\n" + HEAD + b"1\r\n--x--", "not a form"),
         (b"--x\r\n" + b"a" * MAX_HEAD_BYTES + HEAD[3:] + b"1\r\n--x--", "no headers"),
         (b"--x\r\n\r\n1\r\n--x--", "no headers"),
-        (b"--x\r\n folded\r\n\r\n1\r\n--x--", "headers are broken"),
+        (b"--x\r\n folded\r\n\r\n1\r\n--x--", "invalid headers"),
         (b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--", "no name"),
         (b"--x\r\nContent-Disposition: form-data" + b";a=b" * 101 + b"\r\n\r\n1\r\n--x--", "over 100 parameters"),
     ],
 )
-def test_what_is_no_such_form_is_told(body: bytes, words: str) -> None:
+def test_an_invalid_form_is_refused_with_the_reason(body: bytes, words: str) -> None:
     with pytest.raises(FormError, match=words):
         list(form_files(TYPE, body, "files"))
 
@@ -113,13 +113,13 @@ def test_a_content_type_of_very_many_parameters_is_refused() -> None:
 
 
 @pytest.mark.parametrize("disposition", [b"", b'; about="a; filename*=b"', b"; xfilename*=b", b"; filename-*=b"])
-def test_a_part_without_a_file_name_is_no_file(disposition: bytes) -> None:
+def test_a_part_without_a_file_name_is_not_a_file(disposition: bytes) -> None:
     head = b'--x\r\nContent-Disposition: form-data; name="files"' + disposition + b"\r\n\r\n"
     with pytest.raises(OtherFieldError):
         list(form_files(TYPE, head + b"1\r\n--x--", "files"))
 
 
-def test_files_before_what_is_wrong_have_been_given() -> None:
+def test_files_before_an_error_are_yielded() -> None:
     files = form_files(TYPE, HEAD + b"1\r\n" + HEAD + b"2", "files")
     assert next(files) == b"1"
     with pytest.raises(FormError):

@@ -45,13 +45,13 @@ class TestWithoutTheDefaultModel:
         assert unready.get("/models").status_code == 200
 
 
-def test_another_model_reads_where_it_is_named(start: Callable[..., TestClient], samples: dict[str, bytes]) -> None:
+def test_another_model_reads_if_selected(start: Callable[..., TestClient], samples: dict[str, bytes]) -> None:
     client = start(default_model="plates")
     response = client.post("/predict", params={"model": "captcha"}, content=samples["ef2ec"])
     assert response.json()["text"] == "ef2ec"
 
 
-def test_the_probes_ask_for_no_key(start: Callable[..., TestClient]) -> None:
+def test_the_probes_need_no_key(start: Callable[..., TestClient]) -> None:
     client = start(api_key="opensesame")
     for path in ("/livez", "/readyz", "/health"):
         assert client.get(path).status_code == 200

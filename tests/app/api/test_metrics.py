@@ -1,4 +1,4 @@
-"""`GET /metrics`: what was read, and how it went."""
+"""`GET /metrics`."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ ENOUGH = 100
 
 @pytest.fixture
 def client(start: Start) -> TestClient:
-    """Sends requests to a service that has counted nothing yet."""
+    """Return a client of a service whose metrics are 0."""
     return start()
 
 
@@ -37,7 +37,7 @@ def numbers(client: TestClient) -> dict[str, float]:
 
 
 def outcomes(client: TestClient) -> dict[str, float]:
-    """The images by what came of them, where it came of any."""
+    """Return the number of images by outcome, without zeros."""
     seen = numbers(client)
     series = {outcome: f'ocr_predictions_total{{model="captcha",outcome="{outcome}"}}' for outcome in OUTCOMES}
     return {outcome: seen[of_it] for outcome, of_it in series.items() if seen[of_it]}
@@ -59,7 +59,7 @@ class TestTheAnswer:
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert list(text_string_to_metric_families(answer.text))
 
-    def test_is_openmetrics_for_those_who_ask_for_it(self, client: TestClient) -> None:
+    def test_is_openmetrics_on_request(self, client: TestClient) -> None:
         answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
         assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
         assert list(openmetrics.text_string_to_metric_families(answer.text))  # type: ignore[no-untyped-call]
@@ -68,40 +68,40 @@ class TestTheAnswer:
         assert outcomes(client) == {}
         assert numbers(client)['ocr_reloads_total{outcome="ok"}'] == 0
 
-    def test_says_which_models_are_loaded(self, client: TestClient, shipped_model: Path) -> None:
+    def test_lists_the_loaded_models(self, client: TestClient, shipped_model: Path) -> None:
         sha256 = client.get("/models/captcha").json()["versions"][0]["sha256"]
         labels = f'name="captcha",sha256="{sha256}",version="{shipped_model.name}"'
         assert numbers(client)[f"ocr_model_info{{{labels}}}"] == 1
 
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
-    def test_says_what_the_process_needs(self, client: TestClient) -> None:
+    def test_has_process_metrics(self, client: TestClient) -> None:
         assert numbers(client)['process_resident_memory_bytes{worker="0"}'] > 1e7
         assert numbers(client)['process_cpu_seconds_total{worker="0"}'] > 0
 
 
 class TestWhoMayRead:
-    def test_anybody_unless_told_otherwise(self, start: Start) -> None:
+    def test_anybody_by_default(self, start: Start) -> None:
         assert start(api_key="sesame").get("/metrics").status_code == 200
 
-    def test_who_has_a_key_if_that_is_set(self, start: Start, problem: Problem) -> None:
+    def test_only_clients_with_a_key_if_set(self, start: Start, problem: Problem) -> None:
         client = start(api_key="sesame", metrics="key")
         problem(client.get("/metrics"), 401)
         assert client.get("/metrics", headers={"X-API-Key": "sesame"}).status_code == 200
         assert client.get("/openapi.json").json()["paths"]["/metrics"]["get"]["security"]
 
-    def test_nobody_if_that_is_set(self, start: Start, problem: Problem) -> None:
+    def test_nobody_if_off(self, start: Start, problem: Problem) -> None:
         client = start(metrics="off")
         problem(client.get("/metrics"), 404)
         assert "/metrics" not in client.get("/openapi.json").json()["paths"]
 
-    def test_only_those_who_call_the_host_by_its_name(self, start: Start, problem: Problem) -> None:
+    def test_only_clients_that_use_an_allowed_host(self, start: Start, problem: Problem) -> None:
         client = start(allowed_hosts="api.example.com")
         problem(client.get("/metrics"), 400)
         assert client.get("/metrics", headers={"Host": "api.example.com"}).status_code == 200
 
 
 class TestImages:
-    def test_are_counted_by_what_came_of_them(self, client: TestClient, samples: dict[str, bytes]) -> None:
+    def test_are_counted_by_outcome(self, client: TestClient, samples: dict[str, bytes]) -> None:
         for image in samples.values():
             assert client.post("/predict", content=image).status_code == 200
         assert client.post("/predict", content=b"no image").status_code == 415
@@ -115,7 +115,7 @@ class TestImages:
         seen = numbers(client)
         assert (seen["ocr_batch_size_count"], seen["ocr_batch_size_sum"]) == (1, 3)
 
-    def test_that_a_fault_befell_are_counted(
+    def test_that_failed_are_counted(
         self, client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(predict, "check_image", lambda *_: 1 / 0)
@@ -123,7 +123,7 @@ class TestImages:
         assert outcomes(client) == {"failed": 1}
 
     @pytest.mark.parametrize("query", ["", "?alternatives=2"], ids=["in the event loop", "in threads"])
-    def test_that_were_too_many_are_counted_and_the_queue_is_empty_afterwards(
+    def test_refused_by_a_full_queue_are_counted_and_the_queue_empties(
         self, settings: Callable[..., Settings], samples: dict[str, bytes], query: str
     ) -> None:
         async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
@@ -158,7 +158,7 @@ class TestStages:
             assert 0 < seen[f'ocr_stage_duration_seconds_sum{{stage="{stage}"}}'] < GENEROUS_SECONDS
         assert seen["ocr_queue_wait_seconds_count"] == 1
 
-    def test_of_a_batch_are_timed_by_the_image(self, client: TestClient, samples: dict[str, bytes]) -> None:
+    def test_of_a_batch_are_timed_per_image(self, client: TestClient, samples: dict[str, bytes]) -> None:
         files = [("files", image) for image in [*samples.values()] * 5]
         client.post("/predict/batch", files=files)
         seen = numbers(client)
@@ -194,7 +194,7 @@ class TestRequests:
             ("/health", "200"): 1,
         }
 
-    def test_make_no_series_by_what_is_sent(self, client: TestClient, samples: dict[str, bytes]) -> None:
+    def test_create_no_series_from_client_input(self, client: TestClient, samples: dict[str, bytes]) -> None:
         for number in range(20):
             client.get(f"/nowhere/{number}")
             client.request(f"VERB{number}", "/predict")
@@ -219,10 +219,10 @@ class TestRequests:
 
 
 class TestReadiness:
-    def test_is_1_where_the_default_model_is_loaded(self, client: TestClient) -> None:
+    def test_is_1_if_the_default_model_is_loaded(self, client: TestClient) -> None:
         assert (numbers(client)["ocr_ready"], numbers(client)["ocr_workers"]) == (1, 1)
 
-    def test_is_0_where_it_is_not(self, start: Start) -> None:
+    def test_is_0_otherwise(self, start: Start) -> None:
         assert numbers(start(default_model="plates"))["ocr_ready"] == 0
 
     def test_follows_reloads_which_are_counted(self, start: Start, tmp_path: Path, shipped_model: Path) -> None:
@@ -248,7 +248,7 @@ class TestReadiness:
 class TestDrift:
     @pytest.fixture
     def store(self, tmp_path: Path, shipped_model: Path) -> Path:
-        """The shipped model, whose validation images were all read as surely as can be."""
+        """The shipped model, with top confidences for all validation images."""
         folder = tmp_path / "captcha" / "1"
         folder.mkdir(parents=True)
         for file in ("model.onnx", "configs.yaml"):
@@ -261,16 +261,16 @@ class TestDrift:
     def drift(self, client: TestClient) -> float | None:
         return numbers(client).get('ocr_confidence_drift{model="captcha",version="1"}')
 
-    def test_is_small_where_the_images_are_like_those_of_the_training(
+    def test_is_small_for_images_like_the_training_images(
         self, start: Start, store: Path, samples: dict[str, bytes]
     ) -> None:
         client = start(model_store=store)
         client.post("/predict/batch", files=[("files", samples["4gm8x"])] * 50)
-        assert self.drift(client) is None  # too few to tell
+        assert self.drift(client) is None  # too few readings for an index
         client.post("/predict/batch", files=[("files", samples["4gm8x"])] * 50)
         assert self.drift(client) == pytest.approx(0, abs=1e-9)
 
-    def test_is_large_where_they_are_not(self, start: Start, store: Path, samples: dict[str, bytes]) -> None:
+    def test_is_large_for_other_images(self, start: Start, store: Path, samples: dict[str, bytes]) -> None:
         client = start(model_store=store)
         for _ in range(2):
             client.post("/predict/batch", files=[("files", samples["b5wn6"])] * 50)
@@ -278,7 +278,7 @@ class TestDrift:
         assert drift is not None
         assert drift > 0.25
 
-    def test_looks_at_the_last_readings_only(
+    def test_covers_only_the_last_readings(
         self, start: Start, store: Path, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("app.observability.metrics.RECENT", ENOUGH)
@@ -287,7 +287,7 @@ class TestDrift:
             client.post("/predict/batch", files=[("files", samples[label])] * 50)
         assert self.drift(client) == pytest.approx(0, abs=1e-9)
 
-    def test_is_not_told_of_a_model_that_does_not_say_how_it_was(
+    def test_is_missing_for_a_model_without_validation_confidences(
         self, start: Start, store: Path, samples: dict[str, bytes]
     ) -> None:
         (store / "captcha" / "1" / "metrics.json").unlink()

@@ -1,4 +1,4 @@
-"""`GET /models`: what is loaded, and what could not be."""
+"""`GET /models`: loaded and broken models."""
 
 import hashlib
 import json
@@ -43,11 +43,11 @@ def test_the_shipped_models_are_listed(client: TestClient, shipped_model: Path) 
     assert version["sha256"] == hashlib.sha256((shipped_model / "model.onnx").read_bytes()).hexdigest()
 
 
-def test_a_model_is_shown_as_it_is_listed(client: TestClient) -> None:
+def test_a_model_is_shown_like_in_the_list(client: TestClient) -> None:
     assert client.get("/models/captcha").json() == client.get("/models").json()["models"][0]
 
 
-def test_each_version_brings_a_sample_that_it_reads(client: TestClient) -> None:
+def test_each_version_has_a_sample_that_it_reads(client: TestClient) -> None:
     for model in client.get("/models").json()["models"]:
         version = model["versions"][0]
         sample = client.get(f"/models/{model['name']}/sample", params={"version": version["version"]})
@@ -57,7 +57,7 @@ def test_each_version_brings_a_sample_that_it_reads(client: TestClient) -> None:
         assert client.post("/predict", params=query, content=sample.content).json()["text"] == version["sample"]
 
 
-def test_the_sample_has_the_type_that_its_content_shows(
+def test_the_media_type_of_a_sample_follows_from_its_content(
     store: Path, start: Callable[..., TestClient], samples: dict[str, bytes]
 ) -> None:
     folder = store / "captcha" / "10"
@@ -80,7 +80,7 @@ def test_a_version_without_a_golden_image_has_no_sample(
 @pytest.mark.parametrize(
     "path", ["unknown/sample", "%2e%2e/sample", "captcha/sample?version=unknown", "captcha/sample?version=../captcha/1"]
 )
-def test_of_what_is_not_loaded_there_is_no_sample(client: TestClient, problem: Problem, path: str) -> None:
+def test_a_model_that_is_not_loaded_has_no_sample(client: TestClient, problem: Problem, path: str) -> None:
     problem(client.get(f"/models/{path}"), 404)
 
 
@@ -100,7 +100,7 @@ def test_the_versions_of_a_model_come_newest_first(store: Path, start: Callable[
     assert (another["name"], another["default"], captcha["default"]) == ("another", True, False)
 
 
-def test_the_newest_version_of_the_default_model_reads_where_none_is_named(
+def test_the_newest_version_of_the_default_model_reads_by_default(
     store: Path, start: Callable[..., TestClient], samples: dict[str, bytes]
 ) -> None:
     shutil.copytree(store / "captcha" / "10", store / "captcha" / "9")
@@ -144,7 +144,7 @@ def lengthen_vocabulary(folder: Path) -> None:
         (lengthen_vocabulary, "vocabulary"),
     ],
 )
-def test_a_broken_folder_is_listed_with_the_reason_and_harms_no_other(
+def test_a_broken_folder_is_listed_with_the_reason_and_does_not_affect_others(
     store: Path,
     start: Callable[..., TestClient],
     samples: dict[str, bytes],
@@ -165,7 +165,7 @@ def test_a_broken_folder_is_listed_with_the_reason_and_harms_no_other(
 
 
 @pytest.mark.parametrize("card", [{}, {"validation": {"images": 3}}, {"validation": 1}, {"created": "yesterday"}])
-def test_a_card_that_another_program_wrote_is_left_out(
+def test_a_card_of_another_program_is_ignored(
     store: Path, start: Callable[..., TestClient], card: dict[str, Any]
 ) -> None:
     (store / "captcha" / "10" / "metrics.json").write_text(json.dumps(card))

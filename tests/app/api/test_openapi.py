@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: true, complete, and without the internet."""
+"""`/openapi.json` and `/docs`: correct, complete, and offline."""
 
 import json
 import re
@@ -76,7 +76,7 @@ class TestDocument:
         for name in document["components"]["schemas"]:
             assert f'"#/components/schemas/{name}"' in text
 
-    def test_operations_have_ids_of_their_own(self, operations: dict[tuple[str, str], Document]) -> None:
+    def test_operation_ids_are_unique(self, operations: dict[tuple[str, str], Document]) -> None:
         ids = [operation["operationId"] for operation in operations.values()]
         assert len(ids) == len(set(ids))
 
@@ -103,7 +103,7 @@ class TestDocument:
 
 
 class TestOperations:
-    def test_each_says_what_it_does(self, operations: dict[tuple[str, str], Document]) -> None:
+    def test_each_has_a_summary(self, operations: dict[tuple[str, str], Document]) -> None:
         for operation in operations.values():
             assert operation["summary"]
             assert operation["description"]
@@ -111,7 +111,7 @@ class TestOperations:
             for parameter in operation.get("parameters", []):
                 assert parameter["description"]
 
-    def test_each_has_an_answer_with_a_model(self, operations: dict[tuple[str, str], Document]) -> None:
+    def test_each_has_a_response_schema(self, operations: dict[tuple[str, str], Document]) -> None:
         for operation in operations.values():
             good = [response for status, response in operation["responses"].items() if status.startswith("2")]
             assert good
@@ -143,11 +143,11 @@ class TestOperations:
 
 
 def request_examples(document: Document) -> Iterator[tuple[str, str, Document, str | None, Any]]:
-    """Method, path with its parameters filled in, query, media type and body of each request that is shown."""
+    """Yield method, path with its parameters filled in, query, media type and body of each example request."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             if "403" in operation["responses"]:
-                continue  # asks for a key that this service does not have
+                continue  # needs a key that this service does not have
             shown: dict[str, dict[str, Any]] = {"path": {}, "query": {}}
             for parameter in operation.get("parameters", []):
                 for value in parameter["schema"].get("examples", [])[:1]:
@@ -170,7 +170,7 @@ def send(client: TestClient, method: str, path: str, query: Document, media_type
 
 
 class TestExamples:
-    def test_every_request_that_is_shown_works_as_it_stands(self, client: TestClient, document: Document) -> None:
+    def test_every_example_request_works(self, client: TestClient, document: Document) -> None:
         sent = []
         for example in request_examples(document):
             response = send(client, *example)
@@ -179,9 +179,7 @@ class TestExamples:
         assert ("post", "/predict") in sent
         assert ("get", "/models/captcha") in sent
 
-    def test_the_answer_that_is_shown_is_that_to_the_request_that_is_shown(
-        self, client: TestClient, document: Document
-    ) -> None:
+    def test_the_example_response_answers_the_example_request(self, client: TestClient, document: Document) -> None:
         shown = document["paths"]["/predict"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
         (request,) = [example for example in request_examples(document) if example[1] == "/predict"]
         answer = send(client, *request).json()
@@ -196,21 +194,19 @@ class TestExamples:
             assert character["confidence"] == pytest.approx(shown_character["confidence"], abs=0.1)
 
     @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
-    def test_an_answer_that_is_shown_fits_its_schema(self, document: Document, path: str) -> None:
+    def test_example_responses_match_their_schemas(self, document: Document, path: str) -> None:
         content = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]
         name = content["schema"]["$ref"].rpartition("/")[2]
         model: type[BaseModel] = getattr(schemas, name)
         assert model.model_validate(content["example"]).model_dump(mode="json") == content["example"]
 
-    def test_the_problem_that_is_shown_is_the_one_that_is_answered(
-        self, client: TestClient, document: Document
-    ) -> None:
+    def test_the_example_problem_is_a_real_response(self, client: TestClient, document: Document) -> None:
         content = document["paths"]["/predict/batch"]["post"]["responses"]["200"]["content"]["application/json"]
         (shown,) = [result["problem"] for result in content["example"]["results"] if "problem" in result]
         (result,) = client.post("/predict/batch", files={"files": b"no image"}).json()["results"]
         assert result["problem"] == shown | {"request_id": result["problem"]["request_id"]}
 
-    def test_what_is_answered_fits_the_schemas(
+    def test_responses_match_the_schemas(
         self, client: TestClient, samples: dict[str, bytes], problem: Callable[[Any, int], Document]
     ) -> None:
         schemas.Prediction.model_validate(client.post("/predict", content=samples["ef2ec"]).json())
@@ -222,7 +218,7 @@ class TestExamples:
 class TestDocs:
     ADDRESS = re.compile(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""")
 
-    def test_they_need_no_other_host(self, client: TestClient) -> None:
+    def test_they_work_offline(self, client: TestClient) -> None:
         page = client.get("/docs")
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")

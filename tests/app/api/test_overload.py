@@ -1,4 +1,4 @@
-"""Requests that come at once: the probes are answered between them, too many are refused."""
+"""Overload: uploads are refused while probes are answered."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`GET /` and the files that the page is made of, as they are served."""
+"""`GET /` and the files of the page."""
 
 import mimetypes
 import re
@@ -46,13 +46,13 @@ class TestTheDocument:
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert "<title>Captcha reader</title>" in page.text
 
-    def test_head_says_the_same_of_it(self, client: TestClient) -> None:
+    def test_head_has_the_same_headers(self, client: TestClient) -> None:
         answered, asked = client.get("/"), client.head("/")
         assert asked.status_code == 200
         for header in ("content-type", "content-length", "etag", "cache-control", "content-security-policy"):
             assert asked.headers[header] == answered.headers[header]
 
-    def test_it_runs_nothing_that_is_written_into_it(self, html: str) -> None:
+    def test_it_has_no_inline_scripts_or_styles(self, html: str) -> None:
         scripts = re.findall(r"<script\b([^>]*)>(.*?)</script>", html, re.DOTALL)
         assert scripts
         for attributes, content in scripts:
@@ -60,25 +60,25 @@ class TestTheDocument:
             assert content == ""
         assert not re.findall(r"<style\b|\sstyle=|\son\w+=|javascript:", html)
 
-    def test_it_asks_for_no_key(self, start: Callable[..., TestClient]) -> None:
+    def test_it_needs_no_key(self, start: Callable[..., TestClient]) -> None:
         client = start(api_key="secret-of-this-test")
         assert [client.get(path).status_code for path in ("/", *FILES)] == [200] * (1 + len(FILES))
 
-    def test_nothing_else_may_be_sent_to_it(self, client: TestClient, problem: Problem) -> None:
+    def test_other_methods_are_refused(self, client: TestClient, problem: Problem) -> None:
         assert "GET" in problem(client.post("/"), 405)["detail"]
 
 
 class TestReferences:
-    """Relative, so that they follow a prefix, and to files that are there."""
+    """References are relative, so that they follow a prefix, and their files exist."""
 
     @pytest.mark.parametrize("path", ["/", *(path for path in FILES if path.endswith((".js", ".css", ".svg")))])
-    def test_none_leads_to_another_host_or_to_the_root(self, client: TestClient, path: str) -> None:
+    def test_none_is_absolute(self, client: TestClient, path: str) -> None:
         text = client.get(path).text.replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"https?:|[\"'(]//", text)
         assert not [reference for reference in REFERENCE.findall(text) if reference.startswith("/")]
 
     @pytest.mark.parametrize("path", ["/", *(path for path in FILES if path.endswith((".js", ".css")))])
-    def test_all_lead_somewhere(self, client: TestClient, path: str) -> None:
+    def test_all_exist(self, client: TestClient, path: str) -> None:
         for reference in REFERENCE.findall(client.get(path).text):
             assert client.get(str(client.base_url.join(path).join(reference))).status_code == 200, reference
 
@@ -95,7 +95,7 @@ class TestHeaders:
         assert dict(directive.split(maxsplit=1) for directive in policy.split("; ")) == DIRECTIVES
 
     @pytest.mark.parametrize("path", ["/", *FILES])
-    def test_it_is_kept_but_asked_for_anew(self, client: TestClient, path: str) -> None:
+    def test_it_is_cached_but_revalidated(self, client: TestClient, path: str) -> None:
         answer = client.get(path)
         assert answer.headers["cache-control"] == "no-cache"
         again = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
@@ -103,7 +103,7 @@ class TestHeaders:
         assert again.content == b""
         assert again.headers["content-security-policy"] == answer.headers["content-security-policy"]
 
-    def test_the_types_are_right_where_the_machine_knows_none(
+    def test_the_media_types_do_not_depend_on_the_machine(
         self, start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes(filenames=()))
@@ -117,7 +117,7 @@ class TestHeaders:
 
 class TestOtherPaths:
     @pytest.mark.parametrize("path", ["/static/nope.js", "/static/shared", "/static/shared/", "/index.html"])
-    def test_what_is_not_there_is_a_problem(self, client: TestClient, problem: Problem, path: str) -> None:
+    def test_a_missing_file_is_a_problem(self, client: TestClient, problem: Problem, path: str) -> None:
         problem(client.get(path), 404)
 
     @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ class TestOtherPaths:
             "/static/" + "x" * 300,
         ],
     )
-    def test_no_path_leads_out_of_the_folder(self, client: TestClient, problem: Problem, path: str) -> None:
+    def test_no_path_escapes_the_folder(self, client: TestClient, problem: Problem, path: str) -> None:
         problem(client.get(path), 404)
 
 

@@ -39,7 +39,7 @@ WAYS = {
     "body of curl --data-binary": as_body("application/x-www-form-urlencoded"),
     "body of bytes": as_body("application/octet-stream"),
     "body with a wrong type": as_body("image/jpeg"),
-    "body with a type that is none": as_body(";;"),
+    "body with an invalid type": as_body(";;"),
 }
 
 
@@ -66,7 +66,7 @@ def test_there_are_samples() -> None:
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("label", LABELS)
-def test_a_sample_is_read_whichever_way_it_is_sent(
+def test_a_sample_is_read_however_it_is_sent(
     client: TestClient, samples: dict[str, bytes], label: str, way: Callable[[bytes], dict[str, Any]]
 ) -> None:
     response = client.post("/predict", **way(samples[label]))
@@ -95,7 +95,7 @@ def test_an_animation_is_read_from_all_of_its_frames(client: TestClient, samples
 
 
 @pytest.mark.parametrize("content_type", ["Application/JSON", "application/json; charset=utf-8"])
-def test_json_is_told_by_its_media_type(client: TestClient, samples: dict[str, bytes], content_type: str) -> None:
+def test_json_is_detected_by_its_media_type(client: TestClient, samples: dict[str, bytes], content_type: str) -> None:
     document = b'{"image": "' + base64.b64encode(samples["ef2ec"]) + b'"}'
     response = client.post("/predict", content=document, headers={"content-type": content_type})
     assert response.json()["text"] == "ef2ec"
@@ -122,7 +122,7 @@ def test_base64_may_be_url_safe_without_padding_and_in_a_data_uri(
 
 
 @pytest.mark.parametrize("path", ["/predict/", "/predict/batch/"])
-def test_a_slash_at_the_end_of_the_path_says_nothing(client: TestClient, samples: dict[str, bytes], path: str) -> None:
+def test_a_trailing_slash_is_ignored(client: TestClient, samples: dict[str, bytes], path: str) -> None:
     field = "files" if "batch" in path else "file"
     plain, slashed = (
         client.post(one, params={"length": 5}, files={field: samples["ef2ec"]}) for one in (path.rstrip("/"), path)
@@ -132,7 +132,7 @@ def test_a_slash_at_the_end_of_the_path_says_nothing(client: TestClient, samples
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_the_answer_has_just_the_keys_of_the_contract(
+def test_the_response_has_exactly_the_keys_of_the_contract(
     client: TestClient, samples: dict[str, bytes], shipped_model: Path, label: str
 ) -> None:
     answer = client.post("/predict", content=samples[label]).json()
@@ -170,7 +170,7 @@ def test_boxes_are_in_pixels_of_the_uploaded_image_from_left_to_right(
     assert boxes == sorted(boxes, key=lambda box: box["left"])
 
 
-def test_boxes_grow_with_the_image(client: TestClient, samples: dict[str, bytes]) -> None:
+def test_boxes_scale_with_the_image(client: TestClient, samples: dict[str, bytes]) -> None:
     image = samples["b5wn6"]
     small, large = (
         client.post("/predict", content=upload).json()["characters"] for upload in (image, enlarged(image, 2))
@@ -199,13 +199,13 @@ def test_an_upload_of_exactly_the_largest_size_is_read(
 
 
 class TestModelOfTheQuery:
-    def test_a_model_may_be_named(self, client: TestClient, samples: dict[str, bytes], shipped_model: Path) -> None:
+    def test_a_model_can_be_selected(self, client: TestClient, samples: dict[str, bytes], shipped_model: Path) -> None:
         for query in ({"model": "captcha"}, {"version": shipped_model.name}, {"model": ""}):
             response = client.post("/predict", params=query, content=samples["ef2ec"])
             assert response.status_code == 200
             assert response.json()["model"] == {"name": "captcha", "version": shipped_model.name}
 
-    def test_an_unknown_model_is_not_found_and_the_loaded_are_named(
+    def test_an_unknown_model_is_404_with_the_loaded_models(
         self, client: TestClient, samples: dict[str, bytes], problem: Problem
     ) -> None:
         response = client.post("/predict", params={"model": "plate<b>"}, content=samples["ef2ec"])
@@ -213,7 +213,7 @@ class TestModelOfTheQuery:
         assert "captcha" in document["detail"]
         assert "plate" not in document["detail"]
 
-    def test_an_unknown_version_is_not_found_and_the_loaded_are_named(
+    def test_an_unknown_version_is_404_with_the_loaded_versions(
         self, client: TestClient, samples: dict[str, bytes], shipped_model: Path, problem: Problem
     ) -> None:
         response = client.post("/predict", params={"version": "1999"}, content=samples["ef2ec"])
@@ -222,7 +222,7 @@ class TestModelOfTheQuery:
         assert "1999" not in document["detail"]
 
     @pytest.mark.parametrize("name", ["../captcha", "/etc", "captcha/../captcha", "\x00", "é"])
-    def test_a_name_is_no_path(
+    def test_a_name_is_not_a_path(
         self, client: TestClient, samples: dict[str, bytes], problem: Problem, name: str
     ) -> None:
         problem(client.post("/predict", params={"model": name}, content=samples["ef2ec"]), 404)
@@ -231,11 +231,11 @@ class TestModelOfTheQuery:
 
 class TestRequestId:
     @pytest.mark.parametrize("request_id", ["7", "Order_12.a-b", "x" * 128])
-    def test_one_that_is_sent_comes_back(self, client: TestClient, samples: dict[str, bytes], request_id: str) -> None:
+    def test_a_sent_id_is_returned(self, client: TestClient, samples: dict[str, bytes], request_id: str) -> None:
         response = client.post("/predict", content=samples["ef2ec"], headers={"X-Request-ID": request_id})
         assert response.headers["x-request-id"] == response.json()["request_id"] == request_id
 
-    def test_one_is_made_where_none_is_sent(self, client: TestClient, samples: dict[str, bytes]) -> None:
+    def test_without_one_an_id_is_generated(self, client: TestClient, samples: dict[str, bytes]) -> None:
         responses = [client.post("/predict", content=samples["ef2ec"]) for _ in range(2)]
         for response in responses:
             assert re.fullmatch("[0-9a-f]{32}", response.headers["x-request-id"])
@@ -243,12 +243,12 @@ class TestRequestId:
         assert len({response.headers["x-request-id"] for response in responses}) == 2
 
     @pytest.mark.parametrize("unsafe", ["", "a b", "<b>", 'a"', "a,b", "a\tb", "x" * 129, "é", "a%0a", "a\x1b[31m"])
-    def test_an_unsafe_one_is_replaced(self, client: TestClient, samples: dict[str, bytes], unsafe: str) -> None:
+    def test_an_unsafe_id_is_replaced(self, client: TestClient, samples: dict[str, bytes], unsafe: str) -> None:
         headers = {"X-Request-ID": unsafe.encode()}
         response = client.post("/predict", content=samples["ef2ec"], headers=headers)
         assert re.fullmatch("[0-9a-f]{32}", response.json()["request_id"])
         assert response.headers["x-request-id"] == response.json()["request_id"]
 
-    def test_a_problem_has_it_too(self, client: TestClient, problem: Problem) -> None:
+    def test_a_problem_has_the_id(self, client: TestClient, problem: Problem) -> None:
         response = client.post("/predict", content=b"", headers={"X-Request-ID": "mine"})
         assert problem(response, 415)["request_id"] == "mine"

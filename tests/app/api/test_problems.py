@@ -1,4 +1,4 @@
-"""Every error is a problem document (RFC 9457) that gives nothing away."""
+"""Every error is a problem document (RFC 9457) without internal details."""
 
 import re
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def test_the_instance_is_a_uri_without_the_query(
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "a:99999", "//", "@", "<b>", ""])
-def test_a_strange_host_changes_nothing(client: TestClient, problem: Problem, host: str) -> None:
+def test_an_unusual_host_is_handled(client: TestClient, problem: Problem, host: str) -> None:
     assert problem(client.get("/nope", headers={"host": host}), 404)["instance"] == "/nope"
 
 
@@ -58,7 +58,9 @@ def test_a_strange_host_changes_nothing(client: TestClient, problem: Problem, ho
         ("PATCH", "/openapi.json", "GET"),
     ],
 )
-def test_405_says_what_is_allowed(client: TestClient, problem: Problem, method: str, path: str, allowed: str) -> None:
+def test_405_lists_the_allowed_methods(
+    client: TestClient, problem: Problem, method: str, path: str, allowed: str
+) -> None:
     response = client.request(method, path)
     document = problem(response, 405)
     assert allowed in response.headers["allow"].split(", ")
@@ -78,19 +80,19 @@ class TestFault:
         monkeypatch.setattr(application.state.service.store, "get", fail)
         return client
 
-    def test_500_gives_nothing_away(self, faulty: TestClient, samples: dict[str, bytes], problem: Problem) -> None:
+    def test_500_has_no_internal_details(self, faulty: TestClient, samples: dict[str, bytes], problem: Problem) -> None:
         for response in (faulty.post("/predict", content=samples["ef2ec"]), faulty.get("/models/captcha")):
             document = problem(response, 500)
-            assert document["detail"] == "The request could not be answered because of a fault in the service."
+            assert document["detail"] == "The service could not answer the request because of an internal error."
             for word in (self.MESSAGE, "secret", "RuntimeError", "Traceback", "fail"):
                 assert word not in response.text
                 assert word not in str(response.headers)
 
-    def test_500_has_the_id_by_which_the_log_is_searched(self, faulty: TestClient, problem: Problem) -> None:
+    def test_500_has_the_request_id_of_the_log(self, faulty: TestClient, problem: Problem) -> None:
         response = faulty.get("/models/captcha", headers={"X-Request-ID": "mine"})
         assert problem(response, 500)["request_id"] == "mine"
 
-    def test_the_service_goes_on(self, faulty: TestClient) -> None:
+    def test_the_service_continues(self, faulty: TestClient) -> None:
         faulty.get("/models/captcha")
         assert faulty.get("/livez").status_code == 200
 
@@ -147,7 +149,7 @@ def check_answer(response: Any, problem: Problem) -> None:
 @given(path=st.sampled_from(["/predict", "/predict/batch"]), content_type=content_types, body=bodies)
 @example(path="/predict", content_type=b"multipart/form-data; boundary=x", body=b"--x\r\n\r\n\r\n--x--")
 @example(path="/predict", content_type=b"multipart/form-data; boundary=x; charset=a\x00", body=b"--x--")
-def test_whatever_is_uploaded_the_answer_is_a_text_or_a_problem(
+def test_any_upload_is_answered_with_a_text_or_a_problem(
     client: TestClient, problem: Problem, path: str, content_type: bytes, body: bytes
 ) -> None:
     check_answer(client.post(path, content=body, headers={"content-type": content_type}), problem)
@@ -163,7 +165,7 @@ def test_whatever_is_uploaded_the_answer_is_a_text_or_a_problem(
 )
 @example(method="GET", path="//host/predict", query={}, headers={}, body=b"")
 @example(method="GET", path="/static-offline-docs/%00", query={}, headers={}, body=b"")
-def test_whatever_is_asked_for_the_answer_is_good_or_a_problem(
+def test_any_request_is_answered_with_success_or_a_problem(
     client: TestClient,
     problem: Problem,
     method: str,

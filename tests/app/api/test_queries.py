@@ -1,4 +1,4 @@
-"""Query parameters for other texts than the greedy one, sent with the samples to the shipped model."""
+"""Query parameters, sent with the samples to the shipped model."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ PLAIN = ["text", "confidence", "characters", "model", "request_id"]
 
 @pytest.fixture
 def read(client: TestClient, samples: dict[str, bytes]) -> Callable[..., Document]:
-    """Reads a sample with query parameters."""
+    """Return a function that reads a sample with query parameters."""
 
     def read(label: str = "ef2ec", **query: Any) -> Document:
         response = client.post("/predict", params=query, content=samples[label])
@@ -35,7 +35,7 @@ def read(client: TestClient, samples: dict[str, bytes]) -> Callable[..., Documen
 
 @pytest.fixture
 def refuse(client: TestClient, samples: dict[str, bytes], problem: Problem) -> Callable[..., str]:
-    """Sends what is refused, and gives the reason."""
+    """Return a function that sends an invalid query and returns the reason of the refusal."""
 
     def refuse(**query: Any) -> str:
         response = client.post("/predict", params=query, content=samples["ef2ec"])
@@ -66,7 +66,7 @@ class TestAlternatives:
             assert searched["confidence"] == pytest.approx(plain["confidence"], abs=1e-6)
             assert searched["characters"] == plain["characters"]
 
-    def test_none_asked_for_are_none(self, read: Callable[..., Document]) -> None:
+    def test_there_are_none_by_default(self, read: Callable[..., Document]) -> None:
         assert list(read(alternatives=0)) == PLAIN
         assert list(read(length=5)) == PLAIN
 
@@ -102,7 +102,7 @@ class TestConstraints:
             assert set(answer["text"]) <= charset
             assert answer["confidence"] < 0.5
 
-    def test_a_charset_may_hold_what_the_vocabulary_lacks(self, read: Callable[..., Document]) -> None:
+    def test_a_charset_may_have_characters_that_are_not_in_the_vocabulary(self, read: Callable[..., Document]) -> None:
         assert read(charset="ABC+ef2cé")["text"] == "ef2ec"
 
     @pytest.mark.parametrize("pattern", [r"\d{3}[a-z]{2}", "[^e]+", "(?:ef|f)8?e*", "^b.*$", "x"])
@@ -134,7 +134,7 @@ class TestRefused:
             ({"pattern": "(?:ab)*", "length": 5}, "No text of 5 characters"),
         ],
     )
-    def test_what_no_text_satisfies(self, refuse: Callable[..., str], query: Document, words: str) -> None:
+    def test_constraints_that_no_text_satisfies(self, refuse: Callable[..., str], query: Document, words: str) -> None:
         assert words in refuse(**query)
 
     @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ class TestRefused:
             ("[geheim", "unterminated character set, at position 0"),
             ("geheim(?=2)", "look-around"),
             (r"(geheim)\1", "a back-reference"),
-            ("(?P<geheim", "cannot be understood"),
+            ("(?P<geheim", "invalid syntax"),
             ("(?a)(?u)geheim", "flags contradict each other"),
             ("geheim" * 50, "longer than 200 characters"),
             ("(geheim{1,1000}){1,1000}", "too large"),
         ],
     )
-    def test_a_pattern_that_is_not_understood(self, refuse: Callable[..., str], pattern: str, words: str) -> None:
+    def test_an_invalid_pattern(self, refuse: Callable[..., str], pattern: str, words: str) -> None:
         detail = refuse(pattern=pattern)
         assert words in detail
         assert "geheim" not in detail
@@ -183,24 +183,26 @@ class TestRefused:
             ("models", "model"),
         ],
     )
-    def test_a_parameter_that_there_is_not_is_told_with_the_nearest(
+    def test_an_unknown_parameter_is_refused_with_the_nearest(
         self, refuse: Callable[..., str], name: str, nearest: str
     ) -> None:
         assert f"Did you mean '{nearest}'?" in refuse(**{"pattern": "e.*", name: "3"})
 
     @pytest.mark.parametrize("name", ["geheim", "", "g" * 5000])
-    def test_a_parameter_like_none_is_told_with_all_that_there_are(self, refuse: Callable[..., str], name: str) -> None:
+    def test_an_unknown_parameter_without_a_similar_one_is_refused_with_the_list(
+        self, refuse: Callable[..., str], name: str
+    ) -> None:
         detail = refuse(**{name: "geheim"})
-        assert detail.endswith(f"There are: {', '.join(ReadQuery.model_fields)}.")
+        assert detail.endswith(f"Known parameters: {', '.join(ReadQuery.model_fields)}.")
         assert "Did you mean" not in detail
         assert "g" * 10 not in detail
         assert "geheim" not in detail
 
     def test_a_parameter_is_given_once(self, refuse: Callable[..., str]) -> None:
-        assert refuse(length=[5, 6]) == "query.length: given 2 times; once is right."
-        assert refuse(charset=["ef", "2c", "8"]) == "query.charset: given 3 times; once is right."
+        assert refuse(length=[5, 6]) == "query.length: given 2 times; give it once."
+        assert refuse(charset=["ef", "2c", "8"]) == "query.charset: given 3 times; give it once."
 
-    def test_an_unknown_model_is_told_first(
+    def test_an_unknown_model_is_reported_first(
         self, client: TestClient, samples: dict[str, bytes], problem: Problem
     ) -> None:
         query = {"model": "unknown", "pattern": "("}
@@ -208,21 +210,21 @@ class TestRefused:
 
 
 class TestAccepted:
-    def test_a_text_is_accepted_from_the_least_confidence_on(self, read: Callable[..., Document]) -> None:
+    def test_a_text_is_accepted_from_the_threshold_on(self, read: Callable[..., Document]) -> None:
         confidence = read()["confidence"]
         assert read(min_confidence=confidence)["accepted"] is True
         assert read(min_confidence=min(1, confidence + 1e-6))["accepted"] is (confidence == 1)
         assert read(min_confidence=0)["accepted"] is True
         assert read(length=4, min_confidence=0.9)["accepted"] is False
 
-    def test_no_text_is_never_accepted(self, client: TestClient) -> None:
+    def test_an_empty_text_is_never_accepted(self, client: TestClient) -> None:
         _, blank = cv2.imencode(".png", np.full((50, 200), 255, np.uint8))
         answer = client.post(
             "/predict?min_confidence=0", content=blank.tobytes(), headers={"content-type": "image/png"}
         )
         assert (answer.json()["text"], answer.json()["accepted"]) == ("", False)
 
-    def test_it_is_there_only_where_it_is_asked_for(self, read: Callable[..., Document]) -> None:
+    def test_the_field_exists_only_on_request(self, read: Callable[..., Document]) -> None:
         assert list(read()) == PLAIN
         assert list(read(min_confidence=0.5)) == [*PLAIN[:3], "accepted", *PLAIN[3:]]
         both = read(min_confidence=0.5, alternatives=1)
@@ -230,22 +232,22 @@ class TestAccepted:
 
 
 @pytest.mark.parametrize("query", ["&".join(["alternatives=1"] * 33), "&" * 32])
-def test_very_many_parameters_are_not_looked_at(
+def test_too_many_parameters_are_refused(
     client: TestClient, samples: dict[str, bytes], problem: Problem, query: str
 ) -> None:
     response = client.post(f"/predict?{query}", content=samples["ef2ec"])
-    assert "over 32 parameters. There are: model, version," in problem(response, 422)["detail"]
+    assert "over 32 parameters. Known parameters: model, version," in problem(response, 422)["detail"]
 
 
-def test_a_name_far_too_long_is_told_to_be_unknown(
+def test_a_very_long_name_is_refused_without_a_suggestion(
     client: TestClient, samples: dict[str, bytes], problem: Problem
 ) -> None:
     response = client.post(f"/predict?{'model' * 10_000}=captcha", content=samples["ef2ec"])
-    assert "not known here. There are: model," in problem(response, 422)["detail"]
+    assert "unknown parameter. Known parameters: model," in problem(response, 422)["detail"]
 
 
 class TestBatch:
-    def test_each_result_is_what_predict_answers(
+    def test_each_result_equals_that_of_predict(
         self, client: TestClient, samples: dict[str, bytes], read: Callable[..., Document]
     ) -> None:
         query = {"length": 4, "alternatives": 2, "min_confidence": 0.5, "pattern": r"\w+"}
@@ -259,14 +261,14 @@ class TestBatch:
             assert result["accepted"] == alone["accepted"]
             assert len(result["alternatives"]) == 2
 
-    def test_a_bad_image_does_not_hurt_the_others(self, client: TestClient, samples: dict[str, bytes]) -> None:
+    def test_a_bad_image_does_not_affect_the_others(self, client: TestClient, samples: dict[str, bytes]) -> None:
         files = [("files", b"no image"), ("files", samples["ef2ec"])]
         bad, good = client.post("/predict/batch", params={"length": 5}, files=files).json()["results"]
         assert bad["problem"]["status"] == 415
         assert good["text"] == "ef2ec"
 
 
-def test_a_request_does_not_touch_the_next(read: Callable[..., Document]) -> None:
+def test_a_request_does_not_affect_the_next(read: Callable[..., Document]) -> None:
     before = read()
     read(length=3, charset="ef", alternatives=20, min_confidence=1)
     after = read()
@@ -302,7 +304,7 @@ PIECES = st.sampled_from([*"ab2ef^$()[]{}|*+?.\\-,0", r"\d", r"\w", "(?:", "{2,3
         },
     )
 )
-def test_whatever_is_asked_for_the_answer_is_a_text_or_a_problem(
+def test_any_query_is_answered_with_a_text_or_a_problem(
     client: TestClient, samples: dict[str, bytes], problem: Problem, query: Document
 ) -> None:
     response = client.post("/predict", params=query, content=samples["ef2ec"])

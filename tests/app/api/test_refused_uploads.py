@@ -1,4 +1,4 @@
-"""What is refused is gone at once: the garbage collector waits for many objects, however large those are."""
+"""Refused uploads are freed at once, without the garbage collector."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ BATCH = "/predict/batch"
 
 
 def damaged(image: bytes) -> bytes:
-    """An image whose structure is sound and whose pixels are not, in a large file."""
+    """Return a large file with a valid structure and damaged pixels."""
     return image[:300] + bytes(20) + image[320:] + bytes(LARGE)
 
 
@@ -35,7 +35,7 @@ def _no_collector() -> Iterator[None]:
 
 
 def kept(settings: Settings, path: str, request: dict[str, object], status: int) -> int:
-    """How many more bytes there are after a request that was made again and again."""
+    """Return the growth of the memory in bytes after a repeated request."""
 
     async def main() -> int:
         async with serving(settings) as client:
@@ -68,6 +68,6 @@ def test_of_a_batch(settings: Callable[..., Settings], samples: dict[str, bytes]
     assert kept(settings(threads=1, **limits), BATCH, batch(file, image, file), 200) < LARGE
 
 
-def test_of_what_is_not_read_in_time(settings: Callable[..., Settings], samples: dict[str, bytes]) -> None:
+def test_of_a_request_that_times_out(settings: Callable[..., Settings], samples: dict[str, bytes]) -> None:
     of_a_batch = batch(*[samples["ef2ec"] + bytes(LARGE)] * 3)
     assert kept(settings(threads=1, request_timeout=1e-6), BATCH, of_a_batch, 504) < LARGE

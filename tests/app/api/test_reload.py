@@ -1,4 +1,4 @@
-"""`POST /models/reload`: new models are taken in, and whatever is wrong with one, what reads goes on reading."""
+"""`POST /models/reload`: new models are loaded, and broken ones do not affect the loaded ones."""
 
 import hashlib
 import shutil
@@ -31,14 +31,14 @@ NOTHING: dict[str, list[Any]] = {"loaded": [], "unchanged": [], "dropped": [], "
 
 @pytest.fixture
 def store(tmp_path: Path, shipped_model: Path, samples: dict[str, bytes]) -> Path:
-    """A model store with the shipped model as version 10 of `captcha`, with sums and a golden image."""
+    """A model store with the shipped model as version 10 of `captcha`, with checksums and a golden image."""
     write_sums(store_of(shipped_model, tmp_path / "store", "10", samples["ef2ec"], "ef2ec"))
     return tmp_path / "store"
 
 
 @pytest.fixture
 def client(store: Path, start: Start) -> TestClient:
-    """Sends requests to a service with an admin key and that store."""
+    """Return a client of a service with an admin key and that store."""
     return start(model_store=store, admin_key="sesame")
 
 
@@ -57,7 +57,7 @@ def reload(client: TestClient) -> dict[str, list[Any]]:
 
 
 def reads_with(client: TestClient, image: bytes) -> str:
-    """The version that reads the image right."""
+    """Return the version that reads the image correctly."""
     answer = client.post("/predict", content=image).json()
     assert answer["text"] == "ef2ec"
     version: str = answer["model"]["version"]
@@ -65,7 +65,7 @@ def reads_with(client: TestClient, image: bytes) -> str:
 
 
 class TestKey:
-    def test_without_one_the_service_refuses_and_says_what_to_set(
+    def test_without_an_admin_key_reloads_are_refused_with_the_setting(
         self, store: Path, start: Start, problem: Problem
     ) -> None:
         client = start(model_store=store, api_key="open")
@@ -75,27 +75,27 @@ class TestKey:
     @pytest.mark.parametrize(
         "headers", [{}, {"X-API-Key": "open"}, {"X-API-Key": ""}, {"Authorization": "Basic sesame"}]
     )
-    def test_a_wrong_one_is_refused(self, store: Path, start: Start, problem: Problem, headers: dict[str, str]) -> None:
+    def test_a_wrong_key_is_refused(self, store: Path, start: Start, problem: Problem, headers: dict[str, str]) -> None:
         client = start(model_store=store, api_key="open", admin_key="sesame")
         response = client.post("/models/reload", headers=headers)
         assert "admin key" in problem(response, 401)["detail"]
         assert response.headers["www-authenticate"] == "Bearer"
 
     @pytest.mark.parametrize("headers", [KEY, {"Authorization": "Bearer sesame"}])
-    def test_the_right_one_is_enough(self, store: Path, start: Start, headers: dict[str, str]) -> None:
+    def test_the_admin_key_suffices(self, store: Path, start: Start, headers: dict[str, str]) -> None:
         client = start(model_store=store, api_key="open", admin_key="sesame")
         assert client.post("/models/reload", headers=headers).status_code == 200
 
-    def test_it_opens_nothing_else(self, store: Path, start: Start, problem: Problem) -> None:
+    def test_the_admin_key_permits_nothing_else(self, store: Path, start: Start, problem: Problem) -> None:
         client = start(model_store=store, api_key="open", admin_key="sesame")
         problem(client.get("/models", headers=KEY), 401)
 
 
-def test_where_nothing_has_changed_nothing_is_loaded(client: TestClient) -> None:
+def test_an_unchanged_store_loads_nothing(client: TestClient) -> None:
     assert reload(client) == NOTHING | {"unchanged": [{"name": "captcha", "version": "10"}]}
 
 
-def test_a_new_version_is_the_newest_and_reads(store: Path, client: TestClient, samples: dict[str, bytes]) -> None:
+def test_a_new_version_becomes_the_newest_and_reads(store: Path, client: TestClient, samples: dict[str, bytes]) -> None:
     shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
     assert reads_with(client, samples["ef2ec"]) == "10"
     assert reload(client)["loaded"] == [{"name": "captcha", "version": "11"}]
@@ -116,7 +116,7 @@ def truncate_with_sums(folder: Path) -> None:
 
 
 def swap(folder: Path) -> None:
-    """Put a network in its place that has the same input and output, and means other characters by them."""
+    """Replace the network by one with the same shapes and other characters."""
     model = onnx.load(folder / "model.onnx")
     (output,) = model.graph.output
     for node in model.graph.node:
@@ -208,24 +208,24 @@ FAULTS = [
     (truncate_with_sums, "model.onnx is not an ONNX model that ONNX Runtime can load"),
     (swap, "golden.png is read as '"),
     (shuffle_vocabulary, "golden.png is read as '"),
-    (lengthen_vocabulary, "the vocabulary has 20 characters, so model.onnx must put out 21 classes a step"),
+    (lengthen_vocabulary, "the vocabulary has 20 characters, so model.onnx must return 21 classes per step"),
     (resize, "configs.yaml says 1000×1000"),
     (make_huge, "model.onnx is over 536,870,912 bytes"),
     (take_network, "model.onnx cannot be read: No such file or directory"),
     (take_configs, "configs.yaml cannot be read: No such file or directory"),
     (break_yaml, "configs.yaml is not plain YAML in UTF-8"),
     (name_an_object, "configs.yaml is not plain YAML in UTF-8"),
-    (add_unknown_key, "configs.yaml: unknown key 'colour'; known are "),
-    (take_weights_outside, "model.onnx keeps weights outside itself (external data)"),
+    (add_unknown_key, "configs.yaml: unknown key 'colour'; known keys: "),
+    (take_weights_outside, "model.onnx has external data"),
     (change_a_byte, "model.onnx has the SHA-256 "),
-    (list_a_path, "line 5 of SHA256SUMS is not '<SHA-256>  <file of this folder>'"),
+    (list_a_path, "line 5 of SHA256SUMS is not '<SHA-256>  <file in this folder>'"),
     (expect_another_text, "golden.png is read as 'ef2ec', but golden.txt says 'b5wn6'"),
 ]
 
 
 @pytest.mark.parametrize(("harm", "reason"), FAULTS)
 class TestFaults:
-    def test_a_version_that_was_loaded_is_kept_as_it_was_and_the_reason_told(
+    def test_a_loaded_version_is_kept_and_the_reason_reported(
         self, store: Path, client: TestClient, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
     ) -> None:
         shutil.copytree(store / "captcha" / "10", store / "spare")
@@ -248,7 +248,7 @@ class TestFaults:
         assert reload(client) == NOTHING | {"unchanged": [{"name": "captcha", "version": "10"}]}
         assert client.get("/models").json()["broken"] == []
 
-    def test_a_new_version_is_not_taken_in_and_the_old_one_reads(
+    def test_a_broken_new_version_is_not_loaded_and_the_old_one_reads(
         self, store: Path, client: TestClient, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
     ) -> None:
         shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
@@ -260,7 +260,7 @@ class TestFaults:
         assert broken["reason"].startswith(reason)
         assert reads_with(client, samples["ef2ec"]) == "10"
 
-    def test_it_is_not_taken_in_at_the_start_either(
+    def test_a_broken_version_is_not_loaded_at_the_start(
         self, store: Path, start: Start, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
     ) -> None:
         shutil.copytree(store / "captcha" / "10", store / "captcha" / "11")
@@ -271,7 +271,7 @@ class TestFaults:
         assert reads_with(client, samples["ef2ec"]) == "10"
 
 
-def test_the_last_version_of_the_default_model_is_kept_where_its_folder_is_gone(
+def test_the_last_version_of_the_default_model_is_kept_without_its_folder(
     store: Path, client: TestClient, samples: dict[str, bytes]
 ) -> None:
     shutil.rmtree(store / "captcha")
@@ -286,12 +286,12 @@ def test_a_store_that_cannot_be_read_changes_nothing(
     before = client.get("/models").json()
     store.rename(store.parent / "elsewhere")
     detail = problem(client.post("/models/reload", headers=KEY), 409)["detail"]
-    assert detail == "The model store cannot be read (No such file or directory); the models are as they were."
+    assert detail == "The model store cannot be read (No such file or directory); the models are unchanged."
     assert client.get("/models").json() == before
     assert reads_with(client, samples["ef2ec"]) == "10"
 
 
-def test_a_fault_of_our_own_changes_nothing(
+def test_an_internal_error_changes_nothing(
     client: TestClient, samples: dict[str, bytes], problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -304,7 +304,7 @@ def test_a_fault_of_our_own_changes_nothing(
     assert reload(client)["unchanged"]
 
 
-def test_a_service_without_its_default_model_becomes_ready_when_it_is_there(
+def test_a_service_becomes_ready_when_its_default_model_is_added(
     store: Path, start: Start, problem: Problem, samples: dict[str, bytes]
 ) -> None:
     (store / "captcha" / "10").rename(store / "spare")
@@ -335,7 +335,7 @@ class TestPinnedByOcrModelSha256:
         assert "the SHA-256 of its SHA256SUMS should be " in broken["reason"]
         assert reads_with(client, samples["ef2ec"]) == "10"
 
-    def test_another_in_its_place_is_refused_and_the_one_before_is_kept(
+    def test_a_replacement_is_refused_and_the_loaded_version_is_kept(
         self, client: TestClient, store: Path, samples: dict[str, bytes]
     ) -> None:
         change(store / "captcha" / "10")
@@ -344,25 +344,25 @@ class TestPinnedByOcrModelSha256:
         assert (broken["version"], broken["kept"]) == ("10", True)
         assert reads_with(client, samples["ef2ec"]) == "10"
 
-    def test_other_models_may_be_any(self, client: TestClient, store: Path) -> None:
+    def test_other_models_are_not_pinned(self, client: TestClient, store: Path) -> None:
         change(shutil.copytree(store / "captcha" / "10", store / "plates" / "1"))
         write_sums(store / "plates" / "1")
         assert [model["name"] for model in reload(client)["loaded"]] == ["plates"]
 
-    def test_without_it_there_is_no_start(self, store: Path, start: Start) -> None:
+    def test_the_service_does_not_start_without_it(self, store: Path, start: Start) -> None:
         sums = store / "captcha" / "10" / "SHA256SUMS"
-        change(store / "captcha" / "10")  # and is not what is listed any more
+        change(store / "captcha" / "10")  # and so no longer matches the list
         with pytest.raises(RuntimeError, match="OCR_MODEL_SHA256"):
             start(model_store=store, model_sha256=sha256_of_file(sums, 1000))
 
 
 def change(folder: Path) -> None:
-    """Make it another model, which reads as the one before."""
+    """Change the model without changing what it reads."""
     with (folder / "configs.yaml").open("a") as configs:
         configs.write("# changed\n")
 
 
-def test_requests_are_answered_while_models_are_loaded_and_reloads_take_turns(
+def test_requests_are_answered_during_reloads_which_run_one_at_a_time(
     client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, loading = threading.Event(), threading.Semaphore(0)

@@ -1,4 +1,4 @@
-"""A request is counted and logged when its answer goes out: the process may be killed right after."""
+"""A request is counted and logged before its response ends, since the process may be killed right after."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,10 +24,10 @@ ANSWERED = [
 
 
 class Request:
-    """A request to an application, which looks at log and metrics whenever a message of the answer goes out.
+    """Request that checks the log and the metrics at each message of the response.
 
     Attributes:
-        seen: whether more of the answer was to follow, how often the request was counted, how often logged; once more
+        seen: for each message, whether more will follow, and how often the request was counted and logged; once more
             at the end.
     """
 
@@ -55,7 +55,7 @@ class Request:
 
     async def _receive(self) -> dict[str, Any]:
         if self._is_received:
-            await anyio.sleep_forever()  # nothing more comes
+            await anyio.sleep_forever()  # no more messages
         self._is_received = True
         return {"type": "http.request", "body": self._body}
 
@@ -71,12 +71,12 @@ class Request:
 
 @pytest.fixture
 def client(start: Callable[..., TestClient]) -> TestClient:
-    """Sends requests to a service that has counted nothing yet."""
+    """Return a client of a service whose metrics are 0."""
     return start()
 
 
 @pytest.mark.parametrize(("method", "path", "series"), ANSWERED)
-def test_once_before_the_last_of_it_goes_out(
+def test_once_before_the_last_message(
     client: TestClient, samples: dict[str, bytes], method: str, path: str, series: str
 ) -> None:
     *before, last, afterwards = Request(client, method, path, samples["ef2ec"], series).seen
@@ -84,7 +84,9 @@ def test_once_before_the_last_of_it_goes_out(
     assert (last, afterwards) == ((False, 1, 1), (False, 1, 1))
 
 
-def test_so_is_a_fault(client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_counted_and_logged(
+    client: TestClient, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(predict, "check_image", lambda *_: 1 / 0)
     series = 'ocr_predictions_total{model="captcha",outcome="failed"}'
     seen = Request(client, "POST", "/predict", samples["ef2ec"], series).seen

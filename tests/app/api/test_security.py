@@ -1,4 +1,4 @@
-"""`OCR_API_KEY` and `OCR_API_KEY_FILE`: nothing is read and no model shown without the key."""
+"""`OCR_API_KEY` and `OCR_API_KEY_FILE`: no readings or models without the key."""
 
 import secrets
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def test_there_may_be_several_keys_in_the_variable_and_in_a_file(
         problem(client.get("/models", headers={"X-API-Key": wrong}), 401)
 
 
-def test_every_key_is_compared_whichever_matches(
+def test_all_keys_are_compared_even_after_a_match(
     start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = start(api_key="first,second,third")
@@ -90,7 +90,7 @@ def test_every_key_is_compared_whichever_matches(
     assert {len(side) for pair in compared for side in pair} == {32}
 
 
-def test_a_refused_upload_is_not_looked_at(guarded: TestClient, problem: Problem) -> None:
+def test_a_refused_upload_is_not_parsed(guarded: TestClient, problem: Problem) -> None:
     problem(guarded.post("/predict", content=b"", headers={"content-length": "9999999"}), 401)
 
 
@@ -99,12 +99,12 @@ def test_a_key_beyond_ascii_is_sent_in_utf_8(start: Callable[..., TestClient]) -
     assert client.get("/models", headers={"X-API-Key": "Schlüssel".encode()}).status_code == 200
 
 
-def test_what_tells_nothing_asks_for_no_key(guarded: TestClient) -> None:
+def test_public_paths_need_no_key(guarded: TestClient) -> None:
     for path in ("/livez", "/readyz", "/health", "/docs", "/openapi.json"):
         assert guarded.get(path).status_code == 200
 
 
-def test_no_key_is_asked_for_where_none_is_set(client: TestClient) -> None:
+def test_no_key_is_needed_by_default(client: TestClient) -> None:
     assert client.get("/models").status_code == 200
     assert client.get("/models", headers={"X-API-Key": "any"}).status_code == 200
 
@@ -128,6 +128,6 @@ def test_the_settings_do_not_show_the_key(settings: Callable[..., Settings]) -> 
         assert KEY not in shown
 
 
-def test_nothing_that_is_answered_shows_the_key(guarded: TestClient) -> None:
+def test_no_response_contains_the_key(guarded: TestClient) -> None:
     for path in ("/", "/docs", "/openapi.json", "/nope", "/predict", "/readyz"):
         assert KEY not in guarded.get(path).text

@@ -13,5 +13,5 @@ DEFAULTS: dict[str, Any] = {"max_bytes": 1_048_576, "max_pixels": 4_000_000, "ma
 
 @pytest.fixture
 def job(shipped_model: Path) -> Callable[..., Job]:
-    """Makes jobs; what is not given is as the settings have it."""
+    """Return a factory of jobs with the defaults of the settings."""
     return lambda **given: Job(**({"model": shipped_model} | DEFAULTS | given))

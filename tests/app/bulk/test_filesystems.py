@@ -1,4 +1,4 @@
-"""Images behind URLs; a URL of this machine stands for those of others."""
+"""Images at URLs, with `file://` URLs instead of remote ones."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from app.inference.images import ImageError, ImageTooLargeError
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a folder of images, which is the working directory."""
+    """Return the URL of the working directory, which contains images."""
     for name in ("b.png", "a.PNG", "notes.txt", ".hidden.png", "2024/01/y%20.png", "2024/[z].png", "c/y.png"):
         (tmp_path / "scans" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "scans" / name).write_bytes(b"content")
@@ -22,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     "pattern", ["scans", "scans/", "scans/*.png", "scans/**/y*.png", "scans/20*", "scans/2024/[[]z].png", "scans/b.png"]
 )
-def test_they_are_those_that_a_path_stands_for(root: str, pattern: str) -> None:
+def test_urls_expand_like_paths(root: str, pattern: str) -> None:
     check_arguments([f"{root}/{pattern}", pattern])
     found = list(list_images([f"{root}/{pattern}"]))
     assert found == [f"{root}/{path}" for path in list_images([pattern])]
@@ -30,28 +30,28 @@ def test_they_are_those_that_a_path_stands_for(root: str, pattern: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["scans/*.jpg", "none", "none/*.png"])
-def test_that_are_not_there_are_told(root: str, pattern: str) -> None:
+def test_missing_ones_are_reported(root: str, pattern: str) -> None:
     with pytest.raises(BulkError, match="No image matches file://"):
         check_arguments([f"{root}/{pattern}"])
 
 
-def test_of_a_kind_that_nothing_opens_are_told() -> None:
+def test_unsupported_schemes_are_reported() -> None:
     with pytest.raises(BulkError, match="carrier-pigeon://coop cannot be opened"):
         check_arguments(["carrier-pigeon://coop/a.png"])
 
 
-def test_options_are_no_part_of_the_path() -> None:
+def test_options_are_not_part_of_the_path() -> None:
     url = parse_url("s3://scans/2026/*.png?endpoint_override=127.0.0.1:9000&scheme=http")
     assert url == Url("s3://scans", "2026/*.png", "endpoint_override=127.0.0.1:9000&scheme=http")
 
 
-def test_a_bucket_has_the_same_options_wherever_it_is_named() -> None:
+def test_the_options_of_a_bucket_must_agree() -> None:
     assert roots_of(["s3://a/x?region=b", "s3://a/y?region=b", "here.png"]) == {"s3://a": "region=b"}
     with pytest.raises(BulkError, match="different options: region=b and region=c"):
         roots_of(["s3://a/x?region=b", "s3://a/y?region=c"])
 
 
-def test_their_content_is_fetched_where_it_is_not_too_large(root: str, tmp_path: Path) -> None:
+def test_files_are_fetched_unless_too_large(root: str, tmp_path: Path) -> None:
     urls = list(list_images([f"{root}/scans"]))
     for largest, fetcher in ((7, Fetcher({"file://": ""}, tmp_path, 7)), (6, Fetcher({"file://": ""}, tmp_path, 6))):
         fetcher.begin([*urls, f"{root}/gone.png"])

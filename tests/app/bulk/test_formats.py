@@ -1,4 +1,4 @@
-"""The files that tables are written to."""
+"""Output formats of tables."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ write_output(Path(sys.argv[1]), ["path"], rows())
 """
 
 
-def test_what_a_killed_process_left_of_a_table_goes_with_the_next(tmp_path: Path, repository: Path) -> None:
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path: Path, repository: Path) -> None:
     output = tmp_path / "out.jsonl"
     killed = subprocess.run([sys.executable, "-c", KILLED, output], cwd=repository, check=False)
     assert killed.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""The folder that many machines write the parts of a reading to."""
+"""The folder to which many machines write the parts of a reading."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def names(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "table").iterdir())
 
 
-def test_a_part_written_twice_is_there_once(folder: PartFolder, tmp_path: Path) -> None:
+def test_a_part_written_twice_exists_once(folder: PartFolder, tmp_path: Path) -> None:
     assert folder.begin(MADE_WITH, restart=False) == set()
     for _ in range(2):
         folder.write(0, COLUMNS, [a_row("a.png"), a_row("b.png", "no image")])
@@ -36,7 +36,7 @@ def test_a_part_written_twice_is_there_once(folder: PartFolder, tmp_path: Path) 
     assert pq.read_table(tmp_path / "table").column("path").to_pylist() == ["a.png", "b.png"]
 
 
-def test_what_a_lost_machine_left_half_written_is_no_part_and_is_removed(folder: PartFolder, tmp_path: Path) -> None:
+def test_incomplete_files_of_a_lost_machine_are_removed(folder: PartFolder, tmp_path: Path) -> None:
     folder.begin(MADE_WITH, restart=False)
     (tmp_path / "table" / ".part-000000.parquet.1234.tmp").write_bytes(b"PAR1")
     folder.check(force=False, restart=False)
@@ -46,7 +46,7 @@ def test_what_a_lost_machine_left_half_written_is_no_part_and_is_removed(folder:
     assert names(tmp_path) == ["_SUCCESS", "_reading.json", "part-000000.parquet"]
 
 
-def test_a_missing_part_is_no_success(folder: PartFolder, tmp_path: Path) -> None:
+def test_a_missing_part_is_an_error(folder: PartFolder, tmp_path: Path) -> None:
     folder.begin(MADE_WITH, restart=False)
     folder.write(1, COLUMNS, [a_row("a.png")])
     with pytest.raises(BulkError, match="has 1 parts instead of 2"):
@@ -54,7 +54,7 @@ def test_a_missing_part_is_no_success(folder: PartFolder, tmp_path: Path) -> Non
     assert "_SUCCESS" not in names(tmp_path)
 
 
-def test_an_unfinished_reading_goes_on_with_the_same_images_alone(folder: PartFolder, tmp_path: Path) -> None:
+def test_an_unfinished_reading_resumes_only_with_the_same_images(folder: PartFolder, tmp_path: Path) -> None:
     folder.begin(MADE_WITH, restart=False)
     folder.write(1, COLUMNS, [a_row("a.png")])
     assert folder.begin(MADE_WITH, restart=False) == {1}
@@ -66,22 +66,22 @@ def test_an_unfinished_reading_goes_on_with_the_same_images_alone(folder: PartFo
     assert names(tmp_path) == ["_reading.json"]
 
 
-def test_a_finished_reading_is_replaced_only_when_that_is_said(folder: PartFolder, tmp_path: Path) -> None:
+def test_a_finished_reading_is_replaced_only_with_force(folder: PartFolder, tmp_path: Path) -> None:
     folder.begin(MADE_WITH, restart=False)
     folder.finish(0)
-    with pytest.raises(BulkError, match=r"exists already.*--force"):
+    with pytest.raises(BulkError, match=r"already exists.*--force"):
         folder.check(force=False, restart=False)
     folder.check(force=True, restart=False)
     assert folder.begin(MADE_WITH, restart=False) == set()
     assert names(tmp_path) == ["_reading.json"]
 
 
-def test_a_folder_of_something_else_is_never_written_to(folder: PartFolder, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(folder: PartFolder, tmp_path: Path) -> None:
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "thesis.txt").touch()
-    with pytest.raises(BulkError, match=r"holds other files, such as thesis\.txt"):
+    with pytest.raises(BulkError, match=r"contains other files, such as thesis\.txt"):
         folder.check(force=True, restart=True)
 
 
-def test_a_folder_that_this_machine_does_not_see_was_begun_with_nothing(folder: PartFolder) -> None:
+def test_an_inaccessible_folder_has_no_job(folder: PartFolder) -> None:
     assert folder.started_with() == {}

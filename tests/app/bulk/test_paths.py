@@ -20,7 +20,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("argument", ["scans", "scans/d.jpeg", "scans/*", "scans/notes.txt"])
-def test_what_is_there_passes(argument: str) -> None:
+def test_existing_images_pass(argument: str) -> None:
     check_paths([argument])
 
 
@@ -32,14 +32,14 @@ def test_what_is_there_passes(argument: str) -> None:
         ("scans/*.gif", "No image matches scans/*.gif."),
         ("nowhere/*.png", "No image matches nowhere/*.png."),
         ("scans/*.txt", "No image matches scans/*.txt."),
-        ("drawings", f"drawings holds no images, whose names end with {', '.join(SUFFIXES)}, but 1 .svg file."),
-        ("empty", f"empty holds no images, whose names end with {', '.join(SUFFIXES)}, but nothing."),
+        ("drawings", f"drawings contains no files ending in {', '.join(SUFFIXES)}, but 1 .svg file."),
+        ("empty", f"empty contains no files ending in {', '.join(SUFFIXES)}, but nothing."),
         ("scan", "There is no file or folder scan. Did you mean scans?"),
         ("scans/d.jpg", "There is no file or folder scans/d.jpg. Did you mean scans/d.jpeg?"),
         ("scan/*.png", "No image matches scan/*.png. Did you mean scans?"),
     ],
 )
-def test_what_is_not_there_is_named(argument: str, reason: str) -> None:
+def test_missing_ones_are_reported(argument: str, reason: str) -> None:
     with pytest.raises(BulkError) as caught:
         check_paths(["scans", argument])
     assert str(caught.value) == reason

@@ -1,4 +1,4 @@
-"""Reading in processes: in order, never too much ahead, and to the end whatever happens."""
+"""Reading in processes: order, bounded read-ahead, and clean termination."""
 
 import os
 import signal
@@ -15,13 +15,11 @@ from app.bulk.processes import WINDOW, read_in_processes
 
 @pytest.fixture
 def chunk(repository: Path) -> list[str]:
-    """The paths of the samples."""
+    """Return the paths of the samples."""
     return sorted(map(str, (repository / "samples").glob("*.png")))
 
 
-def test_results_come_in_the_order_of_the_chunks_which_are_asked_for_as_they_can_be_read(
-    job: Callable[..., Job], chunk: list[str]
-) -> None:
+def test_results_are_in_order_and_chunks_are_taken_only_as_needed(job: Callable[..., Job], chunk: list[str]) -> None:
     asked_for = 0
 
     def chunks() -> Iterator[list[str]]:
@@ -45,7 +43,7 @@ def test_processes_read_and_end_with_the_last_chunk(job: Callable[..., Job], chu
     assert active_children() == []
 
 
-def test_processes_end_when_nobody_takes_the_rest(job: Callable[..., Job], chunk: list[str]) -> None:
+def test_processes_end_with_the_generator(job: Callable[..., Job], chunk: list[str]) -> None:
     results = read_in_processes(job(), (chunk for _ in range(1_000_000)), 2)
     next(results)
     assert active_children()
@@ -53,19 +51,19 @@ def test_processes_end_when_nobody_takes_the_rest(job: Callable[..., Job], chunk
     assert active_children() == []
 
 
-def test_a_process_that_is_killed_is_told(job: Callable[..., Job], chunk: list[str]) -> None:
+def test_a_killed_process_is_reported(job: Callable[..., Job], chunk: list[str]) -> None:
     results = read_in_processes(job(), (chunk for _ in range(1_000_000)), 1)
     next(results)
     (process,) = active_children()
     os.kill(process.pid or 0, signal.SIGKILL)
     with pytest.raises(
-        BulkError, match=r"A process ended as .*4gm8x.png or an image after it was read, .* try fewer --workers"
+        BulkError, match=r"A process ended while it read .*4gm8x.png or an image after it, .* try fewer --workers"
     ):
         list(results)
     assert active_children() == []
 
 
-def test_what_is_wrong_with_the_model_comes_from_the_processes(
+def test_errors_of_the_model_are_reported_by_the_processes(
     job: Callable[..., Job], chunk: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(BulkError, match=r"configs\.yaml"):

@@ -1,4 +1,4 @@
-"""Running `python -m app read` as people do."""
+"""Running `python -m app read` like users."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.waiting import GENEROUS_SECONDS, ending
 
 @pytest.fixture
 def folder(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with the shipped models, and an environment that says nothing."""
+    """The working directory, with the shipped models, without environment variables."""
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         monkeypatch.delenv(name)
     (tmp_path / "model_store").symlink_to(repository / "model_store")
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def read(folder: Path) -> Iterator[Callable[..., Result]]:
-    """Runs the command in this process, which saves the time to start one."""
+    """Return a function that runs the command in this process, which saves time."""
     before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> Result:
@@ -41,14 +41,14 @@ def read(folder: Path) -> Iterator[Callable[..., Result]]:
 
 @pytest.fixture
 def start(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the command as a process group of its own, as a shell does."""
+    """Return a function that starts the command in its own process group, like a shell."""
     with ExitStack() as stack:
         yield lambda *words: stack.enter_context(ending(start_command(repository, ("app", "read", *words), {})))
 
 
 @pytest.fixture
 def finish() -> Callable[[subprocess.Popen[str]], Result]:
-    """Waits for a command."""
+    """Return a function that waits for a command."""
 
     def wait(process: subprocess.Popen[str]) -> Result:
         out, err = process.communicate(timeout=GENEROUS_SECONDS)
@@ -59,7 +59,7 @@ def finish() -> Callable[[subprocess.Popen[str]], Result]:
 
 @pytest.fixture
 def images(folder: Path, samples: dict[str, bytes]) -> Callable[..., list[str]]:
-    """Fills a folder with copies of the samples, which are drawn; returns their paths, which end with their texts."""
+    """Fill a folder with randomly chosen samples; return their paths, which end with their texts."""
 
     def make(count: int, name: str = "scans") -> list[str]:
         (folder / name).mkdir(exist_ok=True)

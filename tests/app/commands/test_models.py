@@ -1,4 +1,4 @@
-"""`python -m app models`: what the store holds, and fetching more into it."""
+"""`python -m app models`: list the store, and fetch models into it."""
 
 import hashlib
 import shutil
@@ -30,21 +30,21 @@ def test_the_models_are_listed_with_the_default_one_marked(store: Path, shipped_
     assert result.stderr == f"models in {store}:\n"
 
 
-def test_an_unknown_variable_is_warned_of(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_variable_is_reported(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCR_MODELSTORE", "nowhere")
     warning = "warning: there is no setting OCR_MODELSTORE; did you mean OCR_MODEL_STORE?"
     assert run().stderr.splitlines()[0] == warning
     assert run("pull", "nowhere", "--sha256", "0" * 64).stderr.splitlines()[0] == warning
 
 
-def test_a_model_that_cannot_be_loaded_is_told_with_the_reason(store: Path) -> None:
+def test_a_broken_model_is_reported_with_the_reason(store: Path) -> None:
     (store / "mine" / "1").mkdir(parents=True)
     result = run()
     assert result.exit_code == 1
     assert "mine/1: configs.yaml" in result.stderr
 
 
-def test_another_store_can_be_named(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_store_can_be_selected(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCR_MODEL_STORE", "nowhere")
     assert run("--model-store", store).stdout.startswith("captcha*")
 

@@ -1,4 +1,4 @@
-"""`python -m app read PATH…`: lines on standard output, and what the exit status says."""
+"""`python -m app read PATH…`: lines on standard output, and the exit status."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ try:
 finally:
     sys.stderr.write(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 """
-"""Runs the command, and tells the greatest size of its process in kilobytes."""
+"""Run the command, and return the peak memory of its process in kilobytes."""
 
 
 class TestLines:
@@ -71,7 +71,7 @@ class TestLines:
         assert [row[0] for row in result.rows] == [*second, first[2], first[0]]
         assert all(row[0].endswith(f"-{row[1]}.png") for row in result.rows)
 
-    def test_json_lines_say_more(self, read: Read, repository: Path) -> None:
+    def test_json_lines_have_all_fields(self, read: Read, repository: Path) -> None:
         result = read("--json", repository / "samples")
         rows = [json.loads(line) for line in result.out.splitlines()]
         assert [row["text"] for row in rows] == LABELS
@@ -88,25 +88,23 @@ class TestLines:
         ((path, *_),) = csv.reader(io.StringIO(read(name).out, newline=""), "excel-tab")
         assert path == name
 
-    def test_a_name_that_is_no_utf_8_stays_what_it_is(
-        self, start: Start, folder: Path, samples: dict[str, bytes]
-    ) -> None:
+    def test_a_name_that_is_not_utf_8_is_unchanged(self, start: Start, folder: Path, samples: dict[str, bytes]) -> None:
         name = os.fsdecode(b"\xff.png")
         (folder / "odd").mkdir()
         (folder / "odd" / name).write_bytes(samples["b5wn6"])
         out, _ = start("--json", "odd").communicate(timeout=GENEROUS_SECONDS)
         assert json.loads(out)["path"] == f"odd/{name}"
 
-    def test_a_folder_without_images_is_an_error_that_says_what_it_holds(self, read: Read, folder: Path) -> None:
+    def test_a_folder_without_images_is_an_error_that_lists_its_files(self, read: Read, folder: Path) -> None:
         (folder / "drawings").mkdir()
         for name in ("a.svg", "b.svg"):
             (folder / "drawings" / name).touch()
         result = read("drawings")
         assert (result.status, result.out) == (2, "")
-        assert "drawings holds no images" in result.err
+        assert "drawings contains no files ending in" in result.err
         assert "but 2 .svg files" in result.err
 
-    def test_files_that_are_passed_over_are_counted(self, read: Read, folder: Path, images: Images) -> None:
+    def test_skipped_files_are_counted(self, read: Read, folder: Path, images: Images) -> None:
         images(1)
         (folder / "scans" / "notes.txt").touch()
         result = read("scans")
@@ -115,7 +113,7 @@ class TestLines:
 
 
 class TestOptions:
-    def test_min_confidence_says_which_texts_are_as_sure(self, read: Read, repository: Path) -> None:
+    def test_min_confidence_marks_accepted_texts(self, read: Read, repository: Path) -> None:
         result = read("--min-confidence", "0.9999", repository / "samples")
         assert result.status == 0
         for _, _, confidence, accepted in result.rows:
@@ -144,7 +142,7 @@ class TestOptions:
         assert len(others) == 2
         assert all(best["confidence"] >= other["confidence"] for other in others)
 
-    def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
+    def test_an_unknown_variable_is_reported_with_a_suggestion(
         self, read: Read, repository: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OCR_DEFAULT_MODL", "general")
@@ -156,7 +154,7 @@ class TestOptions:
             "warning: there is no setting OCR_XYZZY",
         ]
 
-    def test_the_model_is_the_newest_version_of_the_default_unless_named(
+    def test_the_newest_version_of_the_default_model_reads_by_default(
         self, read: Read, repository: Path, shipped_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store = folder / "store"
@@ -178,12 +176,12 @@ class TestOptions:
 class TestErrors:
     @pytest.fixture
     def bad(self, folder: Path, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-        """A folder of files that cannot be read, by the reason; in the middle one that can."""
+        """A folder of unreadable files, named by reason, with a readable one in the middle."""
         monkeypatch.setenv("OCR_MAX_UPLOAD_BYTES", "30000")
         monkeypatch.setenv("OCR_MAX_PIXELS", "40000")
         content: dict[str, Any] = {
             "a.png": (b"", "empty"),
-            "b.jpg": (b"This is text.", "not an image"),
+            "b.jpg": (b"This is text.", "not a supported image"),
             "c.png": (samples["b5wn6"][:2000], "damaged"),
             "d.png": (b"\x89PNG\r\n\x1a\n" + bytes(30_000), "too large: at most 30,000 bytes"),
             "e.png": (cv2.imencode(".png", np.full((300, 300), 255, np.uint8))[1].tobytes(), "300×300 pixels"),
@@ -196,9 +194,11 @@ class TestErrors:
         (folder / "bad" / "h.png").symlink_to(folder)
         os.mkfifo(folder / "bad" / "i.png")
         reasons = {name: reason for name, (_, reason) in content.items()}
-        return reasons | {"g.png": "No such file", "h.png": "Is a directory", "i.png": "not an ordinary file"}
+        return reasons | {"g.png": "No such file", "h.png": "Is a directory", "i.png": "not a regular file"}
 
-    def test_bad_files_are_told_on_standard_error_and_the_others_read(self, read: Read, bad: dict[str, str]) -> None:
+    def test_bad_files_are_reported_on_standard_error_and_the_others_read(
+        self, read: Read, bad: dict[str, str]
+    ) -> None:
         result = read("bad")
         assert result.status == 1
         assert [row[:2] for row in result.rows] == [["bad/f.png", "b5wn6"]]
@@ -227,7 +227,7 @@ class TestErrors:
             file.truncate(10**12)
         result = read("huge.png")
         assert result.status == 1
-        assert "huge.png: The file is too large: at most 1,048,576 bytes are read (OCR_MAX_UPLOAD_BYTES)." in result.err
+        assert "huge.png: The file is too large: at most 1,048,576 bytes (OCR_MAX_UPLOAD_BYTES)." in result.err
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
@@ -236,8 +236,8 @@ class TestErrors:
             (["sample.png", "*.gif"], "No image matches *.gif."),
             (["samples.png"], "There is no file or folder samples.png. Did you mean sample.png?"),
             (["sample.png", "--output", "model_stor/x.csv"], "Did you mean model_store?"),
-            (["sample.png", "--model", "mine"], "There is no model mine in model_store; there are: captcha, general."),
-            (["sample.png", "--model-version", "1"], "There is no version 1 of captcha; there are: 2026"),
+            (["sample.png", "--model", "mine"], "There is no model mine in model_store. Available: captcha, general."),
+            (["sample.png", "--model-version", "1"], "There is no version 1 of captcha. Available: 2026"),
             (["sample.png", "--alternatives", "2"], "--alternatives needs --json or --output."),
             (["sample.png", "--charset", "ß"], "No text satisfies the charset"),
             (["sample.png", "--pattern", "(?=a)"], "pattern"),
@@ -247,7 +247,7 @@ class TestErrors:
             ([], "PATH"),
         ],
     )
-    def test_wrong_usage_is_said_before_anything_is_read(
+    def test_wrong_usage_is_reported_before_anything_is_read(
         self, read: Read, folder: Path, samples: dict[str, bytes], arguments: list[str], reason: str
     ) -> None:
         (folder / "sample.png").write_bytes(samples["b5wn6"])
@@ -270,8 +270,8 @@ class TestInProcesses:
         assert error.startswith(f"{paths[700]}: ")
         assert summary.startswith("999 read, 1 error; ")
 
-    def test_who_has_read_enough_may_close_the_pipe(self, start: Start, images: Images) -> None:
-        images(3000)  # more lines than fit in the pipe and in what is read of it at once
+    def test_the_reader_may_close_the_pipe(self, start: Start, images: Images) -> None:
+        images(3000)  # more lines than the pipe and the reader's buffer hold
         process = start("--workers", "2", "scans")
         assert process.stdout is not None
         assert process.stdout.readline()
@@ -281,7 +281,7 @@ class TestInProcesses:
         assert (process.returncode, err) == (1, "")
 
     @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-    def test_an_interruption_ends_all_processes_and_says_so(
+    def test_an_interruption_ends_all_processes_and_is_reported(
         self, start: Start, finish: Finish, images: Images, stop: signal.Signals
     ) -> None:
         images(3000)
@@ -289,7 +289,7 @@ class TestInProcesses:
         assert process.stdout is not None
         process.stdout.readline()
         os.killpg(process.pid, stop) if stop == signal.SIGINT else process.send_signal(stop)
-        result = finish(process)  # waits for the last process that has the pipes open
+        result = finish(process)  # returns when the last process has closed the pipes
         assert result.status == 130
         assert re.fullmatch(r"interrupted after [\d,]+ images\n", result.err)
 
@@ -300,7 +300,7 @@ class TestInProcesses:
         process.stdout.readline()
         process.kill()
         process.wait()
-        process.communicate(timeout=GENEROUS_SECONDS)  # waits for the last process that has the pipes open
+        process.communicate(timeout=GENEROUS_SECONDS)  # returns when the last process has closed the pipes
 
     @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the greatest size of a process is in /proc")
     @pytest.mark.parametrize("workers", ["1", "2"])
@@ -308,7 +308,7 @@ class TestInProcesses:
         self, folder: Path, repository: Path, images: Images, workers: str
     ) -> None:
         def peak_kilobytes(count: int) -> int:
-            long = "/".join([str(count), *["x" * 250] * 4])  # so that rows would be seen if they were kept
+            long = "/".join([str(count), *["x" * 250] * 4])  # makes rows that are kept in memory measurable
             (folder / long).mkdir(parents=True)
             images(count, long)
             done = subprocess.run(

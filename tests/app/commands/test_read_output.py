@@ -1,4 +1,4 @@
-"""`python -m app read PATH… --output FILE`: tables, and going on after an interruption."""
+"""`python -m app read PATH… --output FILE`: tables, and resuming after an interruption."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def read_jsonl(path: str) -> Table:
 
 
 def read_table(path: str) -> Table:
-    """The rows of a file of any of the three formats."""
+    """Return the rows of a file in any of the three formats."""
     if path.endswith(".parquet"):
         rows: Table = pq.read_table(path).to_pylist()
         return rows
@@ -100,7 +100,7 @@ class TestTables:
         assert list(Path().glob("*out.parquet*")) == [Path("out.parquet")]
 
     @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
-    def test_columns_that_no_option_asks_for_are_not_there(self, read: Read, images: Images, name: str) -> None:
+    def test_columns_exist_only_if_requested(self, read: Read, images: Images, name: str) -> None:
         images(1)
         read("scans", "--output", name)
         (row,) = read_table(name)
@@ -139,7 +139,7 @@ class TestTables:
 
 class TestWrongUsage:
     @pytest.mark.parametrize("name", ["out.txt", "out", "out.csv.gz"])
-    def test_the_ending_must_be_one_of_three(self, read: Read, images: Images, name: str) -> None:
+    def test_the_suffix_must_be_one_of_three(self, read: Read, images: Images, name: str) -> None:
         images(1)
         result = read("scans", "--output", name)
         assert result.status == 2
@@ -155,12 +155,12 @@ class TestWrongUsage:
         assert "python -m pip install pyarrow" in result.err
         assert read("scans", "--output", "out.csv").status == 0
 
-    def test_an_output_that_is_there_is_replaced_only_with_force(self, read: Read, images: Images) -> None:
+    def test_an_existing_output_is_replaced_only_with_force(self, read: Read, images: Images) -> None:
         images(1)
         Path("out.csv").write_text("precious\n")
         result = read("scans", "--output", "out.csv")
         assert result.status == 2
-        assert "out.csv exists already" in result.err
+        assert "out.csv already exists" in result.err
         assert Path("out.csv").read_text() == "precious\n"
         assert read("scans", "--output", "out.csv", "--force").status == 0
         assert len(read_csv("out.csv")) == 1
@@ -169,7 +169,7 @@ class TestWrongUsage:
         ("name", "reason"),
         [("nowhere/out.csv", "There is no folder nowhere;"), ("folder.csv", "folder.csv is a folder;")],
     )
-    def test_the_output_must_be_a_file_in_a_folder_that_is_there(
+    def test_the_output_must_be_a_file_in_an_existing_folder(
         self, read: Read, images: Images, name: str, reason: str
     ) -> None:
         images(1)
@@ -182,23 +182,23 @@ class TestWrongUsage:
         images(1)
         assert read("scans", "--json", "--output", "out.csv").status == 2
 
-    def test_a_wrong_constraint_is_no_obstacle_to_the_right_one(self, read: Read, images: Images) -> None:
+    def test_the_command_can_be_corrected_after_a_wrong_constraint(self, read: Read, images: Images) -> None:
         images(1)
         assert read("scans", "--output", "out.csv", "--pattern", "(").status == 2
         assert read("scans", "--output", "out.csv", "--pattern", ".*").status == 0
 
 
-class TestGoingOn:
+class TestResuming:
     COUNT = 40 * CHUNK
 
     @pytest.fixture
     def scans(self, images: Images) -> list[str]:
-        """So many images that a command can be stopped among them."""
+        """Return enough images to stop a command between them."""
         return images(self.COUNT)
 
     @staticmethod
     def rows_of(name: str) -> int:
-        """How many rows of an output that is not complete a command has written."""
+        """Return the number of rows in the partial file of an output."""
         try:
             return Path(f"{name}.partial").read_bytes().count(b"\n") - 1
         except FileNotFoundError:
@@ -211,7 +211,7 @@ class TestGoingOn:
             time.sleep(0.002)
 
     def stop_amid(self, process: subprocess.Popen[str], stop: signal.Signals, name: str = "out.csv") -> int:
-        """Send a signal to the group of a command when it has written rows; how many there are then."""
+        """Send a signal to the group of a command when it has written rows; return their number."""
         self.wait_for_rows(process, name)
         if stop == signal.SIGKILL:
             process.kill()
@@ -232,27 +232,26 @@ class TestGoingOn:
             file.write(f'{{"path": "{scans[done]}", "te'.encode())  # as if killed while it wrote
         again = finish(start(*command))
         assert again.status == 0
-        assert f"{self.COUNT:,} read, 0 errors ({done:,} of them before); " in again.err
+        assert f"{self.COUNT:,} read, 0 errors ({done:,} by an earlier run); " in again.err
         table = read_table(name)
         assert [row["path"] for row in table] == scans
         assert all(row["path"].endswith(f"-{row['text']}.png") for row in table)
         assert list(Path().glob("*out.*")) == [Path(name)]
 
-    def test_ctrl_c_says_that_the_same_command_goes_on(self, start: Start, read: Read, scans: list[str]) -> None:
+    def test_ctrl_c_says_that_the_same_command_resumes(self, start: Start, read: Read, scans: list[str]) -> None:
         Path(scans[0]).unlink()
         Path(scans[0]).write_bytes(b"?")
         process = start("scans", "--workers", "2", "--output", "out.csv")
         done = self.stop_amid(process, signal.SIGINT)
         _, err = process.communicate()
         assert process.returncode == 130
-        # The last rows may be written and not yet counted.
+        # The last rows may be written but not yet counted.
         assert err in {
-            f"interrupted after {count:,} images; the same command goes on where it was\n"
-            for count in (done, done - CHUNK)
+            f"interrupted after {count:,} images; the same command resumes\n" for count in (done, done - CHUNK)
         }
         again = read("scans", "--workers", "1", "--output", "out.csv")
-        assert again.status == 1  # the error was among the rows of before
-        assert f"({done:,} of them before)" in again.err
+        assert again.status == 1  # the error is among the earlier rows
+        assert f"({done:,} by an earlier run)" in again.err
         assert [row["path"] for row in read_csv("out.csv")] == scans
 
     @pytest.fixture
@@ -268,19 +267,19 @@ class TestGoingOn:
         return paths
 
     def test_the_rows_are_what_an_uninterrupted_run_writes(self, read: Read, interrupted: list[str]) -> None:
-        assert "10 read, 0 errors (6 of them before)" in read("scans", "--output", "out.csv").err
+        assert "10 read, 0 errors (6 by an earlier run)" in read("scans", "--output", "out.csv").err
         rows = [(row["path"], row["text"], float(row["confidence"])) for row in read_csv("out.csv")]
         assert rows == [(row["path"], row["text"], row["confidence"]) for row in read_jsonl("out.jsonl")]
 
     @pytest.mark.parametrize(
         ("options", "environment", "reason"),
         [
-            (["--length", "5"], {}, "length was None and is 5 now"),
-            ([], {"OCR_MAX_PIXELS": "5"}, "max_pixels was 4000000 and is 5 now"),
-            (["--model", "other"], {}, "model was captcha and is other now"),
+            (["--length", "5"], {}, "length was None, is now 5"),
+            ([], {"OCR_MAX_PIXELS": "5"}, "max_pixels was 4000000, is now 5"),
+            (["--model", "other"], {}, "model was captcha, is now other"),
         ],
     )
-    def test_with_other_options_or_another_model_it_does_not(
+    def test_other_options_or_another_model_are_refused(
         self,
         read: Read,
         interrupted: list[str],
@@ -306,27 +305,27 @@ class TestGoingOn:
         assert read("scans", "--output", "out.csv", *options, "--restart").status == ("OCR_MAX_PIXELS" in environment)
         assert len(read_csv("out.csv")) == 10
 
-    def test_with_other_images_it_does_not(self, read: Read, interrupted: list[str]) -> None:
+    def test_other_images_are_refused(self, read: Read, interrupted: list[str]) -> None:
         Path(interrupted[2]).rename("scans/new.png")
         result = read("scans", "--output", "out.csv")
         assert result.status == 2
-        assert f"number 3, {interrupted[2]}, is {interrupted[3]} now" in result.err
+        assert f"image 3, {interrupted[2]}, is now {interrupted[3]}" in result.err
 
-    def test_images_that_have_come_behind_those_done_are_read_too(self, read: Read, interrupted: list[str]) -> None:
+    def test_images_added_after_the_finished_ones_are_read(self, read: Read, interrupted: list[str]) -> None:
         Path("scans/99999-b5wn6.png").write_bytes(Path(interrupted[2]).read_bytes())
         assert "11 read" in read("scans", "--output", "out.csv").err
 
-    def test_when_all_is_read_only_the_table_is_made(self, read: Read, interrupted: list[str]) -> None:
+    def test_after_the_last_image_only_the_table_is_written(self, read: Read, interrupted: list[str]) -> None:
         read("scans", "--output", "out.csv")
         rows = Path("out.jsonl").read_bytes()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("app.bulk.engines.processes.write_output", raising(OSError(28, "Detail: [errno 28]")))
             result = read("scans", "--output", "out.jsonl", "--force")
         assert result.status == 1
-        said = "error: out.jsonl: No space left on device; the same command goes on where it was."
+        said = "error: out.jsonl: No space left on device; the same command resumes."
         assert result.err.splitlines()[-1] == said
         assert Path("out.jsonl").read_bytes() == rows
-        assert "(10 of them before)" in read("scans", "--output", "out.jsonl").err
+        assert "(10 by an earlier run)" in read("scans", "--output", "out.jsonl").err
         assert Path("out.jsonl").read_bytes() == rows
         assert not Path("out.jsonl.partial").exists()
 

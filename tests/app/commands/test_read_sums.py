@@ -1,4 +1,4 @@
-"""`python -m app read --evaluate sum`: the value of the sum that each image shows."""
+"""`python -m app read --evaluate sum`: the value of the sum in each image."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ COLUMNS = ["path", "text", "confidence", "character_confidences", "value", "valu
 
 @pytest.fixture
 def sums(folder: Path) -> list[str]:
-    """Pictures of two sums, of none, and no picture."""
+    """Images of two sums, an image without a sum, and a file that is not an image."""
     (folder / "sums").mkdir()
     pictures = {"a": drawn("10-2="), "b": drawn("3-4="), "c": drawn("hello"), "d": b"?"}
     for name, content in pictures.items():

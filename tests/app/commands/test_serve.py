@@ -1,4 +1,4 @@
-"""`python -m app serve`: starts as the settings say, or stops with a line that says what is wrong."""
+"""`python -m app serve`: starts with the settings, or stops with an error message."""
 
 import signal
 import socket
@@ -17,14 +17,14 @@ from app.settings import Settings
 
 @pytest.fixture(autouse=True)
 def folder(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, where the service is started."""
+    """The working directory of the service."""
     monkeypatch.setattr(sys, "argv", ["python -m app", "serve"])
     return empty_environment
 
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uvicorn.Config]]:
-    """What uvicorn is asked to serve; it is not started."""
+    """Return the configurations passed to uvicorn, without starting it."""
     configs: list[uvicorn.Config] = []
 
     def run(server: uvicorn.Server) -> None:
@@ -40,14 +40,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uvicorn.Config]]:
 
 
 def status() -> object:
-    """Run the command line; its exit status."""
+    """Run the command line; return its exit status."""
     with pytest.raises(SystemExit) as caught:
         main()
     return caught.value.code
 
 
 def stopped(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines on standard error of a start that must fail."""
+    """Return the lines on standard error of a start that must fail."""
     assert status() == 2
     output = capsys.readouterr()
     assert output.out == ""
@@ -82,18 +82,18 @@ def test_each_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert [line.partition(":")[0] for line in stopped(capsys)] == ["OCR_PORT", "OCR_WORKERS"]
 
 
-def test_the_model_store_that_is_not_there_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_model_store_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "model_store").rmdir()
     assert stopped(capsys) == [f"OCR_MODEL_STORE: There is no folder {folder / 'model_store'}."]
 
 
-def test_the_key_is_not_among_the_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_key_is_not_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OCR_API_KEY", "opensesame")
     monkeypatch.setenv("OCR_PORT", "x")
     assert "opensesame" not in "".join(stopped(capsys))
 
 
-def test_the_server_listens_where_the_settings_say(
+def test_the_server_listens_at_the_address_in_the_settings(
     monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
 ) -> None:
     with socket.create_server(("127.0.0.2", 0)) as listener:
@@ -105,7 +105,7 @@ def test_the_server_listens_where_the_settings_say(
     assert (options.host, options.port) == ("127.0.0.2", port)
 
 
-def test_an_address_that_is_taken_or_not_there_stops_the_start(
+def test_an_unusable_address_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -119,20 +119,18 @@ def test_an_address_that_is_taken_or_not_there_stops_the_start(
     assert line.startswith(f"OCR_HOST, OCR_PORT: Cannot listen on no host, port {port}: ")
 
 
-def test_a_service_that_could_not_start_has_failed(
-    monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
-) -> None:
+def test_a_failed_start_has_an_exit_status(monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]) -> None:
     monkeypatch.setattr(uvicorn.Server, "run", lambda _server: None)
     assert status() == 3
     assert not served
 
 
-def test_the_server_does_not_tell_what_it_is(served: list[uvicorn.Config]) -> None:
+def test_responses_have_no_server_header(served: list[uvicorn.Config]) -> None:
     assert status() == 0
     assert served[0].server_header is False
 
 
-def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
+def test_an_unknown_variable_is_reported_with_a_suggestion(
     monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
 ) -> None:
     monkeypatch.setenv("OCR_MODELSTORE", "opensesame")
@@ -144,14 +142,14 @@ def test_an_unknown_variable_is_warned_of_with_the_one_that_may_be_meant(
     assert served
 
 
-def test_the_first_line_tells_the_version_and_the_model_store(folder: Path, served: list[uvicorn.Config]) -> None:
+def test_the_first_line_has_the_version_and_the_model_store(folder: Path, served: list[uvicorn.Config]) -> None:
     with structlog.testing.capture_logs() as lines:
         assert status() == 0
     assert (lines[0]["version"], lines[0]["model_store"]) == (__version__, str(folder / "model_store"))
     assert served
 
 
-def test_another_model_store_can_be_named_and_is_that_of_all_workers(
+def test_another_model_store_can_be_selected_for_all_workers(
     folder: Path, monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]
 ) -> None:
     monkeypatch.setenv("OCR_MODEL_STORE", "nowhere")
@@ -160,7 +158,7 @@ def test_another_model_store_can_be_named_and_is_that_of_all_workers(
     assert Settings().model_store == folder / "model_store"
 
 
-def test_known_variables_are_not_warned_of(monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]) -> None:
+def test_known_variables_are_not_reported(monkeypatch: pytest.MonkeyPatch, served: list[uvicorn.Config]) -> None:
     monkeypatch.setenv("OCR_THREADS", "2")
     monkeypatch.setenv("OTHER", "1")
     with structlog.testing.capture_logs() as lines:

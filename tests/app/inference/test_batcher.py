@@ -1,4 +1,4 @@
-"""The queue in front of the networks: what waits together is read together, and nobody waits without end."""
+"""The request queue: waiting images are read in batches, and waiting times are limited."""
 
 import asyncio
 import threading
@@ -33,12 +33,12 @@ NEVER = 3600.0  # seconds
 
 
 class Model(ImageToTextModel):
-    """The shipped model, which notes what it is asked to run.
+    """The shipped model, recording its runs.
 
     Attributes:
-        runs: how many images there were in each run.
-        in_event_loop: whether it was the event loop that ran each.
-        may_run: is waited for before each run.
+        runs: number of images in each run.
+        in_event_loop: whether each ran in the event loop.
+        may_run: event awaited before each run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +67,7 @@ def model(shipped_model: Path) -> Model:
 
 @pytest.fixture
 def gpu(model: Model) -> Model:
-    """The same, as if ONNX Runtime ran it on a GPU."""
+    """The same model, as if on a GPU."""
     model.providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     return model
 
@@ -96,7 +96,7 @@ def read_at_once(
     search: Search | None = None,
     batcher: Callable[[], Batcher] = make_batcher,
 ) -> list[Any]:
-    """Return what comes of images that are all asked for at the same time: readings or errors."""
+    """Read images concurrently; return their readings or errors."""
     each = [models] * len(images) if isinstance(models, ImageToTextModel) else models
 
     async def main() -> list[Any]:
@@ -112,11 +112,11 @@ def texts(readings: Sequence[Reading]) -> list[str]:
 
 
 class TestSmallImages:
-    def test_that_wait_together_are_read_in_one_run(self, model: Model, samples: dict[str, bytes]) -> None:
+    def test_that_wait_together_are_read_in_one_batch(self, model: Model, samples: dict[str, bytes]) -> None:
         assert texts(read_at_once(model, [*map(checked, samples.values())])) == [*samples]
         assert model.runs == [len(samples)]
 
-    def test_are_no_more_in_a_run_than_fit_the_caches(self, model: Model, samples: dict[str, bytes]) -> None:
+    def test_are_read_in_batches_of_limited_size(self, model: Model, samples: dict[str, bytes]) -> None:
         labels = ([*samples] * BATCH_IMAGES)[: 2 * BATCH_IMAGES + 1]
         assert texts(read_at_once(model, [checked(samples[label]) for label in labels])) == labels
         assert model.runs == [BATCH_IMAGES, BATCH_IMAGES, 1]
@@ -131,7 +131,7 @@ class TestSmallImages:
         read_at_once(model, [image])
         assert model.in_event_loop == [True]
 
-    def test_let_the_event_loop_go_round_between_two_runs(self, model: Model, image: CheckedImage) -> None:
+    def test_yield_to_the_event_loop_between_batches(self, model: Model, image: CheckedImage) -> None:
         happened: list[str] = []
 
         async def look_at_sockets() -> None:
@@ -151,7 +151,7 @@ class TestSmallImages:
         assert len(runs) == 3
         assert all("sockets" in happened[first:second] for first, second in pairwise(runs))
 
-    def test_get_as_much_time_as_everything_else(
+    def test_get_as_much_time_as_the_rest_of_the_event_loop(
         self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 0.0
@@ -183,13 +183,13 @@ class TestSmallImages:
 
 
 class TestOnAGpu:
-    def test_what_arrives_during_a_run_goes_into_the_next(self, gpu: Model, image: CheckedImage) -> None:
+    def test_images_that_arrive_during_a_run_form_the_next_batch(self, gpu: Model, image: CheckedImage) -> None:
         gpu.may_run.clear()
 
         async def main() -> list[Reading]:
             batcher = make_batcher()
             first = asyncio.ensure_future(batcher.read(gpu, image, None, Stopwatch()))
-            while not gpu.runs:  # noqa: ASYNC110 - nothing tells of it
+            while not gpu.runs:  # noqa: ASYNC110 - no event signals it
                 await asyncio.sleep(0.001)
             others = [asyncio.ensure_future(batcher.read(gpu, image, None, Stopwatch())) for _ in range(3)]
             await asyncio.sleep(0)
@@ -212,7 +212,7 @@ class TestThreads:
         assert texts(read_at_once(model, [image])) == ["ef2ec"]
         assert model.in_event_loop == [False]
 
-    def test_look_through_many_bytes(self) -> None:
+    def test_parse_large_bodies(self) -> None:
         async def main() -> list[bool]:
             batcher = make_batcher()
             return [await batcher.run_by_size(size, in_main_thread, Stopwatch()) for size in (1000, 1_000_000)]
@@ -224,7 +224,7 @@ class TestThreads:
         assert reading.alternatives[0].text == "ef2ec"
         assert model.in_event_loop == [False]
 
-    def test_share_the_images_of_a_request_and_give_them_back_in_order(
+    def test_share_the_images_of_a_request_and_return_the_results_in_order(
         self, model: Model, samples: dict[str, bytes]
     ) -> None:
         def decoder(data: bytes) -> Callable[[], Pixels]:
@@ -239,7 +239,7 @@ class TestThreads:
         assert isinstance(error, UnsupportedImageError)
         assert sorted(model.runs) == [1, 2, 2]
 
-    def test_are_not_begun_by_half_a_request(self, model: Model, samples: dict[str, bytes]) -> None:
+    def test_are_not_started_for_half_a_request(self, model: Model, samples: dict[str, bytes]) -> None:
         go_on = threading.Event()
 
         async def main() -> Any:
@@ -257,7 +257,7 @@ class TestThreads:
         assert isinstance(asyncio.run(main()), QueueFullError)
         assert model.runs == []
 
-    def test_do_no_work_that_could_not_be_begun_in_time(self) -> None:
+    def test_do_no_work_that_waited_too_long(self) -> None:
         begun: list[str] = []
         go_on = threading.Event()
 
@@ -283,8 +283,8 @@ class TestThreads:
         assert begun == ["first", "next"]
 
 
-class TestWhatGoesWrong:
-    def test_a_damaged_image_is_told_of_alone(self, model: Model, samples: dict[str, bytes]) -> None:
+class TestErrors:
+    def test_a_damaged_image_does_not_affect_the_others(self, model: Model, samples: dict[str, bytes]) -> None:
         data = samples["ef2ec"]
         damaged = data[:300] + bytes(200) + data[500:]
         before, bad, after = read_at_once(model, [*map(checked, [data, damaged, data])])
@@ -292,7 +292,7 @@ class TestWhatGoesWrong:
         assert isinstance(bad, DamagedImageError)
         assert model.runs == [2]
 
-    def test_a_fault_is_that_of_one_request(
+    def test_an_internal_error_affects_one_request(
         self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         faulty = replace(image, data=image.data + b"?")
@@ -301,12 +301,12 @@ class TestWhatGoesWrong:
         results = read_at_once(model, [image, faulty, image])
         assert [type(result) for result in results] == [Reading, ZeroDivisionError, Reading]
 
-    def test_beyond_the_queue_they_are_refused(self, model: Model, image: CheckedImage) -> None:
+    def test_a_full_queue_refuses_images(self, model: Model, image: CheckedImage) -> None:
         first, second, *refused = read_at_once(model, [image] * 4, batcher=lambda: make_batcher(max_waiting=2))
         assert texts([first, second]) == ["ef2ec"] * 2
         assert [type(error) for error in refused] == [QueueFullError] * 2
 
-    def test_those_that_waited_too_long_are_told_so_and_not_read(
+    def test_images_that_waited_too_long_are_not_read(
         self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         passed = 0.0
@@ -331,7 +331,7 @@ class TestWhatGoesWrong:
         assert model.runs == [1]
 
     @pytest.mark.parametrize("is_searched", [False, True])
-    def test_what_is_not_begun_in_time_is_not_read(
+    def test_the_rest_of_a_request_is_not_read_after_its_deadline(
         self, model: Model, image: CheckedImage, monkeypatch: pytest.MonkeyPatch, is_searched: bool
     ) -> None:
         now, decoded = 0.0, 0
@@ -354,7 +354,7 @@ class TestWhatGoesWrong:
         assert decoded == 3 + 2
         assert model.runs == [1] * 5 if is_searched else [2]
 
-    def test_one_who_has_gone_is_not_read(self, model: Model, image: CheckedImage) -> None:
+    def test_a_cancelled_request_is_not_read(self, model: Model, image: CheckedImage) -> None:
         async def main() -> list[Any]:
             batcher = make_batcher()
             asked = [asyncio.ensure_future(batcher.read(model, image, None, Stopwatch())) for _ in range(4)]
@@ -366,13 +366,15 @@ class TestWhatGoesWrong:
         assert texts(results) == ["ef2ec"] * 3
         assert model.runs == [3]
 
-    def test_one_who_goes_during_the_run_hurts_nobody(self, gpu: Model, image: CheckedImage) -> None:
+    def test_a_request_cancelled_during_the_run_does_not_affect_the_others(
+        self, gpu: Model, image: CheckedImage
+    ) -> None:
         gpu.may_run.clear()
 
         async def main() -> list[Reading]:
             batcher = make_batcher()
             gone, *others = [asyncio.ensure_future(batcher.read(gpu, image, None, Stopwatch())) for _ in range(3)]
-            while not gpu.runs:  # noqa: ASYNC110 - nothing tells of it
+            while not gpu.runs:  # noqa: ASYNC110 - no event signals it
                 await asyncio.sleep(0.001)
             gone.cancel()
             await asyncio.wait([gone])
@@ -382,8 +384,8 @@ class TestWhatGoesWrong:
         assert texts(asyncio.run(main())) == ["ef2ec"] * 2
 
 
-class TestWhatIsNoted:
-    def test_each_notes_its_own_wait_and_the_first_the_stages(self, model: Model, image: CheckedImage) -> None:
+class TestRecords:
+    def test_each_request_records_its_wait_and_the_first_the_stages(self, model: Model, image: CheckedImage) -> None:
         async def main() -> list[Stopwatch]:
             batcher = make_batcher()
             watches = [Stopwatch() for _ in range(3)]
@@ -394,7 +396,7 @@ class TestWhatIsNoted:
         assert noted[0] == [("wait", 1), ("decode", 3), ("run", 3), ("text", 3)]
         assert noted[1:] == [[("wait", 1)]] * 2
 
-    def test_who_counts_is_told_how_many_wait(self, model: Model, image: CheckedImage) -> None:
+    def test_the_number_waiting_is_reported(self, model: Model, image: CheckedImage) -> None:
         waiting: list[int] = []
         read_at_once(model, [image] * 3, batcher=lambda: Batcher(1, 64, NEVER, waiting.append))
         assert waiting == [1, 2, 3, 2, 1, 0]

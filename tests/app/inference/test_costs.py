@@ -1,4 +1,4 @@
-"""What a request may cost: bounded by sizes, before any of the work is done."""
+"""Limits on the cost of a request, checked in advance."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,30 +29,32 @@ def searched(model: ImageToTextModel, images: list[CheckedImage]) -> None:
 
 
 class TestOfARequest:
-    def test_images_have_only_so_many_pixels_together(self, model: ImageToTextModel, image: CheckedImage) -> None:
+    def test_the_total_pixels_of_images_are_limited(self, model: ImageToTextModel, image: CheckedImage) -> None:
         largest = replace(image, width=100, height=10)
         check_cost(model, [largest] * 4, LIMITS, is_searched=False)
-        with pytest.raises(TooCostlyError, match="have 5,000 pixels together; at most 4,000 are read"):
+        with pytest.raises(TooCostlyError, match="have 5,000 pixels in total; the limit is 4,000"):
             check_cost(model, [largest] * 5, LIMITS, is_searched=False)
 
-    def test_the_largest_batch_of_small_images_is_searched(self, model: ImageToTextModel, image: CheckedImage) -> None:
+    def test_the_largest_batch_of_small_images_may_be_searched(
+        self, model: ImageToTextModel, image: CheckedImage
+    ) -> None:
         searched(model, [image] * 64)
 
-    def test_longer_texts_are_searched_in_fewer_images(self, model: ImageToTextModel, image: CheckedImage) -> None:
+    def test_with_longer_texts_fewer_images_may_be_searched(self, model: ImageToTextModel, image: CheckedImage) -> None:
         model.steps = 500
         searched(model, [image] * 4)
-        with pytest.raises(TooCostlyError, match="about 4 such images are searched"):
+        with pytest.raises(TooCostlyError, match="about 4 such images per request"):
             searched(model, [image] * 64)
         check_cost(model, [image] * 64, ImageLimits(), is_searched=False)
 
-    def test_more_characters_are_searched_in_fewer_images(self, model: ImageToTextModel, image: CheckedImage) -> None:
+    def test_with_more_characters_fewer_images_may_be_searched(
+        self, model: ImageToTextModel, image: CheckedImage
+    ) -> None:
         model.codec = CtcCodec(CHINESE)
         with pytest.raises(TooCostlyError, match="about 47 such images"):
             searched(model, [image] * 64)
 
-    def test_wide_images_count_as_what_the_network_makes_of_them(
-        self, general_model: Path, image: CheckedImage
-    ) -> None:
+    def test_wide_images_count_with_their_output_steps(self, general_model: Path, image: CheckedImage) -> None:
         general = ImageToTextModel(general_model)
         searched(general, [replace(image, width=100, height=50)] * 64)
         wide = replace(image, width=1000, height=50)
@@ -63,7 +65,7 @@ class TestOfARequest:
 
 
 class TestInTheEventLoop:
-    def test_small_networks_read_a_run_at_a_time(self, model: ImageToTextModel) -> None:
+    def test_small_networks_read_a_full_batch(self, model: ImageToTextModel) -> None:
         assert images_in_event_loop(model) == BATCH_IMAGES
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures of any kind to texts: what is read, and what is refused with a reason."""
+"""`Reader`: images of all types, and refusals with reasons."""
 
 import multiprocessing
 import pickle
@@ -50,10 +50,10 @@ def texts(results: list[Reading | ImageError]) -> list[str | type[ImageError]]:
 
 
 class TestFolder:
-    def test_of_a_model_gives_its_newest_version(self, shipped_model: Path, samples: dict[str, bytes]) -> None:
+    def test_of_a_model_means_its_newest_version(self, shipped_model: Path, samples: dict[str, bytes]) -> None:
         assert Reader(str(shipped_model.parent)).read(samples[LABEL]).text == LABEL
 
-    def test_without_a_model_is_told(self, tmp_path: Path) -> None:
+    def test_without_a_model_is_an_error(self, tmp_path: Path) -> None:
         for folder in (tmp_path, tmp_path / "nowhere"):
             with pytest.raises(ModelError):
                 Reader(folder)
@@ -63,7 +63,7 @@ class TestFolder:
 
 
 class TestSums:
-    def test_have_a_value_where_it_is_asked_for(self, repository: Path) -> None:
+    def test_have_a_value_on_request(self, repository: Path) -> None:
         general = repository / "model_store" / "general"
         assert Reader(general).read(drawn("10-2=")).sum is None
         found = Reader(general, evaluate="sum").read(drawn("10-2=")).sum
@@ -112,7 +112,7 @@ class TestPictures:
         assert picture.mode == mode
         assert reader.read(picture).text == LABEL
 
-    def test_of_pillow_have_red_where_arrays_have_blue(self, reader: Reader, pixels: Pixels) -> None:
+    def test_of_pillow_are_rgb_and_arrays_bgr(self, reader: Reader, pixels: Pixels) -> None:
         colours = np.dstack([pixels, 255 - pixels, pixels])
         red_first = Image.fromarray(np.ascontiguousarray(colours[:, :, ::-1]))
         assert reader.read(red_first) == reader.read(colours)
@@ -143,9 +143,7 @@ class TestRefusals:
             reader.read(array)
 
     @pytest.mark.parametrize("mode", ["I", "F"])
-    def test_meet_images_of_pillow_whose_range_nothing_says(
-        self, reader: Reader, samples: dict[str, bytes], mode: str
-    ) -> None:
+    def test_include_pillow_images_of_unknown_range(self, reader: Reader, samples: dict[str, bytes], mode: str) -> None:
         with pytest.raises(UnsupportedImageError, match="give"):
             reader.read(Image.open(BytesIO(samples[LABEL])).convert("L").convert(mode))
 
@@ -155,11 +153,11 @@ class TestRefusals:
         with pytest.raises(ImageError, match="Is a directory"):
             reader.read(tmp_path)
 
-    def test_name_the_type_of_what_is_no_picture(self, reader: Reader) -> None:
+    def test_name_the_type_of_other_objects(self, reader: Reader) -> None:
         with pytest.raises(TypeError, match="int"):
             reader.read(5)  # type: ignore[arg-type]
 
-    def test_stand_in_the_places_of_their_pictures(
+    def test_are_returned_in_place_of_their_images(
         self, reader: Reader, samples: dict[str, bytes], tmp_path: Path
     ) -> None:
         first, second, *_ = samples
@@ -180,7 +178,7 @@ class TestRefusals:
             DamagedImageError,
         ]
 
-    def test_meet_what_is_too_large(self, reader: Reader) -> None:
+    def test_include_too_large_images(self, reader: Reader) -> None:
         large = cv2.imencode(".png", np.zeros((2001, 2000), np.uint8))[1].tobytes()
         with pytest.raises(ImageTooLargeError):
             reader.read(large)
@@ -191,7 +189,7 @@ class TestSeveral:
         labels = [*samples, *reversed(samples)]
         assert texts(reader.read_many(samples[label] for label in labels)) == labels
 
-    def test_read_the_same_as_alone(self, reader: Reader, samples: dict[str, bytes]) -> None:
+    def test_read_like_alone(self, reader: Reader, samples: dict[str, bytes]) -> None:
         together = reader.read_many(samples.values())
         for beside, data in zip(together, samples.values(), strict=True):
             assert isinstance(beside, Reading)
@@ -202,18 +200,18 @@ class TestSeveral:
 
 
 class TestSearch:
-    def test_is_for_what_the_options_say(self, shipped_model: Path, samples: dict[str, bytes]) -> None:
+    def test_uses_the_options(self, shipped_model: Path, samples: dict[str, bytes]) -> None:
         reading = Reader(shipped_model, pattern=r"[0-9]f2ec", alternatives=2).read(samples[LABEL])
         assert reading.text[0].isdigit()
         assert reading.alternatives[0].text == reading.text
 
-    def test_for_what_cannot_be_is_refused(self, shipped_model: Path) -> None:
+    def test_for_impossible_constraints_is_refused(self, shipped_model: Path) -> None:
         with pytest.raises(ConstraintError):
             Reader(shipped_model, charset="?")
 
 
 class TestDictionary:
-    def test_has_what_is_known(self, shipped_model: Path, samples: dict[str, bytes]) -> None:
+    def test_has_all_fields(self, shipped_model: Path, samples: dict[str, bytes]) -> None:
         fields = Reader(shipped_model, alternatives=2).read(samples[LABEL]).to_dict()
         assert fields["text"] == LABEL
         assert 0.9 < fields["confidence"] <= 1
@@ -221,7 +219,7 @@ class TestDictionary:
         assert set(fields["characters"][0]["box"]) == {"left", "top", "right", "bottom"}
         assert fields["alternatives"][0]["text"] == LABEL
 
-    def test_has_no_alternatives_where_none_were_searched_for(self, reader: Reader, samples: dict[str, bytes]) -> None:
+    def test_has_no_alternatives_unless_requested(self, reader: Reader, samples: dict[str, bytes]) -> None:
         assert set(reader.read(samples[LABEL]).to_dict()) == {"text", "confidence", "characters"}
 
 

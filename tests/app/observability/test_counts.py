@@ -1,4 +1,4 @@
-"""What several workers count, whatever becomes of them."""
+"""Shared counts of several workers, even of killed ones."""
 
 import gc
 import multiprocessing
@@ -19,7 +19,7 @@ SEEN, NOW, SECONDS = ("seen", "a"), ("now",), ("seconds",)
 
 
 def work(folder: Path, connection: Connection) -> None:
-    """A worker that counts as often as it is told."""
+    """Run a worker that counts this many times."""
     shared = Counts(folder)
     seen, now = Counter(shared, SEEN), Gauge(shared, NOW)
     connection.send(shared.worker)
@@ -32,7 +32,7 @@ def work(folder: Path, connection: Connection) -> None:
 
 @pytest.fixture
 def start_worker(tmp_path: Path) -> Callable[[], tuple[BaseProcess, Connection, int]]:
-    """Starts a process that counts into a folder; returns its number too."""
+    """Start a process that counts in a folder; return it and its number."""
     context = multiprocessing.get_context("spawn")
 
     def start() -> tuple[BaseProcess, Connection, int]:
@@ -61,7 +61,7 @@ def numbers(shared: Counts, series: tuple[str, ...]) -> list[tuple[bool, list[fl
 
 @pytest.fixture(params=["alone", "shared"])
 def one(request: pytest.FixtureRequest, tmp_path: Path) -> Counts:
-    """The counts of one worker, with a folder and without."""
+    """Counts of one worker, with a folder and without."""
     return Counts(tmp_path if request.param == "shared" else None)
 
 
@@ -77,24 +77,22 @@ class TestOneWorker:
         Counter(one, SEEN).add()
         assert numbers(one, SEEN) == [(True, [2])]
 
-    def test_has_gauges_for_what_is_now(self, one: Counts) -> None:
+    def test_has_gauges(self, one: Counts) -> None:
         gauge = Gauge(one, NOW)
         gauge.set(5)
         with gauge:
             assert numbers(one, NOW) == [(True, [6])]
         assert numbers(one, NOW) == [(True, [5])]
 
-    def test_puts_values_into_buckets_whose_upper_edge_belongs_to_them(self, one: Counts) -> None:
+    def test_histogram_buckets_include_their_upper_bound(self, one: Counts) -> None:
         histogram = Histogram(one, SECONDS, (0.1, 1))
         for value in (0.05, 0.1, 0.5, 2):
             histogram.observe(value)
         histogram.observe(3, times=2)
         assert numbers(one, SECONDS) == [(True, [2, 1, 3, pytest.approx(8.65)])]
 
-    def test_goes_on_when_there_is_no_room_for_another_series(
-        self, one: Counts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(counts, "NUMBERS", counts.NOWHERE_NUMBERS + 2)
+    def test_continues_without_space_for_another_series(self, one: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(counts, "NUMBERS", counts.OVERFLOW_NUMBERS + 2)
         Counter(one, SEEN).add()
         Histogram(one, SECONDS, (0.1, 1)).observe(0.5)
         Counter(one, ("seen", "b")).add()
@@ -104,7 +102,7 @@ class TestOneWorker:
 
 
 class TestSeveralWorkers:
-    def test_each_sees_what_the_others_have_counted_at_once(
+    def test_each_sees_the_counts_of_the_others_at_once(
         self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
     ) -> None:
         (_, first, _), (_, second, _) = start_worker(), start_worker()
@@ -114,7 +112,7 @@ class TestSeveralWorkers:
         Counter(here, SEEN).add(4)
         assert numbers(here, SEEN) == [(True, [2]), (True, [3]), (True, [4])]
 
-    def test_what_a_killed_one_has_counted_is_kept_and_its_successor_goes_on_with_it(
+    def test_the_counts_of_a_killed_worker_are_continued_by_its_successor(
         self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
     ) -> None:
         here = Counts(tmp_path)
@@ -127,7 +125,7 @@ class TestSeveralWorkers:
             assert numbers(here, SEEN) == [(False, [2 * killed + 2])]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
 
-    def test_what_is_now_begins_anew(
+    def test_gauges_of_a_successor_start_at_0(
         self, start_worker: Callable[[], tuple[BaseProcess, Connection, int]], tmp_path: Path
     ) -> None:
         process, connection, _ = start_worker()
@@ -139,7 +137,7 @@ class TestSeveralWorkers:
         assert numbers(here, NOW) == [(True, [0])]
 
 
-def test_the_workers_learn_of_a_folder_that_is_gone_afterwards() -> None:
+def test_the_workers_get_a_folder_that_is_removed_afterwards() -> None:
     assert shared_folder() is None
     with sharing(workers=2):
         folder = shared_folder()
@@ -157,7 +155,7 @@ class TestWithoutRoom:
         monkeypatch.setattr(counts, "NAMES_BYTES", 1 << 60)
 
     @pytest.mark.usefixtures("_disks_are_too_small")
-    def test_workers_are_told_of_no_folder(self) -> None:
+    def test_workers_get_no_folder(self) -> None:
         before = set(counts.MEMORY_FOLDER.iterdir())
         with sharing(workers=2):
             assert shared_folder() is None
@@ -168,7 +166,7 @@ class TestWithoutRoom:
         Counter(here, SEEN).add()
         assert numbers(here, SEEN) == [(True, [1])]
 
-    def test_counting_needs_no_more_than_was_taken_at_first(self, tmp_path: Path) -> None:
+    def test_counting_uses_only_preallocated_space(self, tmp_path: Path) -> None:
         here = Counts(tmp_path)
         before = (tmp_path / "0").stat()
         for number in range(1000):
@@ -177,7 +175,7 @@ class TestWithoutRoom:
         assert (after.st_size, after.st_blocks) == (before.st_size, before.st_blocks)
         assert [path.name for path in tmp_path.iterdir()] == ["0"]
 
-    def test_those_of_a_folder_that_is_gone_show_themselves(self, tmp_path: Path) -> None:
+    def test_workers_of_a_removed_folder_show_their_own_counts(self, tmp_path: Path) -> None:
         here = Counts(tmp_path)
         Counter(here, SEEN).add()
         shutil.rmtree(tmp_path)
@@ -189,7 +187,7 @@ class TestWithoutRoom:
         assert [set(worker.numbers) for worker in one.workers()] == [{SEEN}]
 
 
-def test_a_name_that_was_being_written_when_its_worker_died_is_none(tmp_path: Path) -> None:
+def test_an_incomplete_name_of_a_killed_worker_is_ignored(tmp_path: Path) -> None:
     dead = Counts(tmp_path)
     Counter(dead, SEEN).add()
     end = counts.NUMBERS * counts.NUMBER_BYTES + len('[1, "seen", "a"]\n')

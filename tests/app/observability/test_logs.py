@@ -1,4 +1,4 @@
-"""The log of a running service: one kind of line, one line a request, nothing that is nobody's business."""
+"""The log of a running service: one format, one line per request, no private data."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ Line = dict[str, Any]
 
 
 def read_log_of(repository: Path, folder: Path, **variables: str) -> str:
-    """Start the service, send it every kind of request, stop it: the log."""
+    """Start the service, send it every kind of request, stop it; return the log."""
     with running(folder / "service", repository, {"OCR_API_KEY": KEY, "OCR_MODELSTORE": "x"} | variables) as server:
         send_every_kind_of_request(server.port, (repository / "samples" / "ef2ec.png").read_bytes())
         server.stop()
@@ -50,7 +50,7 @@ def send_every_kind_of_request(port: int, image: bytes) -> None:
         client.get("/nope", headers={"X-Request-ID": "no-path"})
         client.get("/a%0A%1B[31m%22b", headers={"X-Request-ID": "strange-path"})
         client.put("/predict", headers={"X-Request-ID": "no-method"})
-        for path in ("/livez", "/readyz", "/metrics"):  # have no line at this level
+        for path in ("/livez", "/readyz", "/metrics"):  # not logged at this level
             assert client.get(path, headers={"X-Request-ID": "asked-by-machines"}).status_code == 200
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"no HTTP\r\n\r\n")
@@ -87,7 +87,7 @@ def text_log(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class TestJson:
-    def test_every_line_is_an_object_that_says_what_how_grave_who_and_when(self, json_lines: list[Line]) -> None:
+    def test_every_line_is_an_object_with_event_level_logger_and_time(self, json_lines: list[Line]) -> None:
         assert len(json_lines) > len(STATUS)
         for line in json_lines:
             assert isinstance(line["event"], str)
@@ -102,28 +102,28 @@ class TestJson:
         assert {line["request_id"]: line["status"] for line in requests} == STATUS
         assert len(requests) == len(STATUS)
 
-    def test_the_line_of_a_request_says_how_it_went(self, json_lines: list[Line]) -> None:
+    def test_the_line_of_a_request_has_its_outcome(self, json_lines: list[Line]) -> None:
         (line,) = [line for line in json_lines if line.get("request_id") == "body"]
         assert (line["event"], line["level"]) == ("request", "info")
         assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
         assert 0 < line["milliseconds"] < 10_000
 
-    def test_the_lines_of_uvicorn_are_of_the_same_kind(self, json_lines: list[Line]) -> None:
+    def test_the_lines_of_uvicorn_have_the_same_format(self, json_lines: list[Line]) -> None:
         events = [line["event"] for line in json_lines if line["logger"].startswith("uvicorn")]
         for begin in ("Started server process", "Uvicorn running on", "Finished server"):
             assert any(event.startswith(begin) for event in events), begin
 
-    def test_what_is_no_request_is_told_by_its_id_too(self, json_lines: list[Line]) -> None:
+    def test_an_invalid_request_is_logged_with_its_id(self, json_lines: list[Line]) -> None:
         (line,) = [line for line in json_lines if line["event"] == "refused"]
-        assert (line["status"], line["reason"]) == (400, "This is no HTTP request.")
+        assert (line["status"], line["reason"]) == (400, "This is not an HTTP request.")
         assert re.fullmatch(r"[0-9a-f]{32}", line["request_id"])
 
-    def test_the_loaded_models_are_told(self, json_lines: list[Line], shipped_model: Path) -> None:
+    def test_the_loaded_models_are_logged(self, json_lines: list[Line], shipped_model: Path) -> None:
         versions = {line["model"]: line["version"] for line in json_lines if line["event"] == "model loaded"}
         assert set(versions) == {"captcha", "general"}
         assert versions["captcha"] == shipped_model.name
 
-    def test_an_unknown_variable_is_warned_of(self, json_lines: list[Line]) -> None:
+    def test_an_unknown_variable_is_logged(self, json_lines: list[Line]) -> None:
         (line,) = [line for line in json_lines if line["event"] == "unknown setting"]
         assert (line["level"], line["variable"], line["nearest"]) == ("warning", "OCR_MODELSTORE", "OCR_MODEL_STORE")
 
@@ -138,10 +138,10 @@ class TestText:
         assert {request_id: int(status) for request_id, status in found} == STATUS
         assert len(found) == len(STATUS)
 
-    def test_there_are_no_escape_sequences_where_no_terminal_is(self, text_log: str) -> None:
+    def test_without_a_terminal_there_are_no_escape_sequences(self, text_log: str) -> None:
         assert "\x1b" not in text_log
 
-    def test_the_lines_of_uvicorn_are_of_the_same_kind(self, text_log: str) -> None:
+    def test_the_lines_of_uvicorn_have_the_same_format(self, text_log: str) -> None:
         assert re.search(r"\[info +\] Started server process \[\d+\] +\[uvicorn.error\]", text_log)
 
 
@@ -152,15 +152,15 @@ class TestBoth:
         value: str = request.getfixturevalue(log)
         return value
 
-    def test_the_key_is_not_in_it(self, text: str) -> None:
+    def test_the_key_is_not_logged(self, text: str) -> None:
         assert KEY not in text
 
-    def test_nothing_that_was_sent_is_in_it(self, text: str, samples: dict[str, bytes]) -> None:
+    def test_uploads_and_queries_are_not_logged(self, text: str, samples: dict[str, bytes]) -> None:
         assert "secret" not in text
         assert "IHDR" not in text
         assert base64.b64encode(samples["ef2ec"]).decode()[:40] not in text
 
-    def test_nothing_that_was_read_is_in_it(self, text: str) -> None:
+    def test_texts_are_not_logged(self, text: str) -> None:
         assert "ef2ec" not in re.sub("[0-9a-f]{32}", "an id", text)
 
     def test_a_path_cannot_forge_a_line(self, text: str) -> None:
@@ -168,7 +168,7 @@ class TestBoth:
         assert r"\n" in line
         assert "\x1b" not in line
 
-    def test_what_the_sender_did_wrong_is_no_fault(self, text: str) -> None:
+    def test_client_errors_are_not_logged_as_errors(self, text: str) -> None:
         assert "Traceback" not in text
         assert not re.search(r"\[error|\"level\": ?\"error\"", text)
 
@@ -214,7 +214,7 @@ def log_of_a_fault(repository: Path, tmp_path: Path) -> Callable[[str], list[str
     return run
 
 
-def test_a_fault_is_in_the_json_log_with_where_it_arose(log_of_a_fault: Callable[[str], list[str]]) -> None:
+def test_an_internal_error_is_in_the_json_log_with_its_traceback(log_of_a_fault: Callable[[str], list[str]]) -> None:
     lines = [json.loads(line) for line in log_of_a_fault("json")]
     (fault,) = [line for line in lines if line["level"] == "error"]
     assert (fault["event"], fault["request_id"], fault["path"]) == ("request failed", "mine", "/models/captcha")
@@ -224,7 +224,7 @@ def test_a_fault_is_in_the_json_log_with_where_it_arose(log_of_a_fault: Callable
     assert statuses == {"mine": 500}
 
 
-def test_a_fault_is_in_the_text_log_without_local_variables(
+def test_an_internal_error_is_in_the_text_log_without_local_variables(
     log_of_a_fault: Callable[[str], list[str]],
 ) -> None:
     lines = log_of_a_fault("text")
@@ -234,9 +234,7 @@ def test_a_fault_is_in_the_text_log_without_local_variables(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
-def test_where_there_is_no_room_for_lines_requests_are_answered_without(
-    repository: Path, samples: dict[str, bytes]
-) -> None:
+def test_requests_are_answered_if_lines_cannot_be_written(repository: Path, samples: dict[str, bytes]) -> None:
     with held_port() as port, Path("/dev/full").open("w") as full:
         environment = os.environ | {"OCR_PORT": str(port), "OCR_LOG_FORMAT": "json"}
         command = [sys.executable, "-m", "app"]

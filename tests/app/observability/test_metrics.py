@@ -1,4 +1,4 @@
-"""What is shown of several workers; see also tests/app/api/test_metrics.py."""
+"""Metrics of several workers; see also tests/app/api/test_metrics.py."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SURE = 0.9995
 
 @pytest.fixture
 def store(tmp_path: Path, shipped_model: Path) -> ModelStore:
-    """A store with a model whose validation images were all read surely."""
+    """A store with a model whose validation confidences are all high."""
     folder = tmp_path / "store" / "captcha"
     folder.mkdir(parents=True)
     (folder / "1").symlink_to(shipped_model)
@@ -30,7 +30,7 @@ def store(tmp_path: Path, shipped_model: Path) -> ModelStore:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What workers share. Each `Metrics` in it is one, which dies with it."""
+    """The folder that workers share. Each `Metrics` in it is a worker, which dies with it."""
     path = tmp_path / "shared"
     path.mkdir()
     return path
@@ -48,7 +48,7 @@ def shown(metrics: Metrics, store: ModelStore) -> dict[str, float]:
     return numbers_of(text.decode())
 
 
-def test_counts_are_those_of_all_whichever_is_asked(folder: Path, store: ModelStore) -> None:
+def test_counts_are_summed_over_all_workers(folder: Path, store: ModelStore) -> None:
     first, second = Metrics(folder), Metrics(folder)
     read(first, SURE, times=2)
     read(second, SURE, times=3)
@@ -60,7 +60,7 @@ def test_counts_are_those_of_all_whichever_is_asked(folder: Path, store: ModelSt
         assert seen['ocr_request_duration_seconds_sum{route="/predict"}'] == pytest.approx(0.005)
 
 
-def test_of_a_dead_one_the_counts_are_kept_but_not_what_was_then(folder: Path, store: ModelStore) -> None:
+def test_the_counts_of_a_dead_worker_are_kept_but_not_its_gauges(folder: Path, store: ModelStore) -> None:
     first, second = Metrics(folder), Metrics(folder)
     for metrics in (first, second):
         metrics.ready.set(1)
@@ -74,7 +74,7 @@ def test_of_a_dead_one_the_counts_are_kept_but_not_what_was_then(folder: Path, s
     assert not any('worker="1"' in series for series in seen)
 
 
-def test_all_are_ready_only_if_each_is(folder: Path, store: ModelStore) -> None:
+def test_the_service_is_ready_only_if_each_worker_is(folder: Path, store: ModelStore) -> None:
     first, second = Metrics(folder), Metrics(folder)
     first.ready.set(1)
     assert shown(first, store)["ocr_ready"] == 0
@@ -82,7 +82,7 @@ def test_all_are_ready_only_if_each_is(folder: Path, store: ModelStore) -> None:
     assert shown(first, store)["ocr_ready"] == 1
 
 
-def test_drift_is_that_of_what_all_have_read(folder: Path, store: ModelStore) -> None:
+def test_drift_covers_the_readings_of_all_workers(folder: Path, store: ModelStore) -> None:
     first, second = Metrics(folder), Metrics(folder)
     read(first, SURE, times=drift.MIN_READINGS // 2)
     assert DRIFT not in shown(first, store)

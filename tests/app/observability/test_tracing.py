@@ -1,4 +1,4 @@
-"""When there are traces; see also tests/end_to_end/test_tracing.py."""
+"""Conditions for traces; see also tests/end_to_end/test_tracing.py."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-def test_without_an_endpoint_there_are_none_and_the_sdk_is_not_even_imported(repository: Path) -> None:
+def test_without_an_endpoint_the_sdk_is_not_imported(repository: Path) -> None:
     script = (
         "import sys; from app.serving.application import create_app; create_app();"
         f" sys.exit(any(name.startswith('{SDK}') for name in sys.modules))"
@@ -29,14 +29,14 @@ def test_without_an_endpoint_there_are_none_and_the_sdk_is_not_even_imported(rep
     assert subprocess.run([sys.executable, "-c", script], cwd=repository, check=False).returncode == 0
 
 
-def test_without_an_endpoint_nothing_is_added_to_a_request(repository: Path) -> None:
+def test_without_an_endpoint_there_is_no_middleware(repository: Path) -> None:
     app = create_app(Settings(model_store=repository / "model_store", _env_file=None))
     added: list[object] = [each.cls for each in app.user_middleware]
     assert added == [RequestContextMiddleware]
 
 
 @pytest.mark.parametrize("variable", ENDPOINTS)
-def test_with_an_endpoint_but_without_the_sdk_one_line_says_so_and_there_are_none(
+def test_an_endpoint_without_the_sdk_is_logged(
     repository: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:4318")
@@ -46,9 +46,9 @@ def test_with_an_endpoint_but_without_the_sdk_one_line_says_so_and_there_are_non
     (line,) = lines
     assert (line["log_level"], line["variable"]) == ("warning", variable)
     assert "requirements/tracing.txt" in line["event"]
-    assert len(app.user_middleware) == 1  # what every request passes
+    assert len(app.user_middleware) == 1  # the middleware of every request
 
 
-def test_an_empty_variable_is_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_means_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINTS[0], "")
     assert make_tracer_provider() is None

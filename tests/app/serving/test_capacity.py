@@ -1,4 +1,4 @@
-"""How many threads read, and how large images: as there are processors and memory for."""
+"""Number of threads and image size limit, from processors and memory."""
 
 import pytest
 import structlog
@@ -27,7 +27,7 @@ PLENTY = 1 << 40
         (1, 0, {"max_pixels": 500}, 1, 500),
     ],
 )
-def test_both_are_what_the_settings_say_as_far_as_processors_and_memory_allow(
+def test_both_follow_the_settings_within_processors_and_memory(
     monkeypatch: pytest.MonkeyPatch,
     processors: int,
     megabytes: int,
@@ -42,7 +42,7 @@ def test_both_are_what_the_settings_say_as_far_as_processors_and_memory_allow(
 
 
 @pytest.mark.parametrize(("megabytes", "warned"), [(64, True), (512, False)])
-def test_where_memory_is_short_for_the_largest_images_that_is_said(
+def test_too_little_memory_for_the_largest_images_is_logged(
     monkeypatch: pytest.MonkeyPatch, megabytes: int, warned: bool
 ) -> None:
     monkeypatch.setattr(capacity, "share_of_memory", lambda _workers: megabytes << 20)

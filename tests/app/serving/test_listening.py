@@ -1,4 +1,4 @@
-"""Several workers on one port: none is passed over when many connections come at once, and no connection."""
+"""Several workers on one port: connections are shared among them, and none is lost."""
 
 import asyncio
 import errno
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux divi
 
 
 class Greeter(asyncio.Protocol):
-    """Says which worker it is."""
+    """Protocol that sends the number of its worker."""
 
     def __init__(self, name: bytes) -> None:
         self.name = name
@@ -46,7 +46,7 @@ def work(name: bytes, taken: socket.socket, listening: threading.Barrier, done: 
         runner.run(main())
 
 
-def test_every_worker_gets_a_part_of_the_connections() -> None:
+def test_every_worker_gets_a_share_of_the_connections() -> None:
     listening, done = threading.Barrier(3), threading.Event()
     with claim("127.0.0.1", 0) as taken, ExitStack() as stack:
         workers = [threading.Thread(target=work, args=(name, taken, listening, done)) for name in (b"a", b"b")]
@@ -60,16 +60,16 @@ def test_every_worker_gets_a_part_of_the_connections() -> None:
         for worker in workers:
             worker.join()
     assert set(greeted) == {b"a", b"b"}
-    assert min(greeted.values()) >= 8  # of 64 tosses of a coin; fewer come once in a thousand million times
+    assert min(greeted.values()) >= 8  # out of 64 coin tosses; the probability of fewer is 1e-9
 
 
-def test_a_port_that_somebody_listens_on_is_not_taken() -> None:
+def test_a_port_in_use_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
         claim("127.0.0.1", other.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""], ids=["the same address", "all addresses"])
-def test_a_port_that_another_service_has_taken_is_not_taken_before_its_workers_listen_and_after(host: str) -> None:
+def test_a_port_claimed_by_another_service_is_refused(host: str) -> None:
     with claim("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         for _ in range(2):
@@ -87,7 +87,7 @@ def test_a_port_that_another_service_has_taken_is_not_taken_before_its_workers_l
     claim(host, port).close()
 
 
-def test_of_several_services_that_start_at_once_one_takes_the_port() -> None:
+def test_of_several_services_that_start_at_once_one_gets_the_port() -> None:
     for _ in range(20):
         with claim("127.0.0.1", 0) as free:
             port = free.getsockname()[1]
@@ -101,7 +101,7 @@ def test_of_several_services_that_start_at_once_one_takes_the_port() -> None:
 
 
 def greeters(made: list[Greeter]) -> Callable[[], Greeter]:
-    """Makes greeters and notes them."""
+    """Return a factory that records its protocols."""
 
     def make() -> Greeter:
         made.append(Greeter(b"a"))
@@ -115,7 +115,7 @@ def run_in_worker_loop(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
+def test_all_waiting_connections_are_accepted_in_a_few_rounds() -> None:
     async def main() -> None:
         taken: list[Greeter] = []
         server = await asyncio.get_running_loop().create_server(greeters(taken), "127.0.0.1", 0, backlog=100)
@@ -126,7 +126,7 @@ def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
             rounds = 0
             while (before := len(taken)) < 100:
                 await asyncio.sleep(0)
-                rounds += len(taken) > before  # the system may hand over the last of them a while later
+                rounds += len(taken) > before  # the system may deliver the last ones later
             assert rounds <= 10
         server.close()
         with pytest.raises(ConnectionRefusedError):
@@ -135,14 +135,14 @@ def test_all_connections_that_wait_are_taken_in_a_few_rounds() -> None:
     run_in_worker_loop(main())
 
 
-def test_connections_that_wait_when_it_ends_are_taken_and_told_to_end() -> None:
+def test_connections_waiting_at_the_end_are_accepted_and_shut_down() -> None:
     async def main() -> None:
         taken: list[Greeter] = []
         server = await asyncio.get_running_loop().create_server(greeters(taken), "127.0.0.1", 0, backlog=8)
         address = server.sockets[0].getsockname()
         with ExitStack() as stack:
             clients = [stack.enter_context(socket.create_connection(address, GENEROUS_SECONDS)) for _ in range(8)]
-            time.sleep(0.1)  # noqa: ASYNC251 - until the system has handed over all of them
+            time.sleep(0.1)  # noqa: ASYNC251 - until the system has delivered all of them
             server.close()
             assert [await asyncio.to_thread(client.recv, 1) for client in clients] == [b"a"] * 8
         assert [each.told_to_end for each in taken] == [True] * 8
@@ -151,7 +151,7 @@ def test_connections_that_wait_when_it_ends_are_taken_and_told_to_end() -> None:
 
 
 class Exhausted(socket.socket):
-    """Can take no connection for want of file descriptors, once."""
+    """Socket that fails to accept once, for lack of file descriptors."""
 
     failed = False
 
@@ -162,7 +162,7 @@ class Exhausted(socket.socket):
         return super().accept()
 
 
-def test_without_file_descriptors_it_pauses_and_goes_on() -> None:
+def test_without_file_descriptors_it_pauses_and_resumes() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         waiting = Exhausted()

@@ -1,4 +1,4 @@
-"""What goes out at once, as a process may be killed between any two writes, and what is still answered at its end."""
+"""Single writes of responses, since a process may be killed between two, and the requests answered at shutdown."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ LAST_HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n
 
 
 class Recorder(asyncio.Transport):
-    """A connection that remembers what is written to it."""
+    """Transport that records its writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Recorder(asyncio.Transport):
         self.writes.append(data)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """All is taken at once."""
+        """Ignore the limits."""
 
     def close(self) -> None:
         self.closed.set()
@@ -42,18 +42,18 @@ class Recorder(asyncio.Transport):
         return self.closed.is_set()
 
     def pause_reading(self) -> None:
-        """Nothing comes by itself."""
+        """Do nothing."""
 
     def resume_reading(self) -> None:
-        """Nothing comes by itself."""
+        """Do nothing."""
 
 
 class End:
-    """The process is told to end."""
+    """Shut down the connection."""
 
 
 def answered(app: Callable[..., Any], *pieces: bytes | type[End]) -> Recorder:
-    """A connection once all requests that came in these pieces are answered, and it is closed if it was to end."""
+    """Return the transport after all requests in these pieces are answered and any shutdown is complete."""
 
     async def main() -> Recorder:
         state, transport = ServerState(), Recorder()
@@ -64,10 +64,10 @@ def answered(app: Callable[..., Any], *pieces: bytes | type[End]) -> Recorder:
                 protocol.data_received(piece)
             else:
                 protocol.shutdown()
-            await asyncio.sleep(0)  # so that the application begins before the next piece comes
+            await asyncio.sleep(0)  # lets the application start before the next piece
         while state.tasks:
             await asyncio.gather(*state.tasks)
-            await asyncio.sleep(0)  # those that are done leave the set; gather itself waits no round since Python 3.12
+            await asyncio.sleep(0)  # finished tasks leave the set; since Python 3.12 gather may return at once
         if End in pieces:
             await asyncio.wait_for(transport.closed.wait(), GENEROUS_SECONDS)
         protocol.connection_lost(None)
@@ -94,11 +94,11 @@ def test_head_and_body_go_out_together() -> None:
     assert answered(hello, GET).writes == [HELLO]
 
 
-def test_so_they_do_for_each_of_several_requests_at_once() -> None:
+def test_head_and_body_go_out_together_for_each_of_several_requests() -> None:
     assert answered(hello, GET + GET).writes == [HELLO, HELLO]
 
 
-def test_a_head_that_is_all_there_is_goes_out() -> None:
+def test_a_head_without_a_body_goes_out() -> None:
     assert answered(hello, HEAD).writes == [HELLO_HEAD]
 
     async def nothing(_scope: object, _receive: Receive, send: Send) -> None:
@@ -108,7 +108,7 @@ def test_a_head_that_is_all_there_is_goes_out() -> None:
     assert answered(nothing, GET).writes == [b"HTTP/1.1 204 No Content\r\n\r\n"]
 
 
-def test_further_parts_of_a_body_do_not_wait() -> None:
+def test_further_parts_of_a_body_are_sent_at_once() -> None:
     async def stream(_scope: object, _receive: Receive, send: Send) -> None:
         await start(send)
         for part in (b"a", b"b"):
@@ -119,12 +119,12 @@ def test_further_parts_of_a_body_do_not_wait() -> None:
     assert answered(stream, GET).writes == [head + b"1\r\na\r\n", b"1\r\nb\r\n", b"0\r\n\r\n"]
 
 
-def test_who_waits_before_sending_a_body_is_told_to_go_on() -> None:
+def test_expect_100_continue_is_answered() -> None:
     head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n"
     assert answered(reading, head, b"body").writes == [b"HTTP/1.1 100 Continue\r\n\r\n", HELLO]
 
 
-def test_what_fails_after_its_head_sends_nothing_and_hangs_up() -> None:
+def test_a_failure_after_the_head_sends_nothing_and_closes() -> None:
     async def failing(_scope: object, _receive: Receive, send: Send) -> None:
         await start(send, (b"content-length", b"5"))
         raise ValueError
@@ -140,12 +140,12 @@ class TestEnding:
         ids=["comes", "comes in pieces", "has begun", "has begun and comes in pieces"],
     )
     @pytest.mark.parametrize("before", [(), (GET,)], ids=["new", "used"])
-    def test_the_request_that_comes_is_answered_as_the_last(
+    def test_an_incoming_request_is_answered_as_the_last(
         self, before: tuple[bytes, ...], pieces: tuple[bytes | type[End], ...]
     ) -> None:
         assert answered(hello, *before, *pieces).writes == [HELLO] * len(before) + [LAST_HELLO]
 
-    def test_the_request_that_is_under_way_is_answered_as_the_last(self) -> None:
+    def test_the_current_request_is_answered_as_the_last(self) -> None:
         head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n"
         assert answered(reading, head, End, b"body").writes == [LAST_HELLO]
 
@@ -153,9 +153,7 @@ class TestEnding:
         assert answered(hello, GET + GET, End).writes == [HELLO, LAST_HELLO]
 
     @pytest.mark.parametrize("before", [(), (GET,)], ids=["new", "used"])
-    def test_a_connection_on_which_nothing_comes_is_closed_without_a_word(
-        self, monkeypatch: pytest.MonkeyPatch, before: tuple[bytes, ...]
-    ) -> None:
+    def test_an_idle_connection_is_closed(self, monkeypatch: pytest.MonkeyPatch, before: tuple[bytes, ...]) -> None:
         monkeypatch.setattr(server, "LAST_CHANCE_SECONDS", 0.01)
         transport = answered(hello, *before, End)
         assert (transport.writes, transport.is_closing()) == ([HELLO] * len(before), True)

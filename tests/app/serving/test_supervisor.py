@@ -1,4 +1,4 @@
-"""Workers that are stopped, hang or do not end, and what becomes of them: with processes that do just that."""
+"""Workers that are stopped, hang or do not end, simulated by processes."""
 
 import multiprocessing
 import os
@@ -13,27 +13,27 @@ import pytest
 from uvicorn import Config
 
 from app.serving import supervisor
-from app.serving.supervisor import HUNG_LOOKS, Supervisor
+from app.serving.supervisor import HUNG_CHECKS, Supervisor
 from tests.waiting import wait_until
 
 FORK = multiprocessing.get_context("fork")
 
 
 def serve(connection: Connection) -> None:
-    """Answer whoever asks, as uvicorn's workers do in a thread."""
+    """Answer pings like uvicorn's workers, which do so in a thread."""
     while True:
         connection.recv()
         connection.send(True)
 
 
 def say_nothing(_: Connection) -> None:
-    """Hang, and do not end when told to."""
+    """Hang and ignore SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(3600)
 
 
 class Worker:
-    """A process in the place of uvicorn's, which would load the application."""
+    """Process instead of uvicorn's, which would load the application."""
 
     does: Callable[[Connection], None] = staticmethod(serve)
 
@@ -62,7 +62,7 @@ class Worker:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Supervisor]]:
-    """Starts a supervisor of one worker that does something; it does not look after it by itself."""
+    """Return a function that starts a supervisor of one worker; checks run only on demand."""
     monkeypatch.setattr(supervisor, "Process", Worker)
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     started: list[Supervisor] = []
@@ -86,7 +86,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Supervisor]
 
 
 def look(one: Supervisor, times: int) -> set[int | None]:
-    """Let it look after its workers so many times; the processes that there were."""
+    """Run this many checks; return the processes seen."""
     seen = set()
     for _ in range(times):
         one.keep_subprocess_alive()
@@ -94,24 +94,24 @@ def look(one: Supervisor, times: int) -> set[int | None]:
     return seen
 
 
-def test_one_that_hangs_is_replaced_and_not_before_it_has_had_its_time(start: Callable[..., Supervisor]) -> None:
+def test_a_hanging_worker_is_replaced_only_after_enough_checks(start: Callable[..., Supervisor]) -> None:
     one = start(say_nothing)
     hanging = one.processes[0].pid
-    assert look(one, HUNG_LOOKS) == {hanging}
+    assert look(one, HUNG_CHECKS) == {hanging}
     (replaced,) = look(one, 1)
     assert replaced != hanging
 
 
-def test_one_that_answers_at_last_stays(start: Callable[..., Supervisor]) -> None:
+def test_a_worker_that_answers_late_is_kept(start: Callable[..., Supervisor]) -> None:
     one = start(serve)
     busy = one.processes[0]
     for _ in range(3):
         one.keep_subprocess_alive()
-        wait_until(busy.parent_conn.poll)  # the answer to the one question, however many looks go by
-        assert look(one, HUNG_LOOKS // 2) == {busy.pid}
+        wait_until(busy.parent_conn.poll)  # one answer to the one ping, however many checks follow
+        assert look(one, HUNG_CHECKS // 2) == {busy.pid}
 
 
-def test_none_is_waited_for(start: Callable[..., Supervisor]) -> None:
+def test_checks_do_not_block(start: Callable[..., Supervisor]) -> None:
     one = start(say_nothing)
     one.processes.append(Worker())  # type: ignore[arg-type]
     one.processes[1].start()
@@ -125,7 +125,7 @@ def test_none_is_waited_for(start: Callable[..., Supervisor]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="that a process is stopped is told on Linux only")
-def test_one_that_was_stopped_goes_on(start: Callable[..., Supervisor]) -> None:
+def test_a_stopped_worker_is_resumed(start: Callable[..., Supervisor]) -> None:
     one = start(serve)
     pid = one.processes[0].pid
     assert pid is not None
@@ -136,7 +136,7 @@ def test_one_that_was_stopped_goes_on(start: Callable[..., Supervisor]) -> None:
     assert look(one, 1) == {pid}
 
 
-def test_none_is_replaced_when_the_service_is_to_end(start: Callable[..., Supervisor]) -> None:
+def test_no_worker_is_replaced_during_shutdown(start: Callable[..., Supervisor]) -> None:
     one = start(serve)
     dead = one.processes[0]
     dead.process.kill()
@@ -145,7 +145,7 @@ def test_none_is_replaced_when_the_service_is_to_end(start: Callable[..., Superv
     assert look(one, 1) == {dead.pid}
 
 
-def test_one_that_does_not_end_is_killed(start: Callable[..., Supervisor]) -> None:
+def test_a_worker_that_does_not_end_is_killed(start: Callable[..., Supervisor]) -> None:
     one = start(say_nothing)
     one.terminate_all()
     one.join_all()

@@ -1,4 +1,4 @@
-"""What is said where Ray cannot start; Ray itself is tried in `tests/on_ray`."""
+"""Error messages if Ray cannot start; Ray itself is tested in `tests/on_ray`."""
 
 import sys
 from types import ModuleType
@@ -10,7 +10,7 @@ from app.shared.cluster import ClusterError, connect
 
 
 class NodeDiedError(Exception):
-    """As those that Ray raises, of no common kind."""
+    """Error like those of Ray, which have no common base class."""
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ class NodeDiedError(Exception):
         (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
     ],
 )
-def test_whatever_keeps_it_from_starting_is_told_in_a_line(
+def test_any_start_failure_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     def init(*_: Any, **__: Any) -> None:

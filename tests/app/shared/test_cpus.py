@@ -54,12 +54,12 @@ def test_no_quota_or_a_large_one_leaves_the_affinity(tmp_path: Path, quota: str)
 
 
 @pytest.mark.parametrize("quota", ["", "garbage", "1 2 3", "a b", "100000", "100000 0", "1.5 1", "\x00"])
-def test_a_quota_that_cannot_be_understood_is_none(tmp_path: Path, quota: str) -> None:
+def test_an_invalid_quota_is_ignored(tmp_path: Path, quota: str) -> None:
     write_v2(tmp_path, quota)
     assert available_cpus() == AFFINITY
 
 
-def test_a_quota_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+def test_an_unreadable_quota_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").mkdir()
     assert available_cpus() == AFFINITY
 
@@ -76,18 +76,18 @@ def test_a_quota_that_cannot_be_read_is_none(tmp_path: Path) -> None:
         ("x\n", "100000\n", AFFINITY),
     ],
 )
-def test_control_groups_of_version_1_count_as_well(tmp_path: Path, quota: str, period: str, expected: int) -> None:
+def test_control_groups_of_version_1_are_supported(tmp_path: Path, quota: str, period: str, expected: int) -> None:
     write_v1(tmp_path, quota, period)
     assert available_cpus() == expected
 
 
-def test_version_2_counts_where_there_are_both(tmp_path: Path) -> None:
+def test_version_2_takes_precedence(tmp_path: Path) -> None:
     write_v2(tmp_path, "300000 100000")
     write_v1(tmp_path, "100000", "100000")
     assert available_cpus() == 3
 
 
-def test_where_there_is_no_affinity_the_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_affinity_all_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     assert available_cpus() == 7
@@ -104,7 +104,7 @@ def test_this_machine_has_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     ("flags", "computes"),
     [("fpu avx2 avx512_bf16", True), ("amx_bf16 amx_tile", True), ("fpu avx2 avx512f", False), ("", False)],
 )
-def test_16_bit_floats_are_computed_where_the_processor_says_so(
+def test_bfloat16_follows_the_processor_flags(
     flags: str, computes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cpus, "CPU_INFO", tmp_path / "cpuinfo")
@@ -112,8 +112,6 @@ def test_16_bit_floats_are_computed_where_the_processor_says_so(
     assert computes_bfloat16() == computes
 
 
-def test_a_system_that_does_not_tell_of_its_processor_computes_no_16_bit_floats(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_cpu_information_there_is_no_bfloat16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpus, "CPU_INFO", tmp_path / "cpuinfo")
     assert computes_bfloat16() is False

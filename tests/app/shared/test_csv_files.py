@@ -1,4 +1,4 @@
-"""CSV as other programs read it."""
+"""CSV that is safe in other programs."""
 
 import csv
 import io
@@ -21,16 +21,16 @@ def test_rows_are_read_back(delimiter: str) -> None:
     assert list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) == rows
 
 
-def test_a_bare_cr_is_in_quotes_and_other_rows_are_not() -> None:
+def test_only_rows_with_a_bare_cr_are_quoted() -> None:
     assert written([["a\rb", 1.5], ["c", 2]]) == '"a\rb","1.5"\nc,2\n'
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
-def test_what_looks_like_a_formula_has_an_apostrophe_before_it(text: str) -> None:
+def test_formulas_are_prefixed_with_an_apostrophe(text: str) -> None:
     assert without_formula(text) == f"'{text}"
     assert with_formula(f"'{text}") == text
 
 
 @pytest.mark.parametrize("text", ["1+1=", "a", "", "'", "'a", "2-1"])
-def test_other_texts_stay_as_they_are(text: str) -> None:
+def test_other_texts_are_unchanged(text: str) -> None:
     assert without_formula(text) == with_formula(text) == text

@@ -7,7 +7,7 @@ import pytest
 from app.shared.imports import hidden
 
 
-def test_what_is_hidden_is_not_found_until_it_is_not_hidden_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hidden_modules_are_not_found_within_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "this", raising=False)
     with hidden("this"), pytest.raises(ModuleNotFoundError):
         __import__("this")
@@ -15,7 +15,7 @@ def test_what_is_hidden_is_not_found_until_it_is_not_hidden_any_more(monkeypatch
     assert __import__("this").__name__ == "this"
 
 
-def test_what_is_imported_already_stays() -> None:
+def test_modules_already_imported_stay_visible() -> None:
     with hidden("sys"):
         assert __import__("sys") is sys
     assert sys.modules["sys"] is sys

@@ -1,4 +1,4 @@
-"""How much memory a container has left."""
+"""Memory left to a container."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.shared.memory import available_memory, share_of_memory
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the files of control groups are; there are none yet."""
+    """The folder of control group files, initially empty."""
     monkeypatch.setattr(memory, "CGROUP_V2", (tmp_path, *memory.CGROUP_V2[1:]))
     monkeypatch.setattr(memory, "CGROUP_V1", (tmp_path / "memory", *memory.CGROUP_V1[1:]))
     monkeypatch.setattr(memory, "OWN_STATUS", tmp_path / "status")
@@ -32,18 +32,18 @@ def write_v1(folder: Path, limit: str) -> None:
 
 
 @pytest.mark.parametrize("write", [write_v2, write_v1])
-def test_it_is_what_is_not_used_and_what_can_be_read_again(folder: Path, write: object) -> None:
+def test_it_is_unused_memory_plus_reclaimable_pages(folder: Path, write: object) -> None:
     assert callable(write)
     write(folder, "100000")
     assert available_memory() == 100_000 - 70_000 + 5_000
 
 
-def test_it_is_never_less_than_nothing(folder: Path) -> None:
+def test_it_is_never_negative(folder: Path) -> None:
     write_v2(folder, "1000")
     assert available_memory() == 0
 
 
-def test_without_a_limit_it_is_as_much_as_one_may_want(folder: Path) -> None:
+def test_it_is_unlimited_without_a_limit(folder: Path) -> None:
     assert available_memory() == sys.maxsize
     write_v2(folder, "max")
     assert available_memory() == sys.maxsize
@@ -60,7 +60,7 @@ def test_processes_share_it(folder: Path, processes: int, held_kilobytes: int, s
     assert share_of_memory(processes) == share
 
 
-def test_a_share_of_no_limit_is_as_much_as_one_may_want(folder: Path) -> None:
+def test_a_share_is_unlimited_without_a_limit(folder: Path) -> None:
     assert share_of_memory(2) >= sys.maxsize // 2
     write_v2(folder, "100000")
     assert share_of_memory(1) == 35_000, "systems that do not tell what a process holds"

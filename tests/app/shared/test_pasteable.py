@@ -1,4 +1,4 @@
-"""Command lines for people to paste."""
+"""Command lines to paste."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from app.shared.command_line import pasteable
 
 
-def test_the_python_of_the_current_folder_is_named_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_in_the_current_folder_has_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
     monkeypatch.chdir(tmp_path)
     assert pasteable("training", "train", "--data", Path("my images")) == (
@@ -18,7 +18,7 @@ def test_the_python_of_the_current_folder_is_named_from_there(tmp_path: Path, mo
     assert pasteable("app") == f"{tmp_path.relative_to('/')}/.venv/bin/python -m app"
 
 
-def test_another_python_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_python_has_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     monkeypatch.chdir(tmp_path)
     assert pasteable("app") == "/usr/bin/python3 -m app"

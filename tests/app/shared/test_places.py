@@ -1,4 +1,4 @@
-"""Where models and runs are kept: here in a checkout, with the user's data for an installed package."""
+"""Folders of models and runs: the current one in a checkout, the user's data folder for an installed package."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shipped(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Models that came with an installed package."""
+    """Models in an installed package."""
     folder = tmp_path / "package" / "model_store"
     (folder / "captcha" / "1").mkdir(parents=True)
     (folder / "captcha" / "1" / "model.onnx").write_text("first")
@@ -30,27 +30,27 @@ def shipped(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the system keeps this user's data."""
+    """The user's data folder."""
     folder = tmp_path / "data" / "captcha-reader"
     monkeypatch.setattr(places, "user_data_path", lambda name, **_: tmp_path / "data" / name)
     return folder
 
 
-def test_in_a_checkout_they_are_here(here: Path) -> None:
+def test_a_checkout_uses_the_current_folder(here: Path) -> None:
     assert (places.model_store(), places.runs()) == (Path("model_store"), Path("runs"))
 
 
-def test_of_an_installed_package_they_are_with_the_users_data(shipped: Path, data: Path) -> None:
+def test_an_installed_package_uses_the_users_data_folder(shipped: Path, data: Path) -> None:
     assert (places.model_store(), places.runs()) == (data / "model_store", data / "runs")
 
 
-def test_they_are_here_where_there_is_a_model_store(here: Path, shipped: Path, data: Path) -> None:
+def test_an_existing_model_store_in_the_current_folder_is_used(here: Path, shipped: Path, data: Path) -> None:
     (here / "model_store").mkdir()
     assert (places.model_store(), places.runs()) == (Path("model_store"), Path("runs"))
     assert not data.exists()
 
 
-def test_the_users_store_has_the_shipped_models_and_is_told_of_once(
+def test_the_shipped_models_are_copied_and_reported_once(
     shipped: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places.model_store()
@@ -60,7 +60,7 @@ def test_the_users_store_has_the_shipped_models_and_is_told_of_once(
     assert [path.name for path in (data / "model_store" / "captcha" / "1").iterdir()] == ["model.onnx"]
 
 
-def test_a_newer_package_adds_its_models_and_changes_none(shipped: Path, data: Path) -> None:
+def test_a_newer_package_only_adds_models(shipped: Path, data: Path) -> None:
     places.model_store()
     (shipped / "captcha" / "1" / "model.onnx").write_text("changed")
     (shipped / "captcha" / "2").mkdir()
@@ -74,14 +74,12 @@ def test_a_newer_package_adds_its_models_and_changes_none(shipped: Path, data: P
     assert (store / "captcha" / "1" / "model.onnx").read_text() == "first"
 
 
-def test_where_nothing_can_be_written_the_shipped_models_are_read_in_their_place(shipped: Path, data: Path) -> None:
+def test_if_nothing_can_be_written_the_shipped_models_are_used(shipped: Path, data: Path) -> None:
     data.parent.write_text("no folder")
     assert places.model_store() == shipped
 
 
-def test_the_service_reads_them_unless_told_otherwise(
-    shipped: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_service_uses_them_by_default(shipped: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().model_store == data / "model_store"
     monkeypatch.setenv("OCR_MODEL_STORE", str(shipped))
     assert Settings().model_store == shipped

@@ -1,4 +1,4 @@
-"""A process that works for another ends with it."""
+"""Child processes end with their parent."""
 
 import subprocess
 import sys
@@ -21,11 +21,11 @@ def test_a_worker_ends_when_its_parent_is_killed() -> None:
         assert parent.stdout is not None
         assert parent.stdout.read(7) == b"working"
         parent.kill()
-        # The worker has the same pipe: it is closed when the last of both is gone.
+        # The worker has the same pipe, which closes when both have ended.
         assert parent.stdout.read() == b""
 
 
-def test_a_process_that_nobody_started_goes_on() -> None:
+def test_a_process_without_a_parent_continues() -> None:
     script = "from app.shared.processes import end_with_parent; end_with_parent(); print('done')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "done\n"

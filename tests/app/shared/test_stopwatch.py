@@ -1,4 +1,4 @@
-"""What reading takes, stage by stage."""
+"""Durations of the stages of reading."""
 
 import time
 from functools import partial
@@ -11,7 +11,7 @@ from app.shared.stopwatch import Stopwatch
 from tests.waiting import GENEROUS_SECONDS
 
 
-def test_each_stage_begins_where_the_one_before_it_ended() -> None:
+def test_each_stage_begins_where_the_previous_one_ended() -> None:
     before = time.perf_counter()
     watch = Stopwatch()
     watch.lap("first")
@@ -23,7 +23,7 @@ def test_each_stage_begins_where_the_one_before_it_ended() -> None:
     assert 0.01 <= ended_again - began_again < GENEROUS_SECONDS
 
 
-def test_what_was_noted_elsewhere_is_in_no_stage() -> None:
+def test_a_restart_skips_time() -> None:
     watch = Stopwatch()
     watch.lap("first")
     time.sleep(0.01)
@@ -33,7 +33,7 @@ def test_what_was_noted_elsewhere_is_in_no_stage() -> None:
     assert began - ended >= 0.01
 
 
-def test_what_is_done_meanwhile_is_noted_among_the_rest() -> None:
+def test_concurrent_stages_are_recorded_in_the_same_list() -> None:
     watch = Stopwatch()
     other = watch.beside()
     other.lap("other")
@@ -42,9 +42,7 @@ def test_what_is_done_meanwhile_is_noted_among_the_rest() -> None:
     assert watch.stages[1][1] < watch.stages[0][2]  # they overlap
 
 
-def test_a_model_notes_the_stages_of_each_group_of_images_and_how_many_went_through(
-    shipped_model: Path, samples: dict[str, bytes]
-) -> None:
+def test_a_model_records_the_stages_of_each_group_and_its_size(shipped_model: Path, samples: dict[str, bytes]) -> None:
     watch = Stopwatch()
     uploads = [samples["ef2ec"]] * (GROUP_IMAGES + 1) + [b"no image"]
     model = ImageToTextModel(shipped_model)

@@ -1,4 +1,4 @@
-"""What was meant by a path that is not there."""
+"""Suggestions of existing paths similar to a missing one."""
 
 import os
 from pathlib import Path
@@ -30,7 +30,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("./Labels.csv", "labels.csv"),
     ],
 )
-def test_the_nearest_path_that_is_there_is_named(typed: str, meant: str) -> None:
+def test_the_nearest_existing_path_is_suggested(typed: str, meant: str) -> None:
     assert did_you_mean(typed) == f" Did you mean {meant}?"
 
 
@@ -39,22 +39,22 @@ def test_an_absolute_path_stays_absolute(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["labels.csv", "datasets", "", ".", "unlike", "datasets/unlike", "labels.csv/x"])
-def test_nothing_is_said_where_nothing_is_missing_or_similar(typed: str) -> None:
+def test_there_is_no_suggestion_if_nothing_is_missing_or_similar(typed: str) -> None:
     assert did_you_mean(typed) == ""
 
 
 @pytest.mark.parametrize("typed", ["x" * 5000, "\0", "*.png"])
-def test_what_can_be_no_path_is_no_error(typed: str) -> None:
+def test_an_invalid_path_is_not_an_error(typed: str) -> None:
     assert did_you_mean(typed) == ""
 
 
-def test_names_that_cannot_be_printed_are_not_suggested(tree: Path) -> None:
+def test_unprintable_names_are_not_suggested(tree: Path) -> None:
     (tree / os.fsdecode(b"scans\xff")).mkdir()
     (tree / "scans\n").mkdir()
     assert did_you_mean("scans") == ""
 
 
-def test_a_folder_of_very_many_files_is_not_looked_through(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_large_folders_are_not_searched(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.shared.suggestions.MAX_NEIGHBOURS", 0)
     assert did_you_mean("label.csv") == ""
     assert MAX_NEIGHBOURS > 0

@@ -15,7 +15,7 @@ POOLED = {"digits": 12, "letters": 14}
 
 @pytest.fixture(scope="session")
 def drawn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clean digits and clean letters, a few of each."""
+    """Return a folder with a few clean digits and clean letters."""
     folder = tmp_path_factory.mktemp("kinds")
     for name, alphabet in ALPHABETS.items():
         drawn = draw_plain_folder(folder / name / "images", TESTED + POOLED[name], seed=0, alphabet=alphabet)

@@ -1,4 +1,4 @@
-"""What results depend on: those of another version are not used."""
+"""Versions of cells: results of other versions are not used."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ def readers(general: Path | None = None, *, options: tuple[str, ...] = (), code:
 
 
 class TestVersions:
-    def test_of_trainings_are_of_the_code_and_its_options(self) -> None:
+    def test_of_trainings_depend_on_code_and_options(self) -> None:
         plain = readers().version("25")
         assert readers().version("all") == plain
         assert readers(options=("--epochs", "1")).version("25") != plain
@@ -21,7 +21,7 @@ class TestVersions:
     def test_of_trainings_can_be_named(self) -> None:
         assert readers(code="mine").version("25") == "mine"
 
-    def test_of_the_general_model_are_of_its_files(self, tmp_path: Path) -> None:
+    def test_of_the_general_model_depend_on_its_files(self, tmp_path: Path) -> None:
         copy = Path(shutil.copytree(newest_model(), tmp_path / "copy"))
         before = readers(copy).version("0")
         assert before == readers(code="mine").version("0")
@@ -29,7 +29,7 @@ class TestVersions:
         assert readers(copy).version("0") != before
 
 
-def test_each_reader_reads_each_kind_in_a_place_of_its_own(drawn_kinds: Path, tmp_path: Path) -> None:
+def test_each_reader_and_kind_has_its_own_folder(drawn_kinds: Path, tmp_path: Path) -> None:
     cells = make_cells(read_kinds(drawn_kinds), ["0", "25"], readers(), tmp_path)
     assert [cell.name for cell in cells] == [
         "digits, 0 labels",

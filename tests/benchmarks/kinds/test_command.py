@@ -1,4 +1,4 @@
-"""The command that measures how well many kinds are read: interrupted, gone on with, and what it reports."""
+"""The command that measures kinds: interruption, resumption and report."""
 
 import contextlib
 import io
@@ -22,21 +22,21 @@ from tests.waiting import ending
 from training.data.layouts import read_samples
 
 LABELS = 12
-"""All of the digits; of the letters, two are learnt from without a label."""
+"""All labels of the digits; two images of the letters stay unlabelled."""
 OPTIONS, ENDLESS = "--epochs 1 --architecture conv_ctc", "--epochs 1000000 --architecture conv_ctc"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was interrupted in its first training, and ended when it was repeated."""
+    """A run that was interrupted in its first training, and completed on the second call."""
 
     arguments: list[str]
     interrupted_status: int
     said: str
     kept: list[Path]
-    """Results that were there after the interruption."""
+    """Results that existed after the interruption."""
     left: list[str]
-    """Commands that ran on after it."""
+    """Commands that were still running afterwards."""
     printed: str
     report: dict[str, Any]
 
@@ -54,7 +54,7 @@ def run(drawn_kinds: Path, no_peers: None, general_model: Path, tmp_path_factory
     report = folder / "report.json"
     arguments = [str(drawn_kinds), "--labels", "0", str(LABELS), "--model", str(general_model), "--jobs", "1"]
     arguments += ["--results", str(folder / "cells"), "--train-options"]
-    # So long a training that the signal comes before its end, however busy the machine is.
+    # The training is so long that the signal arrives before its end, however busy the machine is.
     with ending(start_command(ROOT, ("benchmarks.kinds", *arguments, ENDLESS), {})) as process:
         assert process.stderr is not None
         said = ""
@@ -72,7 +72,7 @@ def run(drawn_kinds: Path, no_peers: None, general_model: Path, tmp_path_factory
 
 
 def run_here(arguments: list[str]) -> str:
-    """Run the command in this process; what it prints."""
+    """Run the command in this process and return its output."""
     handler = signal.getsignal(signal.SIGTERM)
     printed = io.StringIO()
     try:
@@ -84,24 +84,22 @@ def run_here(arguments: list[str]) -> str:
 
 
 def running_commands() -> Iterator[str]:
-    """What this machine's processes were started with."""
+    """Yield the command lines of all processes on this machine."""
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended
             yield (process / "cmdline").read_text(errors="replace").replace("\0", " ")
 
 
 class TestTheCommand:
     def test_interrupted_says_so_and_keeps_what_is_done(self, run: Run) -> None:
         assert run.interrupted_status == 130
-        assert "the same command goes on where it was" in run.said
+        assert "the same command resumes" in run.said
         assert [path.parent.name.partition("-")[0] for path in run.kept] == ["0", "0"]
 
     def test_interrupted_leaves_no_process_behind(self, run: Run) -> None:
         assert run.left == []
 
-    def test_learns_from_the_first_images_of_the_pool_with_the_products_command(
-        self, run: Run, drawn_kinds: Path
-    ) -> None:
+    def test_trains_with_the_train_command_on_the_first_images_of_the_pool(self, run: Run, drawn_kinds: Path) -> None:
         for kind in read_kinds(drawn_kinds):
             model = Path(run.report["results"][str(LABELS)][kind.name]["model"])
             known = read_samples(model / "train.csv", kind.pool[0].path.parent)
@@ -110,9 +108,7 @@ class TestTheCommand:
             assert OPTIONS in json.loads((model / "metrics.json").read_text())["training"]["command"]
 
     @pytest.mark.parametrize(("labels", "network"), [("0", "residual_ctc"), (str(LABELS), "conv_ctc")])
-    def test_counts_what_is_read_of_the_test_images(
-        self, run: Run, drawn_kinds: Path, labels: str, network: str
-    ) -> None:
+    def test_scores_the_test_images(self, run: Run, drawn_kinds: Path, labels: str, network: str) -> None:
         for kind in read_kinds(drawn_kinds):
             result = run.report["results"][labels][kind.name]
             wanted = [sample.label for sample in kind.test]
@@ -122,7 +118,7 @@ class TestTheCommand:
             assert result["network"]["architecture"] == network
             assert ("minutes" in result) == (labels != "0")
 
-    def test_prints_a_row_a_kind_with_median_and_worst(self, run: Run) -> None:
+    def test_prints_a_row_per_kind_with_median_and_worst(self, run: Run) -> None:
         for table in ("No labels: the general model", f"{LABELS} labels"):
             _, _, after = run.printed.partition(f"{table}:\n\n")
             rows = [line.split(" | ")[0].strip("| *") for line in after.partition("\n\n")[0].splitlines()[2:]]
@@ -137,7 +133,7 @@ class TestTheCommand:
         again = json.loads(Path(run.arguments[-1]).read_text())
         assert again["results"] == run.report["results"]
 
-    def test_lets_each_model_read_what_it_is_not_for(self, run: Run) -> None:
+    def test_lets_each_model_read_foreign_images(self, run: Run) -> None:
         rejections = run.report["rejections"][str(LABELS)]
         assert [one["model"] for one in rejections] == ["digits", "letters"]
         for one in rejections:
@@ -149,16 +145,16 @@ class TestTheCommand:
         assert (general["model"], general["right"] + general["wrong"]) == ("general", 2 * TESTED)
         assert general["foreign"]["other kinds"] == 0
 
-    def test_two_do_not_measure_in_one_folder(self, drawn_kinds: Path, no_peers: None, tmp_path: Path) -> None:
-        with command.kept_for_one(tmp_path), pytest.raises(SystemExit, match="another command measures in"):
+    def test_a_folder_is_used_by_one_command_at_a_time(self, drawn_kinds: Path, no_peers: None, tmp_path: Path) -> None:
+        with command.locked(tmp_path), pytest.raises(SystemExit, match="another command uses"):
             command.main([str(drawn_kinds), "--labels", "2", "--results", str(tmp_path)])
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
-    def test_says_what_could_not_be_measured_and_counts_it_as_not_read(
+    def test_reports_failed_cells_and_counts_them_as_wrong(
         self, no_peers: None, drawn_kinds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         options = ["--labels", "15", "--model", str(newest_model()), "--results", str(tmp_path)]
-        with pytest.raises(SystemExit, match=r"digits, 15: .*the pool holds 12 images"):
+        with pytest.raises(SystemExit, match=r"digits, 15: .*the pool has only 12 images"):
             command.main([str(drawn_kinds), *options])
         printed = capsys.readouterr().out
         assert "| digits | failed |" in printed

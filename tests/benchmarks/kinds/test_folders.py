@@ -12,7 +12,7 @@ from training.data.dataset import Sample
 
 
 def kind_of(*labels: str) -> Kind:
-    """A kind of which only the labels are looked at."""
+    """Return a kind with these labels; nothing else of it is used."""
     return Kind("some", [Sample(Path("a.png"), labels[0])], [Sample(Path("b.png"), label) for label in labels])
 
 
@@ -26,15 +26,15 @@ class TestFolders:
     def test_only_those_named(self, drawn_kinds: Path) -> None:
         assert [kind.name for kind in read_kinds(drawn_kinds, ["letters"])] == ["letters"]
 
-    def test_names_that_are_not_there_are_refused(self, drawn_kinds: Path) -> None:
-        with pytest.raises(BenchmarkError, match="no such kind: numbers; there are digits, letters"):
+    def test_unknown_names_are_rejected(self, drawn_kinds: Path) -> None:
+        with pytest.raises(BenchmarkError, match="unknown kind: numbers; choose from digits, letters"):
             read_kinds(drawn_kinds, ["digits", "numbers"])
 
-    def test_without_kinds_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(BenchmarkError, match="holds no kinds"):
+    def test_without_kinds_are_rejected(self, tmp_path: Path) -> None:
+        with pytest.raises(BenchmarkError, match="has no kinds"):
             read_kinds(tmp_path)
 
-    def test_without_a_pool_are_refused(self, drawn_kinds: Path, tmp_path: Path) -> None:
+    def test_without_a_pool_are_rejected(self, drawn_kinds: Path, tmp_path: Path) -> None:
         shutil.copytree(drawn_kinds, tmp_path / "copy")
         (tmp_path / "copy" / "digits" / POOL).unlink()
         with pytest.raises(BenchmarkError, match=POOL):
@@ -46,7 +46,7 @@ class TestKinds:
         kind, _ = read_kinds(drawn_kinds)
         assert kind.labelled("3") == kind.pool[:3]
         assert kind.labelled(ALL) == kind.pool
-        with pytest.raises(BenchmarkError, match="15 labels are too many"):
+        with pytest.raises(BenchmarkError, match="not 15"):
             kind.labelled("15")
 
     @pytest.mark.parametrize("labels", [["0123"], ["aB", "çé"], ["1+2=?", "3.5"], ["two words"]])
@@ -57,7 +57,7 @@ class TestKinds:
     def test_of_other_letters_are_not(self, labels: list[str]) -> None:
         assert not kind_of(*labels).is_latin
 
-    def test_checksum_tells_of_every_image_label_and_place(self, drawn_kinds: Path) -> None:
+    def test_checksum_depends_on_every_image_label_and_position(self, drawn_kinds: Path) -> None:
         kind, other = read_kinds(drawn_kinds)
         first, *rest = kind.pool
         changed = [

@@ -12,7 +12,7 @@ each = pytest.mark.parametrize("draw", WITHOUT_TEXT.values(), ids=WITHOUT_TEXT)
 
 
 @each
-def test_are_as_large_as_those_with_text_and_the_same_each_time(draw: Draw, drawn_kinds: Path, tmp_path: Path) -> None:
+def test_have_the_sizes_of_the_samples_and_are_reproducible(draw: Draw, drawn_kinds: Path, tmp_path: Path) -> None:
     like = [Sample(path, path.stem) for path in sorted((drawn_kinds / "digits" / "images").iterdir())]
     first = draw_without_text(draw, like, tmp_path / "a", 3)
     again = draw_without_text(draw, like, tmp_path / "b", 3)
@@ -29,7 +29,7 @@ def test_have_three_channels_of_any_size(draw: Draw, size: tuple[int, int]) -> N
     assert pixels.dtype == np.uint8
 
 
-def test_blank_ones_change_from_side_to_side_at_most() -> None:
+def test_blank_ones_have_at_most_a_horizontal_gradient() -> None:
     for seed in range(20):
         pixels = draw_blank(60, 20, np.random.default_rng(seed)).astype(int)
         assert (pixels == pixels[0]).all()

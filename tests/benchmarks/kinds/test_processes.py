@@ -1,4 +1,4 @@
-"""Commands on processors of their own."""
+"""Commands restricted to some processors."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ class TestCommands:
         assert printed.strip() == str(set(ONE))
         assert os.sched_getaffinity(0) == EVERY
 
-    def test_are_given_text_and_variables(self) -> None:
+    def test_get_text_and_variables(self) -> None:
         code = "import os, sys; print(os.environ['KIND'], sys.stdin.read())"
         assert asyncio.run(run_on(EVERY, python(code), text="more", variables={"KIND": 7})) == "7 more\n"
 
@@ -32,10 +32,10 @@ class TestCommands:
         with pytest.raises(BenchmarkError, match=r"failed: 8\n9\nthe last$"):
             asyncio.run(run_on(EVERY, python("import sys; sys.exit('\\n'.join('0123456789') + '\\nthe last')")))
 
-    def test_may_end_with_a_status_that_is_named(self) -> None:
+    def test_may_exit_with_an_accepted_status(self) -> None:
         assert asyncio.run(run_on(EVERY, python("print(1); exit(3)"), also_fine=3)) == "1\n"
 
-    def test_are_ended_when_nobody_waits_for_them_any_more(self, tmp_path: Path) -> None:
+    def test_are_stopped_when_cancelled(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "started")
 
         async def cancel_when_started() -> int:
@@ -71,7 +71,7 @@ class TestShares:
         taken = asyncio.run(take_all())
         assert sorted(one for share in taken for one in share) == sorted(EVERY)
 
-    def test_come_back(self) -> None:
+    def test_are_reused(self) -> None:
         async def take_twice() -> list[frozenset[int]]:
             shares, taken = Shares(1), []
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""The table of what models accept that they should not."""
+"""The table of accepted images that should be rejected."""
 
 from benchmarks.kinds.rejection import Rejection, rejection_table
 
@@ -16,7 +16,7 @@ def rejection(model: str, lost: int, blank: int) -> Rejection:
     )
 
 
-def test_table_has_a_row_a_model_and_one_of_all_together() -> None:
+def test_table_has_a_row_per_model_and_a_total() -> None:
     table = rejection_table("25", [rejection("digits", 1, 0), rejection("letters", 2, 5)])
     assert [row["model"] for row in table["rows"]] == ["digits", "letters", "**all together**"]
     assert table["rows"][0].items() >= {"lost": "1 of 50", "other kinds": "2 of 100", "blank": "0 of 20"}.items()

@@ -1,4 +1,4 @@
-"""Counting words and characters that are read right."""
+"""Counting words and characters that are read correctly."""
 
 import random
 
@@ -8,7 +8,7 @@ from benchmarks.kinds.scores import interval, median_and_worst, score
 
 
 class TestScores:
-    def test_are_counted_as_they_are_and_ignoring_case_and_white_space(self) -> None:
+    def test_are_counted_exactly_and_ignoring_case_and_white_space(self) -> None:
         assert score(["ab12", "Two Words", "XY"], ["ab12", "twowords", "x"]) == {
             "images": 3,
             "words_right": 1,
@@ -23,17 +23,17 @@ class TestScores:
 
 class TestIntervals:
     @pytest.mark.parametrize(("right", "images"), [(0, 300), (1, 6), (150, 300), (299, 300), (127, 127)])
-    def test_bounds_are_the_shares_from_which_the_count_is_just_not_too_far(self, right: int, images: int) -> None:
+    def test_bounds_agree_with_bisection(self, right: int, images: int) -> None:
         low, high = interval(right, images)
         assert low == pytest.approx(bound(right, images, 0.0), abs=1e-6)
         assert high == pytest.approx(bound(right, images, 1.0), abs=1e-6)
 
-    def test_nothing_is_known_of_no_images(self) -> None:
+    def test_without_images_cover_everything(self) -> None:
         assert interval(0, 0) == (0, 1)
 
 
 def bound(right: int, images: int, outside: float) -> float:
-    """Wilson's bound by bisection, between the measured share and 0 or 1: (p − share)² = 1.96² p(1−p)/n."""
+    """Return Wilson's bound by bisection, between the observed share and 0 or 1: (p − share)² = 1.96² p(1−p)/n."""
     share = right / images
     inside = share
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""Tables of how well kinds are read."""
+"""Tables of the accuracy on kinds."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ KINDS = [
 
 
 def result(right: int, any_case: int | None = None) -> Result:
-    """A result over 100 images."""
+    """Return a result over 100 images."""
     folded = right if any_case is None else any_case
     one = Score(images=100, words_right=right, cer=0.25, words_right_any_case=folded, cer_any_case=0.125)
     return Result(score=one, milliseconds=1.234, minutes=2.5, processors=1)
@@ -31,7 +31,7 @@ RESULTS = {
 
 
 class TestTables:
-    def test_have_a_row_a_kind_then_median_and_worst(self) -> None:
+    def test_have_a_row_per_kind_then_median_and_worst(self) -> None:
         table = labels_table("25", KINDS, RESULTS)
         assert [(row["kind"], row["right"]) for row in table["rows"]] == [
             ("digits", "90 of 100 (90.0%)"),
@@ -59,12 +59,12 @@ class TestTables:
         assert not [key for key in table["columns"] if "rapidocr" in key]
 
     @pytest.mark.parametrize("labels", ["0", "25"])
-    def test_name_what_each_row_holds(self, labels: str) -> None:
+    def test_name_every_value_of_a_row(self, labels: str) -> None:
         table = labels_table(labels, KINDS, RESULTS)
         assert all(row.keys() >= table["columns"].keys() for row in table["rows"])
 
 
-def test_only_what_reads_more_is_above() -> None:
+def test_only_better_readings_count_as_above() -> None:
     assert comparison(KINDS, RESULTS) == ["Without labels above ddddocr on 1 of 2 kinds in digits and Latin letters."]
 
 
@@ -72,5 +72,5 @@ def test_failures_say_why() -> None:
     assert failures(KINDS, RESULTS) == ["chinese, 25: it failed"]
 
 
-def test_where_all_kinds_are_in_other_letters_only_all_are_summed_up() -> None:
+def test_without_latin_kinds_only_all_kinds_are_summarised() -> None:
     assert summary(KINDS[2:], RESULTS["ddddocr"], any_case=True) == {"all kinds": (0.1, 0.1)}

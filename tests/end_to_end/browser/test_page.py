@@ -23,7 +23,7 @@ from tests.end_to_end.browser.front_page import (
 )
 
 OpenPage = Callable[..., Page]
-NO_IMAGE = "There was no image file in that"
+NO_IMAGE = "No image files found"
 
 
 @pytest.fixture
@@ -97,12 +97,12 @@ class TestImagesComeIn:
         expect_announcement(page, "3 of 3 images read.")
         names = page.locator("#rows .name").all_inner_texts()
         assert names == ["scans/a/deep/7ydp3.png", "scans/a/ef2ec.png", "scans/b/b5wn6.png"]
-        expect(page.locator("#notice")).to_have_text(re.compile("Left out.*: 1 in the folder"))
+        expect(page.locator("#notice")).to_have_text("Skipped files in the folder that are not images: 1.")
 
     def test_a_folder_without_images_is_said_to_be_one(self, page: Page, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("no image")
         drag_and_drop(page, tmp_path)
-        expect(page.locator("#notice")).to_have_text("There is no image in the folder.")
+        expect(page.locator("#notice")).to_have_text("The folder contains no images.")
 
     def test_by_pasting_a_picture(self, page: Page, samples: dict[str, bytes]) -> None:
         page.evaluate(
@@ -175,7 +175,7 @@ class TestWhatIsShown:
         page.locator("#characters button").first.hover()
         expect(page.locator("#boxes rect").first).to_have_class("active")
         expect(page.locator("#inspector")).to_have_text(
-            re.compile(r"^e: 99\.9\s%, sure, columns 27 to 48; could be 8 \(.+%\)")
+            re.compile(r"^e: 99\.9\s%, confident, columns 27 to 48; could be 8 \(.+%\)")
         )
         page.locator("footer").hover()
         expect(page.locator("rect.active")).to_have_count(0)
@@ -227,13 +227,13 @@ class TestWhatIsShown:
         empty = {"text": "", "confidence": 0.7, "characters": [], "model": {"name": "m", "version": "1"}}
         page.route("**/predict?*", lambda route: route.fulfill(json=empty | {"request_id": "r"}))
         choose(page, SAMPLES / "b5wn6.png")
-        expect(page.locator("#inspector")).to_have_text("The model finds no character in this image.")
+        expect(page.locator("#inspector")).to_have_text("The model found no characters in this image.")
         expect(page.locator("#text")).to_have_text("no text")
         expect(page.get_by_role("button", name="Copy text")).to_be_hidden()
         grey = page.locator("#inspector").evaluate("place => getComputedStyle(place).color")
         for place in ("#text", "#confidence"):
             expect(page.locator(place)).to_have_css("color", grey)
-        expect_announcement(page, "reads no text")
+        expect_announcement(page, ": no text")
 
 
 class TestTheCommand:

@@ -59,13 +59,13 @@ def a_list(page: Page, folder: Path) -> None:
     (folder / f"{name}.png").write_text("words")
     choose(page, folder / f"{name}.png")
     expect_progress(page, "3 of 3, 1 with an error")
-    page.get_by_text("What the service said").click()
+    page.get_by_text("Response of the service").click()
 
 
 def a_key(page: Page, folder: Path) -> None:
     page.route("**/models", lambda route: route.fulfill(status=401, json={"title": "Unauthorized", "detail": "Key."}))
     page.reload()
-    page.get_by_label("This service asks for an API key").fill("wrong")
+    page.get_by_label("This service needs an API key").fill("wrong")
     page.keyboard.press("Enter")
     expect(page.locator("#key-error")).not_to_be_empty()
 
@@ -157,7 +157,7 @@ class TestByKeyboard:
         assert page.locator("#drop").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
         page.keyboard.press("Space")
         expect_text(page, "7ydp3")
-        expect_announcement(page, "7ydp3.png reads 7ydp3, 99.9\u00a0% sure.")
+        expect_announcement(page, "7ydp3.png: 7ydp3, confidence 99.9\u00a0%.")
 
     def test_a_character_tells_what_it_is_when_it_has_the_focus(self, page: Page) -> None:
         read_sample(page, "ef2ec")
@@ -166,11 +166,11 @@ class TestByKeyboard:
         expect(page.locator("#inspector")).to_contain_text("could be 8")
         expect(page.locator("#boxes rect").first).to_have_class("active")
         tile = page.get_by_role("list", name="Characters with their confidence").get_by_role("button").first
-        expect(tile).to_have_accessible_name(re.compile(r"^e 99\.9\s%, sure, columns 27 to 48; could be 8 "))
+        expect(tile).to_have_accessible_name(re.compile(r"^e 99\.9\s%, confident, columns 27 to 48; could be 8 "))
 
     def test_the_command_is_copied_with_enter(self, page: Page) -> None:
         read_sample(page, "ef2ec")
-        expect_announcement(page, "reads ef2ec")  # comes a frame late, and would replace what the key says
+        expect_announcement(page, "ef2ec.png: ef2ec")  # a frame later, so wait before pressing a key
         page.get_by_role("button", name="Copy command").focus()
         page.keyboard.press("Enter")
         expect_announcement(page, "Copied.")

@@ -66,7 +66,7 @@ class TestTheList:
         assert page.locator("#rows .name").all_inner_texts() == [path.name for path in images]
         texts = page.locator("#rows td.text .visually-hidden").all_inner_texts()
         assert texts == [path.stem[2:] for path in images if path.stem != "notes"]
-        expect(page.locator("#rows .error")).to_have_text("This is not a picture that can be read.")
+        expect(page.locator("#rows .error")).to_have_text("This is not a supported image.")
 
     def test_the_first_is_shown_and_others_when_they_are_clicked(self, page: Page, images: list[Path]) -> None:
         choose(page, *images)
@@ -75,7 +75,7 @@ class TestTheList:
         expect_text(page, images[3].stem[2:])
         expect(page.locator("[aria-current]")).to_have_text([images[3].name])
         page.locator("#rows tr").nth(5).click()
-        expect(page.locator("#failure-title")).to_have_text("This is not a picture that can be read.")
+        expect(page.locator("#failure-title")).to_have_text("This is not a supported image.")
         expect(page.locator("#reading")).to_be_hidden()
 
     def test_the_arrow_keys_go_from_row_to_row(self, page: Page, images: list[Path]) -> None:
@@ -86,7 +86,7 @@ class TestTheList:
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowUp")
         expect_text(page, images[1].stem[2:])
-        expect_announcement(page, f"{images[1].name} reads {images[1].stem[2:]}, 99.")
+        expect_announcement(page, f"{images[1].name}: {images[1].stem[2:]}, confidence 99.")
         expect(page.get_by_role("button", name=images[1].name)).to_be_focused()
 
     def test_pictures_are_shown(self, page: Page, images: list[Path]) -> None:
@@ -134,13 +134,13 @@ class TestItsOrder:
         return page.locator("#rows tr:not([hidden]) .name").all_inner_texts()
 
     def test_may_be_that_of_confidence_errors_and_no_text_first(self, page: Page, names: list[str]) -> None:
-        page.get_by_label("Order").select_option("least sure first")
+        page.get_by_label("Order").select_option("least confident first")
         assert self.listed(page) == ["words.png", "empty.png", "doubtful.png", "fair.png", "sure.png"]
         page.get_by_label("Order").select_option("as added")
         assert self.listed(page) == names
 
     def test_what_is_sure_can_be_left_out(self, page: Page, names: list[str]) -> None:
-        only = page.get_by_label("Only doubtful and errors (3)")
+        only = page.get_by_label("Only uncertain and errors (3)")
         only.check()
         assert self.listed(page) == ["empty.png", "doubtful.png", "words.png"]
         page.get_by_role("button", name="doubtful.png").focus()
@@ -154,8 +154,8 @@ class TestItsOrder:
     def test_where_all_is_sure_that_is_said(self, page: Page, images: list[Path]) -> None:
         choose(page, *images[:2])
         expect_progress(page, "2 of 2")
-        page.get_by_label("Only doubtful and errors (0)").check()
-        expect(page.get_by_text("None is doubtful, and none has an error.")).to_be_visible()
+        page.get_by_label("Only uncertain and errors (0)").check()
+        expect(page.get_by_text("No uncertain results and no errors.")).to_be_visible()
         assert self.listed(page) == []
 
     def test_no_text_is_said_in_grey(self, page: Page, names: list[str]) -> None:
@@ -165,8 +165,8 @@ class TestItsOrder:
         expect(row.locator(".number")).to_have_css("color", grey)
 
     def test_the_file_to_download_has_all_as_they_were_added(self, page: Page, names: list[str]) -> None:
-        page.get_by_label("Order").select_option("least sure first")
-        page.get_by_label("Only doubtful and errors (3)").check()
+        page.get_by_label("Order").select_option("least confident first")
+        page.get_by_label("Only uncertain and errors (3)").check()
         rows = csv.DictReader(io.StringIO(downloaded(page).decode(), newline=""))
         assert [row["path"] for row in rows] == names
 
@@ -182,7 +182,7 @@ class TestTheCsv:
         assert [row["path"] for row in rows] == [path.name for path in images]
         for row in rows:
             if row["path"] == "notes.png":
-                assert row["error"].startswith("The upload is not an image")
+                assert row["error"].startswith("The upload is not a supported image")
                 assert row["text"] == row["confidence"] == row["model"] == ""
             else:
                 assert row["text"] == row["path"][2:7]
@@ -207,12 +207,12 @@ class TestStopping:
         choose(page, *images)
         expect_progress(page, "0 of 13")
         page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#pending")).to_have_text("Not read: it was stopped.")
+        expect(page.locator("#pending")).to_have_text("Stopped before it was read.")
         let_go.set()
-        page.get_by_role("button", name="Read the other 13").click()
+        page.get_by_role("button", name="Read the remaining 13").click()
         expect_progress(page, "13 of 13, 1 with an error")
         expect(page.get_by_role("button", name="Stop")).to_be_hidden()
-        expect(page.get_by_role("button", name=re.compile("Read the other"))).to_be_hidden()
+        expect(page.get_by_role("button", name=re.compile("Read the remaining"))).to_be_hidden()
 
     def test_cleared_while_they_are_read_nothing_comes_back(
         self, page: Page, images: list[Path], let_go: threading.Event

@@ -47,28 +47,28 @@ class TestRefusals:
         [
             (
                 lambda _: b"words",
-                "This is not a picture that can be read.",
+                "This is not a supported image.",
                 f"Send {ACCEPTED}.",
                 "Unsupported Media Type (415)",
-                "The upload is not an image",
+                "The upload is not a supported image",
             ),
             (
                 lambda _: b"<svg></svg>",
-                "This is not a picture that can be read.",
+                "This is not a supported image.",
                 "Export it as PNG.",
                 "Unsupported Media Type (415)",
-                "SVG is not a picture of pixels",
+                "SVG is a vector format",
             ),
             (
                 lambda image: image[:300],
-                "This picture is damaged.",
-                "Save or copy it once more, and choose it again.",
+                "This image is damaged.",
+                "Save or copy it again, then choose it again.",
                 "Unprocessable Entity (422)",
                 "The PNG image is damaged",
             ),
             (
                 lambda image: image + bytes(2_000_000),
-                "This picture is too large.",
+                "This image is too large.",
                 "At most 1\u00a0MB.",
                 "Request Entity Too Large (413)",
                 "The upload is too large",
@@ -94,7 +94,7 @@ class TestRefusals:
         expect_announcement(page, f"image.png could not be read: {title}")
         expect(page.get_by_role("button", name="Try again")).to_be_hidden()
         expect(page.locator("#problem-detail")).to_be_hidden()
-        page.get_by_text("What the service said").click()
+        page.get_by_text("Response of the service").click()
         expect(page.locator("#problem-title")).to_have_text(status)
         expect(page.locator("#problem-detail")).to_contain_text(detail)
         expect(page.locator("#problem-request")).to_have_text(f"Request id {response.value.headers['x-request-id']}")
@@ -117,13 +117,13 @@ class TestRefusals:
         page.unroute("**/predict?*")
         (tmp_path / "image.png").unlink()
         page.get_by_role("button", name="Try again").click()
-        expect(page.locator("#failure-title")).to_contain_text("The file cannot be opened any more")
+        expect(page.locator("#failure-title")).to_contain_text("The file can no longer be opened")
 
     def test_an_answer_that_is_not_the_services_is_put_into_words(self, page: Page) -> None:
         page.route("**/predict?*", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
         choose(page, SAMPLES / "b5wn6.png")
-        expect_failure(page, "The picture was not read.", "Try again.")
-        expect(page.locator("#problem-detail")).to_have_text("The answer was 502 Bad Gateway, without a reason.")
+        expect_failure(page, "The image could not be read.", "Try again.")
+        expect(page.locator("#problem-detail")).to_have_text("The service returned 502 Bad Gateway without a reason.")
         page.unroute("**/predict?*")
         page.get_by_role("button", name="Try again").click()
         expect_text(page, "b5wn6")
@@ -197,10 +197,10 @@ class TestKeys:
         return open_page(run_server(OCR_API_KEY=KEY).url, refusals=True)
 
     def test_it_is_asked_for_and_the_image_read_then(self, guarded: Page, repository: Path, tmp_path: Path) -> None:
-        field = guarded.get_by_label("This service asks for an API key")
+        field = guarded.get_by_label("This service needs an API key")
         expect(field).to_be_focused()
         choose(guarded, repository / "samples" / "b5wn6.png")
-        expect_failure(guarded, "The service asks for a key.", "Type the key above.")
+        expect_failure(guarded, "The service needs a key.", "Enter the key above.")
         expect(guarded.locator("#curl")).to_contain_text('-H "Authorization: Bearer $OCR_API_KEY"')
         field.fill("another")
         guarded.keyboard.press("Enter")
@@ -224,7 +224,7 @@ class TestKeys:
 
     def test_a_pasted_key_is_no_image(self, guarded: Page) -> None:
         guarded.evaluate("(key) => navigator.clipboard.writeText(key)", KEY)
-        guarded.get_by_label("This service asks for an API key").click()
+        guarded.get_by_label("This service needs an API key").click()
         guarded.keyboard.press("Control+V")
         guarded.keyboard.press("Enter")
         read_sample(guarded, "b5wn6")
@@ -268,7 +268,7 @@ class TestModels:
             (tmp_path / "store" / "captcha" / "1" / name).unlink()
         shutil.copytree(general_model, tmp_path / "store" / "general" / "1")
         page = open_page(run_server(OCR_MODEL_STORE=str(tmp_path / "store"), OCR_API_KEY=KEY).url, refusals=True)
-        page.get_by_label("This service asks for an API key").fill(KEY)
+        page.get_by_label("This service needs an API key").fill(KEY)
         page.keyboard.press("Enter")
         text = (shipped_model / "golden.txt").read_text().strip()
         expect(page.get_by_role("button", name=f"Sample {text}")).to_be_visible()

@@ -52,7 +52,7 @@ def test_it_reads_as_the_service_does_and_asks_nobody(
 
 def test_it_says_what_is_still_to_be_chosen(page: Page, repository: Path) -> None:
     page.set_input_files("#picture", repository / "samples" / "ef2ec.png")
-    expect(page.get_by_role("alert")).to_have_text("Choose a file *.mjs, too.")
+    expect(page.get_by_role("alert")).to_have_text("Choose a file *.mjs too.")
 
 
 def test_it_names_the_version_that_it_was_tried_with(page: Page) -> None:

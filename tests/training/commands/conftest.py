@@ -1,4 +1,4 @@
-"""Running the commands in this process, which saves the time to start one."""
+"""Running commands in this process, which saves startup time."""
 
 from pathlib import Path
 
@@ -17,6 +17,6 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def few_digits(tmp_path: Path) -> Path:
-    """Forty drawn images."""
+    """Return a folder of forty drawn images."""
     draw_plain_folder(tmp_path / "few", 40, seed=2)
     return tmp_path / "few"

@@ -1,4 +1,4 @@
-"""The commands as people type them."""
+"""The commands as users type them."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def interrupt_after(line_start: str, repository: Path, *arguments: object) -> st
 
 
 def run_until_stopped(*arguments: object) -> Result:
-    """Run a training in this process, which is told to end when an epoch is done."""
+    """Run a training in this process and stop it after an epoch."""
 
     @contextmanager
     def stopping(console: Console, epochs: int, done: int) -> Iterator[Callable[[Logs], None]]:
@@ -86,7 +86,7 @@ class TestHelp:
         for command in ("download", "validate", "convert", "train", "evaluate", "export", "draw"):
             assert command in result.output
 
-    def test_is_there_without_waiting_for_tensorflow(self, repository: Path) -> None:
+    def test_does_not_import_tensorflow(self, repository: Path) -> None:
         code = "import sys, runpy; sys.argv = ['training', '--help']\n" + (
             "try: runpy.run_module('training', run_name='__main__')\n"
             "except SystemExit: sys.exit(repr({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
@@ -94,7 +94,7 @@ class TestHelp:
         done = subprocess.run([sys.executable, "-c", code], check=False, cwd=repository, capture_output=True, text=True)
         assert done.stderr.strip() == "set()"
 
-    def test_says_how_to_install_what_is_missing(self, repository: Path) -> None:
+    def test_says_how_to_install_missing_packages(self, repository: Path) -> None:
         code = (
             "import sys, runpy\n"
             f"sys.modules |= dict.fromkeys({OF_THE_EXTRA})\n"
@@ -116,17 +116,17 @@ class TestHelp:
         assert "\x1b" not in printed
 
     @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
-    def test_its_examples_are_commands(self, line: str) -> None:
+    def test_its_examples_are_valid_commands(self, line: str) -> None:
         name, *arguments = shlex.split(line)
         group = get_command(app)
         assert isinstance(group, TyperGroup)
         group.commands[name].make_context(name, arguments)  # raises where an option is unknown or lacks a value
 
-    def test_names_defaults_that_depend(self) -> None:
+    def test_describes_defaults_that_depend_on_the_data(self) -> None:
         printed = " ".join(run("validate", "--help").output.split())
-        assert "[default: (as the images)]" in printed
+        assert "[default: (fits the images)]" in printed
 
-    def test_a_mistyped_option_says_what_was_meant(self) -> None:
+    def test_a_mistyped_option_suggests_the_right_one(self) -> None:
         result = run("train", "--epoch", "3")
         assert result.exit_code == 2
         assert "--epochs" in result.output
@@ -147,7 +147,7 @@ class TestHelp:
         (["train", "--resume", "--run-dir", "run/mine/1"], "runs/mine/1"),
     ],
 )
-def test_a_mistyped_path_says_what_was_meant(
+def test_a_mistyped_path_suggests_the_right_one(
     arguments: list[str], meant: str, few_digits: Path, in_folder: Path
 ) -> None:
     (in_folder / "labels.csv").write_text("path,label\nfew/1234.png,1234\n")
@@ -159,7 +159,7 @@ def test_a_mistyped_path_says_what_was_meant(
 
 
 class TestValidate:
-    def test_writes_what_it_finds_as_json(self, few_digits: Path, in_folder: Path) -> None:
+    def test_writes_its_findings_as_json(self, few_digits: Path, in_folder: Path) -> None:
         (few_digits / "1111.png").write_text("not an image")
         result = run("validate", "--data", few_digits, "--json", "report.json")
         assert result.exit_code == 1
@@ -173,21 +173,21 @@ class TestValidate:
         assert error["images"] == [f"{few_digits / '1111.png'} (1111)"]
         assert report["warnings"] == []
 
-    def test_prints_what_the_data_is(self, few_digits: Path) -> None:
+    def test_prints_a_summary_of_the_data(self, few_digits: Path) -> None:
         result = run("validate", "--data", few_digits)
         assert result.exit_code == 0
         assert "images      40" in result.output
         assert "10: 0123456789" in result.output
         assert "200×50 (40×)" in result.output
 
-    def test_ends_with_status_1_on_errors(self, few_digits: Path) -> None:
+    def test_exits_with_status_1_on_errors(self, few_digits: Path) -> None:
         (few_digits / "1111.png").write_text("not an image")
         result = run("validate", "--data", few_digits)
         assert result.exit_code == 1
         assert "1111.png" in result.output
 
     @pytest.mark.parametrize("arguments", [["--data", "nowhere"], ["--data", ".", "--architecture", "lenet"]])
-    def test_says_what_is_wrong_with_the_command(self, arguments: list[str], few_digits: Path) -> None:
+    def test_explains_wrong_options(self, arguments: list[str], few_digits: Path) -> None:
         result = run("validate", *[few_digits if argument == "." else argument for argument in arguments])
         assert result.exit_code == 1
         assert "error:" in result.output
@@ -195,34 +195,34 @@ class TestValidate:
 
 
 class TestTrain:
-    def test_into_the_model_store_without_an_output(self, few_digits: Path, in_folder: Path) -> None:
+    def test_writes_to_the_model_store_by_default(self, few_digits: Path, in_folder: Path) -> None:
         result = run("train", "--data", few_digits, *SMALL)
         assert result.exit_code == 0, result.output
-        assert "the model is called few" in result.output
+        assert "the name of the model is few" in result.output
         (version,) = (in_folder / "model_store" / "few").iterdir()
         assert re.fullmatch(r"\d{12}", version.name)
         assert (in_folder / "runs" / "few" / version.name / "run.json").exists()
         assert len(re.findall(r"epoch +\d+ .*CER.*WER", result.output)) == 2
 
-    def test_refuses_an_output_that_exists(self, few_digits: Path, tmp_path: Path, in_folder: Path) -> None:
+    def test_rejects_an_existing_output(self, few_digits: Path, tmp_path: Path, in_folder: Path) -> None:
         result = run("train", "--data", few_digits, "--output", tmp_path, *SMALL)
         assert result.exit_code == 1
-        assert "exists already" in result.output
+        assert "already exists" in result.output
 
-    def test_refuses_unsound_data_before_training(self, few_digits: Path, in_folder: Path) -> None:
+    def test_rejects_invalid_data_before_training(self, few_digits: Path, in_folder: Path) -> None:
         (few_digits / ("1" * 20 + ".png")).write_bytes(next(few_digits.iterdir()).read_bytes())
         result = run("train", "--data", few_digits, "--width", 120, "--output", in_folder / "out")
         assert result.exit_code == 1
         assert "needs 39 output steps" in result.output
         assert not (in_folder / "runs").exists()
 
-    def test_refuses_weights_to_start_from_that_are_none(self, few_digits: Path, in_folder: Path) -> None:
+    def test_rejects_invalid_initial_weights(self, few_digits: Path, in_folder: Path) -> None:
         result = run("train", "--data", few_digits, "--init", few_digits, "--output", in_folder / "out", *SMALL)
         assert result.exit_code == 1
         assert "is not the folder of a training run" in result.output
         assert not (in_folder / "runs").exists()
 
-    def test_goes_on_from_an_earlier_run_with_more_images(
+    def test_starts_from_an_earlier_run_with_more_images(
         self, few_digits: Path, trained_run: RunFolder, in_folder: Path
     ) -> None:
         options = ["--data", few_digits, "--output", "store/2", "--epochs", 1, "--learning-rate", 1e-5]
@@ -232,7 +232,7 @@ class TestTrain:
         assert metrics["training"]["config"]["init"] == str(trained_run.path)
         assert metrics["validation"]["words_right"] >= 3
 
-    def test_without_data_says_what_to_give(self) -> None:
+    def test_without_data_names_the_option(self) -> None:
         result = run("train")
         assert result.exit_code == 1
         assert "--data" in result.output
@@ -242,7 +242,7 @@ class TestTrain:
         assert result.exit_code == 1
         assert "no interrupted run" in result.output
 
-    def test_draws_a_preview_and_trains_nothing(self, few_digits: Path, in_folder: Path) -> None:
+    def test_draws_a_preview_without_training(self, few_digits: Path, in_folder: Path) -> None:
         result = run("train", "--data", few_digits, "--preview", "grid.png")
         assert result.exit_code == 0
         image = cv2.imread(str(in_folder / "grid.png"))
@@ -251,7 +251,7 @@ class TestTrain:
         assert image.shape[1] >= 5 * 192
         assert not (in_folder / "runs").exists()
 
-    def test_stopped_by_hand_exports_the_best_and_goes_on_with_resume(
+    def test_exports_the_best_weights_when_interrupted_and_resumes(
         self, few_digits: Path, in_folder: Path, repository: Path
     ) -> None:
         output, run_dir = in_folder / "store" / "1", in_folder / "runs" / "store" / "1"
@@ -276,7 +276,7 @@ class TestTrain:
         assert again.exit_code == 1
         assert "is finished" in again.output
 
-    def test_resume_refuses_other_settings(self, trained_run: RunFolder) -> None:
+    def test_resume_rejects_other_settings(self, trained_run: RunFolder) -> None:
         result = run("train", "--resume", "--run-dir", trained_run.path, "--epochs", "9")
         assert result.exit_code == 1
         assert "started with 3" in result.output
@@ -292,7 +292,7 @@ class TestEvaluate:
         assert written["images"] == 30
         assert f"{written['words_right']} of 30" in result.output
 
-    def test_verbose_prints_a_line_an_image(self, trained_model: Path) -> None:
+    def test_verbose_prints_a_line_per_image(self, trained_model: Path) -> None:
         result = run("evaluate", "--model", trained_model, "--data", trained_model / "val.csv", "--verbose")
         lines = re.findall(
             r"^(?:ok   |WRONG) \S+\.png  label (\d{4})  read \d*  CER +[\d.]+%$", result.output, re.MULTILINE
@@ -309,7 +309,7 @@ class TestEvaluate:
         assert result.exit_code == 0
         assert f"the newest version is {trained_model}" in " ".join(result.output.split())
 
-    def test_of_data_with_a_part_for_tests_reads_that(self, trained_model: Path, in_folder: Path) -> None:
+    def test_of_data_with_a_test_split_reads_that(self, trained_model: Path, in_folder: Path) -> None:
         rows = (trained_model / "val.csv").read_text().splitlines()[1:]
         parts = zip(rows, ["test", "test", *["train"] * len(rows)], strict=False)
         (in_folder / "all.csv").write_text("path,label,split\n" + "".join(f"{row},{part}\n" for row, part in parts))
@@ -319,7 +319,9 @@ class TestEvaluate:
 
 
 class TestExport:
-    def test_writes_a_finished_run_once_more(self, trained_run: RunFolder, trained_model: Path, tmp_path: Path) -> None:
+    def test_writes_the_model_of_a_finished_run_again(
+        self, trained_run: RunFolder, trained_model: Path, tmp_path: Path
+    ) -> None:
         result = run("export", trained_run.path, "--output", tmp_path / "again")
         assert result.exit_code == 0
         images = [read_image(sample.path) for sample in read_samples(trained_model / "val.csv")]
@@ -338,7 +340,7 @@ def test_draw_fills_a_folder(tmp_path: Path) -> None:
     assert len(list((tmp_path / "drawn").glob("?????.png"))) == 3
 
 
-def test_download_says_what_is_wrong_with_an_address(tmp_path: Path) -> None:
+def test_download_explains_a_wrong_url(tmp_path: Path) -> None:
     result = run("download", "--url", "ftp://example.org/x.zip", "--output", tmp_path / "out")
     assert result.exit_code == 1
     assert "https://" in result.output

@@ -20,7 +20,7 @@ class TestConvert:
             Sample(in_folder / "lists" / ".." / "few" / path.name, path.stem) for path in sorted(few_digits.iterdir())
         ]
 
-    def test_joins_several_and_writes_them_in_small_letters(self, few_digits: Path, in_folder: Path) -> None:
+    def test_joins_several_and_writes_lower_case(self, few_digits: Path, in_folder: Path) -> None:
         names = sorted(path.name for path in few_digits.iterdir())
         for file, name, label in (("a.csv", names[0], "AB"), ("b.txt", names[1], "cd")):
             (in_folder / file).write_text(f"few/{name}\t{label}\n")
@@ -31,5 +31,5 @@ class TestConvert:
         (in_folder / "all.csv").write_text("precious")
         result = run("convert", few_digits, "--output", "all.csv")
         assert result.exit_code == 1
-        assert "exists already" in result.output
+        assert "already exists" in result.output
         assert (in_folder / "all.csv").read_text() == "precious"

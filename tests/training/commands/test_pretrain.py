@@ -1,4 +1,4 @@
-"""The command that pre-trains; what it trains is in tests/training/pipeline/test_pretrain.py."""
+"""The pre-training command; the training itself is tested in tests/training/pipeline/test_pretrain.py."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -44,32 +44,32 @@ def finished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining, "pretrain", pretrain)
 
 
-def test_interrupted_says_how_to_go_on(interrupted: None, in_folder: Path) -> None:
+def test_interrupted_says_how_to_continue(interrupted: None, in_folder: Path) -> None:
     result = run("pretrain", "--output", "new/1")
     assert result.exit_code == 130
-    assert "the same command goes on where it was" in " ".join(result.output.split())
+    assert "the same command resumes" in " ".join(result.output.split())
     assert not (in_folder / "new").exists()
 
 
-def test_goes_on_to_the_model_folder_that_it_began_with(interrupted: None, in_folder: Path) -> None:
+def test_continues_with_the_same_model_folder(interrupted: None, in_folder: Path) -> None:
     run("pretrain", "--output", "new/1")
     run("pretrain")
     assert RunFolder(in_folder / "runs" / "pretrain").read_state().output == "new/1"
 
 
-def test_refuses_to_go_on_with_other_typefaces(
+def test_rejects_continuing_with_other_typefaces(
     interrupted: None, in_folder: Path, typefaces: list[Typeface], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("pretrain")
     monkeypatch.setattr("training.drawing.typefaces.find_typefaces", lambda *_: typefaces[1:])
     result = run("pretrain")
     assert result.exit_code == 1
-    assert "was begun with other typefaces" in " ".join(result.output.split())
+    assert "was started with other typefaces" in " ".join(result.output.split())
 
 
-def test_says_how_much_is_read_right_and_what_is_written(finished: None, in_folder: Path) -> None:
+def test_prints_accuracy_and_output_files(finished: None, in_folder: Path) -> None:
     result = run("pretrain", "--weights", "new/start.npz", "--images", 1)
     printed = " ".join(result.output.split())
     assert result.exit_code == 0, printed
-    assert "75.0% of the words drawn to validate on read right" in printed
+    assert "75.0% of the validation words are right" in printed
     assert re.search(r"written: model_store/general/\d{12} and new/start\.npz", printed)

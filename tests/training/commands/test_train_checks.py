@@ -1,4 +1,4 @@
-"""What `python -m training train` looks at before it trains: names, room, characters, parts."""
+"""Checks of `python -m training train` before training: names, disk space, characters, splits."""
 
 import json
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from training.fitting.run import RunFolder
 
 
 class TestTrain:
-    def test_tells_programs_errors_as_json_lines(self, in_folder: Path) -> None:
+    def test_writes_errors_as_json_lines_for_programs(self, in_folder: Path) -> None:
         result = run("train", "--data", "nowhere", "--events")
         assert result.exit_code == 1
-        assert json.loads(result.stdout) == {"event": "error", "message": "nowhere is neither a folder nor a file."}
-        assert "nowhere is neither" in result.stderr
+        assert json.loads(result.stdout) == {"event": "error", "message": "nowhere does not exist."}
+        assert "nowhere does not exist" in result.stderr
         assert "event" not in run("train", "--data", "nowhere").stdout
 
-    def test_does_not_add_to_a_model_that_is_not_named(self, few_digits: Path, in_folder: Path) -> None:
+    def test_does_not_add_a_version_without_an_explicit_name(self, few_digits: Path, in_folder: Path) -> None:
         (in_folder / "model_store" / "few").mkdir(parents=True)
         (few_digits / "labels.csv").write_text("path,label\n")
         for data in (few_digits, few_digits / "labels.csv"):
@@ -31,15 +31,15 @@ class TestTrain:
 
     @pytest.mark.parametrize("name", ["Bad Name/..", "../x", "", "a/b", ".hidden"])
     @pytest.mark.parametrize("option", [["--data", "few"], ["--resume"]])
-    def test_refuses_a_name_that_is_no_folder_of_the_store(
+    def test_rejects_names_that_are_not_folders_of_the_store(
         self, few_digits: Path, in_folder: Path, name: str, option: list[str]
     ) -> None:
         result = run("train", *option, "--name", name)
         assert result.exit_code == 1
-        assert f'--name "{name}": a name has letters' in " ".join(result.output.split())
+        assert f'--name "{name}": use ASCII letters' in " ".join(result.output.split())
         assert sorted(path.name for path in in_folder.iterdir()) == ["few"]
 
-    def test_looks_for_room_first(self, few_digits: Path, in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_checks_disk_space_first(self, few_digits: Path, in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         result = run("train", "--data", few_digits, "--output", "/proc/store/1")
         assert result.exit_code == 1
         assert "/proc cannot be written to" in result.output
@@ -47,21 +47,21 @@ class TestTrain:
         monkeypatch.setattr(common, "disk_usage", lambda _: SimpleNamespace(free=5 << 20))
         result = run("train", "--data", few_digits, "--name", "mine")
         assert result.exit_code == 1
-        assert f"{in_folder} has room for 5 MB" in result.output
+        assert f"{in_folder} has 5 MB free" in result.output
         assert sorted(path.name for path in in_folder.iterdir()) == ["few"]
 
     @pytest.mark.parametrize(
         ("command", "instead"),
         [
-            ("crossval --data few --output /proc/cv", "name another folder with --output"),
-            ("suspects --data few --output /proc/few.csv", "name another file with --output"),
+            ("crossval --data few --output /proc/cv", "choose another folder with --output"),
+            ("suspects --data few --output /proc/few.csv", "choose another file with --output"),
             ("pretrain --output /proc/store/1", "with --output, --weights and --run-dir"),
             ("pretrain --run-dir /proc/run", "with --output, --weights and --run-dir"),
             ("evaluate --model model_store/mine --data few --json /proc/few.json", "--json names the file to write"),
             ("validate --data few --json /proc/few.json", "--json names the file to write"),
         ],
     )
-    def test_so_do_others_that_take_long(
+    def test_other_long_commands_check_disk_space_too(
         self, few_digits: Path, in_folder: Path, shipped_model: Path, command: str, instead: str
     ) -> None:
         (in_folder / "model_store").mkdir()
@@ -73,7 +73,9 @@ class TestTrain:
         assert instead in said
         assert "words right" not in said
 
-    def test_does_not_forget_characters_unasked(self, prepare_run: Callable[..., RunFolder], in_folder: Path) -> None:
+    def test_does_not_drop_characters_without_forget(
+        self, prepare_run: Callable[..., RunFolder], in_folder: Path
+    ) -> None:
         before = prepare_run(in_folder, images=60)
         draw_plain_folder(in_folder / "new", 30, seed=3, alphabet="0123", length=5)
         result = run("train", "--data", "new", "--init", before.path, *SMALL)
@@ -83,12 +85,12 @@ class TestTrain:
         assert f"convert new {before.train_csv} {before.val_csv} --output all.csv" in said
         assert "--forget" in said
 
-    def test_keeps_the_parts_that_the_data_comes_in(self, few_digits: Path, in_folder: Path) -> None:
+    def test_keeps_the_splits_of_the_data(self, few_digits: Path, in_folder: Path) -> None:
         images = sorted(few_digits.iterdir())
         for image, part in zip(images, ["test", "val", "val", *["train"] * len(images)], strict=False):
             (in_folder / "set" / part).mkdir(parents=True, exist_ok=True)
             image.rename(in_folder / "set" / part / image.name)
-        # An unknown start is refused after the data was divided, and before anything is trained.
+        # An unknown --init is rejected after the data was split, and before training.
         result = run("train", "--data", "set", "--init", "nothing", "--name", "mine")
         assert result.exit_code == 1
-        assert f"divided as it comes: {len(images) - 3} train, 2 val, 1 test" in result.output
+        assert f"split as in the data: {len(images) - 3} train, 2 val, 1 test" in result.output

@@ -1,4 +1,4 @@
-"""`train --values` and `evaluate --values`: labels that are the value of the sum in a picture."""
+"""`train --values` and `evaluate --values`: labels that are values of sums."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ KNOWN, UNSEEN = 60, 20
 
 @pytest.fixture
 def store(in_folder: Path, repository: Path) -> Path:
-    """A model store with the general model, in the current folder."""
+    """Return a model store with the general model, in the current folder."""
     (in_folder / "model_store").mkdir()
     (in_folder / "model_store" / "general").symlink_to(repository / "model_store" / "general")
     return in_folder / "model_store"
 
 
 def draw_sums(folder: Path) -> list[tuple[Path, str, int]]:
-    """Pictures of different sums in the style of captchas, with their texts and values."""
+    """Draw captchas of different sums; return paths, texts and values."""
     pairs = [(first, sign, second) for first in range(1, 20) for sign in "+-x" for second in range(1, 10)]
     sums = []
     for place in np.random.default_rng(0).permutation(len(pairs))[: KNOWN + UNSEEN].tolist():
@@ -36,8 +36,8 @@ def draw_sums(folder: Path) -> list[tuple[Path, str, int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # a training, for which a busy machine takes long
-def test_a_model_that_has_learnt_from_values_alone_reads_other_sums(store: Path, in_folder: Path) -> None:
+@pytest.mark.timeout(1800)  # trains, which takes long on a busy machine
+def test_a_model_trained_on_values_reads_other_sums(store: Path, in_folder: Path) -> None:
     (in_folder / "sums").mkdir()
     pictures = draw_sums(in_folder / "sums")
     samples = [Sample(path, str(value)) for path, _, value in pictures]
@@ -46,7 +46,7 @@ def test_a_model_that_has_learnt_from_values_alone_reads_other_sums(store: Path,
     options = ("--architecture", "conv_ctc", "--name", "sums", "--epochs", 40)
     trained = run("train", "--values", "--data", "known.csv", *options)
     assert trained.exit_code == 0, trained.output
-    assert f"of {KNOWN} images; others are left out" in trained.output
+    assert f"of {KNOWN} images; the others are left out" in trained.output
     shown = {str(path): text for path, text, _ in pictures}
     (version,) = (store / "sums").iterdir()
     learnt = [*read_csv(version / "train.csv"), *read_csv(version / "val.csv")]
@@ -73,21 +73,21 @@ class TestEvaluate:
         assert "label 30  read 30" in lines[1]
         assert "label 9  read 7" in lines[2]
 
-    def test_of_labels_that_are_no_values_says_so(self, store: Path, few_digits: Path, in_folder: Path) -> None:
+    def test_rejects_labels_that_are_not_values(self, store: Path, few_digits: Path, in_folder: Path) -> None:
         write_csv([Sample(next(few_digits.iterdir()), "b5wn6")], in_folder / "texts.csv")
         result = run("evaluate", "--model", "model_store/general", "--data", "texts.csv", "--values")
         assert result.exit_code == 1
         assert "'b5wn6', which is neither a whole number nor a sum" in " ".join(result.output.split())
 
     @pytest.mark.parametrize("option", ["--views", "--robustness"])
-    def test_goes_with_nothing_that_is_about_texts(self, store: Path, few_digits: Path, option: str) -> None:
+    def test_rejects_options_that_compare_texts(self, store: Path, few_digits: Path, option: str) -> None:
         result = run("evaluate", "--model", "model_store/general", "--data", few_digits, "--values", option)
         assert result.exit_code == 1
-        assert "--values goes neither with" in result.output
+        assert "--values cannot be combined with" in result.output
 
 
 def test_training_by_values_needs_the_general_model(few_digits: Path, in_folder: Path) -> None:
     (in_folder / "model_store").mkdir()
     result = run("train", "--values", "--data", few_digits, "--name", "sums")
     assert result.exit_code == 1
-    assert "model_store/general is not the folder of a model" in result.output
+    assert "model_store/general is not a model folder" in result.output

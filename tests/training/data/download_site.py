@@ -1,4 +1,4 @@
-"""A web server for archives of drawn images, which fails as it is told to."""
+"""A web server for archives of drawn images, with configurable failures."""
 
 import io
 import threading
@@ -13,7 +13,7 @@ LABELS = ["2b827", "p4nwe", "xx6dy", "n7meb"]
 
 
 def drawn(label: str) -> bytes:
-    image = Image.effect_noise((60, 20), 90)  # noise does not shrink: the archive is worth breaking off
+    image = Image.effect_noise((60, 20), 90)  # noise does not compress, so the archive has many bytes
     ImageDraw.Draw(image).text((5, 4), label, fill=0)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -37,7 +37,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Site:
-    """A server of one file; `answers` are given first, one a request."""
+    """A server of one file; `answers` are given first, one per request."""
 
     def __init__(self, address: str) -> None:
         self.url = f"{address}/data.zip"

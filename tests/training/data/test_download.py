@@ -1,4 +1,4 @@
-"""Fetching an archive of labelled images: checked, resumed, and never half there."""
+"""Downloading an archive of labelled images: verified, retried, and never incomplete."""
 
 import hashlib
 import re
@@ -48,7 +48,7 @@ def test_default_with_other_images_names_them(default_site: Site, folder: Path) 
     assert nothing_left(folder)
 
 
-def test_default_folder_with_an_image_changed_is_refused_untouched(default_site: Site, folder: Path) -> None:
+def test_default_folder_with_a_changed_image_is_rejected_and_unchanged(default_site: Site, folder: Path) -> None:
     download(folder, url=default_site.url)
     (folder / "2b827.png").write_bytes(b"mine")
 
@@ -65,13 +65,13 @@ def test_many_names_are_counted_not_listed(default_site: Site, folder: Path) -> 
         download(folder, url=default_site.url)
 
 
-def test_progress_is_told_from_nothing_to_all(site: Site, folder: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+def test_progress_goes_from_zero_to_the_total(site: Site, folder: Path) -> None:
+    reports: list[tuple[int, int | None]] = []
 
-    download(folder, url=site.url, on_progress=lambda received, total: told.append((received, total)))
+    download(folder, url=site.url, on_progress=lambda received, total: reports.append((received, total)))
 
-    assert told[-1] == (len(GOOD), len(GOOD))
-    assert told == sorted(told)
+    assert reports[-1] == (len(GOOD), len(GOOD))
+    assert reports == sorted(reports)
 
 
 def test_custom_address_may_have_a_checksum(site: Site, folder: Path) -> None:
@@ -80,7 +80,7 @@ def test_custom_address_may_have_a_checksum(site: Site, folder: Path) -> None:
     assert files_in(folder) == IMAGES
 
 
-def test_folder_of_another_download_is_refused_untouched(site: Site, folder: Path) -> None:
+def test_folder_of_another_download_is_rejected_and_unchanged(site: Site, folder: Path) -> None:
     download(folder, url=site.url)
     before = files_in(folder)
 
@@ -91,7 +91,7 @@ def test_folder_of_another_download_is_refused_untouched(site: Site, folder: Pat
     assert len(site.asked) == 1
 
 
-def test_users_files_are_refused_untouched_without_asking_the_server(site: Site, folder: Path) -> None:
+def test_a_folder_with_other_files_is_rejected_without_a_request(site: Site, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "thesis.txt").write_text("mine")
 
@@ -103,17 +103,17 @@ def test_users_files_are_refused_untouched_without_asking_the_server(site: Site,
     assert not site.asked
 
 
-def test_file_as_destination_is_refused(site: Site, folder: Path) -> None:
+def test_file_as_destination_is_rejected(site: Site, folder: Path) -> None:
     folder.parent.mkdir()
     folder.write_text("mine")
 
-    with pytest.raises(DownloadError, match="is a file; name a folder"):
+    with pytest.raises(DownloadError, match="is a file; choose a new"):
         download(folder, url=site.url)
 
     assert folder.read_text() == "mine"
 
 
-def test_file_as_parent_is_told_in_one_sentence(site: Site, tmp_path: Path) -> None:
+def test_file_as_parent_is_reported_in_one_sentence(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
 
     with pytest.raises(DownloadError, match=r"file"):
@@ -130,7 +130,7 @@ def test_empty_folder_and_link_to_one_are_filled(site: Site, tmp_path: Path) -> 
     assert files_in(tmp_path / "disk" / "empty") == IMAGES
 
 
-def test_folder_is_as_open_as_any_other(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_folder_has_the_usual_permissions(site: Site, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
 
     download(folder, url=site.url)
@@ -141,7 +141,7 @@ def test_folder_is_as_open_as_any_other(site: Site, folder: Path, tmp_path: Path
 # The network
 
 
-def test_broken_connection_is_tried_again(site: Site, folder: Path) -> None:
+def test_broken_connection_is_retried(site: Site, folder: Path) -> None:
     site.answers = [site.broken_after(1000), site.broken_after(2500)]
 
     download(folder, url=site.url)
@@ -156,7 +156,7 @@ def test_redirect_is_followed(site: Site, folder: Path) -> None:
     assert download(folder, url=site.url).images == 4
 
 
-def test_endless_redirect_is_told(site: Site, folder: Path) -> None:
+def test_endless_redirect_is_reported(site: Site, folder: Path) -> None:
     site.answers = [send(302, b"", {"Location": "/data.zip"})] * 50
 
     with pytest.raises(DownloadError, match="redirects"):
@@ -164,7 +164,7 @@ def test_endless_redirect_is_told(site: Site, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 410])
-def test_final_answer_fails_at_once(site: Site, folder: Path, status: int) -> None:
+def test_permanent_errors_are_not_retried(site: Site, folder: Path, status: int) -> None:
     site.answers = [send(status, b"")]
 
     with pytest.raises(DownloadError, match=f"cannot be fetched: {status}"):
@@ -175,7 +175,7 @@ def test_final_answer_fails_at_once(site: Site, folder: Path, status: int) -> No
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_passing_trouble_is_waited_out(site: Site, folder: Path, status: int) -> None:
+def test_transient_errors_are_retried(site: Site, folder: Path, status: int) -> None:
     site.answers = [send(status, b"busy")] * 2
 
     download(folder, url=site.url)
@@ -194,13 +194,13 @@ def test_silent_server_times_out(site: Site, folder: Path, monkeypatch: pytest.M
     wait_until(lambda: len(site.asked) == 2)
 
 
-def test_nobody_listening_is_told(site: Site, folder: Path) -> None:
-    with pytest.raises(DownloadError, match=r"not received in 5 attempts .*refused"):
+def test_refused_connection_is_reported(site: Site, folder: Path) -> None:
+    with pytest.raises(DownloadError, match=r"failed in 5 attempts .*refused"):
         download(folder, url="http://127.0.0.1:1/data.zip")
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_too_large_an_archive_is_not_received(
+def test_too_large_an_archive_is_rejected(
     site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
     def undeclared(handler: BaseHTTPRequestHandler) -> None:
@@ -228,12 +228,12 @@ def test_too_large_an_archive_is_not_received(
         f"http://{64 * 'a'}.invalid/",
     ],
 )
-def test_what_is_no_address_is_told(tmp_path: Path, url: str) -> None:
+def test_invalid_urls_are_reported(tmp_path: Path, url: str) -> None:
     with pytest.raises(DownloadError, match=re.escape(url)):
         download(tmp_path / "set", url=url)
 
 
-def test_wrong_arguments_are_told(tmp_path: Path) -> None:
+def test_wrong_arguments_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="64 hexadecimal digits"):
         download(tmp_path / "set", sha256="12ab")
 

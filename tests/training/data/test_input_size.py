@@ -1,4 +1,4 @@
-"""The network's input follows the images."""
+"""The size of a network's input depends on the images."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from training.data.input_size import input_size
 
 
 def images(folder: Path, *sizes: tuple[int, int], label: str = "abcd") -> list[Sample]:
-    """A blank image of each (width, height)."""
+    """Write a blank image of each (width, height)."""
     samples = []
     for number, (width, height) in enumerate(sizes):
         path = folder / f"{number}.png"
@@ -33,21 +33,21 @@ def test_images_keep_their_shape_at_a_height_of_fifty_pixels(tmp_path: Path) -> 
     assert size(images(tmp_path, (640, 96))) == (332, 50)
 
 
-def test_the_median_of_mixed_shapes_counts(tmp_path: Path) -> None:
+def test_the_median_of_mixed_shapes_is_used(tmp_path: Path) -> None:
     assert size(images(tmp_path, (100, 50), (200, 50), (1000, 50))) == (200, 50)
 
 
-def test_the_longest_label_has_room(tmp_path: Path) -> None:
+def test_the_longest_label_fits(tmp_path: Path) -> None:
     assert size(images(tmp_path, (50, 50), label="0123456789")) == (120, 50)
 
 
-def test_what_is_given_stays(tmp_path: Path) -> None:
+def test_a_given_width_is_used(tmp_path: Path) -> None:
     samples = images(tmp_path, (160, 60))
     assert size(samples, width=96, height=32) == (96, 32)
     assert size(samples, height=60) == (160, 60)
 
 
-def test_images_of_different_shapes_keep_their_proportions_where_the_network_takes_any_width(tmp_path: Path) -> None:
+def test_different_shapes_keep_their_proportions_if_the_network_takes_any_width(tmp_path: Path) -> None:
     varied = images(tmp_path, (140, 80), (400, 80), (780, 80))
     assert input_size(varied, height=48, width=None, open_width=True)["keep_proportions"]
     assert not input_size(varied, height=48, width=None, open_width=False)["keep_proportions"]
@@ -58,11 +58,11 @@ def test_images_of_different_shapes_keep_their_proportions_where_the_network_tak
 
 
 @pytest.mark.parametrize(("shape", "width"), [((8, 50), 48), ((5000, 50), 2048)])
-def test_extremes_are_bounded(tmp_path: Path, shape: tuple[int, int], width: int) -> None:
+def test_extreme_widths_are_limited(tmp_path: Path, shape: tuple[int, int], width: int) -> None:
     assert size(images(tmp_path, shape)) == (width, 50)
 
 
-def test_unreadable_images_are_passed_over(tmp_path: Path) -> None:
+def test_unreadable_images_are_skipped(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(b"no image")
     missing = Sample(tmp_path / "missing.png", "abcd")

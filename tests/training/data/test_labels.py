@@ -1,4 +1,4 @@
-"""Labels as they are learnt."""
+"""Normalisation of labels."""
 
 import pytest
 
@@ -16,10 +16,10 @@ from training.data.labels import clean, hidden_character
         ("", ""),
     ],
 )
-def test_a_label_is_what_an_image_can_show(typed: str, label: str) -> None:
+def test_a_label_is_normalised_to_what_an_image_can_show(typed: str, label: str) -> None:
     assert clean(typed) == label
 
 
 @pytest.mark.parametrize(("label", "hidden"), [("a\nb", "\n"), ("a\u2028b", "\u2028"), ("a b", None), ("\u05d0", None)])
-def test_characters_that_no_image_shows_are_found(label: str, hidden: str | None) -> None:
+def test_characters_that_no_image_can_show_are_found(label: str, hidden: str | None) -> None:
     assert hidden_character(label) == hidden

@@ -1,4 +1,4 @@
-"""Labels whose texts repeat become a lexicon, those of some shapes their shapes, others nothing."""
+"""The prior of labels: a lexicon for repeated texts, shapes for repeated shapes, otherwise none."""
 
 import itertools
 import re
@@ -14,11 +14,11 @@ from training.data.text_prior import as_configs, likely_text, text_prior_of
 TWENTY_NUMBERS = [str(number) for number in range(20)]
 
 
-def test_labels_that_repeat_are_a_lexicon() -> None:
+def test_repeated_labels_give_a_lexicon() -> None:
     prior = text_prior_of(["metro", "napa", "metro", "napa", "metro", "rex"])
     assert isinstance(prior, Lexicon)
     assert prior.texts == ("metro", "napa", "rex")
-    assert prior.probability == pytest.approx(1 - 2 / 8)  # one of six is seen once: one and one more of eight
+    assert prior.probability == pytest.approx(1 - 2 / 8)  # one of six labels occurs once: (1 + 1) / (6 + 2)
 
 
 def test_it_is_never_certain_that_a_text_is_known() -> None:
@@ -27,13 +27,13 @@ def test_it_is_never_certain_that_a_text_is_known() -> None:
     assert 0.99 < prior.probability < 1
 
 
-def test_labels_of_few_shapes_are_shapes() -> None:
+def test_labels_of_few_shapes_give_shapes() -> None:
     prior = text_prior_of([f"{number:04}.5" for number in range(15)] + [f"A-{number}x" for number in range(4)])
     assert isinstance(prior, Shapes)
     assert prior.probabilities == {"0000.0": pytest.approx(20 / 21 * 15 / 19), "A-0a": pytest.approx(20 / 21 * 4 / 19)}
 
 
-def test_where_letters_and_digits_are_mixed_only_their_number_counts() -> None:
+def test_mixed_letters_and_digits_give_coarse_shapes() -> None:
     mixed = ["".join(letters) for letters in itertools.product("ab12", repeat=4)]
     prior = text_prior_of(mixed)
     assert isinstance(prior, Shapes)
@@ -51,7 +51,7 @@ def test_where_letters_and_digits_are_mixed_only_their_number_counts() -> None:
     ],
     ids=["shapes", "coarse shapes", "lexicon", "other letters", "neither"],
 )
-def test_a_likely_text_is_of_the_given_letters(labels: list[str], pattern: str) -> None:
+def test_a_likely_text_consists_of_the_given_letters(labels: list[str], pattern: str) -> None:
     rng = np.random.default_rng(0)
     assert re.fullmatch(pattern, likely_text(text_prior_of(labels), "ab12345.", rng))
 
@@ -68,12 +68,12 @@ def test_a_likely_text_is_of_the_given_letters(labels: list[str], pattern: str) 
     ],
     ids=["none", "one", "all lengths", "too few to tell", "too many lengths", "too many shapes"],
 )
-def test_other_labels_are_neither(labels: list[str]) -> None:
+def test_other_labels_give_no_prior(labels: list[str]) -> None:
     assert text_prior_of(labels) is None
 
 
 @pytest.mark.parametrize("labels", [TWENTY_NUMBERS, TWENTY_NUMBERS * 2, []], ids=["shapes", "lexicon", "neither"])
-def test_configurations_hold_either(labels: list[str]) -> None:
+def test_configurations_can_hold_both_kinds(labels: list[str]) -> None:
     prior = text_prior_of(labels)
     configs = ModelConfigs(vocab="0123456789", height=50, width=200, **as_configs(prior))
     assert configs.shapes == (prior.probabilities if isinstance(prior, Shapes) else None)

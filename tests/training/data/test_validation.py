@@ -1,4 +1,4 @@
-"""What `validate` finds in data before anything is trained on it."""
+"""Findings of `validate` in data before training."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ LABELS = ["ab", "ba"] * 10
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twenty different images."""
+    """Return twenty different images."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("noise")
     paths = [folder / f"{index}.png" for index in range(20)]
@@ -28,7 +28,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def sound(noise: list[Path]) -> list[Sample]:
-    """Twenty images with two labels."""
+    """Return twenty images with two labels."""
     return [Sample(path, label) for path, label in zip(noise, LABELS, strict=True)]
 
 
@@ -41,7 +41,7 @@ def only(findings: Sequence[Finding]) -> str:
     return str(finding)
 
 
-def test_sound_data_has_neither_errors_nor_warnings(sound: list[Sample]) -> None:
+def test_valid_data_has_neither_errors_nor_warnings(sound: list[Sample]) -> None:
     report = validate_samples(sound, STEPS)
     assert (report.errors, report.warnings) == ([], [])
     assert report.images == 20
@@ -50,7 +50,7 @@ def test_sound_data_has_neither_errors_nor_warnings(sound: list[Sample]) -> None
     assert report.sizes == {(200, 50): 20}
 
 
-def test_equal_findings_are_one_with_some_of_the_files(sound: list[Sample], tmp_path: Path) -> None:
+def test_equal_findings_are_merged_and_list_some_files(sound: list[Sample], tmp_path: Path) -> None:
     bad = [tmp_path / f"{index}.png" for index in range(120)]
     for path in bad:
         path.write_text("not an image")
@@ -62,7 +62,7 @@ def test_equal_findings_are_one_with_some_of_the_files(sound: list[Sample], tmp_
     assert len(report.errors[0].images) == 120
 
 
-def test_unreadable_images_are_errors_by_their_reason(sound: list[Sample], tmp_path: Path) -> None:
+def test_unreadable_images_are_errors_grouped_by_reason(sound: list[Sample], tmp_path: Path) -> None:
     cut = tmp_path / "cut.png"
     cut.write_bytes(sound[0].path.read_bytes()[:100])
     (tmp_path / "text.png").write_text("not an image")
@@ -99,7 +99,7 @@ class TestLabels:
     def test_that_are_all_the_same_are_an_error(self, noise: list[Path]) -> None:
         assert "all 4 images have the same label 'aaaaa'" in only(labelled(noise, ["aaaaa"] * 4).errors)
 
-    def test_most_of_which_are_the_same_are_asked_about(self, noise: list[Path]) -> None:
+    def test_that_are_mostly_the_same_are_a_warning(self, noise: list[Path]) -> None:
         report = labelled(noise, ["ab"] * 15 + ["ba"] * 5)
         assert report.errors == []
         assert report.warnings[0].certainty == "possible"
@@ -108,7 +108,7 @@ class TestLabels:
     def test_of_one_image_are_an_error(self, noise: list[Path]) -> None:
         assert "only one labelled image" in only(labelled(noise, ["ab"]).errors)
 
-    def test_that_are_few_are_a_warning(self, noise: list[Path]) -> None:
+    def test_in_small_numbers_are_a_warning(self, noise: list[Path]) -> None:
         report = labelled(noise, ["aaaaab", "bbbbba"])
         assert report.errors == []
         assert "only 2 labelled images" in only(report.warnings)
@@ -120,18 +120,18 @@ class TestLabels:
         assert "'c' 4" in warning
         assert "'a'" not in warning
 
-    def test_from_right_to_left_are_sound_unless_another_text_looks_the_same(self, noise: list[Path]) -> None:
+    def test_from_right_to_left_are_valid_unless_another_text_looks_the_same(self, noise: list[Path]) -> None:
         assert labelled(noise, ["\u05d0\u05d112", "12\u05d1\u05d0"] * 10).warnings == []
         report = labelled(noise, ["abc \u05d0", "abc \u05d0\u05d0"] * 10)
-        assert "20 labels are of mixed directions" in only(report.warnings)
+        assert "20 labels are of mixed text direction" in only(report.warnings)
 
-    def test_some_in_capitals_and_some_in_small_letters_are_asked_about(self, noise: list[Path]) -> None:
+    def test_some_in_upper_and_some_in_lower_case_are_a_warning(self, noise: list[Path]) -> None:
         report = labelled(noise, ["abc", "bca"] * 5 + ["ABC", "CAB"] * 5)
         warning = only(report.warnings)
-        assert "10 labels are in small letters and 10 in capitals" in warning
+        assert "10 labels are in lower case and 10 in upper case" in warning
         assert "training convert --lower" in warning
 
-    def test_that_mix_the_cases_are_not(self, noise: list[Path]) -> None:
+    def test_in_mixed_case_are_no_warning(self, noise: list[Path]) -> None:
         assert labelled(noise, ["aBc", "AbC"] * 10).warnings == []
 
 
@@ -141,10 +141,10 @@ class TestTheSamePicture:
         assert error.startswith("the same picture with different labels")
         assert f"{sound[0].path} (ab) = {sound[0].path} (bb)" in error
 
-    def test_with_labels_of_another_case_is_asked_about(self, sound: list[Sample]) -> None:
+    def test_with_labels_that_differ_in_case_is_an_error(self, sound: list[Sample]) -> None:
         more = [replace(sound[0], label="AB"), *(replace(sample, label="ABAB") for sample in sound[2:6:2])]
         errors = validate_samples([*sound, more[0]], STEPS).errors
-        assert "labels that differ in their case" in only(errors)
+        assert "labels that differ in case" in only(errors)
         assert "--lower" in only(errors)
 
     def test_in_another_format_is_found_by_its_pixels(self, sound: list[Sample], tmp_path: Path) -> None:
@@ -165,5 +165,5 @@ class TestTheSamePicture:
         report = validate_samples([*train, replace(sound[0], split="test")], STEPS)
         assert report.errors == []
         warning = only(report.warnings)
-        assert "in several of train, val and test" in warning
+        assert "in more than one of train, val and test" in warning
         assert f"{sound[0].path} (train) = {sound[0].path} (test)" in warning

@@ -1,4 +1,4 @@
-"""Labels that are the value of what a picture shows."""
+"""Labels that are values of sums."""
 
 from pathlib import Path
 
@@ -24,23 +24,23 @@ def picture(folder: Path, text: str, label: str, split: str = "") -> Sample:
 
 
 class TestWithTexts:
-    def test_a_value_becomes_the_text_that_has_it(self, general: Path, tmp_path: Path) -> None:
+    def test_a_value_becomes_a_text_with_that_value(self, general: Path, tmp_path: Path) -> None:
         samples = [picture(tmp_path, *one) for one in SUMS.items()]
         found = with_texts(samples, general)
         assert [sample.label for sample in found] == list(SUMS)
         assert [sample.path for sample in found] == [sample.path for sample in samples]
 
-    def test_a_text_that_another_is_read_for_is_found_by_its_value(self, general: Path, tmp_path: Path) -> None:
-        # The slash is read as 1, and 712= is no sum.
+    def test_a_misread_text_is_found_by_its_value(self, general: Path, tmp_path: Path) -> None:
+        # The slash is read as 1, and 712= is not a sum.
         (found,) = with_texts([picture(tmp_path, "8/2=", "4")], general)
         assert found.label == "8/2="
 
-    def test_sums_stay_as_they_are_and_parts_too(self, general: Path, tmp_path: Path) -> None:
+    def test_sums_and_splits_are_unchanged(self, general: Path, tmp_path: Path) -> None:
         samples = [picture(tmp_path, "10-2=", "11-3=", "train"), picture(tmp_path, "3+4=", "7", "val")]
         found = with_texts(samples, general)
         assert [(sample.label, sample.split) for sample in found] == [("11-3=", "train"), ("3+4=", "val")]
 
-    def test_what_shows_no_sum_of_the_value_is_left_out(self, general: Path, tmp_path: Path) -> None:
+    def test_pictures_without_a_matching_sum_are_skipped(self, general: Path, tmp_path: Path) -> None:
         (tmp_path / "bad.png").write_bytes(b"?")
         samples = [
             picture(tmp_path, "hello", "8"),
@@ -52,7 +52,7 @@ class TestWithTexts:
         assert with_texts(samples, general) == [Sample(samples[4].path, "3+4=")]
         assert with_texts(samples[:1], general) == []
 
-    def test_a_sign_is_written_in_one_way(self, general: Path, tmp_path: Path) -> None:
+    def test_variants_of_a_sign_are_unified(self, general: Path, tmp_path: Path) -> None:
         labels = ["7×8=?", "5×6=?", "2x3="]
         found = with_texts([picture(tmp_path, label, label) for label in labels], general)
         assert [sample.label for sample in found] == ["7×8=?", "5×6=?", "2×3="]
@@ -65,6 +65,6 @@ class TestWithValues:
         assert [sample.label for sample in found] == list(labels.values())
 
     @pytest.mark.parametrize("label", ["", "b5wn6", "7/2=", "1.5", "10-", "99999999999999999999"])
-    def test_what_is_neither_a_number_nor_a_sum_is_refused(self, label: str) -> None:
+    def test_labels_that_are_neither_numbers_nor_sums_are_rejected(self, label: str) -> None:
         with pytest.raises(DataError, match=r"a\.png has the label"):
             with_values([Sample(Path("a.png"), label)])

@@ -1,4 +1,4 @@
-"""Animated GIFs of drawn captchas, of which no frame shows the text whole, or each shows it otherwise."""
+"""Animated GIFs of drawn captchas: no frame shows the whole text, or the frames show it differently."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ FRAMES = 6
 
 
 def gif_of(frames: Sequence[Frame], **options: object) -> bytes:
-    """Return an animated GIF; Pillow stores of each frame only the rectangle that differs from the one before."""
+    """Return an animated GIF; Pillow stores only the rectangle of each frame that differs from the previous one."""
     first, *others = (Image.fromarray(frame) for frame in frames)
     file = io.BytesIO()
     first.save(file, "GIF", save_all=True, append_images=others, duration=100, loop=0, **options)
@@ -25,7 +25,7 @@ def gif_of(frames: Sequence[Frame], **options: object) -> bytes:
 
 
 def hidden_by(grey: int) -> Callable[[Frame, np.random.Generator], list[Frame]]:
-    """Return a way to hide a third of the width in each frame behind a bar of a grey."""
+    """Return a function that hides a third of the width of each frame behind a bar of this grey."""
 
     def animate(picture: Frame, rng: np.random.Generator) -> list[Frame]:
         width = picture.shape[1]
@@ -40,7 +40,7 @@ def hidden_by(grey: int) -> Callable[[Frame, np.random.Generator], list[Frame]]:
 
 
 def shown_in_pieces(picture: Frame, _: np.random.Generator) -> list[Frame]:
-    """Show a sixth of the width in each frame, and white elsewhere."""
+    """Show a sixth of the width in each frame, the rest white."""
     edges = np.linspace(0, picture.shape[1], FRAMES + 1).astype(int)
     frames = []
     for start, end in pairwise(edges):
@@ -51,24 +51,24 @@ def shown_in_pieces(picture: Frame, _: np.random.Generator) -> list[Frame]:
 
 
 def typed(picture: Frame, _: np.random.Generator) -> list[Frame]:
-    """Show more of the width in each frame, and take it away again."""
+    """Show more of the width in each frame, then remove it again."""
     widths = np.linspace(0, picture.shape[1], FRAMES).astype(int)
     return [np.where(np.arange(picture.shape[1]) < width, picture, 255).astype(np.uint8) for width in (*widths, 0)]
 
 
 def in_blinds(picture: Frame, _: np.random.Generator) -> list[Frame]:
-    """Hide every other stretch of ten columns, in turns."""
+    """Hide alternating stripes of ten columns."""
     columns = np.arange(picture.shape[1]) // 10
     return [np.where(columns % 2 == number % 2, picture, 255).astype(np.uint8) for number in range(2)]
 
 
 def through_a_window(picture: Frame, rng: np.random.Generator) -> list[Frame]:
-    """Show a third of the width in each frame, and black elsewhere."""
+    """Show a third of the width in each frame, the rest black."""
     return [np.where(bar == 0, picture, 0).astype(np.uint8) for bar in hidden_by(0)(np.full_like(picture, 1), rng)]
 
 
 def among_noise(picture: Frame, rng: np.random.Generator) -> list[Frame]:
-    """Draw other black lines and dots over each frame."""
+    """Draw different black lines and dots over each frame."""
     frames = []
     for _ in range(FRAMES):
         frame = picture.copy()
@@ -87,7 +87,7 @@ def behind_a_bar_and_noise(picture: Frame, rng: np.random.Generator) -> list[Fra
 
 
 def moving(picture: Frame, rng: np.random.Generator) -> list[Frame]:
-    """Move the whole text by some pixels in each frame."""
+    """Shift the whole text by some pixels in each frame."""
     frames = []
     for _ in range(FRAMES):
         across, down = rng.integers(-12, 13), rng.integers(-3, 4)

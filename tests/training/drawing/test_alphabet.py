@@ -1,4 +1,4 @@
-"""Pictures of texts like some labels."""
+"""Drawn texts that resemble some labels."""
 
 from collections import Counter
 
@@ -29,11 +29,11 @@ def test_texts_have_the_characters_and_shapes_of_the_labels(labels: list[str], s
         assert shape_of(text) in set(map(shape_of, labels))
 
 
-def test_typefaces_without_any_of_the_characters_are_left_out() -> None:
+def test_typefaces_without_all_characters_are_skipped() -> None:
     assert [text for _, text in draw_like(["-"], 2, seed=0)] == ["-", "-"]
 
 
-def test_labels_without_text_are_passed_over() -> None:
+def test_empty_labels_are_ignored() -> None:
     assert {text for _, text in draw_like(["", "7", ""], 5, seed=0)} == {"7"}
     assert draw_like(["", ""], 5, seed=0) == []
 
@@ -50,5 +50,5 @@ def test_the_same_seed_gives_the_same_pictures() -> None:
         np.testing.assert_array_equal(picture, again)
 
 
-def test_none_is_drawn_where_no_typeface_has_the_characters() -> None:
+def test_nothing_is_drawn_if_no_typeface_has_the_characters() -> None:
     assert draw_like(["\U00012000"], 5, seed=0) == []

@@ -1,4 +1,4 @@
-"""Animated captchas whose text no frame shows whole are read by the shipped model as still ones are."""
+"""The shipped model reads animated captchas like still ones, even if no frame shows the whole text."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_they_are_read(model: ImageToTextModel, animate: Animate) -> None:
     assert share_read(model, animate) >= ENOUGH
 
 
-def test_where_frames_hide_parts_and_have_noise_most_are_read(model: ImageToTextModel) -> None:
+def test_most_are_read_if_frames_hide_parts_and_have_noise(model: ImageToTextModel) -> None:
     assert share_read(model, behind_a_bar_and_noise) >= ENOUGH_IN_NOISE
 
 

@@ -1,4 +1,4 @@
-"""What hides letters."""
+"""Clutter that hides letters."""
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +17,7 @@ def cluttered(face: Typeface, seed: int, height: int = 40, width: int = 120) -> 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(8, 90), st.integers(8, 400))
-def test_clutter_keeps_the_size_and_values_of_8_bits(
+def test_clutter_keeps_the_size_and_the_range_of_8_bits(
     typefaces: list[Typeface], seed: int, height: int, width: int
 ) -> None:
     picture = cluttered(typefaces[0], seed, height, width)
@@ -25,7 +25,7 @@ def test_clutter_keeps_the_size_and_values_of_8_bits(
     assert -1e-3 <= picture.min() <= picture.max() <= 255.001
 
 
-def test_clutter_hides_a_part_and_seldom_the_most(typefaces: list[Typeface]) -> None:
+def test_clutter_hides_a_part_but_rarely_most(typefaces: list[Typeface]) -> None:
     changed = [(cluttered(typefaces[0], seed) != 200).any(axis=2).mean() for seed in range(100)]
     assert np.mean(np.array(changed) > 0) > 0.95
     assert np.median(changed) < 0.5

@@ -1,10 +1,10 @@
-"""What befalls pictures."""
+"""Degradations of pictures."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.drawing.damage import spoil, warp
+from training.drawing.damage import degrade, warp
 from training.drawing.layers import Picture
 
 SEEDS = st.integers(0, 2**32)
@@ -17,17 +17,17 @@ def drawn(height: int, width: int) -> Picture:
 
 
 @given(SEEDS, st.integers(18, 90), st.integers(12, 400))
-def test_a_damaged_picture_keeps_its_size_and_values_of_8_bits(seed: int, height: int, width: int) -> None:
-    spoilt = spoil(drawn(height, width), np.random.default_rng(seed))
-    assert (spoilt.shape, spoilt.dtype) == ((height, width, 3), np.dtype(np.float32))
-    assert 0 <= spoilt.min() <= spoilt.max() <= 255
+def test_a_degraded_picture_keeps_its_size_and_the_range_of_8_bits(seed: int, height: int, width: int) -> None:
+    degraded = degrade(drawn(height, width), np.random.default_rng(seed))
+    assert (degraded.shape, degraded.dtype) == ((height, width, 3), np.dtype(np.float32))
+    assert 0 <= degraded.min() <= degraded.max() <= 255
 
 
-def test_most_damages_leave_what_is_dark_darker() -> None:
+def test_most_degradations_keep_dark_areas_darker() -> None:
     readable = []
     for seed in range(100):
-        spoilt = spoil(drawn(40, 120), np.random.default_rng(seed))
-        readable.append(spoilt[15:25, 40:80].mean() + 15 < spoilt[:6].mean())
+        degraded = degrade(drawn(40, 120), np.random.default_rng(seed))
+        readable.append(degraded[15:25, 40:80].mean() + 15 < degraded[:6].mean())
     assert np.mean(readable) > 0.85
 
 
@@ -49,5 +49,5 @@ def test_letters_are_warped_by_less_than_a_third_of_the_height() -> None:
 
 def test_the_same_state_gives_the_same_damage() -> None:
     for seed in range(20):
-        one, two = (spoil(drawn(40, 90), np.random.default_rng(seed)) for _ in range(2))
+        one, two = (degrade(drawn(40, 90), np.random.default_rng(seed)) for _ in range(2))
         np.testing.assert_array_equal(one, two)

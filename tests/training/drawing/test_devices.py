@@ -1,4 +1,4 @@
-"""Displays, drums and plates."""
+"""Displays, counters and plates."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ DEVICES: list[Device] = [segment_display, dot_display, drums]
 
 @examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.sampled_from(DEVICES), st.text("0123456789", min_size=1, max_size=9), st.integers(16, 90), st.integers(0, 99))
-def test_a_device_shows_digits_of_about_the_height_asked_for(
+def test_a_device_shows_digits_of_about_the_requested_height(
     typefaces: list[Typeface], device: Device, text: str, height: int, seed: int
 ) -> None:
     picture = device(text, typefaces[0], height, np.random.default_rng(seed))
@@ -27,7 +27,7 @@ def test_a_device_shows_digits_of_about_the_height_asked_for(
     assert 0.5 * height <= picture.shape[0] <= 4 * height
     assert picture.shape[1] >= len(text) * 4
     assert -1e-3 <= picture.min() <= picture.max() <= 255.5
-    assert np.ptp(picture, axis=(0, 1)).max() > 5, "something is to be seen"
+    assert np.ptp(picture, axis=(0, 1)).max() > 5, "the picture is not blank"
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -38,18 +38,18 @@ def test_more_digits_make_a_device_wider(device: Device, typefaces: list[Typefac
 
 @given(st.integers(0, 2**32))
 @examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_a_display_of_segments_shows_any_reading(typefaces: list[Typeface], seed: int) -> None:
+def test_a_segment_display_shows_any_reading(typefaces: list[Typeface], seed: int) -> None:
     rng = np.random.default_rng(seed)
     assert segment_display(random_reading(rng), typefaces[0], 30, rng).size
 
 
 @pytest.mark.parametrize(("few", "many"), [("1", "7"), ("7", "3"), ("3", "8")])
-def test_a_digit_of_more_segments_has_more_ink(few: str, many: str, typefaces: list[Typeface]) -> None:
+def test_a_digit_with_more_segments_has_more_ink(few: str, many: str, typefaces: list[Typeface]) -> None:
     def ink(digit: str, seed: int) -> int:
         picture = segment_display(digit, typefaces[0], 40, np.random.default_rng(seed))
         return int((np.abs(picture - picture[0, 0]).max(axis=2) > 20).sum())
 
-    # A third of the displays throw shadows, which are the larger the more ink there is.
+    # A third of the displays have shadows, which grow with the ink.
     assert all(ink(few, seed) < ink(many, seed) for seed in range(20))
 
 
@@ -59,7 +59,7 @@ def test_the_same_state_gives_the_same_picture(device: Device, typefaces: list[T
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_frame_surrounds_the_picture_and_leaves_it_whole() -> None:
+def test_a_frame_surrounds_the_complete_picture() -> None:
     picture = np.arange(20 * 30 * 3, dtype=np.float32).reshape(20, 30, 3)
     for seed in range(20):
         whole = framed(picture, np.random.default_rng(seed))

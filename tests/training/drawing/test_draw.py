@@ -9,14 +9,14 @@ from training.drawing.draw import CAPTCHA_ALPHABET, draw_captcha, draw_folder
 
 COMMITTED_SAMPLES = Path(__file__).parents[3] / "samples"
 SAMPLES = {"4gm8x": 1, "7ydp3": 7, "b5wn6": 27, "ef2ec": 4}
-"""Their texts and seeds."""
+"""Texts and seeds of the samples."""
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
     return np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8)
 
 
-def test_image_is_grey_and_of_the_size_asked_for() -> None:
+def test_image_is_grey_and_has_the_requested_size() -> None:
     assert draw_captcha("24pew", 1).shape == (50, 200)
     image = draw_captcha("24pew", 1, width=320, height=64)
     assert image.shape == (64, 320)
@@ -45,7 +45,7 @@ def test_text_is_dark_on_light(text: str) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_letter_leaves_ink_inside_the_image(seed: int) -> None:
     ink = draw_captcha("bd8gm", seed) < 100
-    # A column with this much ink belongs to a letter rather than to a line.
+    # A column with this much ink belongs to a letter, not to a line.
     columns = np.flatnonzero(ink[12:45].sum(axis=0) > 8)
     first, last = columns[0], columns[-1]
     assert first > 15
@@ -68,7 +68,7 @@ def test_captcha_background_brightens_to_the_right() -> None:
     assert 240 < image[:, -10:].mean() < 255
 
 
-def test_text_that_does_not_fit_is_refused() -> None:
+def test_too_long_a_text_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"needs \d+ pixels, and the image is 200 wide"):
         draw_captcha("m" * 20, 1)
     with pytest.raises(ValueError, match="the image is 60 wide"):
@@ -76,13 +76,13 @@ def test_text_that_does_not_fit_is_refused() -> None:
 
 
 @pytest.mark.parametrize("shape", [(16, 64), (32, 128), (100, 400), (50, 260)])
-def test_other_sizes_hold_the_same_text(shape: tuple[int, int]) -> None:
+def test_other_sizes_show_the_same_text(shape: tuple[int, int]) -> None:
     image = draw_captcha("24pew", 1, width=shape[1], height=shape[0])
     assert image.shape == shape
     assert 0.1 < (image < 100).mean() < 0.3
 
 
-def test_folder_holds_distinct_labels_of_the_alphabet(tmp_path: Path) -> None:
+def test_folder_has_distinct_labels_of_the_alphabet(tmp_path: Path) -> None:
     paths = draw_folder(tmp_path / "new" / "folder", 30, seed=1)
     assert sorted(paths) == sorted((tmp_path / "new" / "folder").iterdir())
     assert len({path.name for path in paths}) == 30
@@ -103,10 +103,10 @@ def test_folder_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "seed"), SAMPLES.items())
-def test_samples_are_those_committed(text: str, seed: int) -> None:
+def test_samples_equal_the_committed_ones(text: str, seed: int) -> None:
     committed = COMMITTED_SAMPLES / f"{text}.png"
     assert committed.stat().st_size < 5000
-    # Other versions of the libraries may round letters and JPEG blocks a little differently.
+    # Other versions of the libraries may round letters and JPEG blocks slightly differently.
     difference = draw_captcha(text, seed).astype(int) - read_grey(committed)
     assert np.abs(difference).mean() < 4
 

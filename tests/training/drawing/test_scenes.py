@@ -1,4 +1,4 @@
-"""Whole pictures of text."""
+"""Complete pictures of text."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def families(typefaces: list[Typeface]) -> Families:
 
 @QUICK
 @given(st.integers(0, 2**32), st.floats(0, 1))
-def test_a_picture_is_of_8_bits_in_colour_and_its_text_of_the_alphabet(
+def test_a_picture_has_8_bit_colours_and_a_text_of_the_alphabet(
     families: Families, seed: int, difficulty: float
 ) -> None:
     picture, text = draw_scene(families, np.random.default_rng(seed), difficulty=difficulty)
@@ -32,7 +32,7 @@ def test_a_picture_is_of_8_bits_in_colour_and_its_text_of_the_alphabet(
 
 @QUICK
 @given(st.integers(0, 2**32), st.text(ALPHABET, min_size=1, max_size=12))
-def test_a_picture_says_what_it_is_asked_to(families: Families, seed: int, text: str) -> None:
+def test_a_picture_shows_the_given_text(families: Families, seed: int, text: str) -> None:
     assert draw_scene(families, np.random.default_rng(seed), text)[1] == text
 
 
@@ -43,13 +43,13 @@ def test_the_same_state_gives_the_same_picture(families: Families) -> None:
         np.testing.assert_array_equal(one, two)
 
 
-def test_few_pictures_have_no_text_and_hardly_any_is_like_another(families: Families) -> None:
+def test_few_pictures_have_no_text_and_almost_all_differ(families: Families) -> None:
     rng = np.random.default_rng(1)
     scenes = [draw_scene(families, rng) for _ in range(500)]
     assert 0 < sum(not text for _, text in scenes) < 50
     assert len({picture.shape for picture, _ in scenes}) > 300
 
 
-def test_what_no_typeface_can_show_is_refused(families: Families) -> None:
+def test_a_text_that_no_typeface_can_show_is_rejected(families: Families) -> None:
     with pytest.raises(ValueError, match="no typeface has all of"):
         draw_scene(families, np.random.default_rng(0), "\U00012000")

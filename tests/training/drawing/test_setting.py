@@ -1,4 +1,4 @@
-"""A text set in type: a layer as large as its ink."""
+"""A text set in type: a layer that just fits its ink."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def set_in(face: Typeface, text: str, setting: Setting, seed: int = 0) -> Layer:
 
 @examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.text("aW1.g@", min_size=1, max_size=8), st.floats(10, 90))
-def test_a_layer_holds_ink_to_its_edges_and_keeps_its_bounds(
+def test_a_layer_has_ink_at_its_edges_and_values_in_range(
     typefaces: list[Typeface], seed: int, text: str, size: float
 ) -> None:
     layer = set_in(typefaces[0], text, random_setting(size, np.random.default_rng(seed)), seed)
@@ -37,14 +37,14 @@ def test_a_layer_holds_ink_to_its_edges_and_keeps_its_bounds(
     assert layer.shape[:2] == (1, 1) or all(edge.any() for edge in (inked[0], inked[-1], inked[:, 0], inked[:, -1]))
 
 
-def test_a_longer_text_is_wider_and_a_larger_one_higher(typefaces: list[Typeface]) -> None:
+def test_longer_texts_are_wider_and_larger_ones_higher(typefaces: list[Typeface]) -> None:
     short, long = (set_in(typefaces[0], text, ORDERLY) for text in ("HH", "HHHH"))
     large = set_in(typefaces[0], "HH", replace(ORDERLY, size=80))
     assert long.shape[1] == pytest.approx(2 * short.shape[1], rel=0.15)
     assert large.shape[0] == pytest.approx(2 * short.shape[0], rel=0.15)
 
 
-def test_letters_stand_in_the_order_of_the_text(typefaces: list[Typeface]) -> None:
+def test_letters_are_in_the_order_of_the_text(typefaces: list[Typeface]) -> None:
     thin_first, thin_last = (set_in(typefaces[0], text, ORDERLY, seed=2)[:, :, 3].sum(axis=0) for text in ("iM", "Mi"))
     middle = len(thin_first) // 2
     assert thin_first[:middle].sum() < thin_first[middle:].sum()

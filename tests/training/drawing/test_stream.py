@@ -1,4 +1,4 @@
-"""Drawn pictures in batches, drawn by other processes."""
+"""Batches of drawn pictures from worker processes."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from training.drawing.stream import CHUNK, COLUMNS_A_STEP, NARROWEST, WIDEST, WIDTH_STEP, Drawn, artists
+from training.drawing.stream import CHUNK, COLUMNS_A_STEP, NARROWEST, WIDEST, WIDTH_STEP, Drawn, drawing_pool
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface
 
@@ -15,12 +15,12 @@ HEIGHT, SIZE = 32, 64
 
 @pytest.fixture(scope="module")
 def chunks(typefaces: list[Typeface]) -> Iterator[list[list[Drawn]]]:
-    """Chunks 0, 1 and 400, and chunk 1 again."""
-    with artists(typefaces, height=HEIGHT, size=SIZE, seed=3, processes=2) as drawing:
+    """Return chunks 0, 1 and 400, and chunk 1 again."""
+    with drawing_pool(typefaces, height=HEIGHT, size=SIZE, seed=3, processes=2) as drawing:
         yield [list(drawing.draw(range(number, number + 1))) for number in (0, 1, 400, 1)]
 
 
-def test_a_chunk_is_cut_into_batches_of_one_size(chunks: list[list[Drawn]]) -> None:
+def test_a_chunk_is_split_into_batches_of_one_size(chunks: list[list[Drawn]]) -> None:
     for chunk in chunks:
         assert len(chunk) == CHUNK // SIZE
         for images, labels in chunk:
@@ -39,13 +39,13 @@ def test_every_label_has_the_steps_that_ctc_needs(chunks: list[list[Drawn]]) -> 
             assert len(label) + repeated <= images.shape[2] // COLUMNS_A_STEP
 
 
-def test_pictures_of_about_one_shape_are_together_in_no_order_of_widths(chunks: list[list[Drawn]]) -> None:
+def test_similar_shapes_share_a_batch_and_batches_are_not_sorted_by_width(chunks: list[list[Drawn]]) -> None:
     widths = [batch.images.shape[2] for batch in chunks[0]]
     assert len(set(widths)) > 3
     assert widths != sorted(widths)
 
 
-def test_a_chunk_depends_on_its_number_alone(chunks: list[list[Drawn]]) -> None:
+def test_a_chunk_depends_only_on_its_number(chunks: list[list[Drawn]]) -> None:
     _, once, other, again = chunks
     assert [batch.labels for batch in once] == [batch.labels for batch in again]
     assert [batch.labels for batch in once] != [batch.labels for batch in other]

@@ -1,4 +1,4 @@
-"""Texts to draw: short, of many kinds, and of the general model's characters alone."""
+"""Texts to draw: short, of many kinds, and only with the general model's characters."""
 
 import re
 from collections.abc import Callable
@@ -43,18 +43,18 @@ def test_texts_are_codes_numbers_sums_plates_and_words(kind: str) -> None:
 
 
 @given(SEEDS, st.integers(1, 5), st.integers(0, 5))
-def test_digits_are_as_many_as_asked_for(seed: int, fewest: int, more: int) -> None:
+def test_the_number_of_digits_is_within_the_bounds(seed: int, fewest: int, more: int) -> None:
     text = random_digits(np.random.default_rng(seed), fewest, fewest + more)
     assert re.fullmatch(rf"[0-9]{{{fewest},{fewest + more}}}", text)
 
 
-def test_digits_begin_with_zeros_as_meters_do() -> None:
+def test_digits_sometimes_have_leading_zeros() -> None:
     texts = many(lambda rng: random_digits(rng, 5, 5), 400)
     assert 0.1 < np.mean([text.startswith("00") for text in texts]) < 0.5
 
 
 @given(SEEDS)
-def test_a_reading_is_a_number_with_at_most_one_mark_inside(seed: int) -> None:
+def test_a_reading_is_a_number_with_at_most_one_separator(seed: int) -> None:
     assert re.fullmatch(r"-?\d+([.,:]\d+)?", random_reading(np.random.default_rng(seed)))
 
 

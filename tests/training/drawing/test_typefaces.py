@@ -1,4 +1,4 @@
-"""Typefaces: found, sorted by family, and drawn."""
+"""Typefaces: search, grouping by family, and drawing."""
 
 import shutil
 from pathlib import Path
@@ -17,16 +17,16 @@ MATPLOTLIBS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 @pytest.fixture
 def no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No typefaces but matplotlib's."""
+    """Hide all typefaces but matplotlib's."""
     monkeypatch.setattr(drawn_typefaces, "SYSTEM_FOLDERS", ())
 
 
-class TestThoseThatAreFound:
-    def test_are_matplotlibs_at_least(self, typefaces: list[Typeface]) -> None:
+class TestFoundTypefaces:
+    def test_include_matplotlibs(self, typefaces: list[Typeface]) -> None:
         assert {Path(face.path).parent for face in typefaces} == {MATPLOTLIBS}
         assert {"DejaVu Sans", "DejaVu Serif"} <= {face.family for face in typefaces}
 
-    def test_have_all_letters_and_digits_and_the_characters_that_they_claim(self, typefaces: list[Typeface]) -> None:
+    def test_have_letters_digits_and_the_characters_they_list(self, typefaces: list[Typeface]) -> None:
         for face in typefaces:
             assert set(LATIN) <= set(face.characters) <= set(ALPHABET)
             with TTFont(face.path, fontNumber=face.number, lazy=True) as font:
@@ -36,23 +36,23 @@ class TestThoseThatAreFound:
         assert "cmsy10.ttf" not in {Path(face.path).name for face in typefaces}
 
     @pytest.mark.parametrize("alphabet", ["0123456789", "abcdefgh", "23456789ABCDEFGHKMNP"])
-    def test_draw_no_symbols_for_the_characters_of_an_alphabet(self, alphabet: str, no_others: None) -> None:
+    def test_do_not_draw_symbols_for_the_characters_of_an_alphabet(self, alphabet: str, no_others: None) -> None:
         drawn = {Path(face.path).name for face in find_typefaces(alphabet)}
         assert "cmr10.ttf" in drawn
         assert not drawn & {"cmsy10.ttf", "cmex10.ttf"}
 
-    def test_have_all_characters_of_an_alphabet_that_has_other_than_latin_ones(self, no_others: None) -> None:
+    def test_have_all_characters_of_a_non_latin_alphabet(self, no_others: None) -> None:
         cyrillic = find_typefaces("бвгдж")
         assert cyrillic
         assert all(face.characters == "бвгдж" for face in cyrillic)
-        assert not find_typefaces("\U00012000")  # a letter of cuneiform
+        assert not find_typefaces("\U00012000")  # a cuneiform letter
 
-    def test_are_no_more_than_are_enough_and_always_the_same(self, no_others: None) -> None:
-        few = find_typefaces("0123456789", most=3)
+    def test_are_limited_in_number_and_reproducible(self, no_others: None) -> None:
+        few = find_typefaces("0123456789", limit=3)
         assert len(few) == 3
-        assert find_typefaces("0123456789", most=3) == few
+        assert find_typefaces("0123456789", limit=3) == few
 
-    def test_are_looked_for_in_further_folders(self, no_others: None, tmp_path: Path) -> None:
+    def test_are_also_searched_in_given_folders(self, no_others: None, tmp_path: Path) -> None:
         (tmp_path / "deeper").mkdir()
         shutil.copyfile(MATPLOTLIBS / "DejaVuSans.ttf", tmp_path / "deeper" / "Copy.TTF")
         paths = {face.path for face in find_typefaces(ALPHABET, [tmp_path])}
@@ -69,16 +69,16 @@ class TestThoseThatAreFound:
 
     @pytest.mark.parametrize("content", [b"", b"text", b"\x00\x01\x00\x00 cut off", b"OTTO" + bytes(40), b"ttcf"])
     @pytest.mark.parametrize("suffix", [".ttf", ".ttc"])
-    def test_are_not_kept_from_being_found_by_damaged_files(
+    def test_are_found_despite_damaged_files(
         self, content: bytes, suffix: str, no_others: None, typefaces: list[Typeface], tmp_path: Path
     ) -> None:
         (tmp_path / f"damaged{suffix}").write_bytes(content)
         assert [
-            face.path for face in find_typefaces("0123456789", [tmp_path], most=100) if "damaged" in face.path
+            face.path for face in find_typefaces("0123456789", [tmp_path], limit=100) if "damaged" in face.path
         ] == []
 
 
-def test_a_family_keeps_its_faces_together(typefaces: list[Typeface]) -> None:
+def test_faces_are_grouped_by_family(typefaces: list[Typeface]) -> None:
     families = by_family(typefaces)
     assert sorted(face for family in families for face in family) == sorted(typefaces)
     assert all(len({face.family for face in family}) == 1 for family in families)
@@ -87,7 +87,7 @@ def test_a_family_keeps_its_faces_together(typefaces: list[Typeface]) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 class TestAGlyph:
-    def test_is_as_high_as_its_ink_with_a_pixel_free_around_it(self, size: int, typefaces: list[Typeface]) -> None:
+    def test_is_as_high_as_its_ink_plus_a_margin_of_one_pixel(self, size: int, typefaces: list[Typeface]) -> None:
         for character in "gI.@":
             mask = glyph(typefaces[0], character, size, smooth=True).mask
             assert mask.dtype == np.uint8
@@ -95,11 +95,11 @@ class TestAGlyph:
             assert 1 <= inked[0] <= 2
             assert 1 <= mask.shape[0] - 1 - inked[-1] <= 2
 
-    def test_has_only_ink_and_none_where_it_is_not_smooth(self, size: int, typefaces: list[Typeface]) -> None:
+    def test_is_black_and_white_unless_smooth(self, size: int, typefaces: list[Typeface]) -> None:
         assert set(np.unique(glyph(typefaces[0], "g", size, smooth=False).mask)) == {0, 255}
         assert len(np.unique(glyph(typefaces[0], "g", size, smooth=True).mask)) > 2
 
-    def test_stands_on_the_baseline_or_goes_below(self, size: int, typefaces: list[Typeface]) -> None:
+    def test_rests_on_the_baseline_or_descends_below(self, size: int, typefaces: list[Typeface]) -> None:
         upright, below = (glyph(typefaces[0], character, size, smooth=True) for character in "Hg")
         assert upright.top < 0
         assert abs(upright.top + upright.mask.shape[0]) <= 2

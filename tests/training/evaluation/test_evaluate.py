@@ -1,4 +1,4 @@
-"""Reading labelled images with a model and counting what is wrong."""
+"""Reading labelled images with a model and counting errors."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_agrees_with_the_figures_of_the_training(trained_model: Path) -> None:
     }
 
 
-def test_counts_an_image_that_cannot_be_read_as_wrong(trained_model: Path, tmp_path: Path) -> None:
+def test_counts_unreadable_images_as_wrong(trained_model: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     good = read_samples(trained_model / "train.csv")[0]
     samples = [Sample(tmp_path / "broken.png", "12"), good, Sample(tmp_path / "gone.png", "34")]
@@ -35,7 +35,7 @@ def test_counts_an_image_that_cannot_be_read_as_wrong(trained_model: Path, tmp_p
     assert result["images"] == 3
     assert [line["label"] for line in result["wrong"]] == ["12", "34"]
     assert all(line["error"] for line in result["wrong"])
-    assert sum(result["confidence_histogram"]["counts"]) == 1  # it has no confidence either
+    assert sum(result["confidence_histogram"]["counts"]) == 1  # the unreadable image has no confidence
 
 
 def test_the_json_has_rates_as_fractions_and_the_wrong_words() -> None:

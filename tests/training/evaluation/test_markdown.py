@@ -1,4 +1,4 @@
-"""Texts of any characters in tables."""
+"""Texts with any characters in Markdown tables."""
 
 import pytest
 
@@ -15,5 +15,5 @@ from training.evaluation.markdown import code_cell
         ("a``b", "``` a``b ```"),
     ],
 )
-def test_any_text_is_a_cell_of_code(text: str, cell: str) -> None:
+def test_any_text_becomes_a_code_cell(text: str, cell: str) -> None:
     assert code_cell(text) == cell

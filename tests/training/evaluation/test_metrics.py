@@ -1,4 +1,4 @@
-"""Error rates, against a slow reference."""
+"""Error rates compared with a slow reference implementation."""
 
 from functools import cache
 
@@ -41,19 +41,19 @@ def test_the_alignment_has_both_texts_in_order_and_the_fewest_errors(label: str,
     assert ("", "") not in pairs
 
 
-def test_cer_is_over_all_characters_together() -> None:
+def test_cer_is_computed_over_all_characters() -> None:
     assert character_error_rate(["abcd", "ab"], ["abxd", "ab"]) == pytest.approx(1 / 6)
 
 
-def test_wer_counts_texts_that_are_not_exactly_right() -> None:
+def test_wer_counts_texts_with_any_error() -> None:
     assert word_error_rate(["ab", "cd", "ef"], ["ab", "cx", ""]) == pytest.approx(2 / 3)
 
 
-def test_confusions_name_what_was_taken_for_what_most_frequent_first() -> None:
+def test_confusions_are_sorted_by_frequency() -> None:
     labels, predictions = ["b5", "b6", "ab", "a"], ["65", "66", "a", "ax"]
     assert confusions(labels, predictions) == [("b", "6", 2), ("", "x", 1), ("b", "", 1)]
 
 
-def test_texts_and_labels_must_be_as_many() -> None:
+def test_texts_and_labels_must_have_equal_length() -> None:
     with pytest.raises(ValueError, match="zip"):
         character_error_rate(["a"], [])

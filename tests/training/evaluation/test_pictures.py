@@ -1,4 +1,4 @@
-"""Which characters are read as which, in a picture."""
+"""The plot of confusions."""
 
 import string
 from pathlib import Path
@@ -20,13 +20,13 @@ def names(axes: Axes) -> list[str]:
 
 
 def cells(axes: Axes) -> dict[tuple[str, str], str]:
-    """What is written in the cells: (name of the row, name of the column) → text."""
+    """Return the texts in the cells: (name of the row, name of the column) → text."""
     places = [(text.get_position(), text.get_text()) for text in axes.texts]
     return {(names(axes)[int(y)], names(axes)[int(x)]): text for (x, y), text in places}
 
 
 def colour(axes: Axes, row: int, column: int) -> tuple[float, float, float]:
-    """Red, green and blue of a cell, 0…1; white where there is none."""
+    """Return red, green and blue of a cell, 0…1; white if it is empty."""
     for image in axes.images:
         shown = image.get_array()
         assert shown is not None
@@ -37,9 +37,7 @@ def colour(axes: Axes, row: int, column: int) -> tuple[float, float, float]:
 
 
 class TestTheConfusions:
-    def test_are_counted_in_a_row_a_character_and_a_column_what_was_read(
-        self, figures: list[Figure], tmp_path: Path
-    ) -> None:
+    def test_are_counted_by_label_character_and_read_character(self, figures: list[Figure], tmp_path: Path) -> None:
         plot_confusions(["ab", "ab", "ba", "b"], ["ab", "bb", "a", "ba"], tmp_path / "picture.png")
         (axes,) = figures[0].axes
         assert names(axes) == ["a", "b", "nothing"]
@@ -52,7 +50,7 @@ class TestTheConfusions:
         }
         assert "5 of 7 characters read right" in figures[0].get_suptitle()
 
-    def test_have_another_colour_than_what_is_right(self, figures: list[Figure], tmp_path: Path) -> None:
+    def test_have_another_colour_than_correct_readings(self, figures: list[Figure], tmp_path: Path) -> None:
         labels, predictions = ["a" * 1000, "b" * 100, "c" * 10], ["a" * 999 + "b", "b" * 99 + "c", "c" * 4 + "a" * 6]
         plot_confusions(labels, predictions, tmp_path / "picture.png")
         (axes,) = figures[0].axes
@@ -60,8 +58,8 @@ class TestTheConfusions:
         assert blue > red + 0.2
         thousandth, hundredth, most = colour(axes, 0, 1), colour(axes, 1, 2), colour(axes, 2, 0)
         red, _, blue = thousandth
-        assert red > blue + 0.05, "one in a thousand is to be seen"
-        assert sum(most) < sum(hundredth) < sum(thousandth), "what happens more often is darker"
+        assert red > blue + 0.05, "one in a thousand is visible"
+        assert sum(most) < sum(hundredth) < sum(thousandth), "more frequent errors are darker"
         assert colour(axes, 3, 0) == (1, 1, 1)
 
     @pytest.mark.parametrize("vocabulary", [string.digits, string.digits + string.ascii_letters])
@@ -74,41 +72,41 @@ class TestTheConfusions:
         assert 20 < cell < 45
         assert widest < cell
 
-    def test_of_a_large_vocabulary_are_those_that_were_made(self, figures: list[Figure], tmp_path: Path) -> None:
+    def test_of_a_large_vocabulary_show_only_confused_characters(self, figures: list[Figure], tmp_path: Path) -> None:
         vocabulary = "".join(map(chr, range(0xC0, 0xC0 + 100)))
         plot_confusions([vocabulary, "À"], [vocabulary, "Ö"], tmp_path / "picture.png")
         assert names(figures[0].axes[0]) == ["À", "Ö", "nothing"]
         assert "the 2 of 100 characters that were ever confused" in figures[0].get_suptitle()
 
-    def test_of_a_large_vocabulary_are_cut_to_the_most_frequent(self, figures: list[Figure], tmp_path: Path) -> None:
+    def test_of_a_large_vocabulary_are_limited_to_the_most_frequent(
+        self, figures: list[Figure], tmp_path: Path
+    ) -> None:
         vocabulary = "".join(map(chr, range(0xC0, 0xC0 + 100)))
         plot_confusions([vocabulary, "ÀÀ"], [vocabulary[::-1], "ÖÖ"], tmp_path / "picture.png")
         assert len(names(figures[0].axes[0])) == 81
         assert {"À", "Ö"} < set(names(figures[0].axes[0]))
         assert "the 80 of 100 characters confused most often" in figures[0].get_suptitle()
 
-    def test_that_were_not_made_are_not_drawn(self, figures: list[Figure], tmp_path: Path) -> None:
+    def test_are_not_drawn_if_there_are_none(self, figures: list[Figure], tmp_path: Path) -> None:
         vocabulary = "".join(map(chr, range(0xC0, 0xC0 + 100)))
         plot_confusions([vocabulary], [vocabulary], tmp_path / "picture.png")
         assert not figures[0].axes[0].texts
         assert "none of the 100 characters was ever confused" in figures[0].get_suptitle()
 
-    def test_of_characters_that_the_fonts_lack_are_named_by_code_points(
-        self, figures: list[Figure], tmp_path: Path
-    ) -> None:
+    def test_show_code_points_for_characters_missing_in_the_fonts(self, figures: list[Figure], tmp_path: Path) -> None:
         plot_confusions(["Ж中$ $"], ["Ж中$"], tmp_path / "picture.png")
         assert names(figures[0].axes[0]) == ["U+0020", "$", "Ж", "U+4E2D", "nothing"]
 
-    def test_are_drawn_where_nothing_was_read_at_all(self, figures: list[Figure], tmp_path: Path) -> None:
+    def test_are_drawn_even_if_nothing_was_read(self, figures: list[Figure], tmp_path: Path) -> None:
         plot_confusions(["ab"], [""], tmp_path / "picture.png")
         assert cells(figures[0].axes[0]) == {("a", "nothing"): "1", ("b", "nothing"): "1"}
 
-    def test_need_as_many_texts_as_labels(self, tmp_path: Path) -> None:
+    def test_need_equally_many_texts_and_labels(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="zip"):
             plot_confusions(["a", "b"], ["a"], tmp_path / "picture.png")
 
 
-def test_the_pictures_without_images_of_the_data_are_apart_from_the_one_with_them(tmp_path: Path) -> None:
+def test_plots_with_images_of_the_data_are_stored_separately(tmp_path: Path) -> None:
     for name in ("model", "run"):
         (tmp_path / name).mkdir()
     lines = [Line("gone.png", "ab", "ab", 0.9), Line("gone.png", "ab", "aa", 0.4)]

@@ -17,9 +17,9 @@ class TestTheReliabilityDiagram:
         assert points.get_xdata() == pytest.approx([0.5, 0.95])
         assert points.get_ydata() == pytest.approx([0.5, 0.75])
         assert [bar.get_height() for bar in counts.containers[0]] == [2, 4]
-        assert counts.get_ylim()[0] < 1, "a single word is to be seen"
+        assert counts.get_ylim()[0] < 1, "a single word is visible"
 
-    def test_says_by_a_line_how_little_few_readings_tell(self, figures: list[Figure], tmp_path: Path) -> None:
+    def test_shows_the_uncertainty_of_few_readings(self, figures: list[Figure], tmp_path: Path) -> None:
         plot_reliability([0.95] * 100 + [0.5], [True] * 101, tmp_path / "picture.png")
         (lines,) = (one for one in figures[0].axes[0].collections if isinstance(one, LineCollection))
         few, many = (segment[:, 1] for segment in lines.get_segments())

@@ -1,4 +1,4 @@
-"""How a model reads changed images."""
+"""Accuracy on changed images."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from training.evaluation.robustness import CHANGES, measure_robustness
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_change_leaves_an_image_and_changes_it(name: str, channels: int) -> None:
+def test_a_change_returns_a_different_valid_image(name: str, channels: int) -> None:
     image = draw_captcha("2b827", seed=0)
     image = image if channels == 1 else np.dstack([image] * 3)
     before = image.copy()
@@ -34,7 +34,7 @@ def test_the_transparent_picture_is_the_picture() -> None:
     np.testing.assert_allclose(grey.astype(int), image.astype(int), atol=1)
 
 
-def test_unchanged_images_are_read_as_the_evaluation_reads_them(trained_model: Path) -> None:
+def test_unchanged_images_are_read_like_in_the_evaluation(trained_model: Path) -> None:
     samples = read_samples(trained_model / "val.csv")
     pictures, labels = [read_image(sample.path) for sample in samples], [sample.label for sample in samples]
     rows = measure_robustness(Reader(trained_model), pictures, labels)

@@ -1,4 +1,4 @@
-"""Test-time augmentation: several shifted views of an image vote."""
+"""Test-time augmentation: several shifted copies of an image vote."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from training.evaluation.views import VIEWS, read_views, shift
 
 
 class Doubtful:
-    """Reads an image as it stands as `wrong`, surely, and shifted as `right`, less surely."""
+    """A reader of unshifted images as `wrong` with high confidence, and of shifted ones as `right` with less."""
 
     def __init__(self, image: Pixels) -> None:
         self.image = image
@@ -27,7 +27,7 @@ def drawn(text: str) -> Pixels:
     return draw_captcha(text, seed=0)
 
 
-def test_the_text_with_the_most_probability_over_all_views_is_read() -> None:
+def test_the_most_probable_text_over_all_copies_is_read() -> None:
     image = drawn("b5wn6")
     (reading,) = read_views(Doubtful(image).predict, [image])
     assert reading.text == "right"
@@ -38,13 +38,13 @@ def test_of_no_images_there_are_no_readings() -> None:
     assert read_views(Doubtful(drawn("b5wn6")).predict, []) == []
 
 
-def test_the_shipped_model_reads_the_same_in_views(shipped_model: Path, samples: dict[str, bytes]) -> None:
+def test_the_shipped_model_reads_the_same_with_augmentation(shipped_model: Path, samples: dict[str, bytes]) -> None:
     readings = read_views(ImageToTextModel(shipped_model).predict, [decode_image(image) for image in samples.values()])
     assert [reading.text for reading in readings] == list(samples)
     assert all(0.9 < reading.confidence <= 1 for reading in readings)
 
 
-def test_a_view_is_moved_by_a_part_of_the_size_and_filled_from_the_border() -> None:
+def test_a_copy_is_shifted_by_a_fraction_of_the_size_and_filled_from_the_border() -> None:
     image = np.arange(200, dtype=np.uint8).repeat(50).reshape(200, 50).T.copy()
     moved = shift(image, 0.01, 0.0)
     assert moved.shape == image.shape

@@ -1,4 +1,4 @@
-"""The grid of the images that were read worst."""
+"""The grid of the worst readings."""
 
 import itertools
 import shutil
@@ -26,7 +26,7 @@ Plot = Callable[[Sequence[Line]], Axes]
 
 @pytest.fixture
 def plot(figures: list[Figure], tmp_path: Path) -> Plot:
-    """A function that draws the grid and returns what is on it, measured in inches from the top left corner."""
+    """Return a function that draws the grid and returns its axes, in inches from the top left corner."""
 
     def run(readings: Sequence[Line]) -> Axes:
         plot_worst_readings(readings, tmp_path / "worst.png")
@@ -38,7 +38,7 @@ def plot(figures: list[Figure], tmp_path: Path) -> Plot:
 
 @pytest.fixture
 def read(tmp_path: Path, shipped_model: Path) -> Callable[..., list[Line]]:
-    """A function that reads images with the shipped model; the right label of each is TEXT unless another is given."""
+    """Return a function that reads images with the shipped model; their label is TEXT unless another is given."""
 
     def run(*images: Pixels, label: str = TEXT, model: Path = shipped_model) -> list[Line]:
         samples = []
@@ -62,12 +62,12 @@ def titles(axes: Axes) -> list[str]:
 
 
 def boxes(axes: Axes) -> list[Rectangle]:
-    """The characters' boxes: after the outline of their image."""
+    """Return the characters' boxes: all rectangles but the outlines of the images."""
     return [patch for patch in axes.patches if isinstance(patch, Rectangle)][1:]
 
 
 class TestTheOrder:
-    def test_is_wrong_ones_first_the_surest_before_then_right_ones_the_least_sure_before(self) -> None:
+    def test_is_wrong_by_falling_then_right_by_rising_confidence(self) -> None:
         readings = [("ab", 0.9), ("ax", 0.2), ("ab", 0.3), ("", 0.8)]
         lines = [Line(f"{index}.png", "ab", *reading) for index, reading in enumerate(readings)]
         ordered = worst_first(lines)
@@ -80,7 +80,7 @@ class TestTheOrder:
 
 
 class TestATile:
-    def test_of_a_right_reading_says_so_and_shows_the_image_and_its_boxes(self, plot: Plot, read: Read) -> None:
+    def test_of_a_right_reading_has_a_title_an_image_and_boxes(self, plot: Plot, read: Read) -> None:
         image = draw_captcha(TEXT, 1)
         (line,) = read(image)
         axes = plot([line])
@@ -91,11 +91,11 @@ class TestATile:
         assert len(boxes(axes)) == len(TEXT)
         assert {box.get_linestyle() for box in boxes(axes)} == {"-"}
 
-    def test_has_its_boxes_where_the_characters_are(self, plot: Plot, read: Read) -> None:
+    def test_has_boxes_at_the_characters(self, plot: Plot, read: Read) -> None:
         axes = plot(read(draw_captcha(TEXT, 1)))
         left, right, bottom, top = axes.images[0].get_extent()
         assert (right - left) / (bottom - top) == pytest.approx(200 / 50)
-        # The first letter's ink begins at pixel 29 or 30 of 200, the last one's ends near 145.
+        # The first letter's ink begins at pixel 29 or 30 of 200; the last one's ends near 145.
         places = [(box.get_x() - left) / (right - left) * 200 for box in boxes(axes)]
         assert places == sorted(places)
         assert 20 < places[0] < 35
@@ -116,7 +116,7 @@ class TestATile:
         assert titles(axes) == [f"✗ {TEXT} → (nothing) {line.confidence:.3f}"]
         assert not boxes(axes)
 
-    def test_shows_colours_as_they_are(self, plot: Plot, read: Read) -> None:
+    def test_shows_the_right_colours(self, plot: Plot, read: Read) -> None:
         image = np.dstack([draw_captcha(TEXT, 1), np.zeros((50, 200), np.uint8), np.full((50, 200), 255, np.uint8)])
         axes = plot(read(image))
         np.testing.assert_array_equal(axes.images[0].get_array(), image[..., ::-1])
@@ -127,7 +127,7 @@ class TestATile:
         assert "…" in title.get_text()
         assert title.get_window_extent().width < 1300
 
-    def test_of_a_model_without_places_has_characters_but_no_boxes(
+    def test_of_a_model_without_boxes_has_only_characters(
         self, plot: Plot, read: Read, shipped_model: Path, tmp_path: Path
     ) -> None:
         model = tmp_path / "placeless"
@@ -140,7 +140,7 @@ class TestATile:
         assert [text for text in texts(axes) if len(text) == 1] == list(TEXT)
         assert not boxes(axes)
 
-    def test_without_characters_is_the_image_alone(self, plot: Plot, read: Read) -> None:
+    def test_without_characters_has_only_the_image(self, plot: Plot, read: Read) -> None:
         (line,) = read(draw_captcha(TEXT, 1))
         axes = plot([replace(line, characters=())])
         assert titles(axes) == [f"✓ {TEXT} → {TEXT} {line.confidence:.3f}"]
@@ -158,11 +158,11 @@ class TestTheGrid:
         wrong = sum(not line.right for line in readings)
         assert texts(axes)[0] == f"{wrong} of 26 images read wrong. The 24 worst readings:"
 
-    def test_leaves_out_images_that_cannot_be_opened(self, plot: Plot, read: Read) -> None:
+    def test_skips_images_that_cannot_be_opened(self, plot: Plot, read: Read) -> None:
         readings = [*read(draw_captcha(TEXT, 1)), Line("gone.png", "a", "b", 0.9)]
         assert len(titles(plot(readings))) == 1
 
-    def test_of_no_image_is_a_picture_all_the_same(self, plot: Plot) -> None:
+    def test_without_images_is_still_drawn(self, plot: Plot) -> None:
         assert texts(plot([]))[0] == "0 of 0 images read wrong. The 0 worst readings:"
 
     @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ class TestTheGrid:
             [(900, 100)] * 3,
         ],
     )
-    def test_keeps_images_of_any_shape_apart_and_in_shape(
+    def test_does_not_distort_or_overlap_images_of_any_shape(
         self, sizes: list[tuple[int, int]], plot: Plot, read: Read
     ) -> None:
         axes = plot(read(*(cv2.resize(draw_captcha(TEXT, 1), size) for size in sizes)))

@@ -1,4 +1,4 @@
-"""Texts of one kind of characters are preferred where the picture leaves it open, and only there."""
+"""Texts of one alphabet are preferred if the picture is ambiguous, and only then."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ CODEC = CtcCodec(ALPHABET)
 
 
 def logits_of(*steps: dict[str, float]) -> NDArray[np.float32]:
-    """Logits (1, steps, classes) of which each step has the probabilities that are given, and a blank after it."""
+    """Return logits (1, steps, classes) with the given probabilities, each step followed by a blank."""
     logits = np.full((1, 2 * len(steps), CODEC.classes), -20.0, np.float32)
     for index, probabilities in enumerate(steps):
         for character, probability in probabilities.items():
@@ -43,21 +43,21 @@ def text_of(logits: NDArray[np.float32]) -> str:
     ],
     ids=["digits", "a sum", "letters", "one case"],
 )
-def test_what_looks_alike_is_read_as_what_is_around_it(unsure: list[dict[str, float]], wanted: str) -> None:
+def test_ambiguous_characters_are_read_like_their_neighbours(unsure: list[dict[str, float]], wanted: str) -> None:
     logits = logits_of(*unsure)
     assert text_of(logits) != wanted
     assert text_of(preferred(logits)) == wanted
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=9))
-def test_what_is_sure_is_read_as_it_is(text: str) -> None:
+def test_confident_characters_are_unchanged(text: str) -> None:
     logits = logits_of(*({character: 1.0} for character in text))
     assert text_of(preferred(logits)) == text
 
 
 @examples(50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
-def test_the_alphabet_is_the_likeliest_of_all_by_the_most_probable_path(seed: int, steps: int) -> None:
+def test_the_chosen_alphabet_is_the_most_likely_one_of_the_best_path(seed: int, steps: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, (1, steps, CODEC.classes)).astype(np.float32)
     probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=-1, keepdims=True)
     best, members = -np.inf, ""

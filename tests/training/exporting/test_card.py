@@ -62,7 +62,7 @@ def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
         "(learning_curves.png)",
         "(confusions.png)",
         "(reliability.png)",
-        "in the folder of the run, `worst_readings.png`",
+        "The run folder has a grid of the worst readings, `worst_readings.png`",
         "keras 3.15.1",
         "| half size | 9 | 90.0% |",
         "own captchas",
@@ -83,7 +83,7 @@ def test_the_card_does_not_embed_the_picture_with_images_of_the_data() -> None:
     assert "(worst_readings.png)" not in write_card(some_metrics())
 
 
-def test_the_card_quotes_cross_validations_where_there_are_any() -> None:
+def test_the_card_quotes_cross_validations() -> None:
     assert "Cross-validation" not in write_card(some_metrics())
     report = {
         "command": "python -m training crossval --data images",
@@ -102,12 +102,12 @@ def test_the_card_quotes_cross_validations_where_there_are_any() -> None:
     card = write_card(some_metrics() | {"crossval": [quotable(report)]})
     row = "| 842 | 934 of 936 (99.79%) | 0.06% to 0.77% | 0.04% | 0.40% | 99.1% | 50.0% | 935 |"
     assert row in card
-    assert "in 15 slightly shifted views" in " ".join(card.split())
+    assert "over 15 shifted copies" in " ".join(card.split())
     assert "    python -m training crossval --data images\n" in card
     assert "secret.png" not in json.dumps(quotable(report))
 
 
-def test_the_card_shows_every_word_that_was_read_wrong() -> None:
+def test_the_card_shows_every_wrong_word() -> None:
     wrong = [{"label": "abab", "prediction": "abbb", "confidence": 0.4321}]
     card = write_card(some_metrics(words_right=9, cer=0.025, wer=0.1, wrong=wrong))
     assert "| `abab` | `abbb` | 0.432 |" in card

@@ -1,4 +1,4 @@
-"""An export that does not do what the network does is not written."""
+"""An export that differs from the network is not written."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,12 +27,12 @@ from training.networks import architecture_names, get_architecture
 VOCAB = "0123"
 SIZE = {"height": 32, "width": 96}
 CONVERTED: dict[int, bytes] = {}
-"""What tf2onnx has made of each architecture, by its number of weights, which `build` gives the same values."""
+"""tf2onnx's output for each architecture, keyed by its number of weights; `build` always gives the same values."""
 
 
 @pytest.fixture(autouse=True)
 def convert_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tf2onnx convert each architecture only once: that takes longer than all else in an export."""
+    """Convert each architecture only once: conversion takes longer than the rest of an export."""
     write_onnx = export._write_onnx
 
     def write(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:
@@ -112,7 +112,7 @@ def test_every_architecture_reads_the_same_in_keras_and_onnx_runtime(
     assert "Mul" in nodes[2:4]
 
 
-def test_held_out_images_are_read_without_knowing_their_texts(images: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_held_out_images_are_read_with_the_held_out_prior(images: NDArray[np.uint8], tmp_path: Path) -> None:
     network, configs = build("conv_ctc")
     known = Lexicon(["01", "10", "22"], 0.9)
     configs = configs.model_copy(update=as_configs(known))
@@ -121,17 +121,17 @@ def test_held_out_images_are_read_without_knowing_their_texts(images: NDArray[np
     assert read_configs(tmp_path / "1").lexicon == configs.lexicon
 
 
-def spoil(change: Callable[[onnx.ModelProto], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the file that tf2onnx wrote changed before it is checked."""
+def corrupt(change: Callable[[onnx.ModelProto], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change the file that tf2onnx wrote before it is checked."""
     write_onnx = export._write_onnx
 
-    def write_and_spoil(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:
+    def write_and_corrupt(network: keras.Model, configs: ModelConfigs, metadata: dict[str, str], path: Path) -> None:
         write_onnx(network, configs, metadata, path)
         model = onnx.load(path)
         change(model)
         onnx.save(model, path)
 
-    monkeypatch.setattr(export, "_write_onnx", write_and_spoil)
+    monkeypatch.setattr(export, "_write_onnx", write_and_corrupt)
 
 
 def scale_a_weight(factor: float) -> Callable[[onnx.ModelProto], None]:
@@ -146,25 +146,25 @@ def scale_a_weight(factor: float) -> Callable[[onnx.ModelProto], None]:
     return change
 
 
-def test_a_graph_that_differs_is_refused_and_nothing_is_written(
+def test_a_graph_that_differs_is_rejected_and_nothing_is_written(
     images: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoil(scale_a_weight(1.05), monkeypatch)
+    corrupt(scale_a_weight(1.05), monkeypatch)
     with pytest.raises(ExportError, match=r"differ from Keras's by .* at most 1e-04"):
         write(*build("conv_ctc"), images, tmp_path / "store" / "1")
     assert nothing_is_left(tmp_path / "store")
 
 
-def test_a_graph_that_cannot_be_loaded_is_refused_and_nothing_is_written(
+def test_a_graph_that_cannot_be_loaded_is_rejected_and_nothing_is_written(
     images: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoil(lambda model: model.graph.ClearField("node"), monkeypatch)
+    corrupt(lambda model: model.graph.ClearField("node"), monkeypatch)
     with pytest.raises(ExportError, match="cannot be used"):
         write(*build("conv_ctc"), images, tmp_path / "store" / "1")
     assert nothing_is_left(tmp_path / "store")
 
 
-def test_a_vocabulary_that_does_not_fit_is_refused_and_nothing_is_written(
+def test_a_vocabulary_of_another_size_is_rejected_and_nothing_is_written(
     images: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     network, configs = build("conv_ctc")
@@ -174,13 +174,13 @@ def test_a_vocabulary_that_does_not_fit_is_refused_and_nothing_is_written(
     assert nothing_is_left(tmp_path / "store")
 
 
-def test_a_failure_in_any_other_file_leaves_nothing(images: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_an_error_in_any_other_file_leaves_nothing(images: NDArray[np.uint8], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write(*build("conv_ctc"), images, tmp_path / "store" / "1", other_file="nowhere/half")
     assert nothing_is_left(tmp_path / "store")
 
 
-def test_a_folder_is_replaced_only_where_that_is_meant_and_kept_when_the_new_one_fails(
+def test_a_folder_is_replaced_only_on_request_and_kept_if_the_new_one_fails(
     images: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, configs = build("conv_ctc")
@@ -188,7 +188,7 @@ def test_a_folder_is_replaced_only_where_that_is_meant_and_kept_when_the_new_one
     with pytest.raises(FileExistsError):
         write(network, configs, images, tmp_path / "1")
     write(network, configs, images, tmp_path / "1", replace=True, other_file="second")
-    spoil(scale_a_weight(2.0), monkeypatch)
+    corrupt(scale_a_weight(2.0), monkeypatch)
     with pytest.raises(ExportError):
         write(network, configs, images, tmp_path / "1", replace=True)
     names = {path.name for path in (tmp_path / "1").iterdir()}
@@ -197,23 +197,23 @@ def test_a_folder_is_replaced_only_where_that_is_meant_and_kept_when_the_new_one
 
 
 class TestQuantized:
-    """The network of a training, whose convolutions compute in 8 bits."""
+    """A trained network whose convolutions compute in 8 bits."""
 
-    def test_it_says_so_and_is_smaller(self, trained_run: RunFolder) -> None:
+    def test_its_metrics_say_so_and_it_is_smaller(self, trained_run: RunFolder) -> None:
         state = trained_run.read_state()
         path = Path(state.output) / "model.onnx"
         graph = onnx.load(path)
         assert {entry.key: entry.value for entry in graph.metadata_props}["precision"] == "int8"
         assert path.stat().st_size < 250_000
 
-    def test_only_the_first_and_the_last_convolution_compute_with_floats(self, trained_run: RunFolder) -> None:
+    def test_only_the_first_and_the_last_convolution_use_floats(self, trained_run: RunFolder) -> None:
         graph = onnx.load(Path(trained_run.read_state().output) / "model.onnx").graph
         made_by = {output: node for node in graph.node for output in node.output}
         convolutions = [node for node in graph.node if node.op_type == "Conv"]
         weights_from = [getattr(made_by.get(node.input[1]), "op_type", None) for node in convolutions]
         assert weights_from == [None, *["DequantizeLinear"] * (len(convolutions) - 2), None]
 
-    def test_it_gives_about_the_probabilities_of_the_floats(self, trained_run: RunFolder, tmp_path: Path) -> None:
+    def test_its_probabilities_are_close_to_those_in_floats(self, trained_run: RunFolder, tmp_path: Path) -> None:
         state = trained_run.read_state()
         network = build_network(state.config, len(state.vocab) + 1)
         load_variables(trained_run.best_weights, network.variables)
@@ -225,10 +225,10 @@ class TestQuantized:
             one.text for one in model.codec.decode(floats)
         ]
 
-    def test_where_it_reads_worse_the_floats_are_kept(
+    def test_floats_are_kept_if_8_bits_read_worse(
         self, images: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def spoil_it(path: Path, _: NDArray[np.uint8], destination: Path) -> None:
+        def corrupt_it(path: Path, _: NDArray[np.uint8], destination: Path) -> None:
             quantize_convolutions(path, images, destination)
             model = onnx.load(destination)
             scale_a_weight(-30.0)(model)
@@ -238,7 +238,7 @@ class TestQuantized:
         codec = CtcCodec(VOCAB)
         write(network, configs, images, tmp_path / "1")
         labels = [one.text for one in codec.decode(ImageToTextModel(tmp_path / "1").run(images))]
-        monkeypatch.setattr(export, "quantize_convolutions", spoil_it)
+        monkeypatch.setattr(export, "quantize_convolutions", corrupt_it)
         write(network, configs, images, tmp_path / "2", labels=labels, quantize=True)
         kept = onnx.load(tmp_path / "2" / "model.onnx")
         assert "precision" not in {entry.key for entry in kept.metadata_props}

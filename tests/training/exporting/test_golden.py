@@ -1,4 +1,4 @@
-"""What a training keeps with its model: an image with its text, and sums that `sha256sum` checks."""
+"""Files that verify a model: an image with its text, and checksums that `sha256sum` accepts."""
 
 import subprocess
 from pathlib import Path
@@ -23,13 +23,13 @@ def test_the_image_is_read_as_the_text_beside_it(model_folder: Path) -> None:
     assert (model_folder / "golden.txt").read_text() == f"{reading.text}\n"
 
 
-def test_the_sums_are_those_of_the_files(model_folder: Path) -> None:
+def test_the_checksums_match_the_files(model_folder: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=model_folder, check=True)
     listed = {line.split()[1] for line in (model_folder / "SHA256SUMS").read_text().splitlines()}
     assert listed == {"model.onnx", "configs.yaml", "golden.png", "golden.txt"}
 
 
-def test_the_service_refuses_the_model_when_a_file_is_another(model_folder: Path, tmp_path: Path) -> None:
+def test_the_service_rejects_the_model_if_a_file_differs(model_folder: Path, tmp_path: Path) -> None:
     for file in model_folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     ImageToTextModel(tmp_path)
@@ -38,7 +38,7 @@ def test_the_service_refuses_the_model_when_a_file_is_another(model_folder: Path
         ImageToTextModel(tmp_path)
 
 
-def test_a_model_that_is_sure_of_nothing_gets_no_image(
+def test_a_model_without_confident_readings_gets_no_image(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("model.onnx", "configs.yaml"):

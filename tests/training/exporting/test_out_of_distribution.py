@@ -1,4 +1,4 @@
-"""Pictures unlike those that a network was trained on are read with doubt, and with the same text."""
+"""Pictures unlike the training images get lower confidences but the same texts."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.inference.models.configs import ModelConfigs
 from app.inference.models.model import OnnxInferenceModel
 from training.exporting.export import _write_onnx
-from training.exporting.out_of_distribution import GraphError, doubt_unlike
+from training.exporting.out_of_distribution import GraphError, penalize_outliers
 from training.networks import get_architecture
 
 HEIGHT, WIDTH = 32, 96
@@ -21,7 +21,7 @@ Picture = NDArray[np.uint8]
 
 
 def like(count: int, seed: int, channels: int) -> list[Picture]:
-    """Soft dark spots on light paper."""
+    """Draw soft dark spots on light paper."""
     rng = np.random.default_rng(seed)
     pictures = []
     for _ in range(count):
@@ -34,7 +34,7 @@ def like(count: int, seed: int, channels: int) -> list[Picture]:
 
 
 def unlike(channels: int) -> Picture:
-    """Stripes of black and white."""
+    """Draw stripes of black and white."""
     stripes = np.zeros((HEIGHT, WIDTH, channels), np.uint8)
     stripes[:, ::4] = 255
     return stripes
@@ -42,7 +42,7 @@ def unlike(channels: int) -> Picture:
 
 @pytest.fixture(scope="module", params=["conv_ctc", "residual_ctc"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """The ONNX file of an untrained convolutional network, and its channels."""
+    """Return the ONNX file of an untrained convolutional network, and its number of channels."""
     keras.utils.set_random_seed(0)
     architecture = get_architecture(request.param)
     network = architecture.build((HEIGHT, WIDTH, architecture.channels), 5)
@@ -52,10 +52,10 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return path, architecture.channels
 
 
-def test_only_what_is_unlike_is_doubted_and_its_text_stays(exported: tuple[Path, int], tmp_path: Path) -> None:
+def test_only_unlike_pictures_get_lower_confidences_and_texts_stay(exported: tuple[Path, int], tmp_path: Path) -> None:
     path, channels = exported
     doubting = Path(shutil.copy(path, tmp_path))
-    doubt_unlike(doubting, like(30, 1, channels), like(5, 2, channels))
+    penalize_outliers(doubting, like(30, 1, channels), like(5, 2, channels))
     pictures = np.stack([*like(20, 3, channels), unlike(channels)])
     before, after = (OnnxInferenceModel(file).run(pictures) for file in (path, doubting))
     np.testing.assert_allclose(after[:-1], before[:-1], atol=1e-5)
@@ -67,16 +67,16 @@ def test_the_same_pictures_give_the_same_file(exported: tuple[Path, int], tmp_pa
     path, channels = exported
     files = [Path(shutil.copy(path, tmp_path / name)) for name in ("a.onnx", "b.onnx")]
     for file in files:
-        doubt_unlike(file, like(10, 1, channels), like(5, 2, channels))
+        penalize_outliers(file, like(10, 1, channels), like(5, 2, channels))
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_a_graph_that_ends_otherwise_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_another_kind_of_graph_is_rejected_and_unchanged(tmp_path: Path) -> None:
     port = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2, 3]) for name in ("in", "out")]
     node = onnx.helper.make_node("Softmax", ["in"], ["out"])
     path = tmp_path / "model.onnx"
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", port[:1], port[1:])), path)
     content = path.read_bytes()
     with pytest.raises(GraphError, match="convolution and a softmax"):
-        doubt_unlike(path, like(2, 1, 1), like(2, 2, 1))
+        penalize_outliers(path, like(2, 1, 1), like(2, 2, 1))
     assert path.read_bytes() == content

@@ -1,4 +1,4 @@
-"""Random changes to training images."""
+"""Random augmentation of training images."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_strength_zero_changes_nothing() -> None:
     np.testing.assert_array_equal(augment(image, np.random.default_rng(0), 0.0), image)
 
 
-def test_colours_become_others_and_greys_stay_grey() -> None:
+def test_colours_change_and_greys_stay_grey() -> None:
     grey = draw_captcha("2b827", seed=0)[..., np.newaxis]
     colour = np.repeat(grey, 3, axis=2)
     casts = [np.ptp(augment(colour, np.random.default_rng(seed)).mean(axis=(0, 1))) for seed in range(50)]
@@ -48,7 +48,7 @@ def test_colours_become_others_and_greys_stay_grey() -> None:
 @pytest.mark.parametrize("strength", [0.2, 1.0])
 def test_the_text_stays_in_the_image(strength: float) -> None:
     image = draw_captcha("2b827", seed=0)[..., np.newaxis]
-    ink = (image < 100).mean()  # of dark on light; augmented, it may be light on dark
+    ink = (image < 100).mean()  # dark on light; augmentation may invert it
     rng = np.random.default_rng(0)
     changed = [augment(image, rng, strength) for _ in range(50)]
     inks = [(np.abs(one - np.median(one)) > 60).mean() for one in changed]

@@ -1,4 +1,4 @@
-"""The loss, the schedule, the batches."""
+"""Losses, schedules, batches, architectures and defaults."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ SIZE = {"architecture": "conv_ctc", "width": 200, "height": 50}
 
 
 def brute_force_loss(logits: np.ndarray, label: list[int], blank: int) -> float:
-    """Minus the logarithm of the summed probability of all paths that collapse to the label."""
+    """Return the negative log of the summed probability of all paths that collapse to the label."""
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     steps, classes = logits.shape
     total = 0.0
@@ -40,7 +40,7 @@ def test_the_ctc_loss_is_the_sum_over_all_alignments(label: list[int]) -> None:
 
 
 @pytest.mark.parametrize("blank", [0, 2])
-def test_an_image_without_text_should_read_as_blanks_alone(blank: int) -> None:
+def test_the_loss_of_an_image_without_text_is_that_of_blanks_only(blank: int) -> None:
     logits = np.random.default_rng(3).normal(0, 2, (2, 5, 3)).astype(np.float32)
     labels = np.array([[blank, blank], [1, blank]], np.int32)
     empty, one = CtcLoss(blank)(labels[:1], logits[:1]), CtcLoss(blank)(labels[1:], logits[1:])
@@ -70,13 +70,13 @@ def test_a_trapezoid_rises_stays_and_falls_in_the_last_quarter() -> None:
 def training_batches(
     count: int, drawn: LabelledImages | None = None, vocab: str = "abcdefghij", **options: Any
 ) -> TrainingBatches:
-    """Batches of images of one pixel each, whose value is the class of their label."""
+    """Return batches of images of one pixel each, whose value is the class of their label."""
     config = resolve_config(count, {"architecture": "conv_ctc", "width": 8, "height": 8, "batch_size": 4} | options)
     images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
     return TrainingBatches(config, LabelledImages(images, list(vocab[:count])), CtcCodec(vocab), drawn)
 
 
-def test_an_epoch_holds_every_image_once_in_an_order_of_its_own() -> None:
+def test_an_epoch_has_every_image_once_in_a_new_order() -> None:
     batches = training_batches(10)
     epochs = []
     for epoch in range(2):
@@ -93,14 +93,14 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_its_own() -> None:
     assert np.concatenate([label.ravel() for _, label in batches()]).tolist() == epochs[0]
 
 
-def test_few_images_are_gone_over_several_times_an_epoch() -> None:
+def test_few_images_are_repeated_within_an_epoch() -> None:
     batches = training_batches(10, passes=3)
     served = [label.ravel().tolist() for _, label in batches()]
     assert len(served) == batches.steps == 9
     assert sorted(itertools.chain.from_iterable(served)) == sorted([*range(10)] * 3)
 
 
-def test_half_of_each_batch_is_drawn_where_there_are_drawn_images() -> None:
+def test_half_of_each_batch_is_drawn_if_there_are_drawn_images() -> None:
     drawn = LabelledImages(np.full((3, 1, 1, 1), 255, np.uint8), ["j", "j", "j"])
     for images, labels in training_batches(9, drawn)():
         half = len(images) // 2
@@ -136,14 +136,14 @@ class TestArchitectures:
         assert not np.allclose(logits.sum(axis=2), 1)
 
     @pytest.mark.parametrize("name", [name for name in architecture_names() if get_architecture(name).open_width])
-    def test_with_an_open_width_put_out_a_step_for_four_columns(self, name: str) -> None:
+    def test_of_any_width_put_out_a_step_per_four_columns(self, name: str) -> None:
         architecture = get_architecture(name)
         model = architecture.build((architecture.height, None, architecture.channels), 20)
         for width in (32, 200, 480):
             image = np.zeros((1, architecture.height, width, architecture.channels), np.uint8)
             assert model(image).shape == (1, width // 4, 20)
 
-    def test_include_the_tutorials_own_with_as_many_weights(self) -> None:
+    def test_include_the_tutorials_with_the_same_number_of_weights(self) -> None:
         assert get_architecture("resnet_blstm").build((50, 200, 3), 20).count_params() == 469_492
 
     def test_that_do_not_exist_are_not_found(self) -> None:
@@ -157,20 +157,20 @@ class TestTheDefaults:
         tutorial = resolve_config(842, SIZE | {"architecture": "resnet_blstm"})
         assert (tutorial.channels, tutorial.batch_size, tutorial.schedule, tutorial.patience) == (3, 64, "plateau", 50)
 
-    def test_start_from_the_shipped_weights_where_there_are_any(self) -> None:
+    def test_start_from_shipped_weights_if_there_are_any(self) -> None:
         assert resolve_config(842, SIZE).init == "shipped"
         assert resolve_config(842, SIZE | {"architecture": None}).init == "shipped"
         assert resolve_config(842, SIZE | {"architecture": "resnet_blstm"}).init == "none"
 
     @pytest.mark.parametrize("init", ["shipped", "runs/captcha/202611231200"])
-    def test_train_for_less_long_from_weights_that_read_already(self, init: str) -> None:
+    def test_train_for_fewer_steps_from_pre_trained_weights(self, init: str) -> None:
         continued, fresh = (resolve_config(842, SIZE | {"init": start}) for start in (init, "none"))
         assert continued.epochs * continued.steps_per_epoch(842) < fresh.epochs * fresh.steps_per_epoch(842) / 2
         assert continued.learning_rate < fresh.learning_rate
 
     @pytest.mark.parametrize(("images", "epochs"), [(842, 151), (100, 600), (6_000, 40), (10_000, 25), (100_000, 12)])
-    def test_give_few_images_more_epochs_and_many_no_more_than_they_need(self, images: int, epochs: int) -> None:
+    def test_give_few_images_more_epochs_than_many(self, images: int, epochs: int) -> None:
         assert resolve_config(images, SIZE | {"init": "none"}).epochs == epochs
 
-    def test_yield_to_what_is_given(self) -> None:
+    def test_are_overridden_by_options(self) -> None:
         assert resolve_config(842, SIZE | {"epochs": 3, "learning_rate": None}).epochs == 3

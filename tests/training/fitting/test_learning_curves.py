@@ -8,7 +8,7 @@ import numpy as np
 from training.fitting.learning_curves import plot_learning_curves
 
 
-def test_the_learning_curves_are_a_picture_with_something_in_it(tmp_path: Path) -> None:
+def test_the_learning_curves_are_not_blank(tmp_path: Path) -> None:
     history = [
         {"epoch": epoch, "loss": 60 / epoch, "val_loss": 50 / epoch, "val_cer": 1 / epoch, "val_wer": 1 / epoch}
         for epoch in range(1, 20)

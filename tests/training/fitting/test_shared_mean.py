@@ -1,4 +1,4 @@
-"""Two that compute see the mean of what both have found."""
+"""Two threads compute the mean of their values."""
 
 import multiprocessing
 import threading
@@ -28,8 +28,8 @@ def test_both_get_the_mean_step_by_step(steps: list[list[tuple[float, float]]]) 
     np.testing.assert_array_equal(first, second)
 
 
-def test_nobody_waits_for_one_that_has_ended() -> None:
+def test_nobody_waits_after_it_is_released() -> None:
     shared = SharedMean(multiprocessing.get_context("spawn"), 1)
-    shared.give_up()
+    shared.release()
     with pytest.raises(threading.BrokenBarrierError):
         shared.of(0, np.zeros(1, np.float32))

@@ -1,4 +1,4 @@
-"""Trainings that start from weights that know something already."""
+"""Initial weights of trainings."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def logits(model: keras.Model) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path]:
-    """A network over KNOWN, and the file of its weights."""
+    """Return a network over KNOWN, and the file of its weights."""
     model, path = network(len(KNOWN) + 1, seed=1), tmp_path_factory.mktemp("start") / "start.npz"
     save_start(path, "conv_ctc", KNOWN, model)
     return model, path
@@ -48,10 +48,10 @@ def test_each_character_keeps_its_output_in_another_vocabulary(start: tuple[kera
     for place, character in ((0, "c"), (1, "1"), (3, "a")):
         np.testing.assert_allclose(ours[..., place], theirs[..., KNOWN.index(character)], atol=1e-5)
     np.testing.assert_allclose(ours[..., 4], theirs[..., -1], atol=1e-5)  # the blank
-    assert not np.allclose(ours[..., 2], 0)  # é, unheard of, has random weights
+    assert not np.allclose(ours[..., 2], 0)  # é is unknown and has random weights
 
 
-def test_other_sizes_take_all_that_fits(start: tuple[keras.Model, Path]) -> None:
+def test_other_sizes_take_all_weights_that_fit(start: tuple[keras.Model, Path]) -> None:
     known, path = start
     wider, higher = network(8, seed=2, width=300), network(8, seed=2, height=80)
     columns = [
@@ -73,14 +73,14 @@ def test_none_leaves_the_weights_random() -> None:
     np.testing.assert_array_equal(logits(model), logits(same))
 
 
-def test_a_run_can_be_started_from(trained_run: RunFolder) -> None:
+def test_weights_can_come_from_a_run(trained_run: RunFolder) -> None:
     model = network(11, seed=2)
     load_start(str(trained_run.path), "conv_ctc", model, CtcCodec("0123456789"))
     with np.load(trained_run.best_weights) as best:
         np.testing.assert_array_equal(np.array(model.variables[0]), best["v0"])
 
 
-def test_the_shipped_weights_know_letters_and_digits_and_are_small() -> None:
+def test_the_shipped_weights_cover_letters_and_digits_and_are_small() -> None:
     path = shipped_start("conv_ctc")
     assert path.stat().st_size < 1_000_000
     model = network(63, seed=2)
@@ -89,25 +89,25 @@ def test_the_shipped_weights_know_letters_and_digits_and_are_small() -> None:
     assert not np.allclose(before[..., :10], logits(model)[..., :10])
 
 
-class TestRefused:
-    def test_what_is_not_there(self, tmp_path: Path) -> None:
+class TestRejected:
+    def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(StartError, match="is not a file of weights"):
             load_start(str(tmp_path / "none.npz"), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])
-    def test_what_is_no_file_of_weights(self, tmp_path: Path, content: bytes) -> None:
+    def test_another_file(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "start.npz"
         path.write_bytes(content)
         with pytest.raises(StartError, match="is not a file of weights"):
             load_start(str(path), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
 
-    def test_a_folder_that_is_no_run(self, tmp_path: Path) -> None:
+    def test_another_folder(self, tmp_path: Path) -> None:
         with pytest.raises(StartError, match="is not the folder of a training run"):
             load_start(str(tmp_path), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
 
     def test_another_architecture(self, start: tuple[keras.Model, Path]) -> None:
         other = get_architecture("resnet_blstm").build((50, 200, 3), 8)
-        with pytest.raises(StartError, match="weights of conv_ctc, and resnet_blstm"):
+        with pytest.raises(StartError, match="weights of conv_ctc, not of resnet_blstm"):
             load_start(str(start[1]), "resnet_blstm", other, CtcCodec(KNOWN))
 
     def test_another_version_of_the_architecture(self, start: tuple[keras.Model, Path]) -> None:
@@ -115,13 +115,13 @@ class TestRefused:
         with pytest.raises(StartError, match="of another version of conv_ctc"):
             load_start(str(start[1]), "conv_ctc", other, CtcCodec(KNOWN))
 
-    def test_weights_that_do_not_say_what_they_are_of(self, trained_run: RunFolder) -> None:
-        with pytest.raises(StartError, match="name the folder of its run"):
+    def test_weights_without_an_architecture(self, trained_run: RunFolder) -> None:
+        with pytest.raises(StartError, match="give the folder of its run"):
             load_start(str(trained_run.best_weights), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
 
 
 class TestACharacterOfOneCase:
-    """Labels often ignore case where the pictures do not."""
+    """Labels often ignore case where pictures do not."""
 
     def test_starts_as_the_mean_of_both_cases(self, tmp_path: Path) -> None:
         known, model = network(6, seed=1), network(3, seed=2)
@@ -131,13 +131,13 @@ class TestACharacterOfOneCase:
         np.testing.assert_allclose(ours[..., 0], theirs[..., 0:2].mean(axis=-1), atol=1e-5)
         np.testing.assert_allclose(ours[..., 1], theirs[..., 2:4].mean(axis=-1), atol=1e-5)
 
-    def test_starts_as_the_other_case_where_that_alone_is_known(self, start: tuple[keras.Model, Path]) -> None:
+    def test_starts_as_the_other_case_if_only_that_is_known(self, start: tuple[keras.Model, Path]) -> None:
         known, path = start
         model = network(3, seed=2)
         load_start(str(path), "conv_ctc", model, CtcCodec("AC"))
         np.testing.assert_allclose(logits(model)[..., :2], logits(known)[..., [4, 6]], atol=1e-5)
 
-    def test_starts_as_itself_where_both_are_wanted(self, tmp_path: Path) -> None:
+    def test_starts_as_itself_if_both_are_in_the_vocabulary(self, tmp_path: Path) -> None:
         known, model = network(3, seed=1), network(3, seed=2)
         save_start(tmp_path / "start.npz", "conv_ctc", "aA", known)
         load_start(str(tmp_path / "start.npz"), "conv_ctc", model, CtcCodec("Aa"))

@@ -1,4 +1,4 @@
-"""A folder of images to label, and what the package makes of it."""
+"""A folder of images to label, and the objects of a labelling session."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ def write_image(path: Path, grey: int = 200) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four images, two of them in folders within."""
+    """Return a folder of four images, two of them in subfolders."""
     for grey, name in enumerate(NAMES):
         write_image(tmp_path / "images" / unicodedata.normalize("NFC", name), grey)
     return tmp_path / "images"
@@ -36,7 +36,7 @@ def images(folder: Path) -> ImageFolder:
 
 @pytest.fixture
 def open_decisions(folder: Path) -> Callable[[], Decisions]:
-    """Opens the decisions about the images as the command does."""
+    """Return a function that opens the decisions about the images like the command does."""
     return lambda: Decisions(folder / "labels.csv", find_images(folder))
 
 

@@ -1,4 +1,4 @@
-"""Decisions: on disk when they are made, for `train` to take, whatever happens."""
+"""Decisions: saved on disk at once, in a form for `train`, even if the process is killed."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def labelled(label: str, guess: str = "", model: str = "") -> Decision:
     return Decision(Kind.LABEL, label, guess, model)
 
 
-def test_labels_are_what_a_training_reads(open_decisions: Open, folder: Path) -> None:
+def test_labels_can_be_read_by_a_training(open_decisions: Open, folder: Path) -> None:
     decisions = open_decisions()
     for number, label in enumerate(["a,b", '"', "é", "x y"]):
         decisions.record(number, labelled(label, "guess", "captcha/1"))
@@ -38,7 +38,7 @@ def test_labels_are_what_a_training_reads(open_decisions: Open, folder: Path) ->
     assert sorted(read_samples(folder / "labels.csv")) == expected == decisions.samples()
 
 
-def test_opened_again_all_is_there_in_the_order_of_the_decisions(open_decisions: Open) -> None:
+def test_reopening_restores_all_decisions_in_order(open_decisions: Open) -> None:
     decisions = open_decisions()
     made = {3: SKIPPED, 1: UNREADABLE, 2: labelled("x", "y", "captcha/1"), 0: labelled("z")}
     for number, decision in made.items():
@@ -46,7 +46,7 @@ def test_opened_again_all_is_there_in_the_order_of_the_decisions(open_decisions:
     assert list(open_decisions().all.items()) == list(decisions.all.items()) == list(made.items())
 
 
-def test_what_has_no_label_is_no_row_that_a_training_would_take(open_decisions: Open, folder: Path) -> None:
+def test_images_without_a_label_are_not_in_the_training_table(open_decisions: Open, folder: Path) -> None:
     decisions = open_decisions()
     decisions.record(0, labelled("x"))
     decisions.record(1, UNREADABLE)
@@ -57,7 +57,7 @@ def test_what_has_no_label_is_no_row_that_a_training_would_take(open_decisions: 
     )
 
 
-def test_a_later_decision_takes_the_place_of_an_earlier_one(open_decisions: Open, folder: Path) -> None:
+def test_a_later_decision_replaces_an_earlier_one(open_decisions: Open, folder: Path) -> None:
     decisions = open_decisions()
     for decision in (labelled("x"), labelled("y"), UNREADABLE, SKIPPED, labelled("z")):
         decisions.record(0, decision)
@@ -65,7 +65,7 @@ def test_a_later_decision_takes_the_place_of_an_earlier_one(open_decisions: Open
     assert [sample.label for sample in read_samples(folder / "labels.csv")] == ["z"]
 
 
-def test_labels_made_by_hand_count(open_decisions: Open, folder: Path) -> None:
+def test_labels_edited_by_hand_are_used(open_decisions: Open, folder: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "é")
     (folder / "labels.csv").write_text(
         f"path,label\n{folder / 'a.png'},{decomposed}\nsub/../sub/d é.webp,d\nelsewhere.png,e\nsub/sub/e.PNG,\n"
@@ -77,7 +77,7 @@ def test_labels_made_by_hand_count(open_decisions: Open, folder: Path) -> None:
     assert rows[1:] == ["sub/../sub/d é.webp,d,,", "elsewhere.png,e,,", "sub/sub/e.PNG,,,", f"{folder / 'a.png'},new,,"]
 
 
-def test_labels_may_lie_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_label_file_may_be_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tables").mkdir()
     file = tmp_path / "tables" / "mine.csv"
     decisions = Decisions(file, find_images(folder))
@@ -88,7 +88,7 @@ def test_labels_may_lie_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pyt
     assert sorted(path.name for path in file.parent.iterdir()) == ["mine.csv", "mine.set-aside.csv"]
 
 
-def test_a_label_added_by_another_program_is_seen(open_decisions: Open, folder: Path) -> None:
+def test_a_label_added_by_another_program_is_loaded(open_decisions: Open, folder: Path) -> None:
     decisions = open_decisions()
     decisions.record(0, labelled("x"))
     (folder / "labels.csv").write_text('path,label\n"b, c.jpg",theirs\n')
@@ -97,31 +97,31 @@ def test_a_label_added_by_another_program_is_seen(open_decisions: Open, folder: 
 
 
 @pytest.mark.parametrize("wrong", ["label", "lost", ""])
-def test_a_decision_that_is_none_is_refused(open_decisions: Open, folder: Path, wrong: str) -> None:
+def test_an_unknown_decision_is_rejected(open_decisions: Open, folder: Path, wrong: str) -> None:
     (folder / "labels.set-aside.csv").write_text(f"path,decision\na.png,{wrong}\n")
     with pytest.raises(DataError, match=rf"about a\.png must be unreadable or skipped, not '{wrong}'"):
         open_decisions()
 
 
 class TestALabel:
-    def test_is_composed_and_without_spaces_around_it(self) -> None:
+    def test_is_normalised_without_surrounding_spaces(self) -> None:
         assert clean_label(f" a {unicodedata.normalize('NFD', 'é')}\n") == "a é"
 
     @pytest.mark.parametrize(
         ("text", "complaint"),
-        [(" ", "is needed"), ("a\tb", r"U\+0009"), ("a\u2028b", r"U\+2028"), ("x" * 501, "at most 500 characters")],
+        [(" ", "Enter a label"), ("a\tb", r"U\+0009"), ("a\u2028b", r"U\+2028"), ("x" * 501, "at most 500 characters")],
     )
-    def test_that_no_image_can_show_is_refused(self, text: str, complaint: str) -> None:
+    def test_that_no_image_can_show_is_rejected(self, text: str, complaint: str) -> None:
         with pytest.raises(LabelError, match=complaint):
             clean_label(text)
 
 
 class TestTheLock:
-    def test_lets_one_command_write(self, folder: Path) -> None:
+    def test_admits_one_command(self, folder: Path) -> None:
         file = folder / "labels.csv"
         with lock_labels(file):
             with (
-                pytest.raises(DataError, match=r"Another labelling command is writing .*labels\.csv"),
+                pytest.raises(DataError, match=r"Another labelling command uses .*labels\.csv"),
                 lock_labels(file),
             ):
                 pass
@@ -131,17 +131,17 @@ class TestTheLock:
             pass
         assert sorted(path.name for path in folder.glob("*.csv*")) == []
 
-    def test_of_a_killed_command_does_not_hold(self, folder: Path) -> None:
+    def test_of_a_killed_command_is_released(self, folder: Path) -> None:
         (folder / ".labels.csv.lock").touch()
         with lock_labels(folder / "labels.csv"):
             pass
 
     @pytest.mark.parametrize(("name", "complaint"), [("sub", "is a folder"), ("no/labels.csv", "There is no folder")])
-    def test_needs_a_place_for_the_file(self, folder: Path, name: str, complaint: str) -> None:
+    def test_needs_a_valid_path(self, folder: Path, name: str, complaint: str) -> None:
         with pytest.raises(UserError, match=f"{complaint}.*--labels names the file"), lock_labels(folder / name):
             pass
 
-    def test_needs_a_folder_that_can_be_written_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_needs_a_writable_folder(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def read_only(**_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
@@ -152,7 +152,7 @@ class TestTheLock:
 
 
 class Disk:
-    """What lies in a folder at every moment that matters: before and after each call that changes it for good."""
+    """The content of a folder before and after each call that changes it permanently."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -188,7 +188,7 @@ DECISIONS = st.one_of(
 
 @examples(40)
 @given(made=st.lists(st.tuples(st.integers(0, 2), DECISIONS), min_size=1, max_size=6), data=st.data())
-def test_killed_at_whatever_moment_nothing_is_lost_that_was_acknowledged(
+def test_acknowledged_decisions_survive_a_kill_at_any_moment(
     made: list[tuple[int, Decision]], data: st.DataObject
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -207,7 +207,7 @@ def test_killed_at_whatever_moment_nothing_is_lost_that_was_acknowledged(
                 shutil.rmtree(after_kill, ignore_errors=True)
                 after_kill.mkdir()
                 for file, content in moment.items():
-                    # A file under way may have come to the disk up to any byte.
+                    # An unfinished file may be on disk up to any byte.
                     end = data.draw(st.integers(0, len(content))) if file.endswith(".tmp") else len(content)
                     (after_kill / file).write_bytes(content[:end])
                 found = Decisions(after_kill / "labels.csv", find_images(images))

@@ -1,4 +1,4 @@
-"""Reading in the background."""
+"""Reading images in the background."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from training.labelling.images import find_images
 
 @pytest.fixture
 def drawn(tmp_path: Path, samples: dict[str, bytes]) -> Path:
-    """The samples, named by numbers."""
+    """Return a folder with the samples, named by numbers."""
     for number, content in enumerate(samples.values()):
         (tmp_path / f"{number}.png").write_bytes(content)
     return tmp_path
@@ -22,7 +22,7 @@ def drawn(tmp_path: Path, samples: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def guesses(drawn: Path) -> Iterator[Guesses]:
-    """Guesses of all images but the second."""
+    """Return guesses of all images but the second."""
     images = find_images(drawn)
     guesses = Guesses(images, lambda: [number for number in range(len(images)) if number != 1])
     yield guesses
@@ -36,7 +36,7 @@ def test_without_a_model_there_are_none(guesses: Guesses) -> None:
     assert guesses.all == {}
 
 
-def test_a_model_reads_what_waits(guesses: Guesses, shipped_model: Path, samples: dict[str, bytes]) -> None:
+def test_a_model_reads_the_waiting_images(guesses: Guesses, shipped_model: Path, samples: dict[str, bytes]) -> None:
     guesses.read_with(shipped_model)
     guesses.wait(GENEROUS_SECONDS)
     assert not guesses.is_reading
@@ -49,7 +49,7 @@ def test_a_model_reads_what_waits(guesses: Guesses, shipped_model: Path, samples
         assert guess.confidence > 0.9
 
 
-def test_what_cannot_be_read_holds_nothing_up(drawn: Path, shipped_model: Path, samples: dict[str, bytes]) -> None:
+def test_unreadable_images_do_not_stop_the_others(drawn: Path, shipped_model: Path, samples: dict[str, bytes]) -> None:
     (drawn / "0.png").write_text("no image")
     write_image(drawn / "00.png")
     images = find_images(drawn)
@@ -60,7 +60,7 @@ def test_what_cannot_be_read_holds_nothing_up(drawn: Path, shipped_model: Path, 
     assert [guesses.all[number].text for number in sorted(guesses.all)] == list(samples)[1:]
 
 
-def test_another_model_takes_over_under_its_own_name(guesses: Guesses, shipped_model: Path) -> None:
+def test_another_model_takes_over_with_its_own_name(guesses: Guesses, shipped_model: Path) -> None:
     guesses.read_with(shipped_model)
     guesses.read_with(shipped_model, "model of 30 labels")
     guesses.wait(GENEROUS_SECONDS)
@@ -68,7 +68,7 @@ def test_another_model_takes_over_under_its_own_name(guesses: Guesses, shipped_m
     assert {guess.model for guess in guesses.all.values()} == {"model of 30 labels"}
 
 
-def test_only_texts_that_are_as_expected_are_guessed(guesses: Guesses, shipped_model: Path) -> None:
+def test_only_expected_texts_are_guessed(guesses: Guesses, shipped_model: Path) -> None:
     guesses.read_with(shipped_model)
     guesses.expect(Expected(4, "2345678"))
     guesses.wait(GENEROUS_SECONDS)
@@ -78,9 +78,7 @@ def test_only_texts_that_are_as_expected_are_guessed(guesses: Guesses, shipped_m
         assert set(guess.text) <= set("2345678")
 
 
-def test_what_is_expected_holds_for_the_next_model(
-    guesses: Guesses, shipped_model: Path, samples: dict[str, bytes]
-) -> None:
+def test_expectations_apply_to_the_next_model(guesses: Guesses, shipped_model: Path, samples: dict[str, bytes]) -> None:
     guesses.expect(Expected(3))
     guesses.read_with(shipped_model)
     guesses.wait(GENEROUS_SECONDS)
@@ -91,7 +89,7 @@ def test_what_is_expected_holds_for_the_next_model(
 
 
 @pytest.mark.parametrize("expected", [Expected(charset="漢字"), Expected(length=500)])
-def test_what_the_model_cannot_read_is_not_expected_of_it(
+def test_expectations_that_the_model_cannot_satisfy_are_ignored(
     guesses: Guesses, shipped_model: Path, samples: dict[str, bytes], expected: Expected
 ) -> None:
     guesses.expect(expected)
@@ -100,7 +98,7 @@ def test_what_the_model_cannot_read_is_not_expected_of_it(
     assert {guess.text for guess in guesses.all.values()} < set(samples)
 
 
-def test_a_model_that_cannot_be_used_leaves_all_as_it_was(guesses: Guesses, shipped_model: Path, drawn: Path) -> None:
+def test_an_unusable_model_changes_nothing(guesses: Guesses, shipped_model: Path, drawn: Path) -> None:
     guesses.read_with(shipped_model)
     with pytest.raises(ModelError, match=r"configs\.yaml"):
         guesses.read_with(drawn)

@@ -1,4 +1,4 @@
-"""The figures beside the image."""
+"""Speed and agreement with the model."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from training.labelling.pace import Agreement, Pace, agreement
 
 
 def pace_after(times: list[float], monkeypatch: pytest.MonkeyPatch) -> float | None:
-    """The speed after decisions at these seconds."""
+    """Return the speed after decisions at these seconds."""
     pace, remaining = Pace(), iter(times)
     monkeypatch.setattr("time.monotonic", lambda: next(remaining))
     for _ in times:
@@ -26,13 +26,13 @@ def pace_after(times: list[float], monkeypatch: pytest.MonkeyPatch) -> float | N
         ([0, 0, 0, 0], 180_000),
     ],
 )
-def test_the_speed_is_of_the_last_decisions_without_pauses(
+def test_the_speed_is_that_of_recent_decisions_without_pauses(
     times: list[float], speed: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pace_after(times, monkeypatch) == speed
 
 
-def test_the_agreement_is_of_labels_that_were_made_from_a_guess() -> None:
+def test_the_agreement_counts_only_labels_made_from_a_guess() -> None:
     wrong = Decision(Kind.LABEL, "x", "y", "captcha/1")
     right = Decision(Kind.LABEL, "x", "x", "captcha/1")
     without_guess = Decision(Kind.LABEL, "x")

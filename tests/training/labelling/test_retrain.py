@@ -1,4 +1,4 @@
-"""Real trainings in the background, as short as can be."""
+"""Real but very short trainings in the background."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +19,15 @@ EVERY = 10
 
 @pytest.fixture
 def texts(tmp_path: Path) -> list[Path]:
-    """Images named by their texts."""
+    """Return images named by their texts."""
     return sorted(draw_plain_folder(tmp_path / "drawn", IMAGES, seed=3))
 
 
 @pytest.fixture
 def session(texts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> Iterator[Session]:
-    """A labelling that lacks one label for its first training, of two epochs."""
+    """Return a session that lacks one label for its first training, of two epochs."""
     monkeypatch.setenv("PYTHONPATH", str(repository))
-    monkeypatch.setattr("training.labelling.retrain.NICENESS", 0)  # other tests would go first
+    monkeypatch.setattr("training.labelling.retrain.NICENESS", 0)  # otherwise other tests would slow it down
     monkeypatch.setattr("training.labelling.retrain.MAX_EPOCHS", 2)
     images = find_images(texts[0].parent)
     session = Session(images, Decisions(tmp_path / "labels.csv", images))
@@ -80,7 +80,7 @@ def test_enough_labels_start_a_training_whose_model_then_guesses(
     assert opened_again.labels_needed(MIN_LABELS) == EVERY
 
 
-def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: Session) -> None:
+def test_a_failed_training_gives_the_reason_and_is_not_retried_at_once(session: Session) -> None:
     session.images.path(1).write_bytes(session.images.path(0).read_bytes())
     label(session, MIN_LABELS, "0000")
     retraining = training_of(session)
@@ -94,7 +94,7 @@ def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(session: 
     assert retraining.labels_needed(MIN_LABELS) == EVERY
 
 
-def test_ended_in_the_middle_it_leaves_nothing(session: Session, tmp_path: Path) -> None:
+def test_a_stopped_training_leaves_nothing(session: Session, tmp_path: Path) -> None:
     label(session, MIN_LABELS, "0000")
     wait_until(lambda: list(tmp_path.glob("runs/checkpoints/*/log.txt")))
     session.close()
@@ -104,7 +104,7 @@ def test_ended_in_the_middle_it_leaves_nothing(session: Session, tmp_path: Path)
     assert training_of(session).state == "failed"
 
 
-def test_it_cannot_be_made_to_start_with_too_few_labels(session: Session, tmp_path: Path) -> None:
+def test_it_cannot_be_started_with_too_few_labels(session: Session, tmp_path: Path) -> None:
     status = session.status("tab").training
     assert status is not None
     assert not status.possible

@@ -1,4 +1,4 @@
-"""The page's requests, and those of others."""
+"""Requests from the page, and from others."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ def access() -> Access:
 
 @pytest.fixture
 def outsider(session: Session, access: Access) -> Iterator[TestClient]:
-    """Somebody who does not know the token."""
+    """Return a client that does not know the token."""
     with TestClient(create_app(session, FOLDER, access), base_url=ORIGIN, follow_redirects=False) as client:
         yield client
 
 
 @pytest.fixture
 def client(outsider: TestClient, access: Access) -> TestClient:
-    """The page."""
+    """Return a client like the page."""
     outsider.base_url = outsider.base_url.join(f"/{access.token}/")
     return outsider
 
@@ -57,7 +57,7 @@ def decide(client: TestClient, task: dict[str, Any], **decision: Any) -> Respons
 
 
 def problem_of(response: Response, status: HTTPStatus) -> str:
-    """The detail of a problem document."""
+    """Return the detail of a problem document."""
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     document = response.json()
@@ -66,35 +66,35 @@ def problem_of(response: Response, status: HTTPStatus) -> str:
 
 
 class TestLabelling:
-    def test_a_decision_is_on_disk_and_answered_with_the_next_image(self, client: TestClient, folder: Path) -> None:
+    def test_a_decision_is_saved_and_answered_with_the_next_image(self, client: TestClient, folder: Path) -> None:
         answer = decide(client, take(client), label=" x ", guess={"text": "y", "model": "captcha/1"})
         assert answer.status_code == HTTPStatus.OK
         assert answer.json()["task"]["name"] == "b, c.jpg"
         assert answer.json()["status"]["agreement"] == {"agreed": 0, "labels": 1}
         assert [sample.label for sample in read_samples(folder / "labels.csv")] == ["x"]
 
-    def test_tabs_are_given_different_images(self, client: TestClient) -> None:
+    def test_tabs_get_different_images(self, client: TestClient) -> None:
         assert take(client, "one")["number"] != take(client, "two")["number"]
 
-    def test_the_image_of_a_closed_tab_is_given_to_another(self, client: TestClient) -> None:
+    def test_the_image_of_a_closed_tab_goes_to_another(self, client: TestClient) -> None:
         given = take(client, "one")["number"]
         assert client.delete("tab", params={"tab": "one"}).status_code == HTTPStatus.NO_CONTENT
         assert take(client, "two")["number"] == given
 
-    def test_an_image_decided_meanwhile_is_a_conflict(self, client: TestClient) -> None:
+    def test_an_image_decided_in_the_meantime_is_a_conflict(self, client: TestClient) -> None:
         task = take(client)
         decide(client, task, label="theirs", tab="other")
         detail = problem_of(decide(client, task, label="mine"), HTTPStatus.CONFLICT)
         assert 'a.png was labelled "theirs"' in detail
 
-    def test_going_back_answers_the_earlier_image_or_none(self, client: TestClient) -> None:
+    def test_going_back_returns_the_previous_image_or_none(self, client: TestClient) -> None:
         assert client.get("previous", params={"tab": "tab"}).json() is None
         task = take(client)
         decide(client, task, label="x")
         earlier = client.get("previous", params={"tab": "tab", "shown": 1}).json()
         assert (earlier["number"], earlier["label"]) == (0, "x")
 
-    def test_an_image_can_be_decided_about_anew(self, client: TestClient, folder: Path) -> None:
+    def test_an_image_can_be_decided_again(self, client: TestClient, folder: Path) -> None:
         decide(client, take(client), label="x")
         listed = client.get("status", params={"tab": "tab"}).json()["last"]
         task = client.get(f"images/{listed[0]['number']}/task").json()
@@ -102,7 +102,7 @@ class TestLabelling:
         decide(client, task, label="y")
         assert [sample.label for sample in read_samples(folder / "labels.csv")] == ["y"]
 
-    def test_what_labels_are_like_can_be_said(self, client: TestClient, session: Session) -> None:
+    def test_the_form_of_labels_can_be_set(self, client: TestClient, session: Session) -> None:
         answer = client.put("expected", json={"tab": "tab", "length": 5, "charset": "0123456789"})
         assert answer.status_code == HTTPStatus.OK
         assert session.guesses.expected == Expected(5, "0123456789")
@@ -114,7 +114,7 @@ class TestLabelling:
     @pytest.mark.parametrize(
         "body", [{"length": 0}, {"length": 501}, {"length": "x"}, {"charset": "x" * 501}, {"x": 1}]
     )
-    def test_what_no_label_can_be_like_is_refused(self, client: TestClient, body: dict[str, Any]) -> None:
+    def test_an_impossible_form_of_labels_is_rejected(self, client: TestClient, body: dict[str, Any]) -> None:
         answer = client.put("expected", json={"tab": "tab", "length": None, "charset": "", **body})
         problem_of(answer, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -124,22 +124,22 @@ class TestLabelling:
         assert client.get("status", params={"tab": "tab"}).json()["left"] == 0
 
     @pytest.mark.parametrize("label", ["", "  ", "a\nb", "x" * 600])
-    def test_what_is_no_label_is_refused_with_the_reason(self, client: TestClient, folder: Path, label: str) -> None:
+    def test_invalid_labels_are_rejected_with_a_reason(self, client: TestClient, folder: Path, label: str) -> None:
         assert "label" in problem_of(decide(client, take(client), label=label), HTTPStatus.UNPROCESSABLE_ENTITY)
         assert not (folder / "labels.csv").exists()
 
     @pytest.mark.parametrize("body", [{"kind": "lost"}, {"tab": "../x"}, {"more": 1}, {"revision": None}])
-    def test_what_is_no_decision_is_refused(self, client: TestClient, body: dict[str, Any]) -> None:
+    def test_invalid_decisions_are_rejected(self, client: TestClient, body: dict[str, Any]) -> None:
         problem_of(decide(client, take(client), **body), HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def test_a_table_that_was_spoilt_meanwhile_is_told_and_left_alone(self, client: TestClient, folder: Path) -> None:
+    def test_a_table_damaged_in_the_meantime_is_reported_and_unchanged(self, client: TestClient, folder: Path) -> None:
         task = take(client)
         (folder / "labels.csv").write_text("spoilt")
         detail = problem_of(decide(client, task, label="x"), HTTPStatus.INTERNAL_SERVER_ERROR)
-        assert "the first line must name the columns path,label" in detail
+        assert "the first line must contain the columns path,label" in detail
         assert (folder / "labels.csv").read_text() == "spoilt"
 
-    def test_a_full_disk_is_told(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_reported(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         def full_disk(*_: object) -> None:
             raise OSError(28, "No space left on device", "labels.csv")
 
@@ -147,7 +147,7 @@ class TestLabelling:
         detail = problem_of(decide(client, take(client), label="x"), HTTPStatus.INTERNAL_SERVER_ERROR)
         assert "No space left on device" in detail
 
-    def test_training_that_was_not_asked_for_is_not_begun(self, client: TestClient) -> None:
+    def test_training_cannot_be_started_without_retraining(self, client: TestClient) -> None:
         assert client.post("training", json={"tab": "tab"}).json()["training"] is None
 
 
@@ -158,23 +158,23 @@ class TestImages:
         assert decode_image(answer.content).shape[:2] == (20, 60)
 
     @pytest.mark.parametrize("content", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"<!doctype html>", b""])
-    def test_what_is_none_is_not_passed_on(self, client: TestClient, folder: Path, content: bytes) -> None:
+    def test_other_files_are_not_served(self, client: TestClient, folder: Path, content: bytes) -> None:
         (folder / "a.png").write_bytes(content)
         problem_of(client.get("images/0.png"), HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @pytest.mark.parametrize(
         "number", ["4", "-1", "1e0", "..%2f..%2fsecret", "%2e%2e/secret", "../secret", "0/../secret"]
     )
-    def test_of_no_number_there_are_none(self, client: TestClient, folder: Path, number: str) -> None:
+    def test_unknown_numbers_are_not_found(self, client: TestClient, folder: Path, number: str) -> None:
         write_image(folder.parent / "secret.png")
         answer = client.get(f"images/{number}.png")
         assert problem_of(answer, HTTPStatus(answer.status_code))
         assert answer.status_code in {404, 422, 403}
 
-    def test_that_have_become_links_out_are_not_shown(self, client: TestClient, folder: Path) -> None:
+    def test_replaced_by_links_out_of_the_folder_are_not_served(self, client: TestClient, folder: Path) -> None:
         (folder / "a.png").unlink()
         (folder / "a.png").symlink_to(write_image(folder.parent / "secret.png"))
-        assert "leads out" in problem_of(client.get("images/0.png"), HTTPStatus.UNPROCESSABLE_ENTITY)
+        assert "outside the folder" in problem_of(client.get("images/0.png"), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 class TestOutsiders:
@@ -190,7 +190,7 @@ class TestOutsiders:
         problem_of(outsider.put("/x/images/0/decision", json=body), HTTPStatus.FORBIDDEN)
         assert session.status("tab").labelled == 0
 
-    def test_are_told_the_token_by_no_other_path(self, outsider: TestClient, access: Access) -> None:
+    def test_cannot_get_the_token_from_other_paths(self, outsider: TestClient, access: Access) -> None:
         for path in (
             "/",
             "/web/main.js",
@@ -204,22 +204,22 @@ class TestOutsiders:
             assert access.token not in answer.text + str(answer.headers)
             assert answer.status_code == HTTPStatus.OK if path == "/web/main.js" else HTTPStatus.NOT_FOUND
 
-    def test_that_use_the_invitation_again_are_refused(self, outsider: TestClient, access: Access) -> None:
+    def test_that_reuse_the_invitation_are_rejected(self, outsider: TestClient, access: Access) -> None:
         answer = outsider.get(f"/open/{access.invitation}")
         assert (answer.status_code, answer.headers["location"]) == (HTTPStatus.SEE_OTHER, f"/{access.token}/")
         problem_of(outsider.get(f"/open/{access.invitation}"), HTTPStatus.FORBIDDEN)
 
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:8001", "127.0.0.1.evil.example", ""])
-    def test_under_the_name_of_another_host_are_refused(self, client: TestClient, host: str) -> None:
+    def test_with_another_host_name_are_rejected(self, client: TestClient, host: str) -> None:
         assert client.get("status", params={"tab": "tab"}, headers={"Host": host}).status_code == HTTPStatus.BAD_REQUEST
 
     @pytest.mark.parametrize(
         "origin", ["https://evil.example", "http://127.0.0.1:8000", "http://localhost:8001", "null"]
     )
-    def test_of_another_origin_change_nothing(self, client: TestClient, session: Session, origin: str) -> None:
+    def test_from_another_origin_change_nothing(self, client: TestClient, session: Session, origin: str) -> None:
         task = take(client)
         client.headers["Origin"] = origin
-        assert "Only the page" in problem_of(decide(client, task, label="x"), HTTPStatus.FORBIDDEN)
+        assert "Only the labelling page" in problem_of(decide(client, task, label="x"), HTTPStatus.FORBIDDEN)
         assert session.status("tab").labelled == 0
         client.headers["Origin"] = ORIGIN
         assert decide(client, task, label="x").status_code == HTTPStatus.OK
@@ -228,19 +228,17 @@ class TestOutsiders:
 @pytest.mark.parametrize(
     "path", ["", "status?tab=x", "images/0.png", "images/9.png", "/web/main.js", "/web/shared/zoom.js", "/nothing"]
 )
-def test_every_answer_says_what_browsers_may_do_with_it(client: TestClient, path: str) -> None:
+def test_every_response_has_security_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert {name: headers.get(name) for name in HEADERS} == HEADERS
 
 
-def test_the_secrets_are_new_at_every_start_and_long(access: Access) -> None:
+def test_the_secrets_are_long_and_differ_at_every_start(access: Access) -> None:
     tokens = {Access().token, access.token, access.invitation}
     assert len(tokens) == 3
     assert min(map(len, tokens)) >= 43
 
 
-def test_the_labels_of_a_session_that_ended_are_there_in_the_next(
-    client: TestClient, open_decisions: Callable[[], Decisions]
-) -> None:
+def test_the_labels_of_an_earlier_session_are_kept(client: TestClient, open_decisions: Callable[[], Decisions]) -> None:
     decide(client, take(client), label="x")
     assert len(open_decisions().all) == 1

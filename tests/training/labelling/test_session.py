@@ -1,4 +1,4 @@
-"""Several tabs at one labelling."""
+"""Several tabs in one session."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def take(session: Session, tab: str = "tab") -> Task:
 
 
 def decide(session: Session, decision: Decision, tab: str = "tab") -> int:
-    """Decide about the image that comes next; returns its number."""
+    """Decide about the next image and return its number."""
     task = take(session, tab)
     session.decide(tab, task.number, decision, task.revision)
     return task.number
@@ -51,13 +51,13 @@ def test_images_come_until_all_are_decided(session: Session, open_decisions: Ope
     assert open_decisions().all == {0: labelled("x"), 2: UNREADABLE, 3: labelled("y"), 1: labelled("z")}
 
 
-def test_a_task_says_what_the_page_shows(session: Session) -> None:
+def test_a_task_has_what_the_page_shows(session: Session) -> None:
     task = take(session)
     assert (task.name, task.width, task.height, task.error) == (NAMES[0], 60, 20, None)
     assert (task.kind, task.label, task.guess) == (None, "", None)
 
 
-def test_an_image_that_another_tab_has_decided_is_not_overwritten(session: Session, open_decisions: Open) -> None:
+def test_a_decision_of_another_tab_is_not_overwritten(session: Session, open_decisions: Open) -> None:
     task = take(session)
     session.decide("other", task.number, labelled("theirs"), task.revision)
     for decision in (labelled("mine"), UNREADABLE, SKIPPED):
@@ -75,29 +75,29 @@ def test_a_correction_does_not_overwrite_another_one(session: Session) -> None:
         session.decide("tab", 0, labelled("y"), seen_by_both.revision)
 
 
-def test_a_label_that_was_taken_out_by_another_program_is_a_conflict(session: Session, folder: Path) -> None:
+def test_a_label_removed_by_another_program_is_a_conflict(session: Session, folder: Path) -> None:
     decide(session, labelled("x"))
     seen = session.task(0)
     (folder / "labels.csv").write_text("path,label\n")
-    with pytest.raises(ConflictError, match="was taken back elsewhere"):
+    with pytest.raises(ConflictError, match="was reset elsewhere"):
         session.decide("tab", 0, labelled("y"), seen.revision)
 
 
-def test_a_request_that_is_sent_again_because_the_answer_was_lost_does_no_harm(session: Session) -> None:
+def test_a_repeated_request_does_no_harm(session: Session) -> None:
     task = take(session)
     for _ in range(2):
         session.decide("tab", task.number, labelled("x"), task.revision)
     assert session.status("tab").labelled == 1
 
 
-def test_an_image_that_another_tab_skipped_can_be_labelled(session: Session) -> None:
+def test_an_image_skipped_in_another_tab_can_be_labelled(session: Session) -> None:
     task = take(session)
     session.decide("other", task.number, SKIPPED, task.revision)
     session.decide("tab", task.number, labelled("x"), task.revision)
     assert session.status("tab").labelled == 1
 
 
-def test_going_back_leads_through_the_tabs_own_decisions(session: Session) -> None:
+def test_going_back_follows_the_tabs_own_decisions(session: Session) -> None:
     assert before(session, None) is None
     decide(session, labelled("mine"))
     decide(session, labelled("theirs"), tab="other")
@@ -108,7 +108,7 @@ def test_going_back_leads_through_the_tabs_own_decisions(session: Session) -> No
     assert before(session, None, tab="other") == 1
 
 
-def test_going_back_leads_to_the_decisions_of_earlier_sessions(
+def test_going_back_reaches_the_decisions_of_earlier_sessions(
     session: Session, images: ImageFolder, open_decisions: Open
 ) -> None:
     decide(session, labelled("x"))
@@ -119,7 +119,7 @@ def test_going_back_leads_to_the_decisions_of_earlier_sessions(
     assert (task.number, task.kind, task.label) == (1, Kind.LABEL, "y")
 
 
-def test_after_a_correction_the_image_that_waited_comes(session: Session) -> None:
+def test_after_a_correction_the_interrupted_image_returns(session: Session) -> None:
     decide(session, labelled("x"))
     waiting = take(session).number
     earlier = session.task(0)
@@ -128,7 +128,7 @@ def test_after_a_correction_the_image_that_waited_comes(session: Session) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n"])
-def test_a_broken_image_can_only_be_set_aside(session: Session, folder: Path, content: bytes) -> None:
+def test_a_damaged_image_can_only_be_set_aside(session: Session, folder: Path, content: bytes) -> None:
     (folder / "a.png").write_bytes(content)
     task = take(session)
     assert task.error
@@ -138,7 +138,7 @@ def test_a_broken_image_can_only_be_set_aside(session: Session, folder: Path, co
     assert take(session).number == 1
 
 
-def test_a_decision_that_cannot_be_written_is_none(
+def test_a_decision_that_cannot_be_written_has_no_effect(
     session: Session, open_decisions: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full_disk(descriptor: int) -> None:
@@ -164,7 +164,7 @@ def test_the_last_decisions_are_listed_the_latest_first(session: Session) -> Non
     ]
 
 
-def test_what_a_tab_has_before_it_is_read_first(session: Session) -> None:
+def test_images_shown_in_tabs_are_read_first(session: Session) -> None:
     for _ in range(2):
         decide(session, labelled("x"))
     take(session, "one")

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: each is looked at once, and the table is right then."""
+"""Suspects: each is reviewed once, and the table is corrected."""
 
 import shlex
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from training.labelling.session import ConflictError, Session
 from training.labelling.suspects import find_suspects, in_words, review_commands
 
 LABELS = 'path,label,note\r\n./a.png,1234,"a, b"\r\n"b, c.jpg",5678,\r\nsub/d é.webp,9012,\r\nlost.png,1,\r\n'
-"""Of three of the four images, as somebody else has written them."""
+"""Labels of three of the four images, in the format of another program."""
 Start = Callable[[], Session]
 
 
@@ -32,7 +32,7 @@ def labels(folder: Path) -> Path:
 
 @pytest.fixture
 def suspects(folder: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of suspects, written where the current folder is."""
+    """Return a file of suspects in the current folder."""
     monkeypatch.chdir(folder.parent)
     found = [Suspect("images/b, c.jpg", "5678", "5673", 0.99), Suspect("images/a.png", "1234", "1284", 0.9)]
     write_suspects(found, folder.parent / "suspects.csv")
@@ -41,7 +41,7 @@ def suspects(folder: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.fixture
 def start(folder: Path, suspects: Path) -> Start:
-    """Starts a session as the command does."""
+    """Return a function that starts a session like the command does."""
 
     def start() -> Session:
         images = find_images(folder)
@@ -69,7 +69,7 @@ def names(session: Session) -> list[str]:
 
 
 class TestASuspect:
-    def test_comes_first_with_its_label_and_what_was_read(self, start: Start) -> None:
+    def test_comes_first_with_its_label_and_the_reading(self, start: Start) -> None:
         session = start()
         task = take(session)
         assert (task.name, task.kind, task.label) == (NAMES[1], Kind.LABEL, "5678")
@@ -77,7 +77,7 @@ class TestASuspect:
         assert task.suspect.model_dump() == {"label": "5678", "reading": "5673", "confidence": 0.99, "is_open": True}
         assert session.status("tab").suspects_left == 2
 
-    def test_that_is_kept_or_corrected_does_not_come_again(self, start: Start) -> None:
+    def test_that_was_kept_or_corrected_does_not_come_again(self, start: Start) -> None:
         session = start()
         decide(session, Kind.LABEL, "5678")
         assert take(session).name == NAMES[0]
@@ -88,7 +88,7 @@ class TestASuspect:
             assert names(one) == []
             assert take(one).name == NAMES[3]  # which has no label yet
 
-    def test_leaves_the_other_rows_as_they_are(self, start: Start, labels: Path) -> None:
+    def test_does_not_change_other_rows(self, start: Start, labels: Path) -> None:
         session = start()
         decide(session, Kind.LABEL, "5678")
         decide(session, Kind.LABEL, "1234")
@@ -112,13 +112,13 @@ class TestASuspect:
         assert (task.name, task.label) == (NAMES[1], "5678")
         assert session.status("tab").labelled == 3
 
-    def test_whose_label_has_changed_since_does_not_come(self, start: Start, labels: Path) -> None:
+    def test_whose_label_has_changed_does_not_come(self, start: Start, labels: Path) -> None:
         session = start()
         labels.write_text(LABELS.replace("5678", "5673"))
         assert take(session).name == NAMES[0]
         assert names(start()) == [NAMES[0]]
 
-    def test_comes_again_where_another_text_is_read(self, start: Start, suspects: Path) -> None:
+    def test_comes_again_if_another_text_is_read(self, start: Start, suspects: Path) -> None:
         decide(start(), Kind.LABEL, "5678")
         write_suspects([Suspect("images/b, c.jpg", "5678", "6678", 0.99)], suspects)
         assert names(start()) == [NAMES[1]]
@@ -133,14 +133,14 @@ class TestASuspect:
         session.decide("tab", task.number, Decision(Kind.LABEL, "5678"), task.revision)
         assert names(start()) == [NAMES[0]]
 
-    def test_is_no_decision_to_go_back_to(self, start: Start) -> None:
+    def test_is_not_reached_by_going_back(self, start: Start) -> None:
         session = start()
         task = session.previous_task("tab", take(session).number)
         assert task is not None
         assert task.name == NAMES[2]
         assert [one.name for one in session.status("tab").last] == [NAMES[2]]
 
-    def test_that_spreadsheets_would_calculate_is_the_one_that_training_reads(
+    def test_that_looks_like_a_formula_is_read_as_a_training_reads_it(
         self, start: Start, labels: Path, suspects: Path
     ) -> None:
         labels.write_text("path,label\na.png,'-12\n")
@@ -154,7 +154,7 @@ class TestTabs:
         session = start()
         assert [take(session, tab).name for tab in ("one", "two", "three")] == [NAMES[1], NAMES[0], NAMES[3]]
 
-    def test_do_not_overwrite_what_another_one_kept(self, start: Start) -> None:
+    def test_do_not_overwrite_each_others_decisions(self, start: Start) -> None:
         session = start()
         task = take(session)
         session.decide("other", task.number, Decision(Kind.LABEL, "5678"), task.revision)
@@ -162,22 +162,22 @@ class TestTabs:
             session.decide("tab", task.number, Decision(Kind.LABEL, "5673"), task.revision)
 
 
-def test_what_was_read_is_no_guess_that_was_right_or_wrong(start: Start) -> None:
+def test_contradicting_readings_do_not_count_as_guesses(start: Start) -> None:
     session = start()
     decide(session, Kind.LABEL, "5673")
     assert agreement(Decisions(session.images.root / "labels.csv", session.images).all.values())[0].labels == 0
 
 
-def test_how_many_are_left_and_why_the_others_are_not_is_said(start: Start, labels: Path, suspects: Path) -> None:
+def test_the_summary_counts_undecided_decided_and_outdated_suspects(start: Start, labels: Path, suspects: Path) -> None:
     def said(session: Session) -> str:
         return in_words(session.suspects, Decisions(labels, session.images).all)
 
-    assert said(start()) == "2 of 2 suspects to decide about"
+    assert said(start()) == "2 of 2 suspects to review"
     decide(start(), Kind.UNREADABLE)
-    assert said(start()) == "1 of 2 suspects to decide about, 1 decided before"
+    assert said(start()) == "1 of 2 suspects to review, 1 already decided"
     labels.write_text(labels.read_text().replace("1234", "1235"))
     assert said(start()) == (
-        "0 of 2 suspects to decide about, 1 decided before, 1 left out, as their labels have changed since"
+        "0 of 2 suspects to review, 1 already decided, 1 skipped because their labels have changed"
     )
 
 
@@ -186,38 +186,38 @@ class TestAFileOfSuspects:
         images = find_images(folder)
         return list(find_suspects(file, images, Decisions(folder / "labels.csv", images)))
 
-    def test_may_lie_beside_the_images_with_paths_from_there(self, folder: Path, suspects: Path) -> None:
+    def test_may_be_beside_the_images_with_relative_paths(self, folder: Path, suspects: Path) -> None:
         write_suspects([Suspect("sub/d é.webp", "9012", "9", 0.9)], folder / "found.csv")
         assert self.read(folder / "found.csv", folder) == [2]
 
-    def test_with_images_that_are_elsewhere_is_refused(self, folder: Path, suspects: Path) -> None:
+    def test_with_images_outside_the_folder_is_rejected(self, folder: Path, suspects: Path) -> None:
         write_image(folder.parent / "elsewhere" / "a.png")
         write_suspects(
             [Suspect("elsewhere/a.png", "1234", "1284", 0.9), Suspect("images/a.png", "1", "2", 1)], suspects
         )
         with pytest.raises(DataError) as caught:
             self.read(suspects, folder)
-        assert f"1 of 2 images (elsewhere/a.png) are not in {folder}; name the folder" in str(caught.value)
+        assert f"1 of 2 images (elsewhere/a.png) are not in {folder}; give the folder" in str(caught.value)
 
-    def test_with_images_that_have_no_label_is_refused(self, folder: Path, suspects: Path, labels: Path) -> None:
+    def test_with_unlabelled_images_is_rejected(self, folder: Path, suspects: Path, labels: Path) -> None:
         labels.unlink()
         with pytest.raises(DataError) as caught:
             self.read(suspects, folder)
         assert f"2 of 2 images (images/b, c.jpg, images/a.png) are without a label in {labels}" in str(caught.value)
-        assert "`training convert DATA --output FILE` writes one" in str(caught.value)
+        assert "`training convert DATA --output FILE` writes it" in str(caught.value)
 
 
-class TestTheCommandsThatOpenThePage:
+class TestReviewCommands:
     @pytest.fixture
     def named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A folder whose images are named by their labels, below the current one."""
+        """Return a folder of images named by their labels, in the current folder."""
         monkeypatch.chdir(tmp_path)
         for label in ("1234", "5678"):
             write_image(tmp_path / "named" / f"{label}.png")
         return Path("named")
 
     def run(self, data: Path, file: Path) -> list[list[str]]:
-        """The words of the commands, of which the first ones have been run."""
+        """Return the words of each command, having run all but the last."""
         first = read_samples(data)[0]
         write_suspects([Suspect(first.path.as_posix(), first.label, "x", 0.9)], file)
         commands = [shlex.split(line) for line in review_commands(file, read_dataset(data), data, None, None)]
@@ -230,7 +230,7 @@ class TestTheCommandsThatOpenThePage:
         assert len(find_suspects(Path(options["--suspects"]), images, Decisions(labels, images))) == 1
         return words
 
-    def test_write_labels_that_are_names_into_the_folder_first(self, named: Path) -> None:
+    def test_first_write_labels_from_names_into_the_folder(self, named: Path) -> None:
         file = Path("suspects.csv")
         assert self.run(named, file) == [
             ["convert", "named", "--output", "named/labels.csv"],
@@ -238,7 +238,7 @@ class TestTheCommandsThatOpenThePage:
         ]
         assert self.run(named, file) == [["label", "named", "--suspects", "suspects.csv"]]
 
-    def test_take_no_suspects_for_labels(self, named: Path) -> None:
+    def test_do_not_use_suspects_as_labels(self, named: Path) -> None:
         assert self.run(named, Path("named/found.csv"))[0][0] == "convert"
 
     @pytest.mark.parametrize("data", ["named", "named/list.csv"])
@@ -249,7 +249,7 @@ class TestTheCommandsThatOpenThePage:
         ]
 
     @pytest.mark.parametrize("data", ["lists/all.txt", "lists"])
-    def test_write_lists_of_other_layouts_beside_them(self, named: Path, data: str) -> None:
+    def test_convert_lists_of_other_layouts_beside_them(self, named: Path, data: str) -> None:
         Path("lists").mkdir()
         Path("lists/all.txt").write_text("../named/1234.png\t1284\n../named/5678.png\t5673\n")
         corrected = "lists/all-corrected.csv" if data == "lists/all.txt" else "lists-corrected.csv"
@@ -258,7 +258,7 @@ class TestTheCommandsThatOpenThePage:
             ["label", "named", "--labels", corrected, "--suspects", "suspects.csv"],
         ]
 
-    def test_leave_a_list_alone_that_was_not_asked_for(self, named: Path) -> None:
+    def test_do_not_use_a_list_that_was_not_given(self, named: Path) -> None:
         (named / "labels.csv").write_text("path,label\n5678.png,1\n")
         write_suspects([Suspect("named/1234.png", "1234", "x", 0.9)], Path("suspects.csv"))
         dataset = read_dataset(named, labels_from=LayoutName.NAMES)
@@ -266,7 +266,7 @@ class TestTheCommandsThatOpenThePage:
         assert convert.endswith("convert named --labels-from names --output named-corrected.csv")
         assert label.endswith("label named --labels named-corrected.csv --suspects suspects.csv")
 
-    def test_say_where_images_were_moved(self, named: Path, tmp_path: Path) -> None:
+    def test_include_the_folder_of_moved_images(self, named: Path, tmp_path: Path) -> None:
         (tmp_path / "list.csv").write_text("path,label\nold/1234.png,1284\nold/5678.png,5673\n")
         write_suspects([Suspect("named/1234.png", "1284", "x", 0.9)], tmp_path / "suspects.csv")
         dataset = read_dataset(Path("list.csv"), named)

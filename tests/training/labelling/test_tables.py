@@ -1,4 +1,4 @@
-"""Tables on disk: whole at every moment, and not only ours."""
+"""Tables on disk: complete at every moment, and editable by other programs."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "labels.csv"
 
 
-def test_nothing_is_written_before_there_is_something_to_write(file: Path) -> None:
+def test_opening_a_table_writes_nothing(file: Path) -> None:
     assert open_table(file).rows == {}
     assert not file.exists()
 
 
-def test_a_change_is_in_the_file_when_it_is_made(file: Path) -> None:
+def test_a_change_is_written_at_once(file: Path) -> None:
     table = open_table(file)
     table.put("a.png", {"label": "x,y", "guess": "xy"})
     assert file.read_bytes() == b'path,label,guess\na.png,"x,y",xy\n'
@@ -41,17 +41,17 @@ def test_columns_of_others_are_kept(file: Path) -> None:
     assert file.read_text() == "note,path,label,guess\n,b.png,y,\nfaint,./a.png,z,\n"
 
 
-def test_of_several_rows_for_an_image_the_last_counts(file: Path) -> None:
+def test_the_last_of_several_rows_for_an_image_is_used(file: Path) -> None:
     file.write_text("path,label\na.png,old\n./a.png,new\n")
     assert open_table(file).rows["a.png"]["label"] == "new"
 
 
-def test_what_a_spreadsheet_writes_is_read(file: Path) -> None:
+def test_files_saved_by_spreadsheets_are_read(file: Path) -> None:
     file.write_bytes("\ufeffpath,label,\r\na.png,é,\r\n".encode())
     assert open_table(file).rows["a.png"]["label"] == "é"
 
 
-def test_what_another_program_writes_is_taken_over(file: Path) -> None:
+def test_changes_by_other_programs_are_loaded(file: Path) -> None:
     table = open_table(file)
     table.put("a.png", {"label": "x"})
     assert not table.refresh()
@@ -61,7 +61,7 @@ def test_what_another_program_writes_is_taken_over(file: Path) -> None:
     assert [row["label"] for row in open_table(file).rows.values()] == ["x", "theirs", "ours"]
 
 
-def test_a_file_that_was_removed_comes_back(file: Path) -> None:
+def test_a_removed_file_is_recreated(file: Path) -> None:
     table = open_table(file)
     table.put("a.png", {"label": "x"})
     file.unlink()
@@ -70,7 +70,7 @@ def test_a_file_that_was_removed_comes_back(file: Path) -> None:
     assert list(open_table(file).rows) == ["a.png", "b.png"]
 
 
-def test_what_cannot_be_written_changes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_changes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = open_table(file)
     table.put("a.png", {"label": "x"})
     before = file.read_bytes()
@@ -86,7 +86,7 @@ def test_what_cannot_be_written_changes_nothing(file: Path, monkeypatch: pytest.
     assert [path.name for path in file.parent.iterdir()] == ["labels.csv"]
 
 
-def test_the_renaming_is_brought_to_the_disk_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rename_is_flushed_to_disk(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[Path] = []
     monkeypatch.setattr(tables, "_flush_folder", flushed.append)
     open_table(file).put("a.png", {"label": "x"})
@@ -96,15 +96,15 @@ def test_the_renaming_is_brought_to_the_disk_too(file: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"name,text\na,b\n", "the first line must name the columns path,label"),
-        (b"", "the first line must name the columns path,label"),
-        (b"path,label\n\xff,x\n", "is not a CSV file in UTF-8"),
-        (b"path,label\na.png,x\nb.pn", "line 3: path and label are needed"),
-        (b"path,label\n,x\n", "line 2: path and label are needed"),
-        (b"path,label\na.png,x,y\n", "line 2: there are more fields than columns; put what has a comma in quotes"),
+        (b"name,text\na,b\n", "the first line must contain the columns path,label"),
+        (b"", "the first line must contain the columns path,label"),
+        (b"path,label\n\xff,x\n", "is not a UTF-8 CSV file"),
+        (b"path,label\na.png,x\nb.pn", "line 3: path or label is missing"),
+        (b"path,label\n,x\n", "line 2: path or label is missing"),
+        (b"path,label\na.png,x,y\n", "line 2: more fields than columns; quote fields that contain a comma"),
     ],
 )
-def test_what_is_no_such_table_is_refused_and_left_alone(file: Path, content: bytes, complaint: str) -> None:
+def test_another_format_is_rejected_and_unchanged(file: Path, content: bytes, complaint: str) -> None:
     file.write_bytes(content)
     with pytest.raises(DataError) as caught:
         open_table(file)

@@ -26,7 +26,7 @@ def some_samples(count: int) -> list[Sample]:
 
 
 class TestFolds:
-    def test_each_image_is_unseen_once_a_repeat(self) -> None:
+    def test_each_image_is_unseen_once_per_repeat(self) -> None:
         samples = some_samples(105)
         parts = fold_parts(samples, folds=10, repeats=2)
         assert len(parts) == 20
@@ -35,20 +35,20 @@ class TestFolds:
         assert parts[0].unseen != parts[10].unseen
         assert {len(part.unseen) for part in parts} == {10, 11}
 
-    def test_nothing_unseen_is_known(self) -> None:
+    def test_no_image_is_both_known_and_unseen(self) -> None:
         samples = some_samples(50)
         for part in fold_parts(samples, folds=5, repeats=1):
             assert not set(part.known) & set(part.unseen)
             assert sorted(part.known + part.unseen) == samples
 
     @pytest.mark.parametrize(("images", "folds"), [(10, 1), (5, 5)])
-    def test_that_cannot_be_are_refused(self, images: int, folds: int) -> None:
+    def test_in_impossible_numbers_are_rejected(self, images: int, folds: int) -> None:
         with pytest.raises(DataError, match="cannot be divided"):
             fold_parts(some_samples(images), folds, repeats=1)
 
 
 class TestLabels:
-    def test_so_many_are_known_and_all_others_unseen(self) -> None:
+    def test_are_known_and_all_other_images_unseen(self) -> None:
         samples = some_samples(100)
         parts = label_parts(samples, labels=25, repeats=3)
         for part in parts:
@@ -57,7 +57,7 @@ class TestLabels:
         assert parts[0].known != parts[1].known
 
     @pytest.mark.parametrize("labels", [2, 100])
-    def test_that_cannot_be_drawn_are_refused(self, labels: int) -> None:
+    def test_in_impossible_numbers_are_rejected(self, labels: int) -> None:
         with pytest.raises(DataError, match="cannot be drawn"):
             label_parts(some_samples(100), labels, repeats=1)
 
@@ -69,7 +69,7 @@ def run(data: Path, output: Path, *options: str) -> Result:
 
 @pytest.fixture(scope="module")
 def few_digits(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty of the drawn digits."""
+    """Return forty of the drawn digits."""
     folder = tmp_path_factory.mktemp("few")
     for path in sorted(drawn_digits.iterdir())[:40]:
         shutil.copy(path, folder)
@@ -78,7 +78,7 @@ def few_digits(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def two_folds(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished cross-validation of two folds."""
+    """Return the folder of a finished cross-validation with two folds."""
     folder = tmp_path_factory.mktemp("two") / "cv"
     result = run(few_digits, folder, "--folds", "2")
     assert result.exit_code == 0, result.output
@@ -87,7 +87,7 @@ def two_folds(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def copy_of_two_folds(two_folds: Path, tmp_path: Path) -> Path:
-    """The same, to be changed."""
+    """Return a copy of it that may be changed."""
     return Path(shutil.copytree(two_folds, tmp_path / "cv"))
 
 
@@ -117,7 +117,7 @@ class TestTheCommand:
             assert cv2.imread(str(two_folds / name)) is not None
 
     @pytest.mark.usefixtures("in_this_process")
-    def test_goes_on_fold_by_fold(self, few_digits: Path, copy_of_two_folds: Path) -> None:
+    def test_resumes_fold_by_fold(self, few_digits: Path, copy_of_two_folds: Path) -> None:
         first, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
         readings = copy_of_two_folds / first.name / "readings.json"
         readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
@@ -130,7 +130,7 @@ class TestTheCommand:
         assert report["trainings"][1]["name"] == second.name
 
     @pytest.mark.usefixtures("in_this_process")
-    def test_reads_a_fold_again_whose_readings_were_lost(self, few_digits: Path, copy_of_two_folds: Path) -> None:
+    def test_reads_a_fold_again_if_its_readings_are_missing(self, few_digits: Path, copy_of_two_folds: Path) -> None:
         first, _ = fold_parts(read_samples(few_digits), folds=2, repeats=1)
         readings = copy_of_two_folds / first.name / "readings.json"
         before = json.loads(readings.read_text())
@@ -138,7 +138,7 @@ class TestTheCommand:
         assert run(few_digits, copy_of_two_folds, "--folds", "2").exit_code == 0
         assert json.loads(readings.read_text()) == before
 
-    def test_starts_no_process_where_nothing_is_left_to_do(
+    def test_starts_no_process_if_everything_is_done(
         self, few_digits: Path, copy_of_two_folds: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = (copy_of_two_folds / "crossval.json").read_text()
@@ -154,7 +154,7 @@ class TestTheCommand:
         report = json.loads((tmp_path / "cv" / "crossval.json").read_text())
         assert [(one["labels"], one["images"]) for one in report["trainings"]] == [(12, 28)]
 
-    def test_does_the_first_where_that_is_asked(self, few_digits: Path, copy_of_two_folds: Path) -> None:
+    def test_can_be_limited_to_the_first_trainings(self, few_digits: Path, copy_of_two_folds: Path) -> None:
         first, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
         shutil.rmtree(copy_of_two_folds / second.name)
         result = run(few_digits, copy_of_two_folds, "--folds", "2", "--first", "1")
@@ -164,12 +164,12 @@ class TestTheCommand:
         assert report["images"] == 20
         assert not (copy_of_two_folds / second.name).exists()
 
-    def test_refuses_its_folder_to_other_settings(self, few_digits: Path, two_folds: Path) -> None:
+    def test_rejects_a_folder_with_other_settings(self, few_digits: Path, two_folds: Path) -> None:
         result = run(few_digits, two_folds, "--folds", "2", "--init", "none")
         assert result.exit_code == 1
         assert "other settings or images" in result.output
 
-    def test_keeps_other_settings_in_a_folder_of_their_own(self, few_digits: Path) -> None:
+    def test_uses_separate_folders_for_different_settings(self, few_digits: Path) -> None:
         samples = read_samples(few_digits)
         plain, tutorial, from_run = (
             default_folder(few_digits, samples, options)
@@ -189,9 +189,9 @@ class TestTheCommand:
             assert process.returncode == 130, said
             wait_until(lambda: not group_lives(process.pid))
         assert "Traceback" not in said
-        assert "the same command goes on" in said
+        assert "the same command resumes" in said
 
-    def test_refuses_what_cannot_be(self, few_digits: Path, tmp_path: Path) -> None:
+    def test_rejects_impossible_numbers(self, few_digits: Path, tmp_path: Path) -> None:
         result = run(few_digits, tmp_path / "cv", "--labels", "40")
         assert result.exit_code == 1
         assert "cannot be drawn" in result.output

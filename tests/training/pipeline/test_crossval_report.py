@@ -1,4 +1,4 @@
-"""What a cross-validation reports."""
+"""The report of a cross-validation."""
 
 import json
 from dataclasses import replace
@@ -24,40 +24,42 @@ def markdown_of(*lines: Line) -> str:
 
 
 class TestConfusions:
-    def test_are_told_the_most_frequent_first(self) -> None:
+    def test_are_sorted_by_frequency(self) -> None:
         markdown = markdown_of(Line("1", "nn", "mm", 0.9), Line("2", "c|", "e|", 0.9), Line("3", "|", "", 0.9))
         rows = [line for line in markdown.splitlines() if line.endswith((" 1 |", " 2 |"))]
         assert rows == ["| `n` | `m` | 2 |", "| `c` | `e` | 1 |", r"| `\|` | nothing | 1 |"]
 
-    def test_are_twenty_at_most(self) -> None:
+    def test_are_limited_to_twenty(self) -> None:
         markdown = markdown_of(*(Line("1", chr(ord("a") + index), "z", 0.9) for index in range(25)))
         assert markdown.count("| `z` | 1 |") == 20
         assert "has 5 more" in markdown
 
-    def test_of_readings_in_views_are_named(self) -> None:
+    def test_with_test_time_augmentation_are_listed(self) -> None:
         markdown = markdown_of(Line("1", "nn", "mm", 0.9), Line("2", "ab", "ab", 0.9), Line("3", "cc", "cd", 0.9))
-        assert "| words read right, each image in 15 slightly shifted views | 1 of 3; wrong: `cc` |" in markdown
+        assert (
+            "| words read right with test-time augmentation over 15 shifted copies | 1 of 3; wrong: `cc` |" in markdown
+        )
 
-    def test_that_were_not_made_have_no_table(self) -> None:
+    def test_have_no_table_if_there_are_none(self) -> None:
         markdown = markdown_of(Line("1", "ab", "ab", 0.9))
         assert "| label | read |" not in markdown
         assert "## Read wrong: 0" in markdown
 
 
-def test_coverage_is_told_for_both_precisions() -> None:
+def test_coverage_is_reported_for_both_precisions() -> None:
     lines = [Line(str(index), "a", "a" if index else "b", 1 - index / 1000) for index in range(300)]
     report = make_report([result_of(*lines)], COMMAND)
     assert (report["coverage_at_99.5"], report["coverage_at_99.9"]) == (1.0, 0.0)
     markdown = to_markdown(report)
-    assert "| words of the highest confidences, 99.5% of them right | 100.0% |" in markdown
-    assert "| words of the highest confidences, 99.9% of them right | 0.0% |" in markdown
+    assert "| coverage: most confident words, 99.5% of them right | 100.0% |" in markdown
+    assert "| coverage: most confident words, 99.9% of them right | 0.0% |" in markdown
 
 
-def test_a_wrong_word_is_told_with_its_image() -> None:
+def test_a_wrong_word_is_listed_with_its_image() -> None:
     assert "| data/x.png | `ab` | nothing | 0.250 |" in markdown_of(Line("data/x.png", "ab", "", 0.25))
 
 
-def test_the_worst_images_are_shown_with_the_boxes_of_their_readings(tmp_path: Path, shipped_model: Path) -> None:
+def test_the_worst_readings_are_shown_with_boxes(tmp_path: Path, shipped_model: Path) -> None:
     path, folder = tmp_path / "x.png", tmp_path / "cv"
     cv2.imwrite(str(path), draw_captcha("2b5xw", 1))
     folder.mkdir()

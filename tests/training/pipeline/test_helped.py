@@ -1,4 +1,4 @@
-"""A training in which a second process takes half of the work."""
+"""A training with a second process."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def help_with_any_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ignore(_: object) -> None:
-    """What nobody needs to be told."""
+    """Ignore the logs of an epoch."""
 
 
 def test_two_processes_train_a_network_that_reads(prepare_run: Callable[..., RunFolder], tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_two_processes_train_a_network_that_reads(prepare_run: Callable[..., Run
     assert not multiprocessing.active_children()
 
 
-def test_where_the_second_process_ends_early_the_training_says_so_and_can_be_resumed(
+def test_a_training_whose_second_process_ends_early_can_be_resumed(
     prepare_run: Callable[..., RunFolder], tmp_path: Path
 ) -> None:
     run = prepare_run(tmp_path, images=60, epochs=2, learning_rate=1e-5)

@@ -1,4 +1,4 @@
-"""A pre-training from drawn pictures to the general model and the weights that others start from."""
+"""Pre-training: from drawn pictures to the general model and initial weights."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ EPOCHS = 2
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A pre-training of two epochs that was interrupted after the first and then went on."""
+    """A pre-training of two epochs that was interrupted after the first and then resumed."""
 
     run: RunFolder
     model: Path
@@ -43,10 +43,10 @@ class Pretrained:
 
 
 class OneBatch:
-    """Draws a chunk of one small batch; see `training.drawing.stream.Artists`."""
+    """Draws chunks of one small batch; see `training.drawing.stream.DrawingPool`."""
 
     chunks: ClassVar[list[int]] = []
-    """Those that were drawn."""
+    """The chunks that were drawn."""
 
     def draw(self, chunks: range) -> Iterator[Drawn]:
         for number in chunks:
@@ -72,7 +72,7 @@ def pretrained(
     patched.setattr(pretraining, "VALIDATION_IMAGES", 4)
     patched.setattr(pretraining, "EPOCH_CHUNKS", 1)
     patched.setattr(pretraining, "EPOCH_IMAGES", 32)
-    patched.setattr(pretraining, "artists", one_batch_a_chunk)
+    patched.setattr(pretraining, "drawing_pool", one_batch_a_chunk)
     folder = tmp_path_factory.mktemp("pretrained")
     run, weights = RunFolder(folder / "run"), folder / "weights.npz"
     state = pretraining_state("python -m training pretrain", EPOCHS * 32, typefaces, folder / "general" / "1")
@@ -96,13 +96,13 @@ def pretrained(
     return Pretrained(run, output, weights, written, epochs)
 
 
-def test_interrupted_writes_nothing_and_goes_on_with_the_next_epoch(pretrained: Pretrained) -> None:
+def test_interrupted_writes_nothing_and_resumes_with_the_next_epoch(pretrained: Pretrained) -> None:
     assert not pretrained.written_when_interrupted
     assert pretrained.epochs == [1, 2]
     assert pretrained.run.read_state().finished
 
 
-def test_goes_on_from_the_weights_of_another_with_pictures_of_full_difficulty(
+def test_starts_from_given_weights_with_pictures_of_full_difficulty(
     pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretraining, "write_model_folder", lambda *_: {})
@@ -113,11 +113,11 @@ def test_goes_on_from_the_weights_of_another_with_pictures_of_full_difficulty(
     OneBatch.chunks.clear()
     result = pretrain(run, typefaces, 1, tmp_path / "weights.npz", lambda _: None)
     assert min(OneBatch.chunks) * CHUNK >= EASY_IMAGES - CHUNK
-    # The same batch and the same random numbers: only the weights at the start differ.
+    # Batch and random numbers are the same: only the initial weights differ.
     assert result.history[0]["loss"] != read_state(pretrained.run.checkpoint)["history"][0]["loss"]
 
 
-def test_validates_on_drawn_pictures_which_it_keeps(pretrained: Pretrained) -> None:
+def test_keeps_its_drawn_validation_pictures(pretrained: Pretrained) -> None:
     samples = read_csv(pretrained.run.val_csv)
     assert len(samples) == 4
     for sample in samples:
@@ -137,13 +137,13 @@ def test_the_model_reads_pictures_of_any_width_in_one_batch(pretrained: Pretrain
     assert [reading.text for reading in together] == [model.predict([image])[0].text for image in images]
 
 
-def test_the_model_says_what_it_was_trained_on(pretrained: Pretrained, typefaces: list[Typeface]) -> None:
+def test_the_model_describes_its_training_data(pretrained: Pretrained, typefaces: list[Typeface]) -> None:
     metrics = json.loads((pretrained.model / "metrics.json").read_text())
     assert metrics["data"]["source"].startswith(f"pictures drawn in {len(typefaces)} typefaces")
     assert (pretrained.model / "SHA256SUMS").exists()
 
 
-def test_the_weights_are_what_other_trainings_start_from(pretrained: Pretrained) -> None:
+def test_the_weights_can_be_initial_weights(pretrained: Pretrained) -> None:
     keras.utils.set_random_seed(3)
     architecture = get_architecture("residual_ctc")
     model = architecture.build((architecture.height, None, architecture.channels), len(ALPHABET) + 1)

@@ -1,4 +1,4 @@
-"""Hebrew with numbers, labelled as people type it: learnt, and answered so."""
+"""Hebrew with numbers, labelled in typing order: trained on, and returned in that order."""
 
 import json
 from itertools import product
@@ -15,11 +15,11 @@ FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 LETTERS = "\u05d0\u05d1\u05de\u05e9"
 UNSEEN = 8
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # a training, for which a busy machine takes long
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # trains, which takes long on a busy machine
 
 
 def draw_word(path: Path, letters: str, number: str) -> Sample:
-    """Draw letters from right to left and, to the left of them, a number from left to right."""
+    """Draw letters from right to left and, to their left, a number from left to right."""
     picture = Image.new("L", (84, 50), 255)
     pen, font = ImageDraw.Draw(picture), ImageFont.truetype(str(FONT), 26)
     for place, character in enumerate([*number, *reversed(letters)]):

@@ -1,4 +1,4 @@
-"""From drawn images through training and export to a right reading over HTTP."""
+"""From drawn images through training and export to a correct reading over HTTP."""
 
 from pathlib import Path
 

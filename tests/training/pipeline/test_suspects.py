@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: found among good ones, the surest first."""
+"""Suspects: wrong labels are found among right ones, most confident contradiction first."""
 
 import csv
 import os
@@ -19,7 +19,7 @@ from training.pipeline.crossval import PartResult
 from training.pipeline.suspects import MIN_CONFIDENCE, find_suspects
 
 SHARE = 0.05
-"""Of the labels that are changed at random."""
+"""Fraction of the labels that are changed at random."""
 
 
 def results(*view_lines: Line) -> list[PartResult]:
@@ -27,7 +27,7 @@ def results(*view_lines: Line) -> list[PartResult]:
 
 
 class TestASuspect:
-    def test_is_a_label_that_is_surely_read_otherwise(self) -> None:
+    def test_is_a_label_with_a_confident_contradicting_reading(self) -> None:
         line = Line("a.png", "1234", "1284", 0.97)
         assert find_suspects(results(line)) == [Suspect("a.png", "1234", "1284", 0.97)]
 
@@ -38,19 +38,19 @@ class TestASuspect:
             Line("a.png", "1234", "1284", MIN_CONFIDENCE - 0.01),
             Line("a.png", "1234", "", 0.0, error="not an image"),
         ],
-        ids=["is read as it stands", "is read otherwise, but unsurely", "cannot be opened"],
+        ids=["agrees", "is uncertain", "cannot be opened"],
     )
-    def test_is_no_label_whose_image(self, line: Line) -> None:
+    def test_is_not_a_label_whose_reading(self, line: Line) -> None:
         assert find_suspects(results(line)) == []
 
-    def test_comes_the_earlier_the_surer_the_reading_is(self) -> None:
+    def test_comes_earlier_if_the_reading_is_more_confident(self) -> None:
         lines = [Line("a.png", "1", "2", 0.6), Line("b.png", "1", "2", 0.9), Line("c.png", "1", "2", 0.7)]
         assert [suspect.path for suspect in find_suspects(results(*lines))] == ["b.png", "c.png", "a.png"]
 
 
 @pytest.fixture(scope="module")
 def mislabelled(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A list of the drawn digits with some labels changed; the right labels of those, by path."""
+    """Return a list of the drawn digits with some labels changed, and their right labels by path."""
     folder = tmp_path_factory.mktemp("mislabelled")
     shutil.copytree(drawn_digits, folder / "digits")
     samples, rng = read_samples(folder / "digits"), np.random.default_rng(1)
@@ -82,4 +82,4 @@ def test_labels_that_were_changed_are_found(
     assert len(right) >= 0.8 * len(found)
     assert f"{len(found)} of 300 labels are contradicted" in done.output
     page = pasteable("training", "label", os.path.relpath(data.parent / "digits"), "--labels", data)
-    assert done.output.endswith(f"on a page with:\n  {page} --suspects {tmp_path / 'found.csv'}\n")
+    assert done.output.endswith(f"on the labelling page with:\n  {page} --suspects {tmp_path / 'found.csv'}\n")

@@ -1,4 +1,4 @@
-"""A training from labelled images to a model folder: whole, resumable, never half-written."""
+"""A training from labelled images to a model folder: complete, resumable, never partly written."""
 
 import csv
 import json
@@ -61,7 +61,7 @@ class TestAFinishedTraining:
         }
         assert [path.name for path in trained_model.parent.iterdir()] == [trained_model.name]
 
-    def test_reads_images_that_it_was_not_trained_on(self, trained_model: Path) -> None:
+    def test_reads_unseen_images(self, trained_model: Path) -> None:
         metrics = json.loads((trained_model / "metrics.json").read_text())
         assert metrics["validation"]["images"] == 30
         assert metrics["validation"]["words_right"] >= 25
@@ -72,7 +72,7 @@ class TestAFinishedTraining:
         assert (len(train), len(validation)) == (270, 30)
         assert sorted(train + validation) == read_samples(drawn_digits)
 
-    def test_writes_a_line_an_epoch(self, trained_run: RunFolder, trained_model: Path) -> None:
+    def test_writes_a_line_per_epoch(self, trained_run: RunFolder, trained_model: Path) -> None:
         for path in (trained_run.history_csv, trained_model / "history.csv"):
             with path.open(newline="") as file:
                 rows = list(csv.DictReader(file))
@@ -83,7 +83,7 @@ class TestAFinishedTraining:
     def test_keeps_event_files_for_tensorboard(self, trained_run: RunFolder) -> None:
         assert list(trained_run.tensorboard.rglob("events.out.tfevents.*"))
 
-    def test_says_in_the_graph_what_it_is(self, trained_run: RunFolder, trained_model: Path) -> None:
+    def test_stores_metadata_in_the_graph(self, trained_run: RunFolder, trained_model: Path) -> None:
         model = onnx.load(trained_model / "model.onnx")
         properties = {item.key: item.value for item in model.metadata_props}
         assert properties["vocab"] == "0123456789"
@@ -96,13 +96,13 @@ class TestAFinishedTraining:
         assert [dim.dim_param or dim.dim_value for dim in image.type.tensor_type.shape.dim] == ["batch", 50, 200, 1]
         assert [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim] == ["batch", 50, 11]
 
-    def test_says_in_the_card_how_it_was_made_and_what_it_is_not_for(self, trained_model: Path) -> None:
+    def test_describes_its_training_and_limits_in_the_card(self, trained_model: Path) -> None:
         card = (trained_model / "MODEL_CARD.md").read_text()
         metrics = json.loads((trained_model / "metrics.json").read_text())
         assert f"**{metrics['validation']['words_right']} of 30**" in card
         assert metrics["data"]["sha256"] in card
         assert "| confidences | " in card
-        assert "270 to train on" in card
+        assert "270 for training" in card
         assert "not to get past" in card
 
     def test_keeps_the_confidences_of_the_validation_words(self, trained_model: Path) -> None:
@@ -117,10 +117,10 @@ class TestAFinishedTraining:
         for name in linked:
             assert cv2.imread(str(trained_model / name)) is not None
 
-    def test_keeps_the_picture_with_images_of_the_data_in_the_run(self, trained_run: RunFolder) -> None:
+    def test_keeps_plots_with_images_of_the_data_in_the_run(self, trained_run: RunFolder) -> None:
         assert cv2.imread(str(trained_run.worst_readings)) is not None
 
-    def test_gives_characters_their_places(self, trained_model: Path) -> None:
+    def test_gives_characters_boxes(self, trained_model: Path) -> None:
         assert read_configs(trained_model).time_axis == "width"
         model = ImageToTextModel(trained_model)
         sample = next(s for s in read_samples(trained_model / "train.csv") if s.label[0] != s.label[1])
@@ -135,7 +135,7 @@ class TestAFinishedTraining:
 
 @dataclass(frozen=True)
 class Parted:
-    """A training of four epochs that was interrupted after two and then went on, and what it looked like between."""
+    """A training of four epochs that was interrupted after two and resumed, and its state in between."""
 
     run: RunFolder
     interrupted: bool
@@ -157,13 +157,13 @@ def parted(prepare_run: PrepareRun, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 class TestAnInterruptedTraining:
-    def test_keeps_what_it_has_done(self, parted: Parted) -> None:
+    def test_keeps_its_progress(self, parted: Parted) -> None:
         assert parted.interrupted
         assert parted.epochs == 2
         assert parted.seconds > 0
         assert parted.newest_unfinished.path == parted.run.path
 
-    def test_goes_on_where_it_was_as_if_nothing_had_happened(
+    def test_resumes_with_the_same_results_as_without_interruption(
         self, parted: Parted, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("training.pipeline.train.write_model_folder", lambda *_: {})
@@ -185,7 +185,7 @@ class TestAnInterruptedTraining:
         assert [path.name for path in output.parent.iterdir()] == [output.name]
 
     @pytest.mark.parametrize("epoch", [1, 2])
-    def test_amid_a_checkpoint_has_done_what_the_checkpoint_before_says(
+    def test_during_a_checkpoint_falls_back_to_the_previous_checkpoint(
         self, epoch: int, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         results: list[FitResult] = []
@@ -207,7 +207,7 @@ class TestAnInterruptedTraining:
         assert [(result.interrupted, len(result.history)) for result in results] == [(True, 1)] * (epoch - 1)
         assert run.epochs_done() == epoch - 1
 
-    def test_may_replace_its_model_from_the_moment_that_this_has_its_name(
+    def test_may_replace_its_own_model(
         self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = prepare_run(tmp_path, **SMALL)
@@ -226,7 +226,7 @@ class TestAnInterruptedTraining:
                 run_training(run, ignore)
         assert may_replace == [True, True]
 
-    def test_replaces_nothing_that_another_has_made(
+    def test_does_not_replace_the_model_of_another_run(
         self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = prepare_run(tmp_path, **SMALL)
@@ -277,6 +277,6 @@ class TestExport:
             export_run(trained_run, tmp_path / "mine")
         assert list((tmp_path / "mine").iterdir()) == []
 
-    def test_of_a_run_without_weights_says_so(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
+    def test_of_a_run_without_weights_is_rejected(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
         with pytest.raises(RunError, match="not one epoch"):
             export_run(prepare_run(tmp_path, **SMALL), tmp_path / "out")

@@ -1,4 +1,4 @@
-"""A training that learns from pictures without labels, too."""
+"""A training that also uses pictures without labels."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from training.pipeline.train import run_training
 
 @dataclass(frozen=True)
 class Taught:
-    """A finished run over a few labelled digits and twenty pictures without labels, and the epochs that it told of."""
+    """A finished run on a few labelled digits and twenty unlabelled pictures, and its reported epochs."""
 
     run: RunFolder
     epochs: list[int]
@@ -37,7 +37,7 @@ def taught(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempP
     return Taught(run, epochs)
 
 
-def test_trains_again_on_what_it_reads_there_and_says_what_that_gained(taught: Taught) -> None:
+def test_trains_again_on_pseudo_labels_and_reports_the_improvement(taught: Taught) -> None:
     state = taught.run.read_state()
     assert state.finished
     said = re.fullmatch(

@@ -1,4 +1,4 @@
-"""The value of a sum by Python's own parser: slow and obviously right."""
+"""Reference evaluation of sums by Python's own parser."""
 
 import ast
 import operator
@@ -12,12 +12,12 @@ OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.m
 
 
 def value_by_python(text: str) -> int | None:
-    """What `value_of` is to return for texts of these digits, spellings and spaces."""
+    """Return the expected result of `value_of` for texts of these digits, spellings and spaces."""
     plain = "".join(map(_in_ascii, text))
     plain = re.sub(r"(= *\??|\?)? *$", "", plain).strip()
-    plain = re.sub(r"(?<!\d)0+(?=\d)", "", plain)  # Python takes 07 for a mistake
+    plain = re.sub(r"(?<!\d)0+(?=\d)", "", plain)  # 07 is a syntax error in Python
     if re.search(r"[-+*/] *[-+*/]", plain):
-        return None  # Python would take the second for a sign, or both for a power
+        return None  # in Python the second would be a sign, or both a power
     try:
         tree = ast.parse(plain, mode="eval")
     except SyntaxError:

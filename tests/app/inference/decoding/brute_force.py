@@ -1,4 +1,4 @@
-"""CTC by its definition, path by path: slow and obviously right."""
+"""Reference implementation of CTC by its definition, path by path."""
 
 import itertools
 import math
@@ -14,20 +14,20 @@ Probabilities = NDArray[np.float64]
 
 
 def symbols_of(codec: CtcCodec) -> list[str | None]:
-    """What each class stands for; None is the blank."""
+    """Return the character of each class; None is the blank."""
     symbols: list[str | None] = list(codec.vocab)
     symbols.insert(codec.blank_index, None)
     return symbols
 
 
 def collapsed(path: Any, codec: CtcCodec) -> str:
-    """The definition: merge repeats, then drop blanks."""
+    """Merge repeats, then drop blanks, as CTC defines it."""
     symbols = symbols_of(codec)
     return "".join(symbol for index, _ in itertools.groupby(path) if (symbol := symbols[index]) is not None)
 
 
 def texts_by_brute_force(probabilities: Probabilities, codec: CtcCodec) -> dict[str, float]:
-    """The probability of every text that an image of (steps, classes) can have, path by path."""
+    """Return the probability of every text of an image (steps, classes), summed path by path."""
     sums: dict[str, list[float]] = defaultdict(list)
     for path in itertools.product(range(codec.classes), repeat=len(probabilities)):
         sums[collapsed(path, codec)].append(

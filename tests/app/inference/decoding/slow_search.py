@@ -1,4 +1,4 @@
-"""CTC prefix beam search with every class tried for every prefix: slow and obviously right."""
+"""Reference CTC prefix beam search that tries every class for every prefix."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,20 +10,20 @@ from tests.app.inference.decoding.brute_force import Probabilities
 Prefix = tuple[int, ...]
 
 
-def slow_search(shares: Probabilities, constraint: Automaton, blank_index: int, width: int) -> set[Prefix]:
-    """The prefixes, as classes, that are in a beam of this width after the last step (Hannun et al., Algorithm 1).
+def slow_search(emissions: Probabilities, constraint: Automaton, blank_index: int, width: int) -> set[Prefix]:
+    """Return the prefixes, as classes, in a beam of this width after the last step (Hannun et al., Algorithm 1).
 
     Args:
-        shares: (steps, classes), none of them 0.
-        constraint: allows the texts, one of which fits the steps.
+        emissions: (steps, classes), none of them 0.
+        constraint: defines the allowed texts, one of which fits the steps.
         blank_index: the class of the blank.
-        width: how many prefixes are kept after each step.
+        width: number of prefixes kept after each step.
     """
     automaton = over_classes(constraint, blank_index)
-    every = (1 << shares.shape[1]) - 1
-    completions = all_completions(automaton, [set_of(step > 0) for step in shares], blank_index, every)
+    every = (1 << emissions.shape[1]) - 1
+    completions = all_completions(automaton, [set_of(step > 0) for step in emissions], blank_index, every)
     beam: dict[Prefix, tuple[float, float]] = {(): (1.0, 0.0)}
-    for share, after in zip(shares.tolist(), completions[1:], strict=True):
+    for share, after in zip(emissions.tolist(), completions[1:], strict=True):
         in_blank: dict[Prefix, float] = defaultdict(float)
         in_character: dict[Prefix, float] = defaultdict(float)
         for prefix, (blank, character) in beam.items():
@@ -49,7 +49,7 @@ def slow_search(shares: Probabilities, constraint: Automaton, blank_index: int, 
 
 
 def states_after(automaton: Automaton, prefix: Prefix) -> Iterable[int]:
-    """The states that characters lead to."""
+    """Return the states reached by characters."""
     states = {0}
     for index in prefix:
         following = {after for state in states for after in members(automaton.follows[state])}

@@ -1,4 +1,4 @@
-"""The search against all texts there are, path by path; alignments against their definition."""
+"""The search compared with all texts, path by path; alignments compared with their definition."""
 
 import itertools
 import math
@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, any_text, union
 from app.inference.decoding.beam import BEAM_WIDTH, Search, _Step, most_probable_texts, search_texts
-from app.inference.decoding.constraints import MAX_KEPT, make_constraint
+from app.inference.decoding.constraints import CACHE_SIZE, make_constraint
 from app.inference.decoding.ctc import CtcCodec, LabelError, Span
 from tests.app.inference.decoding.brute_force import Probabilities, collapsed, texts_by_brute_force
 from tests.app.inference.decoding.slow_search import slow_search
 from tests.properties import examples
 
 EVERY_PREFIX = 200
-"""No fewer than the texts of at most 4 of 3 characters."""
+"""At least the number of texts of at most 4 out of 3 characters."""
 
 
 class Asked(NamedTuple):
@@ -70,7 +70,7 @@ def images(draw: st.DrawFn, max_steps: int = 4) -> tuple[CtcCodec, Probabilities
 
 
 def constraint_for(codec: CtcCodec, steps: int, asked: Asked) -> Automaton | None:
-    """None: refused, as there is no such text."""
+    """Return the constraint; None if it is refused because no text satisfies it."""
     try:
         return make_constraint(codec, steps, **asked._asdict())
     except ConstraintError:
@@ -78,7 +78,7 @@ def constraint_for(codec: CtcCodec, steps: int, asked: Asked) -> Automaton | Non
 
 
 def assert_best_first(found: list[Any], expected: dict[str, float]) -> None:
-    """All the texts that are expected, with their probabilities, best first."""
+    """Return all expected texts with their probabilities, best first."""
     assert {text.text: text.confidence for text in found} == pytest.approx(expected, rel=1e-9)
     confidences = [text.confidence for text in found]
     assert confidences == sorted(confidences, reverse=True)
@@ -86,7 +86,7 @@ def assert_best_first(found: list[Any], expected: dict[str, float]) -> None:
 
 @examples(60)
 @given(images())
-def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tuple[CtcCodec, Probabilities]) -> None:
+def test_an_unlimited_beam_finds_every_text_with_its_probability(image: tuple[CtcCodec, Probabilities]) -> None:
     codec, probabilities = image
     found = most_probable_texts(codec, probabilities, any_text(len(codec.vocab)), width=EVERY_PREFIX)
     possible = {text: sum_ for text, sum_ in texts_by_brute_force(probabilities, codec).items() if sum_}
@@ -95,14 +95,14 @@ def test_a_beam_for_every_prefix_finds_every_text_with_its_probability(image: tu
 
 @examples(150)
 @given(images(), ASKED)
-def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_they_had(
+def test_a_constraint_keeps_the_probabilities_of_the_allowed_texts(
     image: tuple[CtcCodec, Probabilities], asked: Asked
 ) -> None:
     codec, probabilities = image
     constraint = constraint_for(codec, len(probabilities), asked)
     every = {text: sum_ for text, sum_ in texts_by_brute_force(probabilities, codec).items() if asked.allows(text)}
     if constraint is None:
-        # The empty text needs no character, but no one asks for a charset to get it.
+        # The empty text would satisfy any charset, but such a charset is refused.
         assert not every or not set(asked.charset or codec.vocab) & set(codec.vocab)
         return
     found = most_probable_texts(codec, probabilities, constraint, width=EVERY_PREFIX)
@@ -116,7 +116,7 @@ def test_a_constraint_leaves_the_texts_that_satisfy_it_with_the_probabilities_th
 
 @examples(150)
 @given(images(max_steps=6), ASKED, st.integers(1, 3))
-def test_the_narrowest_beam_ends_with_a_text_and_with_a_possible_one_if_there_is_one(
+def test_the_narrowest_beam_finds_a_text_and_a_possible_one_if_any(
     image: tuple[CtcCodec, Probabilities], asked: Asked, width: int
 ) -> None:
     codec, probabilities = image
@@ -152,7 +152,7 @@ PATTERNS_OF_LARGE = [
     st.sampled_from([0.02, 0.2, 1.0]),
     st.integers(1, 6),
 )
-def test_only_classes_that_cannot_matter_are_left_out(
+def test_only_irrelevant_classes_are_skipped(
     pattern: str | None, blank: int, seed: int, steps: int, evenness: float, width: int
 ) -> None:
     codec = CtcCodec(LARGE, blank)
@@ -161,18 +161,18 @@ def test_only_classes_that_cannot_matter_are_left_out(
         return
     random = np.random.default_rng(seed)
     probabilities = random.dirichlet(np.full(codec.classes, evenness), size=steps)
-    probabilities += 1e-9 * random.uniform(1, 2, probabilities.shape)  # no two alike, none 0
+    probabilities += 1e-9 * random.uniform(1, 2, probabilities.shape)  # all different and positive
     found = most_probable_texts(codec, probabilities, constraint, width=width)
     expected = slow_search(probabilities, constraint, blank, width)
     assert {tuple(codec.encode(text.text)) for text in found} == expected
 
 
 class TestWork:
-    """What a search goes through grows neither with the vocabulary nor with what the pattern makes of it."""
+    """The work of a search grows neither with the vocabulary nor with the automaton of a pattern."""
 
     @pytest.fixture
     def tried(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        """How many classes are tried for each prefix whenever some are."""
+        """Return the numbers of classes tried for each prefix at each step."""
         counts: list[int] = []
         scores = _Step._scores
 
@@ -194,7 +194,7 @@ class TestWork:
         assert len(tried) <= 2 * 50
         assert max(tried) <= 2 * BEAM_WIDTH + 2
 
-    def test_of_classes_that_a_pattern_tells_apart_as_many_of_each_kind_are(self, tried: list[int]) -> None:
+    def test_classes_of_each_group_of_a_pattern_are_tried_equally(self, tried: list[int]) -> None:
         codec = CtcCodec("".join(map(chr, range(0x4E00, 0x4E00 + 5000))))
         probabilities = np.full((50, codec.classes), 1 / codec.classes)
         pattern = "(?:[\u4e00-\u57ff]|[\u5800-\u5fff])+"
@@ -203,7 +203,7 @@ class TestWork:
         assert max(tried) <= 2 * (2 * BEAM_WIDTH + 2)
 
     @pytest.mark.parametrize("asked", [Asked(pattern="(?:.?){199}"), Asked(pattern="(?:.*a){5}.*", length=20)])
-    def test_the_largest_constraints_have_as_few_tried(self, asked: Asked, tried: list[int]) -> None:
+    def test_few_classes_are_tried_with_the_largest_constraints(self, asked: Asked, tried: list[int]) -> None:
         codec = CtcCodec("".join(map(chr, range(97, 161))))
         probabilities = np.random.default_rng(2).dirichlet(np.full(codec.classes, 0.1), size=50)
         constraint = make_constraint(codec, 50, **asked._asdict())
@@ -213,24 +213,24 @@ class TestWork:
         assert len(tried) <= 2 * 50
         assert max(tried) <= len(codec.vocab)
 
-    def test_a_constraint_is_made_once(self) -> None:
+    def test_constraints_are_cached(self) -> None:
         codec, again = CtcCodec("abc"), CtcCodec("abc", 0)
         asked = Asked(length=3, charset="ab", pattern="a+b*")
         made = make_constraint(codec, 20, **asked._asdict())
         assert make_constraint(again, 20, **asked._asdict()) is made
         assert make_constraint(codec, 21, **asked._asdict()) is not made
 
-    def test_no_more_constraints_are_kept_than_may_be(self) -> None:
+    def test_the_cache_of_constraints_is_limited(self) -> None:
         codec = CtcCodec("abc")
         first = make_constraint(codec, 200, length=None, charset=None, pattern="a{1}b")
-        for count in range(MAX_KEPT):
+        for count in range(CACHE_SIZE):
             make_constraint(codec, 200, length=count + 1, charset=None, pattern=None)
         assert make_constraint(codec, 200, length=None, charset=None, pattern="a{1}b") is not first
 
 
-def test_paths_that_only_impossible_texts_come_of_do_not_crowd_out_the_possible() -> None:
+def test_paths_to_impossible_texts_do_not_displace_possible_ones() -> None:
     codec = CtcCodec("abc")
-    # What begins with a or b must go on with a blank, and then there is no step left for a second character.
+    # A text that starts with a or b must continue with a blank, which leaves no step for a second character.
     probabilities = np.array([[0.49, 0.5, 0.01, 0.0], [0.0, 0.0, 0.0, 1.0]])
     assert constraint_for(codec, 2, Asked(pattern="aa|c")) is not None
     constraint = make_constraint(codec, 2, length=None, charset=None, pattern="ac|bc|c")
@@ -239,7 +239,7 @@ def test_paths_that_only_impossible_texts_come_of_do_not_crowd_out_the_possible(
     assert found.confidence == pytest.approx(0.01)
 
 
-def test_what_underflows_is_searched_all_the_same() -> None:
+def test_underflow_does_not_stop_the_search() -> None:
     codec = CtcCodec("ab")
     sure = np.zeros((300, 3))
     sure[:, 2] = 1.0
@@ -255,7 +255,7 @@ def test_what_underflows_is_searched_all_the_same() -> None:
 
 @examples(40)
 @given(images(), ASKED, st.floats(0.3, 5), st.integers(0, 4))
-def test_a_search_gives_the_best_text_of_the_calibrated_probabilities_and_the_next(
+def test_a_search_returns_the_best_text_and_alternatives_with_calibrated_probabilities(
     image: tuple[CtcCodec, Probabilities], asked: Asked, temperature: float, alternatives: int
 ) -> None:
     codec, probabilities = image
@@ -279,7 +279,7 @@ def test_a_search_gives_the_best_text_of_the_calibrated_probabilities_and_the_ne
         assert decoded.alternatives[0].text == decoded.text
 
 
-def test_the_most_probable_text_need_not_be_that_of_the_likeliest_path() -> None:
+def test_the_most_probable_text_may_differ_from_that_of_the_best_path() -> None:
     codec = CtcCodec("a")
     probabilities = np.array([[[0.4, 0.6], [0.4, 0.6]]])
     (decoded,) = search_texts(codec, probabilities, 1.0, Search(any_text(1), 5))
@@ -290,7 +290,7 @@ def test_the_most_probable_text_need_not_be_that_of_the_likeliest_path() -> None
 
 @examples(100)
 @given(images(max_steps=5), st.data())
-def test_an_alignment_is_the_likeliest_path_that_collapses_to_the_text(
+def test_an_alignment_is_the_most_probable_path_of_the_text(
     image: tuple[CtcCodec, Probabilities], data: st.DataObject
 ) -> None:
     codec, probabilities = image
@@ -310,7 +310,7 @@ def test_an_alignment_is_the_likeliest_path_that_collapses_to_the_text(
 
 
 def path_of(spans: tuple[Span, ...], codec: CtcCodec, steps: int) -> list[int]:
-    """The classes step by step; the runs must lie in order."""
+    """Return the class of each step; the runs must be in order."""
     path: list[int] = []
     for span in spans:
         assert len(path) <= span.first_step <= span.last_step < steps
@@ -348,7 +348,7 @@ def test_an_alignment_through_zeros_is_found() -> None:
         (Asked(charset="b", pattern="a+"), "both the charset and the pattern"),
     ],
 )
-def test_what_no_text_satisfies_is_refused(asked: Asked, words: str) -> None:
+def test_constraints_that_no_text_satisfies_are_refused(asked: Asked, words: str) -> None:
     with pytest.raises(ConstraintError, match=words):
         make_constraint(CtcCodec("abc"), 25, **asked._asdict())
 
@@ -369,18 +369,18 @@ def test_a_text_may_need_every_step(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize(("charset", "pattern"), [("e\u0301", None), (None, "e\u0301+")])
-def test_what_is_asked_may_be_spelled_in_either_way_of_unicode(charset: str | None, pattern: str | None) -> None:
+def test_constraints_may_use_either_unicode_normalisation(charset: str | None, pattern: str | None) -> None:
     constraint = make_constraint(CtcCodec("a\u00e9"), 5, length=None, charset=charset, pattern=pattern)
     assert union(constraint.reads) == 1 << 1
 
 
-def test_a_pattern_is_refused_where_texts_are_put_out_in_another_order_than_typed() -> None:
-    with pytest.raises(ConstraintError, match="takes no pattern"):
+def test_a_pattern_is_refused_for_visual_order() -> None:
+    with pytest.raises(ConstraintError, match="no pattern"):
         make_constraint(CtcCodec("ab"), 5, length=None, charset=None, pattern="a", visual_order=True)
     make_constraint(CtcCodec("ab"), 5, length=2, charset="a", pattern=None, visual_order=True)
 
 
-def test_where_no_allowed_text_fits_the_steps_the_text_is_empty_and_its_confidence_0() -> None:
+def test_if_no_allowed_text_fits_the_text_is_empty_with_confidence_0() -> None:
     codec = CtcCodec("ab", 2)
     four_characters = Search(make_constraint(codec, 20, length=4, charset=None, pattern=None), alternatives=3)
     images = np.full((2, 3, 3), 1 / 3)

@@ -1,4 +1,4 @@
-"""Text from right to left: what an image shows, from left to right, and what people type."""
+"""Right-to-left text in visual and logical order."""
 
 import pytest
 
@@ -22,22 +22,22 @@ BOTH_ORDERS = [
     ("1-2 (3)", "1-2 (3)"),
     ("", ""),
 ]
-"""Texts as people type them, and the characters that an image of them shows from left to right (UAX #9)."""
+"""Texts in logical and in visual order (UAX #9)."""
 
 
 @pytest.mark.parametrize(("logical", "visual"), BOTH_ORDERS)
-def test_each_order_becomes_the_other(logical: str, visual: str) -> None:
+def test_each_order_is_converted_to_the_other(logical: str, visual: str) -> None:
     assert to_visual(logical) == visual
     assert to_logical(visual) == logical
 
 
-def test_of_two_texts_that_look_the_same_the_one_from_the_right_is_meant() -> None:
+def test_of_two_texts_that_look_the_same_the_right_to_left_one_is_chosen() -> None:
     assert to_visual(f"abc {ALEF}{BET}") == to_visual(f"{ALEF}{BET} abc")
     assert to_logical(f"abc {BET}{ALEF}") == f"{ALEF}{BET} abc"
 
 
 @pytest.mark.parametrize(("text", "runs_so"), [("abc12", False), (ALEF, True), ("12" + ARABIC, True), ("", False)])
-def test_the_direction_of_a_vocabulary_is_that_of_its_letters(text: str, runs_so: bool) -> None:
+def test_the_direction_of_a_vocabulary_follows_from_its_letters(text: str, runs_so: bool) -> None:
     assert runs_right_to_left(text) is runs_so
 
 
@@ -53,7 +53,7 @@ def test_the_characters_of_a_reading_keep_their_confidences_and_places() -> None
     assert read.confidence == 0.8
 
 
-def test_a_mirrored_bracket_is_the_one_that_is_typed() -> None:
+def test_mirrored_brackets_are_converted() -> None:
     visual = f"){ALEF}"
     decoded = Decoded(visual, 1.0, tuple(Span(character, 1.0, step, step) for step, character in enumerate(visual)))
     assert [span.character for span in in_logical_order(decoded).spans] == [ALEF, "("]

@@ -14,7 +14,7 @@ def spans_at(*runs: tuple[int, int]) -> list[Span]:
 
 @st.composite
 def alignments(draw: st.DrawFn, min_spans: int = 1) -> tuple[list[Span], int]:
-    """Runs of steps in order, and how many steps there are."""
+    """Generate runs of steps in order, and the number of steps."""
     gaps_and_lengths = st.tuples(st.integers(0, 9), st.integers(1, 5))
     runs, step = [], 0
     for gap, length in draw(st.lists(gaps_and_lengths, min_size=min_spans, max_size=12)):
@@ -46,12 +46,12 @@ def test_boxes_follow_each_other_from_left_to_right(alignment: tuple[list[Span],
     for box, following in pairwise(boxes):
         assert box.left <= following.left
         assert box.right <= following.right
-        # One pixel of overlap is left where steps are narrower than pixels.
+        # Boxes overlap by one pixel if steps are narrower than pixels.
         assert box.right <= following.left + 1
 
 
 @given(alignments(), SIDES)
-def test_a_box_holds_the_middle_of_its_run(alignment: tuple[list[Span], int], height: int) -> None:
+def test_a_box_contains_the_middle_of_its_run(alignment: tuple[list[Span], int], height: int) -> None:
     spans, steps = alignment
     boxes = character_boxes(spans, steps=steps, width=4 * steps, height=height)
     for span, box in zip(spans, boxes, strict=True):
@@ -71,7 +71,7 @@ def test_boxes_scale_with_the_image(alignment: tuple[list[Span], int], factor: i
         assert scaled.right == pytest.approx(factor * box.right, abs=factor / 2 + 0.5)
 
 
-def test_neighbours_are_parted_midway() -> None:
+def test_boxes_of_neighbours_meet_midway() -> None:
     spans = spans_at((3, 4), (8, 9), (13, 14))
     assert character_boxes(spans, steps=25, width=200, height=50) == [
         Box(12, 0, 52, 50),
@@ -84,7 +84,7 @@ def test_a_wide_gap_does_not_stretch_the_boxes_beside_it() -> None:
     spans = spans_at((1, 1), (3, 3), (5, 5), (35, 35), (37, 37), (39, 39))
     boxes = character_boxes(spans, steps=50, width=500, height=40)
     widths = [box.right - box.left for box in boxes]
-    # Twenty pixels are usual; three quarters of them are the most beside the gap.
+    # The median distance is twenty pixels, so a box extends at most fifteen next to the gap.
     assert widths == [20, 20, 25, 25, 20, 20]
 
 

@@ -1,4 +1,4 @@
-"""From where an allowed text can still be reached, against every path that there is."""
+"""Completions compared with all paths."""
 
 import itertools
 
@@ -16,11 +16,11 @@ CLASSES = len(VOCAB) + 1
 EVERY = (1 << CLASSES) - 1
 PATTERNS = ["a*", "a.*|b+c?", "(ab)*c?", ".{2}", "(?:a|aa)b?", "aab", "x|b*", "aa|bb|cc", "[^a]+", "b{3}"]
 POSSIBLE = st.lists(st.integers(1, EVERY), min_size=0, max_size=4)
-"""Which classes have a probability at each step."""
+"""Generate the classes with a probability at each step."""
 
 
 def can_be_reached(constraint: Automaton, state: int, last: int | None, possible: list[int], blank: int) -> bool:
-    """Whether some path through the steps left shows characters that lead from the state to an accepting one."""
+    """Return whether some path through the remaining steps leads from the state to an accepting one."""
     return any(
         any(constraint.accepting >> end & 1 for end in ends_of(constraint, state, last, path, blank))
         for path in itertools.product(*map(members, possible))
@@ -38,7 +38,7 @@ def ends_of(constraint: Automaton, state: int, last: int | None, path: tuple[int
 
 @examples(150)
 @given(st.sampled_from(PATTERNS), st.none() | st.integers(1, 3), POSSIBLE, st.integers(0, len(VOCAB)))
-def test_are_what_some_path_shows(pattern: str, length: int | None, possible: list[int], blank: int) -> None:
+def test_completions_agree_with_all_paths(pattern: str, length: int | None, possible: list[int], blank: int) -> None:
     constraint = over_classes(compile_pattern(pattern, VOCAB), blank)
     try:
         constraint = constraint if length is None else constraint.of_length(length)
@@ -56,13 +56,13 @@ def test_are_what_some_path_shows(pattern: str, length: int | None, possible: li
 
 
 @pytest.mark.parametrize("pattern", [".*", "a{0,9}", "(?:ab)*", ".{5}"])
-def test_are_worked_out_once_where_steps_are_alike(pattern: str) -> None:
+def test_equal_steps_share_their_completions(pattern: str) -> None:
     constraint = over_classes(compile_pattern(pattern, VOCAB), len(VOCAB))
     completions = all_completions(constraint, [EVERY] * 1000, len(VOCAB), EVERY)
-    assert len(set(map(id, completions))) <= 11  # those of the last steps differ
+    assert len(set(map(id, completions))) <= 11  # the last steps differ
 
 
-def test_no_state_reads_the_blank_of_the_classes() -> None:
+def test_no_state_reads_the_blank() -> None:
     constraint = compile_pattern("[ac]b", VOCAB)
     assert constraint.reads == (0, 0b101, 0b010)
     assert over_classes(constraint, 0).reads == (0, 0b1010, 0b0100)

@@ -1,4 +1,4 @@
-"""Decoding against references that walk every path."""
+"""Decoding compared with references that enumerate all paths."""
 
 import itertools
 from decimal import Decimal, localcontext
@@ -17,13 +17,13 @@ LETTERS = st.characters(exclude_categories=["Cs"])
 
 @st.composite
 def codecs(draw: st.DrawFn, max_characters: int = 6) -> CtcCodec:
-    """Any vocabulary, the blank anywhere."""
+    """Generate a codec with any vocabulary and blank index."""
     vocab = "".join(draw(st.lists(LETTERS, min_size=1, max_size=max_characters, unique=True)))
     return CtcCodec(vocab, draw(st.integers(0, len(vocab))))
 
 
 def random_probabilities(seed: int, images: int, steps: int, classes: int) -> Probabilities:
-    """Some steps are sure, some are not."""
+    """Generate probabilities of certain and uncertain steps."""
     return np.random.default_rng(seed).dirichlet(np.full(classes, 0.4), size=(images, steps))
 
 
@@ -39,7 +39,7 @@ def one_hot(path: list[int], classes: int, sure: float = 1.0) -> Probabilities:
 
 
 def precise_text_probability(probabilities: Probabilities, text: str, codec: CtcCodec) -> float:
-    """To 50 digits, from the probabilities of each prefix, ending in a blank and ending in its last letter."""
+    """Compute the probability to 50 digits, with the forward variables of each prefix."""
     symbols = symbols_of(codec)
     with localcontext() as context:
         context.prec = 50
@@ -58,7 +58,7 @@ def precise_text_probability(probabilities: Probabilities, text: str, codec: Ctc
 
 
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 12))
-def test_decoded_text_is_the_likeliest_path_collapsed(codec: CtcCodec, seed: int, images: int, steps: int) -> None:
+def test_decoded_text_is_the_collapsed_best_path(codec: CtcCodec, seed: int, images: int, steps: int) -> None:
     probabilities = random_probabilities(seed, images, steps, codec.classes)
     expected = [collapsed(image.argmax(axis=1), codec) for image in probabilities]
     assert [decoded.text for decoded in codec.decode(probabilities)] == expected
@@ -66,14 +66,14 @@ def test_decoded_text_is_the_likeliest_path_collapsed(codec: CtcCodec, seed: int
 
 
 @pytest.mark.parametrize("blank_index", [0, 1, 2, 3, None])
-def test_a_blank_parts_equal_letters_wherever_its_class_is(blank_index: int | None) -> None:
+def test_a_blank_separates_equal_letters_for_any_blank_index(blank_index: int | None) -> None:
     codec = CtcCodec("aßж", blank_index)
     a, sharp_s, zhe = codec.encode("aßж")
     path = [codec.blank_index, a, a, codec.blank_index, a, zhe, zhe, codec.blank_index, sharp_s]
     assert codec.decode(one_hot(path, codec.classes))[0].text == "aaжß"
 
 
-def test_the_blank_is_last_where_nothing_else_is_said() -> None:
+def test_the_blank_is_last_by_default() -> None:
     assert CtcCodec("abc").blank_index == 3
     assert CtcCodec("abc").encode("abc") == [0, 1, 2]
 
@@ -100,10 +100,10 @@ def test_confidence_of_a_decoded_text_is_its_probability(codec: CtcCodec, seed: 
 
 @examples(200)
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(2, 30), st.floats(1, 40))
-def test_confidence_of_a_sure_text_is_its_probability_but_for_what_is_not_seen(
+def test_confidence_of_a_certain_text_is_its_probability_up_to_rounding(
     codec: CtcCodec, seed: int, steps: int, sharpness: float
 ) -> None:
-    # From flat to so sure that the product of the characters' probabilities is all that counts.
+    # From uniform to so certain that only the product of the characters' probabilities matters.
     powers = random_probabilities(seed, 1, steps, codec.classes) ** sharpness
     probabilities = powers / powers.sum(axis=2, keepdims=True)
     decoded = codec.decode(probabilities)[0]
@@ -112,7 +112,7 @@ def test_confidence_of_a_sure_text_is_its_probability_but_for_what_is_not_seen(
 
 
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 9), st.data())
-def test_images_of_a_batch_do_not_touch_each_other(codec: CtcCodec, seed: int, steps: int, data: st.DataObject) -> None:
+def test_images_of_a_batch_are_independent(codec: CtcCodec, seed: int, steps: int, data: st.DataObject) -> None:
     texts = data.draw(st.lists(st.text(st.sampled_from(codec.vocab), max_size=10), min_size=1, max_size=6))
     probabilities = random_probabilities(seed, len(texts), steps, codec.classes)
     together = codec.text_probabilities(probabilities, texts)
@@ -123,7 +123,7 @@ def test_images_of_a_batch_do_not_touch_each_other(codec: CtcCodec, seed: int, s
 
 
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 6), st.data())
-def test_a_text_is_possible_exactly_if_it_has_the_steps_it_needs(
+def test_a_text_is_possible_exactly_if_it_fits_the_steps(
     codec: CtcCodec, seed: int, steps: int, data: st.DataObject
 ) -> None:
     text = data.draw(st.text(st.sampled_from(codec.vocab), max_size=8))
@@ -174,7 +174,7 @@ def test_long_texts_keep_their_precision(sure: float) -> None:
     assert computed == pytest.approx(expected, rel=1e-10)
 
 
-def test_hopelessly_unlikely_long_texts_are_0_and_sure_ones_1() -> None:
+def test_very_improbable_long_texts_are_0_and_certain_ones_1() -> None:
     codec = CtcCodec("ab")
     sure = np.zeros((1, 512, 3))
     sure[0, :, 2] = 1
@@ -191,9 +191,9 @@ def test_labels_are_encoded_as_the_classes_of_their_characters(codec: CtcCodec, 
     assert [symbols[index] for index in codec.encode(label)] == list(label)
 
 
-def test_a_label_with_unknown_characters_is_refused_by_name() -> None:
+def test_a_label_with_unknown_characters_is_refused_with_these() -> None:
     codec = CtcCodec("abc")
-    with pytest.raises(LabelError, match=r"'abzay' has 'yz', which the vocabulary lacks"):
+    with pytest.raises(LabelError, match=r"'abzay' has 'yz', not in the vocabulary"):
         codec.encode("abzay")
     with pytest.raises(LabelError):
         codec.text_probabilities(np.full((1, 4, 4), 0.25), ["é"])
@@ -210,7 +210,7 @@ def test_steps_needed_is_the_shortest_path_that_collapses_to_the_label(steps: in
 
 
 @given(codecs(), st.integers(0, 2**32 - 1), st.integers(1, 14))
-def test_spans_are_the_runs_of_the_likeliest_path(codec: CtcCodec, seed: int, steps: int) -> None:
+def test_spans_are_the_runs_of_the_best_path(codec: CtcCodec, seed: int, steps: int) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
     path = probabilities[0].argmax(axis=1).tolist()
     expected = []
@@ -225,7 +225,7 @@ def test_spans_are_the_runs_of_the_likeliest_path(codec: CtcCodec, seed: int, st
 
 @examples(60)
 @given(codecs(max_characters=3), st.integers(0, 2**32 - 1), st.integers(1, 12))
-def test_a_character_is_as_sure_as_its_stretch_half_way_to_its_neighbours_reads_as_it_alone(
+def test_the_confidence_of_a_character_is_the_probability_of_its_segment(
     codec: CtcCodec, seed: int, steps: int
 ) -> None:
     probabilities = random_probabilities(seed, 1, steps, codec.classes)
@@ -260,14 +260,14 @@ def test_temperature_never_changes_the_text(codec: CtcCodec, seed: int, temperat
             assert (tempered.first_step, tempered.last_step) == (span.first_step, span.last_step)
 
 
-def test_near_ties_keep_their_winner_at_any_temperature() -> None:
+def test_near_ties_keep_their_order_at_any_temperature() -> None:
     codec = CtcCodec("ab")
     low = 0.4
     probabilities = np.array([[[low, np.nextafter(low, 1), 0.2]]])
     assert [codec.decode(probabilities, t)[0].text for t in (1e-3, 1.0, 100.0)] == ["b", "b", "b"]
 
 
-def test_low_temperatures_make_the_likeliest_class_sure_however_many_classes_there_are() -> None:
+def test_low_temperatures_make_the_best_class_certain_for_any_number_of_classes() -> None:
     codec = CtcCodec("".join(map(chr, range(200, 500))))
     probabilities = np.full((1, 3, codec.classes), 1 / codec.classes)
     probabilities[0, :, 7] *= 1.1
@@ -278,7 +278,7 @@ def test_low_temperatures_make_the_likeliest_class_sure_however_many_classes_the
 
 
 @given(codecs(), st.integers(0, 2**32 - 1), st.floats(1, 40), st.floats(0.2, 20))
-def test_32_bits_as_networks_put_them_out_say_the_same_to_the_fifth_digit(
+def test_32_bit_probabilities_agree_to_the_fifth_digit(
     codec: CtcCodec, seed: int, sharpness: float, temperature: float
 ) -> None:
     powers = random_probabilities(seed, 2, 20, codec.classes) ** sharpness
@@ -290,7 +290,7 @@ def test_32_bits_as_networks_put_them_out_say_the_same_to_the_fifth_digit(
         assert [s.confidence for s in decoded.spans] == pytest.approx([s.confidence for s in expected.spans], abs=1e-5)
 
 
-def test_what_is_surely_blank_between_two_equal_characters_still_parts_them() -> None:
+def test_certain_blanks_still_separate_equal_characters() -> None:
     codec = CtcCodec("ab")
     path = [2, 0, 0, 2, 2, 0, 1, 2]
     decoded = codec.decode(one_hot(path, 3))[0]
@@ -308,7 +308,7 @@ def test_temperature_1_changes_nothing() -> None:
     assert codec.decode(probabilities, 1.0) == codec.decode(probabilities)
 
 
-def test_decoding_leaves_its_input_as_it_was() -> None:
+def test_decoding_does_not_modify_its_input() -> None:
     codec = CtcCodec("abc")
     probabilities = random_probabilities(6, 2, 8, codec.classes)
     before = probabilities.copy()

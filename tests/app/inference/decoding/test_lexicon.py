@@ -1,4 +1,4 @@
-"""Known texts are weighed by Bayes' theorem, against all texts that an image can have."""
+"""Known texts are weighed by Bayes' theorem; compared with all texts of an image."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ LEXICON = Lexicon(["cab", "bac"], 0.9)
 
 
 def prior(lexicon: Lexicon, text: str) -> float:
-    """By the definition, character by character."""
+    """Compute the prior by its definition, character by character."""
     if text in lexicon.texts:
         return lexicon.probability / len(lexicon.texts)
     known = [f"^{known}$" for known in lexicon.texts]
@@ -56,13 +56,13 @@ def test_the_probabilities_of_texts_are_in_proportion_to_bayes_theorem(lexicon: 
     image, codec = image_of(seed, steps), CtcCodec("abc", prior=lexicon)
     likely = texts_by_brute_force(image, codec)
     weighed = lexicon.weigh(codec, likely, image)
-    assert math.fsum(weighed.values()) == pytest.approx(1)  # as all texts are named
+    assert math.fsum(weighed.values()) == pytest.approx(1)  # since all texts are listed
     total = math.fsum(likelihood * prior(lexicon, text) for text, likelihood in likely.items())
     for text, likelihood in likely.items():
         assert weighed[text] == pytest.approx(likelihood * prior(lexicon, text) / total, abs=1e-9)
 
 
-def test_a_doubtful_picture_shows_a_known_text_and_a_clear_one_what_it_shows() -> None:
+def test_a_doubtful_image_reads_as_a_known_text_and_a_clear_one_as_its_own() -> None:
     codec = CtcCodec("abc", prior=LEXICON)
     doubtful = np.array([[[0.3, 0.2, 0.4, 0.1], [0.4, 0.5, 0.1, 0], [0.1, 0.4, 0.5, 0]]])
     clear = np.array([[[0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]])
@@ -71,7 +71,7 @@ def test_a_doubtful_picture_shows_a_known_text_and_a_clear_one_what_it_shows() -
     assert codec.decode(clear)[0].text == "cba"
 
 
-def test_a_picture_of_nothing_stays_empty() -> None:
+def test_a_blank_image_stays_empty() -> None:
     blank = np.array([[[0.0, 0.0, 0.0, 1.0]] * 5])
     (decoded,) = CtcCodec("abc", prior=LEXICON).decode(blank)
     assert (decoded.text, decoded.spans) == ("", ())
@@ -82,7 +82,7 @@ def test_a_known_text_that_does_not_fit_the_steps_is_not_read() -> None:
     assert codec.decode(image_of(0, 3)[np.newaxis])[0].text != "aabbccaabbcc"
 
 
-def test_alternatives_are_weighed_too() -> None:
+def test_alternatives_are_weighed() -> None:
     codec = CtcCodec("abc", prior=LEXICON)
     for seed in range(50):
         image = image_of(seed, 6)[np.newaxis]

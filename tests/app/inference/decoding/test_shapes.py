@@ -1,4 +1,4 @@
-"""Texts are weighed by their shapes, against all texts that an image can have."""
+"""Texts are weighed by their shapes; compared with all texts of an image."""
 
 import math
 from collections import defaultdict
@@ -23,7 +23,7 @@ def image_of(seed: int, steps: int, classes: int = len(VOCAB) + 1) -> Probabilit
 
 
 def weight(shapes: dict[str, float], text: str) -> float:
-    """How likely a text of this shape is, against one of the likeliest shape."""
+    """Return the weight of a text of this shape relative to the most probable shape."""
     rest = (1 - math.fsum(shapes.values())) / (len(shapes) + 1)
     return min(1.0, shapes.get(shape_of(text), rest) / max(shapes.values()))
 
@@ -38,15 +38,13 @@ def weight(shapes: dict[str, float], text: str) -> float:
         ("", "", ""),
     ],
 )
-def test_a_shape_says_where_digits_letters_and_signs_stand(text: str, fine: str, coarse: str) -> None:
+def test_a_shape_has_the_positions_of_digits_letters_and_other_characters(text: str, fine: str, coarse: str) -> None:
     assert shape_of(text) == fine
     assert shape_of(text, coarse=True) == coarse
 
 
 @given(SHAPES, st.integers(0, 2**32 - 1), st.integers(1, 4))
-def test_no_text_is_read_that_is_less_likely_than_the_greedy_one(
-    shapes: dict[str, float], seed: int, steps: int
-) -> None:
+def test_no_text_less_probable_than_the_greedy_one_is_read(shapes: dict[str, float], seed: int, steps: int) -> None:
     image, codec = image_of(seed, steps), CtcCodec(VOCAB, prior=Shapes(shapes))
     likely = defaultdict(float, texts_by_brute_force(image, codec))
     greedy = CtcCodec(VOCAB).decode(image[np.newaxis])[0].text
@@ -57,7 +55,7 @@ def test_no_text_is_read_that_is_less_likely_than_the_greedy_one(
 
 
 @given(SHAPES, st.integers(0, 2**32 - 1), st.integers(1, 4))
-def test_one_text_is_as_likely_as_it_is_against_all_others(shapes: dict[str, float], seed: int, steps: int) -> None:
+def test_the_confidence_of_a_text_is_relative_to_all_others(shapes: dict[str, float], seed: int, steps: int) -> None:
     image, prior = image_of(seed, steps), Shapes(shapes)
     codec = CtcCodec(VOCAB, prior=prior)
     likely = texts_by_brute_force(image, codec)
@@ -69,14 +67,14 @@ def test_one_text_is_as_likely_as_it_is_against_all_others(shapes: dict[str, flo
 
 
 def sure_of(path: str, sure: float) -> Probabilities:
-    """An image that shows these characters, or nothing (_), but is not certain of any."""
+    """Return uncertain probabilities of these characters, or of the blank (_)."""
     image = np.full((1, len(path), len(VOCAB) + 1), (1 - sure) / len(VOCAB))
     for step, character in enumerate(path):
         image[0, step, (VOCAB + "_").index(character)] = sure
     return image
 
 
-def test_a_character_too_many_is_left_out_where_it_is_doubtful() -> None:
+def test_an_extra_character_is_dropped_if_doubtful() -> None:
     codec = CtcCodec(VOCAB, prior=Shapes({"00": 0.98}))
     image = sure_of("1_1_1", 0.9)
     image[0, 4] = (0.05, 0.5, 0.0, 0.45)
@@ -87,20 +85,20 @@ def test_a_character_too_many_is_left_out_where_it_is_doubtful() -> None:
     assert codec.decode(sure_of("1_1_1", 1.0))[0].text == "111"
 
 
-def test_a_character_that_is_missing_is_found_where_it_is_likely() -> None:
+def test_a_missing_character_is_found_if_probable() -> None:
     image = sure_of("1__", 0.9)
     image[0, 2] = (0.0, 0.4, 0.1, 0.5)
     assert CtcCodec(VOCAB).decode(image)[0].text == "1"
     assert CtcCodec(VOCAB, prior=Shapes({"00": 0.98})).decode(image)[0].text == "11"
 
 
-def test_a_sure_text_of_the_usual_shape_stays_as_sure() -> None:
+def test_a_certain_text_of_the_usual_shape_keeps_its_confidence() -> None:
     image = sure_of("1_1", 0.99)
     (expected,) = CtcCodec(VOCAB).decode(image)
     assert CtcCodec(VOCAB, prior=Shapes({"00": 0.9, "0": 0.05})).decode(image) == [expected]
 
 
-def test_of_shapes_that_the_vocabulary_or_the_steps_cannot_spell_no_text_is_read() -> None:
+def test_shapes_that_do_not_fit_the_vocabulary_or_the_steps_are_ignored() -> None:
     codec = CtcCodec("1", prior=Shapes({"aaaa": 0.5, "0" * 9: 0.45}))
     for seed in range(20):
         assert set(codec.decode(image_of(seed, 3, 2)[np.newaxis])[0].text) <= {"1"}

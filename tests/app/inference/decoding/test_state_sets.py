@@ -1,4 +1,4 @@
-"""Many sets of states at once, against one set after the other."""
+"""Many sets of states at once compared with one by one."""
 
 import numpy as np
 from hypothesis import given
@@ -15,7 +15,7 @@ EVERY = (1 << CLASSES) - 1
 
 @st.composite
 def automata(draw: st.DrawFn) -> Automaton:
-    """Any automaton over classes, of one state to more than fit a word."""
+    """Generate an automaton over classes, from one state to more than fit a word."""
     states = draw(st.sampled_from([1, 2, 8, 9, 64, 65, MAX_STATES]))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     follows = random.random((states, states)) < draw(st.sampled_from([0.02, 0.5]))
@@ -30,7 +30,7 @@ def some_sets(constraint: Automaton, seed: int, sets: int = 5) -> list[int]:
 
 @examples(60)
 @given(automata(), st.integers(0, 2**32 - 1))
-def test_sets_move_as_each_of_their_states(constraint: Automaton, seed: int) -> None:
+def test_sets_move_like_their_states(constraint: Automaton, seed: int) -> None:
     sets = StateSets(constraint, CLASSES)
     states = some_sets(constraint, seed)
     rows = np.concatenate(list(map(sets.row, states)))
@@ -48,7 +48,7 @@ def test_sets_move_as_each_of_their_states(constraint: Automaton, seed: int) -> 
 
 
 @given(automata())
-def test_classes_that_no_state_tells_apart_are_together_and_those_that_none_reads_nowhere(
+def test_groups_contain_indistinguishable_classes_and_no_unread_ones(
     constraint: Automaton,
 ) -> None:
     by_class = [tuple(read >> one & 1 for read in constraint.reads) for one in range(CLASSES)]
@@ -60,7 +60,7 @@ def test_classes_that_no_state_tells_apart_are_together_and_those_that_none_read
 
 @examples(100)
 @given(automata(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3, 1.0]))
-def test_a_set_is_as_viable_as_any_of_its_states(constraint: Automaton, seed: int, part: float) -> None:
+def test_a_set_is_viable_if_one_of_its_states_is(constraint: Automaton, seed: int, part: float) -> None:
     random = np.random.default_rng(seed)
     sets = StateSets(constraint, CLASSES)
     states = [one for one in some_sets(constraint, seed) if one]
@@ -92,14 +92,14 @@ def test_a_set_is_as_viable_as_any_of_its_states(constraint: Automaton, seed: in
     )
 
 
-def test_sets_meet_where_they_have_a_state_in_common() -> None:
+def test_sets_meet_if_they_share_a_state() -> None:
     sets = StateSets(Automaton((0,) * 70, (1,) * 70, 0), 1)
     rows = np.concatenate([sets.row(1 << 69), sets.row(1 << 3 | 1 << 69), sets.row(0)])
     assert meet(rows, rows).tolist() == [[True, True, False], [True, True, False], [False] * 3]
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=70))
-def test_masks_and_sets_are_the_same(members_: list[bool]) -> None:
+def test_masks_and_sets_convert_to_each_other(members_: list[bool]) -> None:
     mask = np.array(members_)
     assert [place in members(set_of(mask)) for place in range(len(mask))] == members_
     np.testing.assert_array_equal(mask_of(set_of(mask), len(mask)), mask)

@@ -1,4 +1,4 @@
-"""Sums: what they come to, and the probability of that over all that an image may show."""
+"""Values of sums, and their probabilities over all texts of an image."""
 
 import re
 import warnings
@@ -83,18 +83,18 @@ def test_a_sum_has_its_value(text: str, value: int) -> None:
         *("7/2=", "8:0=", "1/(2-2)", "1²+1", "①+①"),
     ],
 )
-def test_what_is_no_sum_or_has_no_whole_value_has_none(text: str) -> None:
+def test_a_text_without_an_integer_value_has_none(text: str) -> None:
     assert value_of(text) is None
 
 
-def test_values_are_those_that_json_holds_exactly() -> None:
+def test_values_are_exact_in_json() -> None:
     assert value_of(f"{LARGEST}+0") == -value_of(f"0-{LARGEST}") == LARGEST  # type: ignore[operator]
     assert value_of(f"{LARGEST}+1") is None
     assert value_of(f"-{LARGEST}-1") is None
     assert value_of("99999999999*99999999999/99999999999") == 99999999999
 
 
-def test_a_sum_is_short() -> None:
+def test_long_sums_are_refused() -> None:
     longest = "1+" * (MAX_CHARACTERS // 2 - 1) + "11"
     assert value_of(longest) == MAX_CHARACTERS // 2 + 10
     assert value_of(longest + "=") is None
@@ -109,21 +109,21 @@ def test_each_sign_of_the_reference_is_known() -> None:
 
 @examples(500)
 @given(SUMS | NEARLY_SUMS)
-def test_the_value_is_that_by_pythons_own_parser(text: str) -> None:
+def test_values_agree_with_pythons_own_parser(text: str) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # of 2(3), which looks like a call
+        warnings.simplefilter("ignore", SyntaxWarning)  # about 2(3), which looks like a call
         expected = value_by_python(text)
     assert value_of(text) == (expected if len(text) <= MAX_CHARACTERS else None)
 
 
 @given(st.text(max_size=2 * MAX_CHARACTERS) | st.text("1(+-*/)=? ", max_size=MAX_CHARACTERS))
-def test_no_text_is_a_fault(text: str) -> None:
+def test_no_text_raises(text: str) -> None:
     value = value_of(text)
     assert value is None or abs(value) <= LARGEST
 
 
 class TestMostProbable:
-    def test_the_texts_of_a_value_count_together(self) -> None:
+    def test_probabilities_of_texts_with_equal_values_are_added(self) -> None:
         texts = [("8-4=", 0.3), ("10-7=", 0.2), ("107=", 0.2), ("1O-7=", 0.1), ("16-13", 0.15)]
         found = most_probable_sum(texts)
         assert found.value == 3
@@ -138,7 +138,7 @@ class TestMostProbable:
 
 
 STEPS = 3
-"""So many that no text falls out of the beam."""
+"""Return so few texts that all fit into the beam."""
 
 
 @st.composite
@@ -150,7 +150,7 @@ def images(draw: st.DrawFn) -> tuple[CtcCodec, np.ndarray]:
 
 @examples(100)
 @given(images())
-def test_a_search_adds_up_all_texts_of_a_value(image: tuple[CtcCodec, np.ndarray]) -> None:
+def test_a_search_adds_the_probabilities_of_equal_values(image: tuple[CtcCodec, np.ndarray]) -> None:
     codec, probabilities = image
     assert sum(3**length for length in range(STEPS + 1)) <= BEAM_WIDTH
     values: defaultdict[int, float] = defaultdict(float)
@@ -165,7 +165,7 @@ def test_a_search_adds_up_all_texts_of_a_value(image: tuple[CtcCodec, np.ndarray
     assert found.alternatives == ()
 
 
-def test_only_a_search_that_is_to_evaluate_does() -> None:
+def test_only_a_search_with_evaluate_has_a_value() -> None:
     codec = CtcCodec("1+2")
     probabilities = np.eye(4)[[0, 1, 2]][np.newaxis]
     (plain,) = search_texts(codec, probabilities, 1.0, Search(any_text(3), 0))

@@ -1,4 +1,4 @@
-"""BMPs put together field by field, as no library would write them."""
+"""BMP files built field by field, which no library would write."""
 
 import struct
 
@@ -17,7 +17,7 @@ def bmp(
     masks: tuple[int, ...] = (),
     header: int = 40,
 ) -> bytes:
-    """A BMP; the height is negative where the rows run downwards, the header 12 bytes long for OS/2."""
+    """Build a BMP; a negative height means top-down rows, a header of 12 bytes means OS/2."""
     if header == 12:
         fields = struct.pack("<IHHHH", header, width, height, 1, bits)
     else:
@@ -29,5 +29,5 @@ def bmp(
 
 
 def rows_of(packed: NDArray[np.uint8]) -> bytes:
-    """The rows (rows, bytes) as they lie in the file: from the last to the first, each filled up to four bytes."""
+    """Return the rows (rows, bytes) in file order: from last to first, each padded to four bytes."""
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 4)))[::-1].tobytes()

@@ -1,4 +1,4 @@
-"""What something costs at most."""
+"""Upper bounds of costs."""
 
 import gc
 import time
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """What is done takes less of the processor than so many seconds.
+    """Check that the block takes less CPU time than this number of seconds.
 
-    Garbage is not collected meanwhile: that takes as long as there is much in memory of other tests.
+    Garbage collection is disabled meanwhile: its time depends on the objects of other tests.
     """
     gc.disable()
     begin = time.process_time()

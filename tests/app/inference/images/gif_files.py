@@ -1,4 +1,4 @@
-"""GIFs put together piece by piece, as no library would write them."""
+"""GIF files built block by block, which no library would write."""
 
 import struct
 from collections.abc import Iterable
@@ -7,46 +7,46 @@ END = b";"
 
 
 def gif(width: int, height: int, *parts: bytes, palette: bytes = bytes(range(6)), end: bytes = END) -> bytes:
-    """A GIF of a size, of parts; the palette has a power of two colours, or is empty."""
+    """Build a GIF of a size from parts; the palette is empty or has a power of two colours."""
     flags = 0x80 | (len(palette) // 3).bit_length() - 2 if palette else 0
     return b"GIF89a" + struct.pack("<HHBBB", width, height, flags, 0, 0) + palette + b"".join(parts) + end
 
 
 def blocks(body: bytes) -> bytes:
-    """A chain of blocks."""
+    """Build a chain of sub-blocks."""
     pieces = (body[start : start + 255] for start in range(0, len(body), 255))
     return b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
 
 
 def control(disposal: int = 0, transparent: int | None = None) -> bytes:
-    """A graphic control extension."""
+    """Build a graphic control extension."""
     flags = disposal << 2 | (transparent is not None)
     return b"\x21\xf9\4" + struct.pack("<BHB", flags, 10, transparent or 0) + b"\0"
 
 
 def extension(label: int, body: bytes) -> bytes:
-    """An extension of any kind."""
+    """Build an extension of any type."""
     return bytes([0x21, label]) + blocks(body)
 
 
 def frame(
     left: int, top: int, width: int, height: int, indices: Iterable[int], *, palette: bytes = b"", flags: int = 0
 ) -> bytes:
-    """A frame of pixels, given by their indices row by row; each takes a code of its own."""
+    """Build a frame from palette indices, row by row, with one code per pixel."""
     return image(left, top, width, height, uncompressed(indices), palette=palette, flags=flags)
 
 
 def image(
     left: int, top: int, width: int, height: int, codes: bytes, *, palette: bytes = b"", flags: int = 0, bits: int = 7
 ) -> bytes:
-    """A frame of compressed pixels."""
+    """Build a frame from compressed pixels."""
     if palette:
         flags |= 0x80 | (len(palette) // 3).bit_length() - 2
     return b"," + struct.pack("<HHHHB", left, top, width, height, flags) + palette + bytes([bits]) + blocks(codes)
 
 
 def uncompressed(indices: Iterable[int]) -> bytes:
-    """Indices below 128 in codes of 8 bits, with the table cleared before it grows."""
+    """Encode indices below 128 as 8-bit codes, clearing the table before it grows."""
     codes = bytearray()
     for number, index in enumerate(indices):
         if number % 100 == 0:
@@ -56,7 +56,7 @@ def uncompressed(indices: Iterable[int]) -> bytes:
 
 
 def repeated(pixels: int) -> bytes:
-    """The codes of so many pixels of index 0, each code one pixel longer than the last: as few as there can be."""
+    """Encode pixels of index 0 with as few codes as possible: each is one pixel longer than the last."""
     bits, width, code, done, free = "", 8, 0, 0, 130
     codes = [128, 0]
     done, length = 1, 2

@@ -1,4 +1,4 @@
-"""Image files put together piece by piece, as no library would write them."""
+"""Image files built piece by piece, which no library would write."""
 
 import io
 import struct
@@ -15,14 +15,14 @@ Chunk = tuple[bytes, bytes]
 
 
 def png_of(chunks: Sequence[Chunk]) -> bytes:
-    """A PNG of chunks, given by kind and body."""
+    """Build a PNG from chunks of type and body."""
     return SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
 
 
 def chunks_of(data: bytes) -> list[Chunk]:
-    """The chunks of a PNG."""
+    """Yield the chunks of a PNG."""
     chunks, position = [], len(SIGNATURE)
     while position < len(data):
         (length,) = struct.unpack_from(">I", data, position)
@@ -32,12 +32,12 @@ def chunks_of(data: bytes) -> list[Chunk]:
 
 
 def png_header(width: int, height: int, depth: int = 8, colour_type: int = 2, *, interlaced: bool = False) -> Chunk:
-    """The first chunk of a PNG."""
+    """Build the first chunk of a PNG."""
     return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced)
 
 
 def deflated_zeros(megabytes: int) -> bytes:
-    """What inflates to so many megabytes; its checksum is wrong, as nobody will know."""
+    """Build data that inflate to this number of megabytes, with a wrong checksum."""
     compressor = zlib.compressobj(9)
     start = compressor.compress(bytes(1_000_000)) + compressor.flush(zlib.Z_FULL_FLUSH)
     again = compressor.compress(bytes(1_000_000)) + compressor.flush(zlib.Z_FULL_FLUSH)
@@ -45,7 +45,7 @@ def deflated_zeros(megabytes: int) -> bytes:
 
 
 def noisy_png(width: int, height: int, *, interlaced: bool) -> bytes:
-    """A PNG of the kind that takes longest: 16 bits, colour and alpha, each row predicted from the last."""
+    """Build the slowest kind of PNG: 16 bits, colour and alpha, each row predicted from the last."""
     passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     noise = np.random.default_rng(0).bytes(64)
     pixels = b""
@@ -57,19 +57,19 @@ def noisy_png(width: int, height: int, *, interlaced: bool) -> bytes:
 
 
 def jpeg(mode: str = "L", size: tuple[int, int] = (32, 20), **options: Any) -> bytes:
-    """A JPEG of nothing."""
+    """Build a blank JPEG."""
     buffer = io.BytesIO()
     Image.new(mode, size).save(buffer, "JPEG", **options)
     return buffer.getvalue()
 
 
 def segment(marker: int, body: bytes) -> bytes:
-    """A segment of a JPEG."""
+    """Build a segment of a JPEG."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
 
 
 def jpeg_of_scans(side: int, scans: int) -> bytes:
-    """A progressive JPEG of a side, one of whose scans gives the means and the others refine what they visit."""
+    """Build a square progressive JPEG: one scan with the means, and others that refine them."""
     blocks = (-(-side // 8)) ** 2
     frame = b"\x08" + struct.pack(">HH", side, side) + b"\x01\x01\x11\x00"
     only_zero, only_long_run = (bytes([table, 1, *bytes(15), symbol]) for table, symbol in ((0, 0), (0x10, 0xE0)))
@@ -91,7 +91,7 @@ def jpeg_of_scans(side: int, scans: int) -> bytes:
 
 
 def riff(*chunks: Chunk) -> bytes:
-    """A WebP of chunks, given by kind and body."""
+    """Build a WebP from chunks of type and body."""
     body = b"".join(
         kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2) for kind, content in chunks
     )
@@ -99,13 +99,13 @@ def riff(*chunks: Chunk) -> bytes:
 
 
 def canvas(width: int, height: int, flags: int = 0) -> Chunk:
-    """The first chunk of an extended WebP (RFC 9649)."""
+    """Build the first chunk of an extended WebP (RFC 9649)."""
     sizes = b"".join((length - 1).to_bytes(3, "little") for length in (width, height))
     return b"VP8X", struct.pack("<I", flags) + sizes
 
 
 def webp_of_codes(width: int, height: int) -> bytes:
-    """A lossless WebP with another set of prefix codes for each square of 4×4 pixels, as long as there are any."""
+    """Build a lossless WebP with a different prefix-code group for each square of 4×4 pixels, up to a limit."""
     squares = -(-width // 4) * -(-height // 4)
     sets = min(squares, 65536)
     eight_bits_each = "0" + "0001" + "000000100000000000000000000000000100" + "0" + "1" * 256
@@ -117,7 +117,7 @@ def webp_of_codes(width: int, height: int) -> bytes:
         *(format(length - 1, "014b")[::-1] for length in (width, height)),
         "0000",  # no alpha, version 0
         "00",  # neither transforms nor a colour cache
-        "1000",  # a set for each square; which, an image of its own says
+        "1000",  # a group for each square, selected by a separate image
         "0",
         eight_bits_each + "0" * 24,
         eight_bits_each,

@@ -22,7 +22,7 @@ def with_fourth(values: NDArray[np.uint8] | int) -> bytes:
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
 @pytest.mark.parametrize("header", [12, 40, 64, 124])
-def test_indices_become_the_colours_of_the_palette(bits: int, header: int) -> None:
+def test_indices_are_converted_to_palette_colours(bits: int, header: int) -> None:
     indices = RANDOM.integers(0, 2**bits, (HEIGHT, WIDTH), dtype=np.uint8)
     binary = np.unpackbits(indices[..., np.newaxis], axis=2)[..., -bits:].reshape(HEIGHT, -1)
     palette = PALETTE[: 2**bits]
@@ -32,12 +32,12 @@ def test_indices_become_the_colours_of_the_palette(bits: int, header: int) -> No
 
 
 @pytest.mark.parametrize("header", [12, 40, 108, 124])
-def test_colours_are_taken_as_they_are(header: int) -> None:
+def test_colours_are_unchanged(header: int) -> None:
     data = bmp(WIDTH, HEIGHT, 24, rows_of(COLOUR.reshape(HEIGHT, -1)), header=header)
     np.testing.assert_array_equal(decode_image(data), COLOUR)
 
 
-def test_rows_may_run_downwards() -> None:
+def test_rows_may_be_top_down() -> None:
     data = bmp(WIDTH, -HEIGHT, 24, rows_of(COLOUR[::-1].reshape(HEIGHT, -1)))
     np.testing.assert_array_equal(decode_image(data), COLOUR)
 
@@ -45,12 +45,12 @@ def test_rows_may_run_downwards() -> None:
 @pytest.mark.parametrize(
     ("green_bits", "masks"), [(5, ()), (5, (0x7C00, 0x3E0, 0x1F)), (6, (0xF800, 0x7E0, 0x1F))], ids=["15", "555", "565"]
 )
-def test_16_bits_are_spread_from_black_to_white(green_bits: int, masks: tuple[int, ...]) -> None:
+def test_16_bits_are_scaled_from_black_to_white(green_bits: int, masks: tuple[int, ...]) -> None:
     depths = np.array([5, green_bits, 5])
     blue, green, red = np.moveaxis(RANDOM.integers(0, 2**depths, (HEIGHT, WIDTH, 3)), 2, 0)
     packed = (red << (5 + green_bits) | green << 5 | blue).astype("<u2")
     data = bmp(WIDTH, HEIGHT, 16, rows_of(packed.view(np.uint8)), compression=3 if masks else 0, masks=masks)
-    if masks:  # they lie behind the header, where the pixels would start
+    if masks:  # they follow the header, where the pixels would start
         data = data[:10] + (len(data) - HEIGHT * 28).to_bytes(4, "little") + data[14:]
     expected = np.dstack([blue, green, red]) * 255 / (2**depths - 1)
     assert np.abs(decode_image(data) - expected).max() <= 1
@@ -58,13 +58,13 @@ def test_16_bits_are_spread_from_black_to_white(green_bits: int, masks: tuple[in
 
 @pytest.mark.parametrize("fourth", [0, 255, 77])
 @pytest.mark.parametrize(("compression", "header"), [(0, 40), (0, 124), (3, 108)])
-def test_a_fourth_byte_that_no_mask_names_is_no_alpha_channel(fourth: int, compression: int, header: int) -> None:
+def test_a_fourth_byte_without_a_mask_is_not_an_alpha_channel(fourth: int, compression: int, header: int) -> None:
     masks = (*BLUE_GREEN_RED, 0) if header > 40 else ()
     data = bmp(WIDTH, HEIGHT, 32, with_fourth(fourth), compression=compression, header=header, masks=masks)
     np.testing.assert_array_equal(decode_image(data), COLOUR)
 
 
-def test_an_alpha_channel_is_laid_on_white() -> None:
+def test_an_alpha_channel_is_put_on_white() -> None:
     alpha = RANDOM.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
     masks = (*BLUE_GREEN_RED, 0xFF000000)
     data = bmp(WIDTH, HEIGHT, 32, with_fourth(alpha), compression=3, header=124, masks=masks)
@@ -94,16 +94,16 @@ def test_run_lengths_are_decoded(bits: int, runs: bytes, indices: list[list[int]
 
 
 @pytest.mark.parametrize("compression", [4, 5, 6, 11])
-def test_other_compressions_are_refused_with_what_to_do(compression: int) -> None:
+def test_other_compressions_are_refused_with_advice(compression: int) -> None:
     with pytest.raises(UnsupportedImageError, match="save it as PNG"):
         decode_image(bmp(4, 3, 24, bytes(100), compression=compression))
 
 
-def test_pixels_that_are_missing_cost_nothing() -> None:
-    with pytest.raises(DamagedImageError, match="cut off"):
+def test_missing_pixels_are_refused_at_once() -> None:
+    with pytest.raises(DamagedImageError, match="truncated"):
         decode_image(bmp(2000, 2000, 24, bytes(100)))
 
 
-def test_a_text_that_begins_with_its_letters_is_no_bmp() -> None:
-    with pytest.raises(UnsupportedImageError, match="not an image that is read here"):
+def test_a_text_that_starts_with_bm_is_not_a_bmp() -> None:
+    with pytest.raises(UnsupportedImageError, match="not a supported image"):
         decode_image(b"BM is short for bitmap, and this is no bitmap.")

@@ -1,4 +1,4 @@
-"""What `decode_image` makes of every kind of picture that it accepts, compared with what Pillow makes of it."""
+"""`decode_image` compared with Pillow for every supported kind of image."""
 
 import io
 import struct
@@ -32,7 +32,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def raw_png(size: tuple[int, int], depth: int, colour_type: int, rows: Iterable[bytes], trns: bytes = b"") -> bytes:
-    """A PNG of a kind that Pillow does not write; the rows hold packed samples."""
+    """Build a PNG that Pillow does not write, from rows of packed samples."""
     header = struct.pack(">IIBBBBB", *size, depth, colour_type, 0, 0, 0)
     pixels = b"".join(b"\0" + row for row in rows)
     return (
@@ -51,7 +51,7 @@ def png_16_bits(samples: NDArray[np.uint16], trns: bytes = b"") -> bytes:
 
 
 def pillows_view(data: bytes) -> Pixels:
-    """Upright, on white, in three channels: blue, green, red."""
+    """Return Pillow's image upright, on white, as BGR."""
     with Image.open(io.BytesIO(data)) as image:
         upright = ImageOps.exif_transpose(image).convert("RGBA")
     white = Image.new("RGBA", upright.size, "white")
@@ -128,12 +128,12 @@ LOSSY = {
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_lossless_pictures_are_read_to_the_pixel(kind: str) -> None:
+def test_lossless_images_are_decoded_exactly(kind: str) -> None:
     assert_seen_as_pillow_sees_it(LOSSLESS[kind])
 
 
 @pytest.mark.parametrize("kind", LOSSY)
-def test_lossy_pictures_are_read_as_other_decoders_do(kind: str) -> None:
+def test_lossy_images_are_decoded_like_by_pillow(kind: str) -> None:
     # Decoders round YCbCr and CMYK in their own ways.
     assert_seen_as_pillow_sees_it(LOSSY[kind], tolerance=2)
 
@@ -150,7 +150,7 @@ def test_lossy_pictures_are_read_as_other_decoders_do(kind: str) -> None:
         LOSSLESS["tiff 1"],
     ],
 )
-def test_grey_pictures_stay_grey(data: bytes) -> None:
+def test_grey_images_stay_grey(data: bytes) -> None:
     assert decode_image(data).shape == (HEIGHT, WIDTH)
 
 
@@ -169,7 +169,7 @@ def test_channels_are_blue_green_red() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_grey_of_few_bits_is_spread_from_black_to_white(depth: int) -> None:
+def test_grey_of_few_bits_is_scaled_from_black_to_white(depth: int) -> None:
     # All values, packed into bytes of 8 / depth samples.
     values = np.arange(2**depth, dtype=np.uint8).repeat(8)
     bits = np.unpackbits(values[:, np.newaxis], axis=1)[:, -depth:]
@@ -188,7 +188,7 @@ def test_16_bits_of_colour_become_8_by_rounding() -> None:
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_16_bits_with_alpha_are_laid_on_white(channels: int) -> None:
+def test_16_bits_with_alpha_are_put_on_white(channels: int) -> None:
     samples = np.random.default_rng(3).integers(0, 65536, (HEIGHT, WIDTH, channels)).astype(np.uint16)
     colour, alpha = samples[..., :-1] / 65535, samples[..., -1:] / 65535
     expected = np.broadcast_to(255 * (colour * alpha + 1 - alpha), (HEIGHT, WIDTH, 3))
@@ -220,7 +220,7 @@ def test_the_transparent_colour_of_16_bits_becomes_white() -> None:
 
 
 def ink(shape: tuple[int, int] = (HEIGHT, WIDTH)) -> Pixels:
-    """How opaque each pixel is of a text that is written on nothing."""
+    """Return the alpha channel of a text on a transparent background."""
     image = Image.new("L", (shape[1], shape[0]))
     ImageDraw.Draw(image).text((4, 4), "4gm8x", fill=255)
     return np.asarray(image)
@@ -234,9 +234,7 @@ def written_in(colour: tuple[int, int, int], file_format: str = "PNG") -> bytes:
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (248, 250, 255)])
-def test_text_that_only_the_alpha_channel_holds_is_dark_on_white(
-    colour: tuple[int, int, int], file_format: str
-) -> None:
+def test_text_only_in_the_alpha_channel_is_dark_on_white(colour: tuple[int, int, int], file_format: str) -> None:
     decoded = in_colour(decode_image(written_in(colour, file_format)))
     np.testing.assert_array_equal(decoded, np.dstack([255 - ink()] * 3))
 
@@ -263,7 +261,7 @@ def test_a_fully_transparent_image_is_white(colour: int) -> None:
 
 
 @pytest.mark.parametrize("opacity", [255, 128])
-def test_a_faint_picture_of_even_opacity_stays_a_faint_picture(opacity: int) -> None:
+def test_a_faint_image_of_uniform_opacity_stays_faint(opacity: int) -> None:
     faint = np.where(ink() > 100, 245, 255).astype(np.uint8)
     image = Image.fromarray(np.dstack([faint, faint, faint, np.full_like(faint, opacity)]))
     expected = np.rint(faint * (opacity / 255) + 255 - opacity)
@@ -279,7 +277,7 @@ def oriented(orientation: int, file_format: str, mode: str = "RGB") -> bytes:
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", ALL_ORIENTATIONS)
-def test_pictures_are_turned_upright(orientation: int, file_format: str) -> None:
+def test_images_are_turned_upright(orientation: int, file_format: str) -> None:
     data = oriented(orientation, file_format)
     assert decode_image(data).shape[:2] == ((HEIGHT, WIDTH) if orientation < 5 else (WIDTH, HEIGHT))
     assert_seen_as_pillow_sees_it(data, tolerance=2)
@@ -287,18 +285,18 @@ def test_pictures_are_turned_upright(orientation: int, file_format: str) -> None
 
 @pytest.mark.parametrize("orientation", ALL_ORIENTATIONS)
 @pytest.mark.parametrize("mode", ["L", "RGBA"])
-def test_grey_and_transparent_pictures_are_turned_as_well(orientation: int, mode: str) -> None:
+def test_grey_and_transparent_images_are_turned_upright(orientation: int, mode: str) -> None:
     assert_seen_as_pillow_sees_it(oriented(orientation, "PNG", mode))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
-def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
+def test_an_invalid_orientation_is_ignored(orientation: int) -> None:
     assert decode_image(oriented(orientation, "JPEG")).shape == (HEIGHT, WIDTH, 3)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\x08\0", b"Exif\0\0no TIFF at all"])
-def test_metadata_that_cannot_be_read_spoils_no_picture(file_format: str, exif: bytes) -> None:
+def test_unreadable_metadata_are_ignored(file_format: str, exif: bytes) -> None:
     plain = decode_image(file_of(smooth("RGB"), file_format))
     np.testing.assert_array_equal(decode_image(file_of(smooth("RGB"), file_format, exif=exif)), plain)
 
@@ -311,14 +309,14 @@ def test_bytes_after_the_end_are_ignored() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_the_smallest_pictures_are_read(size: tuple[int, int], file_format: str) -> None:
+def test_the_smallest_images_are_decoded(size: tuple[int, int], file_format: str) -> None:
     width, height = size
     decoded = decode_image(file_of(Image.new("RGB", size, (9, 9, 9)), file_format))
     assert decoded.shape == (height, width, 3)
     assert np.abs(decoded.astype(int) - 9).max() <= 2
 
 
-def test_a_photo_with_a_preview_in_its_file_is_read_without_it() -> None:
+def test_a_preview_in_a_photo_is_ignored() -> None:
     photo, preview = Image.new("L", (60, 40), 90), Image.new("L", (6, 4), 200)
     file = io.BytesIO()
     photo.save(file, format="MPO", save_all=True, append_images=[preview])

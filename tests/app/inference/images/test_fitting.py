@@ -29,7 +29,7 @@ def test_every_image_fits_every_input(
     assert fitted.min() <= image.max()
 
 
-def test_pixels_of_the_right_size_stay_as_they_are() -> None:
+def test_pixels_of_the_right_size_are_unchanged() -> None:
     grey, colour = grey_noise(50, 200), colour_noise(50, 200)
     np.testing.assert_array_equal(fit_to_input(grey, width=200, height=50, channels=1)[..., 0], grey)
     np.testing.assert_array_equal(fit_to_input(colour, width=200, height=50, channels=3), colour)
@@ -54,14 +54,14 @@ def test_colours_stay_blue_green_red() -> None:
     [((255, 0, 0), 29), ((0, 255, 0), 150), ((0, 0, 255), 76), ((255, 255, 255), 255), ((0, 0, 0), 0)],
 )
 def test_colour_becomes_grey_by_luma(blue_green_red: tuple[int, int, int], grey: int) -> None:
-    """ITU-R BT.601, as everything that writes grey JPEGs does."""
+    """ITU-R BT.601, like all encoders of grey JPEGs."""
     image = np.full((3, 5, 3), blue_green_red, np.uint8)
     np.testing.assert_array_equal(fit_to_input(image, width=5, height=3, channels=1), np.full((3, 5, 1), grey))
 
 
 @pytest.mark.parametrize("coloured", [False, True])
 @pytest.mark.parametrize(("down", "across"), [(2, 2), (3, 4), (5, 1), (1, 8)])
-def test_shrunk_pixels_are_means_of_those_they_cover(coloured: bool, down: int, across: int) -> None:
+def test_shrunk_pixels_are_means_of_the_covered_ones(coloured: bool, down: int, across: int) -> None:
     height, width = 10, 24
     image = colour_noise(height * down, width * across) if coloured else grey_noise(height * down, width * across)
     fitted = fit_to_input(image, width=width, height=height, channels=3 if coloured else 1)

@@ -1,4 +1,4 @@
-"""GIFs, still and animated: what each frame leaves on the canvas, and what is refused."""
+"""GIFs, still and animated: the canvas after each frame, and refused files."""
 
 import io
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def in_rgb(data: bytes) -> Pixels:
 
 
 class TestStill:
-    def test_indices_become_the_colours_of_the_palette(self) -> None:
+    def test_indices_are_converted_to_palette_colours(self) -> None:
         np.testing.assert_array_equal(in_rgb(picture(full_frame())), PALETTE[INDICES])
 
     def test_a_frame_may_have_a_palette_of_its_own(self) -> None:
@@ -48,7 +48,7 @@ class TestStill:
         expected = np.where((INDICES == 7)[..., np.newaxis], WHITE, PALETTE[INDICES])
         np.testing.assert_array_equal(in_rgb(picture(control(transparent=7), full_frame())), expected)
 
-    def test_what_no_frame_covers_is_white(self) -> None:
+    def test_uncovered_pixels_are_white(self) -> None:
         expected = np.full((HEIGHT, WIDTH, 3), 255)
         expected[2:5, 3:7] = PALETTE[INDICES[:3, :4]]
         decoded = in_rgb(picture(frame(3, 2, 4, 3, INDICES[:3, :4].reshape(-1).tolist())))
@@ -67,17 +67,17 @@ class TestStill:
         decoded = in_rgb(gif(400, 300, image(0, 0, 400, 300, repeated(400 * 300)), palette=PALETTE.tobytes()))
         assert (decoded == PALETTE[0]).all()
 
-    def test_extensions_and_padding_are_of_no_account(self) -> None:
+    def test_extensions_and_padding_are_ignored(self) -> None:
         noise = extension(0xFE, b"comment" * 99), b"\0\0\0", extension(0x01, bytes(12)), extension(0xFF, b"XMP DataXMP")
         np.testing.assert_array_equal(in_rgb(picture(*noise, full_frame(), *noise)), PALETTE[INDICES])
 
-    def test_the_end_need_not_be_marked(self) -> None:
+    def test_the_end_marker_is_optional(self) -> None:
         data = gif(WIDTH, HEIGHT, full_frame(), palette=PALETTE.tobytes(), end=b"")
         np.testing.assert_array_equal(in_rgb(data), PALETTE[INDICES])
 
 
 def pillows_frames(data: bytes) -> NDArray[np.uint8]:
-    """What Pillow shows at each frame, on white: (frames, height, width, 3), blue, green, red."""
+    """Return Pillow's canvas at each frame, on white: BGR (frames, height, width, 3)."""
     shown = []
     with Image.open(io.BytesIO(data)) as animation:
         for one in ImageSequence.Iterator(animation):
@@ -89,7 +89,7 @@ def pillows_frames(data: bytes) -> NDArray[np.uint8]:
 
 class TestAnimated:
     @pytest.mark.parametrize("disposal", [0, 1, 2, 3, (1, 3, 2, 1, 2, 3)])
-    def test_frames_leave_on_the_canvas_what_they_should(self, disposal: int | tuple[int, ...]) -> None:
+    def test_the_canvas_equals_pillows(self, disposal: int | tuple[int, ...]) -> None:
         disposals = disposal if isinstance(disposal, tuple) else (disposal,) * 6
         parts = []
         for number, one in enumerate(disposals):
@@ -108,18 +108,18 @@ class TestAnimated:
         decoded = in_rgb(picture(*(full_frame(one) for one in half), palette=BLACK_AND_WHITE))
         np.testing.assert_array_equal(decoded[..., 0], 255 * half.min(axis=0))
 
-    def test_white_ink_that_only_its_opacity_shows_is_dark_on_white(self) -> None:
+    def test_white_ink_on_transparency_is_dark_on_white(self) -> None:
         half = np.zeros((2, HEIGHT, WIDTH), np.uint8)
         half[0, 2:7, 3:8] = half[1, 2:7, 14:20] = 1
         parts = [part for one in half for part in (control(2, transparent=0), full_frame(one))]
         decoded = in_rgb(picture(*parts, palette=bytes(WHITE * 2)))
         np.testing.assert_array_equal(decoded[..., 0], 255 - 255 * half.max(axis=0))
 
-    def test_frames_of_no_size_are_left_out(self) -> None:
+    def test_frames_of_no_size_are_skipped(self) -> None:
         data = picture(image(0, 0, 0, 5, b""), full_frame(), image(0, 0, 5, 0, b""))
         np.testing.assert_array_equal(in_rgb(data), PALETTE[INDICES])
 
-    def test_of_many_frames_some_are_composed(self) -> None:
+    def test_of_many_frames_some_are_combined(self) -> None:
         frames = [control(2), *([frame(0, 0, 1, 1, [0])] * 998), control(2), full_frame()]
         assert decode_image(picture(*frames)).shape[:2] == (HEIGHT, WIDTH)
 
@@ -129,28 +129,28 @@ class TestAnimated:
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], type[Exception], str]] = {
-    "no frame": (picture, DamagedImageError, "no picture"),
-    "only frames of no size": (lambda: picture(image(0, 0, 0, 0, b"")), DamagedImageError, "no picture"),
-    "half a palette": (lambda: picture()[:100], DamagedImageError, "no picture"),
-    "half a frame": (lambda: picture(full_frame())[:-80], DamagedImageError, "cut off"),
-    "half a descriptor": (lambda: picture(full_frame()[:6]), DamagedImageError, "cut off"),
+    "no frame": (picture, DamagedImageError, "no image"),
+    "only frames of no size": (lambda: picture(image(0, 0, 0, 0, b"")), DamagedImageError, "no image"),
+    "half a palette": (lambda: picture()[:100], DamagedImageError, "no image"),
+    "half a frame": (lambda: picture(full_frame())[:-80], DamagedImageError, "truncated"),
+    "half a descriptor": (lambda: picture(full_frame()[:6]), DamagedImageError, "truncated"),
     "too few pixels": (lambda: picture(frame(0, 0, WIDTH, HEIGHT, [1, 2, 3])), DamagedImageError, "decoded"),
     "no pixels": (lambda: picture(image(0, 0, WIDTH, HEIGHT, b"")), DamagedImageError, "decoded"),
     "codes of too many bits": (lambda: picture(image(0, 0, 1, 1, b"\0\0\0", bits=99)), DamagedImageError, "decoded"),
-    "an unknown block": (lambda: picture(b"?", full_frame()), DamagedImageError, "does not exist"),
+    "an unknown block": (lambda: picture(b"?", full_frame()), DamagedImageError, "unknown type"),
     "many frames": (lambda: picture(*[frame(0, 0, 1, 1, [0])] * 1001), ImageTooLargeError, "1,000 frames"),
     "many extensions": (lambda: picture(b"\x21\xfe\0" * 5001, full_frame()), DamagedImageError, "5,000 extensions"),
     "many blocks": (lambda: picture(b"\x21\xfe" + b"\1a" * 200_001 + b"\0"), DamagedImageError, "200,000 blocks"),
-    "a second frame cut off": (lambda: picture(full_frame(), full_frame()[:-9])[:-1], DamagedImageError, "cut off"),
+    "a truncated second frame": (lambda: picture(full_frame(), full_frame()[:-9])[:-1], DamagedImageError, "truncated"),
     "frames of many pixels": (
         lambda: gif(2000, 2000, *[image(0, 0, 2000, 2000, b"")] * 5),
         ImageTooLargeError,
-        "5 frames of 20,000,000 pixels together; at most 16,000,000",
+        "5 frames of 20,000,000 pixels in total; the limit is 16,000,000",
     ),
 }
 
 
 @pytest.mark.parametrize(("make", "kind", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_makes_no_picture_is_refused(make: Callable[[], bytes], kind: type[Exception], words: str) -> None:
+def test_files_without_a_valid_image_are_refused(make: Callable[[], bytes], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         decode_image(make())

@@ -1,4 +1,4 @@
-"""Which files a command line means."""
+"""Expansion of command lines to image paths."""
 
 import itertools
 import os
@@ -53,11 +53,11 @@ ALL = [
 ]
 
 
-def test_a_folder_stands_for_its_images_and_those_of_its_folders() -> None:
+def test_a_folder_yields_its_images_and_those_of_its_subfolders() -> None:
     assert sorted(found("scans")) == sorted(ALL)
 
 
-def test_the_order_is_that_of_the_names_in_each_folder_whatever_the_system_lists_first(
+def test_paths_are_sorted_by_name_in_each_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     in_order = found("scans")
@@ -80,7 +80,7 @@ def test_the_order_is_that_of_the_names_in_each_folder_whatever_the_system_lists
     assert found("scans") == in_order
 
 
-def test_a_file_is_taken_whatever_its_name_and_arguments_come_in_their_order() -> None:
+def test_a_file_may_have_any_name_and_arguments_keep_their_order() -> None:
     assert found("scans/notes.txt", "scans/.hidden.png", "scans/2025", "scans/b.png") == [
         "scans/notes.txt",
         "scans/.hidden.png",
@@ -90,7 +90,7 @@ def test_a_file_is_taken_whatever_its_name_and_arguments_come_in_their_order() -
 
 
 @pytest.mark.parametrize("folder", ["scans/2025", "scans/2025/", "./scans/2025"])
-def test_paths_begin_as_the_folder_was_given(folder: str) -> None:
+def test_paths_start_with_the_folder_as_given(folder: str) -> None:
     assert found(folder) == [f"{folder.rstrip('/')}/y.png"]
 
 
@@ -112,12 +112,12 @@ def test_the_working_directory_and_absolute_paths(tree: Path) -> None:
         ("./scans/*.jpg", ["scans/c.jpg"]),
     ],
 )
-def test_a_glob_stands_for_the_images_and_folders_that_it_matches(pattern: str, matched: list[str]) -> None:
+def test_a_glob_yields_the_images_and_folders_that_it_matches(pattern: str, matched: list[str]) -> None:
     assert found(pattern) == matched
 
 
 @pytest.mark.parametrize("pattern", ["scans/**", "scans/**/*", "**", "**/**/*", "s*/**/**"])
-def test_stars_that_match_a_path_in_several_ways_give_it_once(pattern: str) -> None:
+def test_a_path_that_matches_in_several_ways_is_yielded_once(pattern: str) -> None:
     assert sorted(found(pattern)) in [sorted(ALL), sorted(f"./{path}" for path in ALL)]
 
 
@@ -145,7 +145,7 @@ def test_a_folder_without_images_has_none(tree: Path) -> None:
     assert found("empty") == []
 
 
-def test_a_folder_that_cannot_be_listed_comes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_yielded_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.scandir
 
     def scandir(folder: str) -> object:
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_listed_comes_itself(monkeypatch: pytest.MonkeyP
     assert found("scans/*/y.png")[:2] == ["scans/2024", "scans/2025/y.png"]
 
 
-def test_folders_are_listed_only_as_their_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_are_listed_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[str] = []
     real = os.scandir
 
@@ -171,17 +171,17 @@ def test_folders_are_listed_only_as_their_turn_comes(monkeypatch: pytest.MonkeyP
     assert listed == ["scans/", "scans/2024/", "scans/2024/01/"]
 
 
-def test_the_other_files_of_a_folder_are_counted_by_their_endings(tree: Path) -> None:
+def test_the_other_files_of_a_folder_are_counted_by_suffix(tree: Path) -> None:
     for name in ("a.svg", "2024/b.SVG", "README"):
         (tree / "scans" / name).touch()
     others = other_files("scans")
     assert others == {".svg": 2, ".txt": 1, ".csv": 1, "": 1}
-    assert in_words(others) == "2 .svg files, 1 .csv file, 1 file without an ending and 1 .txt file"
+    assert in_words(others) == "2 .svg files, 1 .csv file, 1 file without a suffix and 1 .txt file"
 
 
 @pytest.mark.parametrize(
     ("counts", "words"),
-    [({}, ""), ({".svg": 1}, "1 .svg file"), ({".svg": 1200, "": 2}, "1,200 .svg files and 2 files without an ending")],
+    [({}, ""), ({".svg": 1}, "1 .svg file"), ({".svg": 1200, "": 2}, "1,200 .svg files and 2 files without a suffix")],
 )
 def test_files_are_counted_in_words(counts: dict[str, int], words: str) -> None:
     assert in_words(counts) == words

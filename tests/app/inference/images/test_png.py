@@ -1,4 +1,4 @@
-"""PNG: the decoder of small pictures gives the pixels of the other one, to the bit, and leaves it what is damaged."""
+"""PNG: the decoder of small images gives exactly OpenCV's pixels, and leaves damaged files to OpenCV."""
 
 import struct
 import zlib
@@ -17,12 +17,12 @@ from tests.app.inference.images.image_files import END, Chunk, png_header, png_o
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 ROWS = b"".join(b"\1" + bytes(range(30)) for _ in range(4))
-"""Of a picture of 10×4 pixels in three channels."""
+"""Rows of an image of 10×4 pixels in three channels."""
 
 
 @st.composite
 def pngs(draw: st.DrawFn) -> bytes:
-    """A PNG of any kind, size and filters, its pixels in one or more chunks, compressed or not."""
+    """Generate a PNG of any type, size and filters, with one or more chunks, compressed or not."""
     colours = draw(st.sampled_from(sorted(DEPTHS)))
     depth, interlaced = draw(st.sampled_from(DEPTHS[colours])), draw(st.booleans())
     width, height = draw(st.integers(1, 19)), draw(st.integers(1, 19))
@@ -41,7 +41,7 @@ def pngs(draw: st.DrawFn) -> bytes:
 
 
 @given(pngs())
-def test_all_kinds_are_decoded_as_opencv_does(data: bytes) -> None:
+def test_all_types_are_decoded_like_by_opencv(data: bytes) -> None:
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert expected is not None
     np.testing.assert_array_equal(decode_image(data), finish(expected, 1))
@@ -49,7 +49,7 @@ def test_all_kinds_are_decoded_as_opencv_does(data: bytes) -> None:
 
 @pytest.mark.parametrize("colours", [0, 2, 4, 6])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_files_that_hardly_deflate_are_decoded_as_opencv_does(colours: int, depth: int) -> None:
+def test_incompressible_files_are_decoded_like_by_opencv(colours: int, depth: int) -> None:
     noise = np.random.default_rng(colours)
     rows = b"".join(bytes([row % 5]) + noise.bytes(120 * CHANNELS[colours] * depth // 8) for row in range(100))
     deflated = zlib.compress(rows)
@@ -66,7 +66,7 @@ def test_files_that_hardly_deflate_are_decoded_as_opencv_does(colours: int, dept
 
 
 @pytest.mark.parametrize("colours", [0, 2, 6])
-def test_large_pictures_are_decoded_as_small_ones_are(colours: int) -> None:
+def test_large_images_are_decoded_like_small_ones(colours: int) -> None:
     row = np.random.default_rng(colours).bytes(300 * CHANNELS[colours])
     small, large = (
         decode_image(
@@ -81,12 +81,12 @@ def test_large_pictures_are_decoded_as_small_ones_are(colours: int) -> None:
     "deflated",
     [
         pytest.param(zlib.compress(ROWS[:-31]), id="a row is missing"),
-        pytest.param(zlib.compress(ROWS)[:-6], id="the data are cut off"),
+        pytest.param(zlib.compress(ROWS)[:-6], id="truncated data"),
         pytest.param(b"no deflated data", id="no deflated data"),
         pytest.param(zlib.compress(b"\7" + ROWS[1:]), id="an unknown filter"),
     ],
 )
-def test_what_is_damaged_is_refused(deflated: bytes) -> None:
+def test_damaged_files_are_refused(deflated: bytes) -> None:
     with pytest.raises(DamagedImageError, match="its pixels cannot be decoded"):
         decode_image(png_of([png_header(10, 4), (b"IDAT", deflated), END]))
 

@@ -24,7 +24,7 @@ def samples(depth: int, channels: int = 1) -> NDArray[np.uint16]:
 
 
 def packed(values: NDArray[np.uint16], depth: int, order: str = "<") -> bytes:
-    """The rows of samples (rows, columns, channels), each filled up to whole bytes."""
+    """Pack the rows of samples (rows, columns, channels), each padded to whole bytes."""
     rows = values.reshape(len(values), -1)
     if depth == 16:
         return rows.astype(order + "u2").tobytes()
@@ -40,7 +40,7 @@ def in_eight_bits(values: NDArray[np.uint16], depth: int) -> NDArray[np.float64]
 @pytest.mark.parametrize("photometric", [0, 1])
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("compression", [1, 8])
-def test_grey_is_spread_from_black_to_white(order: str, photometric: int, depth: int, compression: int) -> None:
+def test_grey_is_scaled_from_black_to_white(order: str, photometric: int, depth: int, compression: int) -> None:
     values = samples(depth)
     stored = packed(values, depth, order)
     pieces = [zlib.compress(stored) if compression == 8 else stored]
@@ -55,7 +55,7 @@ def test_grey_is_spread_from_black_to_white(order: str, photometric: int, depth:
     ("depth", "is_separate", "compression"),
     [(8, False, 1), (8, False, 8), (8, True, 1), (8, True, 8), (16, False, 1), (16, False, 8), (16, True, 8)],
 )
-def test_colours_are_taken_as_they_are(order: str, depth: int, is_separate: bool, compression: int) -> None:
+def test_colours_are_unchanged(order: str, depth: int, is_separate: bool, compression: int) -> None:
     values = samples(depth, 3)
     planes = [values[..., channel, np.newaxis] for channel in range(3)] if is_separate else [values]
     pieces = [packed(plane, depth, order) for plane in planes]
@@ -68,7 +68,7 @@ def test_colours_are_taken_as_they_are(order: str, depth: int, is_separate: bool
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
-def test_indices_become_the_colours_of_the_palette(depth: int) -> None:
+def test_indices_are_converted_to_palette_colours(depth: int) -> None:
     palette = RANDOM.integers(0, 256, (2**depth, 3)).astype(np.uint16)
     values = samples(depth)
     tags = page(WIDTH, HEIGHT, bits=depth, photometric=3)
@@ -78,9 +78,9 @@ def test_indices_become_the_colours_of_the_palette(depth: int) -> None:
 
 
 @pytest.mark.parametrize("extra", [1, 2])
-def test_opacity_is_laid_on_white(extra: int) -> None:
+def test_an_alpha_channel_is_put_on_white(extra: int) -> None:
     values = samples(8, 4)
-    if extra == 1:  # colours are stored multiplied by it
+    if extra == 1:  # colours are stored premultiplied
         values[..., :3] = values[..., :3] * values[..., 3:] // 255
     tags = page(WIDTH, HEIGHT, samples=4, photometric=2)
     tags[338] = (3, [extra])
@@ -90,7 +90,7 @@ def test_opacity_is_laid_on_white(extra: int) -> None:
     assert np.abs(decoded - (colours + 255 * (1 - opacity))).max() <= 2
 
 
-def test_a_fourth_channel_of_no_meaning_is_left_out() -> None:
+def test_an_unspecified_fourth_channel_is_ignored() -> None:
     values = samples(8, 4)
     tags = page(WIDTH, HEIGHT, samples=4, photometric=2)
     tags[338] = (3, [0])
@@ -128,14 +128,14 @@ def test_tiles_stand_side_by_side(compression: int) -> None:
     np.testing.assert_array_equal(decode_image(tiff(tags, pieces)), values)
 
 
-def test_one_strip_needs_no_length_where_nothing_is_compressed() -> None:
+def test_a_single_uncompressed_strip_needs_no_length() -> None:
     values = samples(8)
     data = tiff(page(WIDTH, HEIGHT), [packed(values, 8)])
     without = data.replace(struct.pack("<HHI", 279, 4, 1), struct.pack("<HHI", 60_000, 4, 1))
     np.testing.assert_array_equal(decode_image(without), values[..., 0])
 
 
-def test_other_tags_are_of_no_account() -> None:
+def test_other_tags_are_ignored() -> None:
     values = samples(8)
     noise: dict[int, Tag | list[int]] = {
         700: (7, [1] * 500),
@@ -165,21 +165,21 @@ UNSUPPORTED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize(("make", "words"), UNSUPPORTED.values(), ids=UNSUPPORTED)
-def test_rare_kinds_are_refused_with_what_to_do(make: Callable[[], bytes], words: str) -> None:
+def test_unsupported_kinds_are_refused_with_advice(make: Callable[[], bytes], words: str) -> None:
     with pytest.raises(UnsupportedImageError, match=words):
         decode_image(make())
 
 
 DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no size": (lambda: tiff({259: [1]}, [b"x"]), "header"),
-    "no strips": (lambda: tiff(page(9, 9), []), "fewer strips or tiles"),
-    "a strip too few": (lambda: tiff(page(9, 9) | {278: [3]}, [bytes(27)] * 2), "fewer strips or tiles"),
-    "a strip too short": (lambda: tiff(page(9, 9), [bytes(80)]), "cut off"),
+    "no strips": (lambda: tiff(page(9, 9), []), "too few strips or tiles"),
+    "a strip too few": (lambda: tiff(page(9, 9) | {278: [3]}, [bytes(27)] * 2), "too few strips or tiles"),
+    "a strip too short": (lambda: tiff(page(9, 9), [bytes(80)]), "truncated"),
     "strips that overlap": (
         lambda: tiff(page(9, 9) | {278: [1], 273: [8] * 9, 279: [900] * 9}, [bytes(999)]),
-        "cut off",
+        "truncated",
     ),
-    "strips beyond the end": (lambda: tiff(page(9, 9) | {273: [99_999]}, [bytes(81)]), "cut off"),
+    "strips beyond the end": (lambda: tiff(page(9, 9) | {273: [99_999]}, [bytes(81)]), "truncated"),
     "tiles of no size": (lambda: tiff(page(9, 9) | {322: [0], 323: [0]}, [bytes(81)]), "tiles"),
     "tiles of an odd size": (lambda: tiff(page(9, 9) | {322: [9], 323: [9]}, [bytes(81)]), "tiles"),
     "half a palette": (lambda: tiff(page(9, 9, photometric=3) | {320: (3, [0] * 99)}, [bytes(81)]), "palette"),
@@ -197,6 +197,6 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize(("make", "words"), DAMAGED.values(), ids=DAMAGED)
-def test_what_makes_no_picture_is_damaged(make: Callable[[], bytes], words: str) -> None:
+def test_files_without_a_valid_image_are_damaged(make: Callable[[], bytes], words: str) -> None:
     with pytest.raises(DamagedImageError, match=words):
         decode_image(make())

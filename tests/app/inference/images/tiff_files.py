@@ -1,15 +1,15 @@
-"""TIFFs put together tag by tag, as no library would write them."""
+"""TIFF files built tag by tag, which no library would write."""
 
 import struct
 from collections.abc import Mapping, Sequence
 
 LETTERS = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 12: "d"}
 Tag = tuple[int, Sequence[float]]
-"""The type and the values."""
+"""Type and values of a tag."""
 
 
 def tiff(tags: Mapping[int, Tag | Sequence[int]], pieces: Sequence[bytes] = (), order: str = "<") -> bytes:
-    """A TIFF of one page, whose strips (or tiles, where it has tag 322) are these pieces; numbers are LONGs."""
+    """Build a TIFF of one page from strips, or tiles if it has tag 322; numbers are LONGs."""
     in_tiles = 322 in tags
     starts = [8 + sum(map(len, pieces[:number])) for number in range(len(pieces))]
     places = {324 if in_tiles else 273: (4, starts), 325 if in_tiles else 279: (4, [len(piece) for piece in pieces])}
@@ -30,7 +30,7 @@ def tiff(tags: Mapping[int, Tag | Sequence[int]], pieces: Sequence[bytes] = (), 
 def page(
     width: int, height: int, *, bits: int = 8, samples: int = 1, photometric: int = 1, compression: int = 1
 ) -> dict[int, Tag | Sequence[int]]:
-    """The tags that every page has."""
+    """Return the tags of every page."""
     return {
         256: [width],
         257: [height],

@@ -40,7 +40,7 @@ def message(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_the_file_of_the_tutorial_is_read(tmp_path: Path) -> None:
+def test_the_tutorials_file_is_read(tmp_path: Path) -> None:
     configs = read_configs(write(tmp_path, yaml.dump(TUTORIAL)))
     assert configs.model_dump(exclude_unset=True) == TUTORIAL
     assert configs.blank_index is None
@@ -49,7 +49,7 @@ def test_the_file_of_the_tutorial_is_read(tmp_path: Path) -> None:
     assert configs.calibration.temperature == 1.0
 
 
-def test_vocabulary_height_and_width_are_enough(tmp_path: Path) -> None:
+def test_vocabulary_height_and_width_suffice(tmp_path: Path) -> None:
     configs = read_configs(write(tmp_path, "vocab: abc\nheight: 32\nwidth: 128\n"))
     assert (configs.vocab, configs.height, configs.width) == ("abc", 32, 128)
 
@@ -74,7 +74,7 @@ def test_vocabulary_height_and_width_are_enough(tmp_path: Path) -> None:
         "😀é",
     ],
 )
-def test_what_is_written_is_read_and_is_yaml_for_others(tmp_path: Path, vocab: str) -> None:
+def test_written_files_are_readable_and_plain_yaml(tmp_path: Path, vocab: str) -> None:
     configs = ModelConfigs(vocab=vocab, height=50, width=200)
     write_configs(configs, tmp_path)
     assert read_configs(tmp_path) == configs
@@ -82,7 +82,7 @@ def test_what_is_written_is_read_and_is_yaml_for_others(tmp_path: Path, vocab: s
     assert values == {"vocab": vocab, "height": 50, "width": 200, "calibration": {"temperature": 1.0}}
 
 
-def test_letters_of_other_scripts_are_written_as_they_are(tmp_path: Path) -> None:
+def test_letters_of_other_scripts_are_not_escaped(tmp_path: Path) -> None:
     write_configs(ModelConfigs(vocab="äж日", height=50, width=200), tmp_path)
     assert "vocab: äж日\n" in (tmp_path / "configs.yaml").read_text(encoding="utf-8")
 
@@ -133,17 +133,17 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         "vocab: &a abc\nmodel_path: *b",
     ],
 )
-def test_what_is_not_yaml_is_an_error(tmp_path: Path, text: str | bytes) -> None:
+def test_invalid_yaml_is_an_error(tmp_path: Path, text: str | bytes) -> None:
     assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
 
 
 @pytest.mark.parametrize("text", ["vocab: abc\n{}vocab: xyz\n", "{}calibration: {{temperature: 1, temperature: 2}}\n"])
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_repeated_key_is_refused(tmp_path: Path, text: str) -> None:
     said = message(write(tmp_path, text.format("height: 10\nwidth: 20\n")))
     assert said in {f"configs.yaml has the key {key!r} twice" for key in ("vocab", "temperature")}
 
 
-def test_some_lines_cannot_mean_more_than_fits_into_the_memory(tmp_path: Path) -> None:
+def test_aliases_are_refused(tmp_path: Path) -> None:
     doubled = "".join(f"a{level}: &a{level}\n  <<: [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60))
     said = message(write(tmp_path, f"a0: &a0 {{x: 1}}\n{doubled}"))
     assert said == "configs.yaml is not plain YAML in UTF-8"
@@ -162,19 +162,19 @@ def test_some_lines_cannot_mean_more_than_fits_into_the_memory(tmp_path: Path) -
     ],
     ids=["brackets", "braces", "lists", "keys", "items", "mappings", "both"],
 )
-def test_more_than_any_configuration_needs_is_refused_soon(tmp_path: Path, text: str) -> None:
+def test_too_long_or_deep_yaml_is_refused_at_once(tmp_path: Path, text: str) -> None:
     assert message(write(tmp_path, text)) == "configs.yaml is not plain YAML in UTF-8"
 
 
 @pytest.mark.parametrize(("height", "width"), [(100_000, 100_000), (1, 1_000_001)])
-def test_a_size_that_no_small_image_has_is_refused(tmp_path: Path, height: int, width: int) -> None:
+def test_a_very_large_input_size_is_refused(tmp_path: Path, height: int, width: int) -> None:
     said = message(write_changed(tmp_path, height=height, width=width))
     assert said.endswith("height times width must be at most 1,000,000 pixels")
 
 
 @pytest.mark.parametrize("text", ["", "- vocab\n- height\n", "abc", "3", "null"])
-def test_what_is_no_mapping_is_an_error(tmp_path: Path, text: str) -> None:
-    assert message(write(tmp_path, text)) == "configs.yaml must hold keys and values such as 'width: 200'"
+def test_a_document_other_than_a_mapping_is_an_error(tmp_path: Path, text: str) -> None:
+    assert message(write(tmp_path, text)) == "configs.yaml must contain keys and values such as 'width: 200'"
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     assert message(write(tmp_path, yaml.dump(values))) == f"configs.yaml: the key '{key}' is missing"
 
 
-def test_an_unknown_key_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+def test_an_unknown_key_is_named_with_the_known_ones(tmp_path: Path) -> None:
     said = message(write_changed(tmp_path, blank=19))
-    assert said.startswith("configs.yaml: unknown key 'blank'; known are model_path, vocab, height, width")
+    assert said.startswith("configs.yaml: unknown key 'blank'; known keys: model_path, vocab, height, width")
     assert "blank_index" in said
 
 
@@ -212,13 +212,13 @@ def test_an_unknown_key_of_the_calibration_is_named(tmp_path: Path) -> None:
     assert "calibration.temprature" in message(write_changed(tmp_path, calibration={"temprature": 2}))
 
 
-def test_digits_without_quotes_are_no_vocabulary(tmp_path: Path) -> None:
+def test_unquoted_digits_are_not_a_vocabulary(tmp_path: Path) -> None:
     write(tmp_path, "vocab: 123456789\nheight: 50\nwidth: 200\n")
-    assert message(tmp_path) == "configs.yaml: vocab must be text; put digits in quotes"
+    assert message(tmp_path) == "configs.yaml: vocab must be a string; put digits in quotes"
 
 
-def test_a_character_twice_is_an_error(tmp_path: Path) -> None:
-    assert "vocab names a character twice" in message(write_changed(tmp_path, vocab="abca"))
+def test_a_repeated_character_is_an_error(tmp_path: Path) -> None:
+    assert "vocab contains a character twice" in message(write_changed(tmp_path, vocab="abca"))
 
 
 def test_the_blank_must_be_one_of_the_classes(tmp_path: Path) -> None:
@@ -260,16 +260,18 @@ def test_the_blank_must_be_one_of_the_classes(tmp_path: Path) -> None:
         ("shapes", ["0a"]),
     ],
 )
-def test_a_wrong_value_is_an_error_that_names_its_key(tmp_path: Path, key: str, value: Any) -> None:
+def test_an_invalid_value_is_an_error_that_names_its_key(tmp_path: Path, key: str, value: Any) -> None:
     assert message(write_changed(tmp_path, **{key: value})).startswith(f"configs.yaml: {key}")
 
 
-def test_a_lexicon_names_each_text_once_and_in_characters_of_the_vocabulary(tmp_path: Path) -> None:
-    assert "names a text twice" in message(write_changed(tmp_path, lexicon={"texts": ["2b", "2b"], "probability": 0.5}))
-    assert "vocab lacks" in message(write_changed(tmp_path, lexicon={"texts": ["2b", "Ж"], "probability": 0.5}))
+def test_texts_of_a_lexicon_are_unique_and_in_the_vocabulary(tmp_path: Path) -> None:
+    assert "contains a text twice" in message(
+        write_changed(tmp_path, lexicon={"texts": ["2b", "2b"], "probability": 0.5})
+    )
+    assert "not in vocab" in message(write_changed(tmp_path, lexicon={"texts": ["2b", "Ж"], "probability": 0.5}))
 
 
-def test_as_many_known_texts_as_may_be_survive(tmp_path: Path) -> None:
+def test_the_maximum_of_known_texts_survives(tmp_path: Path) -> None:
     vocab = "".join(chr(0x4E00 + number) for number in range(3_000))
     configs = ModelConfigs(vocab=vocab, height=50, width=200, lexicon=KnownTexts(texts=list(vocab), probability=0.5))
     write_configs(configs, tmp_path)
@@ -279,8 +281,8 @@ def test_as_many_known_texts_as_may_be_survive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"shapes": {"0a": 0.6, "00": 0.6}}, "sum to 1 or less"),
-        ({"shapes": {"0a": 0.6}, "lexicon": {"texts": ["2b"], "probability": 0.5}}, "stand alone"),
+        ({"shapes": {"0a": 0.6, "00": 0.6}}, "sum to at most 1"),
+        ({"shapes": {"0a": 0.6}, "lexicon": {"texts": ["2b"], "probability": 0.5}}, "exclude a lexicon"),
         ({"shapes": {"0" * 401: 0.6}}, "too large"),
         ({"shapes": {"0" * length: 0.01 for length in range(1, 22)}}, "too large"),
         ({"lexicon": {"texts": ["2" * 3001], "probability": 0.5}}, "too large"),
@@ -290,10 +292,10 @@ def test_as_many_known_texts_as_may_be_survive(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_says_which_texts_are_likely_is_bounded(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_lexicon_and_shapes_are_limited(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     assert said in message(write_changed(tmp_path, **changes))
 
 
-def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
+def test_all_invalid_keys_are_named_at_once(tmp_path: Path) -> None:
     said = message(write_changed(tmp_path, height=0, width=0, colour="red"))
     assert all(key in said for key in ("height", "width", "colour"))

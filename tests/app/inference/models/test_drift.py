@@ -1,4 +1,4 @@
-"""Whether what is read now is read as surely as the validation images were."""
+"""Drift of confidences from those of the validation images."""
 
 import math
 from typing import Any
@@ -14,13 +14,13 @@ def metrics(**kept: Any) -> dict[str, Any]:
     return {"validation": {"confidence_histogram": histogram([0.3, 0.9, 1.0]) | kept}}
 
 
-def test_a_confidence_on_an_edge_lies_below_it() -> None:
+def test_an_edge_belongs_to_the_bucket_below() -> None:
     kept = histogram([0.0, 0.1, 0.11, 0.9999, 1.0])
     assert kept["edges"] == list(EDGES)
     assert kept["counts"] == [2, 1, *[0] * (BUCKETS - 4), 1, 1]
 
 
-def test_the_counts_that_are_kept_are_the_reference() -> None:
+def test_the_counts_in_the_metrics_are_the_reference() -> None:
     assert reference_counts(metrics()) == histogram([0.3, 0.9, 1.0])["counts"]
 
 
@@ -44,24 +44,24 @@ def test_without_such_counts_there_is_no_reference(broken: dict[str, Any]) -> No
 
 
 class TestTheIndex:
-    def test_is_the_sum_of_shares_and_their_logarithms(self) -> None:
+    def test_follows_its_formula(self) -> None:
         index = population_stability_index([30_000, 70_000], [700, 300])
         assert index == pytest.approx(0.4 * math.log(0.7 / 0.3) + 0.4 * math.log(0.7 / 0.3), rel=1e-3)
 
-    def test_is_nothing_where_the_shares_are_the_same(self) -> None:
+    def test_is_0_for_equal_shares(self) -> None:
         assert population_stability_index(LIKE_A_MODEL, [10 * count for count in LIKE_A_MODEL]) == pytest.approx(0)
 
-    def test_is_the_same_however_many_buckets_are_empty_in_both(self) -> None:
+    def test_ignores_buckets_that_are_empty_in_both(self) -> None:
         short, long = ([60, 34], [500, 500]), ([0, 0, 0, 60, 34], [0, 0, 0, 500, 500])
         assert population_stability_index(*short) == pytest.approx(population_stability_index(*long), rel=0.1)
 
-    def test_is_large_where_the_readings_become_unsure(self) -> None:
+    def test_is_large_if_the_readings_become_uncertain(self) -> None:
         unsure = list(reversed(LIKE_A_MODEL))
         index = population_stability_index(LIKE_A_MODEL, [10 * count for count in unsure])
         assert index is not None
         assert index > 1
 
-    def test_tells_a_few_unsure_readings_from_many(self) -> None:
+    def test_distinguishes_a_few_uncertain_readings_from_many(self) -> None:
         def with_unsure(share: int) -> float | None:
             return population_stability_index(LIKE_A_MODEL, [share, *[10 * count for count in LIKE_A_MODEL[1:]]])
 
@@ -71,6 +71,6 @@ class TestTheIndex:
         assert few < 0.1
         assert many > 0.25
 
-    def test_says_nothing_of_few_readings(self) -> None:
+    def test_is_none_for_few_readings(self) -> None:
         assert population_stability_index(LIKE_A_MODEL, [99, *[0] * (BUCKETS - 1)]) is None
         assert population_stability_index(LIKE_A_MODEL, [100, *[0] * (BUCKETS - 1)]) is not None

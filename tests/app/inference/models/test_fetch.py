@@ -1,4 +1,4 @@
-"""Fetching models: from folders and archives, verified and tried before they are used."""
+"""Fetching models from folders and archives, verified and tested before use."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from tests.web_server import serving_files
 
 @pytest.fixture
 def version(shipped_model: Path, tmp_path: Path) -> Path:
-    """A model's version as it is published: the files that `SHA256SUMS` lists."""
+    """A published version of a model: the files in `SHA256SUMS`."""
     folder = tmp_path / "published" / "meters" / "3"
     shutil.copytree(shipped_model, folder)
     return folder
@@ -23,7 +23,7 @@ def version(shipped_model: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def archive(version: Path, tmp_path: Path) -> Path:
-    """The same as an archive."""
+    """An archive of the published version."""
     path = tmp_path / "published" / "models.tar.gz"
     with tarfile.open(path, "w:gz") as file:
         file.add(version.parent, "meters")
@@ -59,7 +59,7 @@ def test_an_archive_is_fetched_over_http(archive: Path, store: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
-def test_local_files_and_folders_are_taken_too(version: Path, archive: Path, tmp_path: Path, form: str) -> None:
+def test_local_files_and_folders_are_accepted(version: Path, archive: Path, tmp_path: Path, form: str) -> None:
     folder, packed = tmp_path / "from-folder", tmp_path / "from-archive"
     fetch_models(form.format(version), sha256(version / "SHA256SUMS"), folder)
     fetch_models(form.format(archive), sha256(archive), packed)
@@ -74,7 +74,7 @@ def test_local_files_and_folders_are_taken_too(version: Path, archive: Path, tmp
         ("hf://someone/models@v2/meters.tar.gz", "https://huggingface.co/someone/models/resolve/v2/meters.tar.gz"),
     ],
 )
-def test_hugging_face_is_asked_for_what_lies_in_a_repository(
+def test_files_of_hugging_face_repositories_are_fetched(
     monkeypatch: pytest.MonkeyPatch, store: Path, url: str, address: str
 ) -> None:
     asked = []
@@ -91,47 +91,47 @@ def test_hugging_face_is_asked_for_what_lies_in_a_repository(
 
 class TestRefused:
     def refused(self, url: object, digest: str, store: Path, reason: str) -> None:
-        """Fetching fails, and nothing is left in the store."""
+        """Check that fetching fails and leaves the store empty."""
         with pytest.raises(FetchError, match=reason):
             fetch_models(str(url), digest, store)
         assert not list(store.glob("**/*"))
 
-    def test_another_checksum(self, version: Path, archive: Path, store: Path) -> None:
-        self.refused(archive, "0" * 64, store, "it should have 0000")
+    def test_a_wrong_checksum(self, version: Path, archive: Path, store: Path) -> None:
+        self.refused(archive, "0" * 64, store, "expected 0000")
         self.refused(version, "0" * 64, store, "SHA256SUMS has the SHA-256")
 
-    def test_what_is_no_checksum(self, archive: Path, store: Path) -> None:
+    def test_an_invalid_checksum(self, archive: Path, store: Path) -> None:
         self.refused(archive, "abc", store, "64 hexadecimal digits")
 
-    def test_a_file_that_the_sums_do_not_know(self, version: Path, store: Path) -> None:
+    def test_a_file_that_does_not_match_the_checksums(self, version: Path, store: Path) -> None:
         with (version / "model.onnx").open("ab") as file:
             file.write(b"more")
         self.refused(version, sha256(version / "SHA256SUMS"), store, "model.onnx has the SHA-256")
 
-    def test_sums_without_the_network(self, version: Path, store: Path) -> None:
+    def test_checksums_without_the_network(self, version: Path, store: Path) -> None:
         sums = version / "SHA256SUMS"
         sums.write_text("".join(line for line in sums.read_text().splitlines(True) if "model.onnx" not in line))
-        self.refused(version, sha256(sums), store, "should list model.onnx")
+        self.refused(version, sha256(sums), store, "does not list model.onnx")
 
-    def test_a_network_that_is_none(self, version: Path, store: Path) -> None:
+    def test_an_invalid_network(self, version: Path, store: Path) -> None:
         (version / "model.onnx").write_bytes(b"nothing")
         sums = version / "SHA256SUMS"
         names = [line.split()[1] for line in sums.read_text().splitlines()]
         sums.write_text("".join(f"{sha256(version / name)}  {name}\n" for name in names))
         self.refused(version, sha256(sums), store, "meters/3 cannot be used")
 
-    def test_an_address_of_another_kind(self, store: Path) -> None:
-        self.refused("ftp://example.com/meters/3", "0" * 64, store, "should begin with https://")
+    def test_an_unsupported_scheme(self, store: Path) -> None:
+        self.refused("ftp://example.com/meters/3", "0" * 64, store, "must start with https://")
 
-    def test_an_address_that_names_no_version(self, store: Path) -> None:
-        self.refused("https://example.com/", "0" * 64, store, "should end in <model>/<version>")
+    def test_an_address_without_a_version(self, store: Path) -> None:
+        self.refused("https://example.com/", "0" * 64, store, "must end in <model>/<version>")
 
-    def test_what_is_not_there(self, tmp_path: Path, store: Path) -> None:
+    def test_a_missing_address(self, tmp_path: Path, store: Path) -> None:
         with serving_files(tmp_path) as site:
             self.refused(f"{site}/meters/3", "0" * 64, store, "404")
         self.refused(tmp_path / "nowhere.tar.gz", "0" * 64, store, "cannot be fetched")
 
-    def test_an_archive_that_is_none(self, tmp_path: Path, store: Path) -> None:
+    def test_an_invalid_archive(self, tmp_path: Path, store: Path) -> None:
         file = tmp_path / "models.tar.gz"
         file.write_bytes(b"nothing")
         self.refused(file, sha256(file), store, "models.tar.gz")
@@ -140,10 +140,10 @@ class TestRefused:
         file = tmp_path / "models.tar.gz"
         with tarfile.open(file, "w:gz"):
             pass
-        self.refused(file, sha256(file), store, "has no model")
+        self.refused(file, sha256(file), store, "contains no model")
 
     @pytest.mark.parametrize("name", ["../outside", "/outside"])
-    def test_an_archive_that_would_write_elsewhere(self, tmp_path: Path, store: Path, name: str) -> None:
+    def test_an_archive_with_paths_outside_the_folder(self, tmp_path: Path, store: Path, name: str) -> None:
         file = tmp_path / "models.tar.gz"
         with tarfile.open(file, "w:gz") as opened:
             opened.addfile(tarfile.TarInfo(name))
@@ -170,8 +170,8 @@ class TestRefused:
         self.refused(archive, sha256(archive), store, "larger than the limit of 1,000 bytes")
 
 
-def test_a_version_that_is_there_is_not_replaced(version: Path, store: Path) -> None:
+def test_an_existing_version_is_not_replaced(version: Path, store: Path) -> None:
     digest = sha256(version / "SHA256SUMS")
     fetch_models(str(version), digest, store)
-    with pytest.raises(FetchError, match="exists already"):
+    with pytest.raises(FetchError, match="already exists"):
         fetch_models(str(version), digest, store)

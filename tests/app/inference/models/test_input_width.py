@@ -1,4 +1,4 @@
-"""The width that an image is given where it keeps its proportions."""
+"""Input width of images that keep their proportions."""
 
 import pytest
 from hypothesis import given
@@ -11,14 +11,16 @@ WIDEST = st.integers(NARROWEST // MULTIPLE, 100).map(lambda columns: columns * M
 
 
 @given(SIDES, SIDES, st.integers(8, 100), WIDEST)
-def test_is_within_its_bounds_and_of_few_kinds(width: int, height: int, input_height: int, widest: int) -> None:
+def test_is_within_its_bounds_and_a_multiple(width: int, height: int, input_height: int, widest: int) -> None:
     columns = proportional_width(width, height, input_height=input_height, widest=widest)
     assert NARROWEST <= columns <= widest
     assert columns % MULTIPLE == 0
 
 
 @given(SIDES, SIDES, st.integers(8, 100), WIDEST)
-def test_is_off_the_images_own_by_half_a_step_at_most(width: int, height: int, input_height: int, widest: int) -> None:
+def test_differs_from_the_exact_width_by_half_a_multiple_at_most(
+    width: int, height: int, input_height: int, widest: int
+) -> None:
     own = width * input_height / height
     columns = proportional_width(width, height, input_height=input_height, widest=widest)
     assert abs(columns - min(max(own, NARROWEST), widest)) <= MULTIPLE / 2

@@ -1,4 +1,4 @@
-"""Reading with small networks, made here, whose answers are known; the shipped model's samples at the end.
+"""Reading with small networks whose output is known, and the shipped model's samples at the end.
 
 The network for coloured bands sees an image of 40×8 pixels in ten columns of blocks. A blue block is the
 letter b, green is g, red is r; black and white are the blank.
@@ -45,7 +45,7 @@ def save_network(
     dtype: int = TensorProto.FLOAT,
     free_axes: bool = False,
 ) -> None:
-    """Means over blocks, a matrix, a softmax."""
+    """Build a network of block means, a matrix and a softmax."""
     channels, classes = weights.shape
     shape: list[int | str] = [channels, HEIGHT, WIDTH] if channels_first else [HEIGHT, WIDTH, channels]
     if free_axes:
@@ -98,7 +98,7 @@ def as_the_tutorial_writes_it(folder: Path) -> Path:
 
 
 def bands(text: str, scale: int = 1) -> Pixels:
-    """An image of ten blocks, coloured by a text of ten letters."""
+    """Draw an image of ten blocks, coloured by a text of ten letters."""
     blocks = np.array([[COLOURS[letter] for letter in text.ljust(STEPS)]], np.uint8)
     return np.asarray(blocks.repeat(HEIGHT * scale, axis=0).repeat(WIDTH // STEPS * scale, axis=1))
 
@@ -120,7 +120,7 @@ def model(tmp_path: Path) -> ImageToTextModel:
         ("rgbrgbrgbr", "rgbrgbrgbr"),
     ],
 )
-def test_a_folder_of_the_tutorial_reads_in_order_and_in_its_channels(
+def test_a_folder_of_the_tutorial_reads_with_its_channel_order(
     model: ImageToTextModel, picture: str, text: str
 ) -> None:
     (reading,) = model.predict([bands(picture)])
@@ -130,7 +130,7 @@ def test_a_folder_of_the_tutorial_reads_in_order_and_in_its_channels(
     assert all(character.confidence > 0.99 for character in reading.characters)
 
 
-def test_pixels_reach_the_network_as_they_are(model: ImageToTextModel) -> None:
+def test_pixels_reach_the_network_unchanged(model: ImageToTextModel) -> None:
     image = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     means = image.reshape(HEIGHT, STEPS, WIDTH // STEPS, 3).mean(axis=(0, 2)) / 255
     powers = np.exp(means @ BAND_WEIGHTS + BAND_BIAS)
@@ -139,7 +139,7 @@ def test_pixels_reach_the_network_as_they_are(model: ImageToTextModel) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 16), (400, 80), (37, 31), (20, 4), (1200, 9), (41, 300)])
-def test_images_of_other_sizes_are_read_as_well(model: ImageToTextModel, size: tuple[int, int]) -> None:
+def test_images_of_other_sizes_are_read(model: ImageToTextModel, size: tuple[int, int]) -> None:
     resized = cv2.resize(bands(" b  g  r "), size, interpolation=cv2.INTER_NEAREST)
     assert model.predict([resized])[0].text == "bgr"
 
@@ -149,12 +149,12 @@ def test_grey_images_are_read_by_a_network_for_colours(model: ImageToTextModel) 
     assert model.prepare([np.full((5, 5), 9, np.uint8)]).shape == (1, HEIGHT, WIDTH, 3)
 
 
-def test_characters_have_no_boxes_where_nothing_says_that_steps_are_columns(model: ImageToTextModel) -> None:
+def test_characters_have_no_boxes_without_a_time_axis(model: ImageToTextModel) -> None:
     assert [character.box for character in model.predict([bands("b g r")])[0].characters] == [None] * 3
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-def test_boxes_stand_at_their_bands(tmp_path: Path, scale: int) -> None:
+def test_boxes_are_at_their_bands(tmp_path: Path, scale: int) -> None:
     model = ImageToTextModel(model_folder(tmp_path, {"time_axis": "width"}))
     (reading,) = model.predict([bands(" b  g  r", scale)])
     assert reading.text == "bgr"
@@ -167,7 +167,7 @@ def test_boxes_stand_at_their_bands(tmp_path: Path, scale: int) -> None:
         assert (box.left + box.right) / 2 == pytest.approx(4 * scale * (block + 0.5), abs=1)
 
 
-def test_text_from_right_to_left_is_answered_as_it_is_typed(tmp_path: Path) -> None:
+def test_right_to_left_text_is_returned_in_logical_order(tmp_path: Path) -> None:
     configs = {"vocab": "\u05d0\u05d11", "time_axis": "width", "direction": "rtl"}
     model = ImageToTextModel(model_folder(tmp_path, configs))
     search = Search(make_constraint(model.codec, model.steps, length=3, charset=None, pattern=None), 1)
@@ -191,7 +191,7 @@ def test_the_blank_may_be_any_class(tmp_path: Path, blank_index: int) -> None:
 
 @pytest.mark.parametrize("dtype", [TensorProto.FLOAT, TensorProto.UINT8])
 @pytest.mark.parametrize("channels_first", [False, True])
-def test_layout_and_type_of_the_input_are_the_graphs(tmp_path: Path, channels_first: bool, dtype: int) -> None:
+def test_layout_and_type_of_the_input_come_from_the_graph(tmp_path: Path, channels_first: bool, dtype: int) -> None:
     model = ImageToTextModel(model_folder(tmp_path, channels_first=channels_first, dtype=dtype))
     batch = model.prepare([bands("bgr")])
     assert batch.shape == ((1, 3, HEIGHT, WIDTH) if channels_first else (1, HEIGHT, WIDTH, 3))
@@ -211,7 +211,7 @@ def test_a_grey_network_reads_grey_and_coloured_images(tmp_path: Path, channels_
     assert [reading.text for reading in model.predict([grey, colour])] == ["dlld", "dlld"]
 
 
-def test_free_axes_are_channels_last_and_as_many_as_the_configs_say(tmp_path: Path) -> None:
+def test_free_axes_mean_channels_last_with_the_channels_of_the_configs(tmp_path: Path) -> None:
     folder = model_folder(tmp_path, {"channels": 3}, free_axes=True)
     model = ImageToTextModel(folder)
     assert (model.channels_first, model.channels) == (False, 3)
@@ -245,12 +245,12 @@ def random_bands(count: int) -> list[Pixels]:
 
 
 def assert_same(readings: Sequence[Reading], others: Sequence[Reading]) -> None:
-    """But for the rounding of float32, which differs with the batch."""
+    """Compare readings up to the rounding of float32, which depends on the batch."""
     assert [reading.text for reading in readings] == [other.text for other in others]
     assert [r.confidence for r in readings] == pytest.approx([o.confidence for o in others], rel=1e-4)
 
 
-def test_a_batch_reads_as_its_images_alone(model: ImageToTextModel) -> None:
+def test_a_batch_reads_like_its_images_alone(model: ImageToTextModel) -> None:
     images = random_bands(30)
     assert_same(model.predict(images), [model.predict([image])[0] for image in images])
 
@@ -259,7 +259,7 @@ def test_no_images_have_no_readings(model: ImageToTextModel) -> None:
     assert model.predict([]) == []
 
 
-def test_images_are_let_go_of_when_the_network_has_its_own(model: ImageToTextModel) -> None:
+def test_images_are_freed_once_the_input_of_the_network_exists(model: ImageToTextModel) -> None:
     seen: list[weakref.ref[Pixels]] = []
 
     def images() -> Iterator[Pixels]:
@@ -280,7 +280,7 @@ def test_threads_share_a_model_without_mixing_their_images(model: ImageToTextMod
     assert_same(together, [model.predict([image])[0] for image in images])
 
 
-def test_a_model_tells_what_it_is(model: ImageToTextModel, tmp_path: Path) -> None:
+def test_a_model_has_its_properties(model: ImageToTextModel, tmp_path: Path) -> None:
     assert (model.input_name, model.output_name) == ("image", "probabilities")
     assert model.input_shape == ["batch", HEIGHT, WIDTH, 3]
     assert model.output_shape == ["batch", STEPS, 4]
@@ -291,7 +291,7 @@ def test_a_model_tells_what_it_is(model: ImageToTextModel, tmp_path: Path) -> No
     assert model.configs.vocab == model.codec.vocab == "bgr"
 
 
-def test_any_graph_of_one_input_and_output_runs_without_configs(tmp_path: Path) -> None:
+def test_any_graph_with_one_input_and_output_runs_without_configs(tmp_path: Path) -> None:
     save_network(tmp_path / "network.onnx")
     network = OnnxInferenceModel(tmp_path / "network.onnx")
     output = network.run(np.zeros((5, HEIGHT, WIDTH, 3), np.float32))
@@ -321,7 +321,9 @@ def assert_reads(model: ImageToTextModel, image: Pixels, label: str, confidence:
         assert box.left < following.left
 
 
-def test_the_shipped_model_is_sure_of_every_sample(shipped: ImageToTextModel, samples: dict[str, bytes]) -> None:
+def test_the_shipped_model_reads_every_sample_with_confidence(
+    shipped: ImageToTextModel, samples: dict[str, bytes]
+) -> None:
     assert samples
     for label, data in samples.items():
         assert_reads(shipped, decode_image(data), label, confidence=0.9)

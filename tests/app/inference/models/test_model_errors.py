@@ -1,4 +1,4 @@
-"""Folders that cannot be used are refused when they are loaded, with a message for who runs the service."""
+"""Unusable folders are refused on loading, with a message for the operator."""
 
 import os
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def save_constant(
     image: ValueInfoProto | None = None,
     cast: int = TensorProto.FLOAT,
 ) -> None:
-    """A network that puts out the same classes at each step of each image."""
+    """Build a network that returns the same classes at each step of each image."""
     nodes = [
         helper.make_node("Shape", ["image"], ["batch_of"], start=0, end=1),
         helper.make_node("Concat", ["batch_of", "rest"], ["shape"], axis=0),
@@ -79,7 +79,7 @@ def message(folder: Path) -> str:
     return said
 
 
-def test_the_network_of_these_tests_loads_where_nothing_is_wrong(folder: Path) -> None:
+def test_the_unchanged_network_of_these_tests_loads(folder: Path) -> None:
     save_constant(folder)
     assert ImageToTextModel(folder).steps == STEPS
 
@@ -92,7 +92,7 @@ def test_missing_configs_are_named(tmp_path: Path) -> None:
 def test_wrong_configs_are_explained(folder: Path) -> None:
     save_constant(folder)
     write_configs(folder, vocab=123)
-    assert message(folder) == "configs.yaml: vocab must be text; put digits in quotes"
+    assert message(folder) == "configs.yaml: vocab must be a string; put digits in quotes"
 
 
 def test_a_missing_network_is_named(folder: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_missing_network_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\x09" * 500, b"PK\x03\x04"])
-def test_a_file_that_is_no_network_is_refused(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_network_is_refused(folder: Path, content: bytes) -> None:
     (folder / "model.onnx").write_bytes(content)
     assert message(folder) == "model.onnx is not an ONNX model that ONNX Runtime can load"
 
@@ -125,7 +125,7 @@ def test_two_inputs_are_refused(folder: Path) -> None:
         [tensor("image", NHWC), tensor("mask", NHWC)],
         [tensor("probabilities", NHWC)],
     )
-    assert message(folder) == "model.onnx has 2 inputs and 1 outputs; one of each is needed"
+    assert message(folder) == "model.onnx has 2 inputs and 1 outputs, not one of each"
 
 
 def test_two_outputs_are_refused(folder: Path) -> None:
@@ -135,16 +135,16 @@ def test_two_outputs_are_refused(folder: Path) -> None:
         [tensor("image", NHWC)],
         [tensor("one", NHWC), tensor("other", NHWC)],
     )
-    assert message(folder) == "model.onnx has 1 inputs and 2 outputs; one of each is needed"
+    assert message(folder) == "model.onnx has 1 inputs and 2 outputs, not one of each"
 
 
 @pytest.mark.parametrize(
     ("dtype", "name"),
     [(TensorProto.INT64, "int64"), (TensorProto.DOUBLE, "double"), (TensorProto.STRING, "string")],
 )
-def test_other_types_of_input_are_refused_with_those_that_are_taken(folder: Path, dtype: int, name: str) -> None:
+def test_other_input_types_are_refused_with_the_supported_ones(folder: Path, dtype: int, name: str) -> None:
     save_constant(folder, image=tensor("image", NHWC, dtype))
-    assert message(folder) == f"model.onnx takes tensor({name}); tensor(uint8) or tensor(float) is needed"
+    assert message(folder) == f"model.onnx takes tensor({name}); it must take tensor(uint8) or tensor(float)"
 
 
 def test_a_size_that_differs_from_the_configs_is_refused_with_both(folder: Path) -> None:
@@ -165,7 +165,7 @@ def test_channels_that_are_neither_one_nor_three_are_refused(folder: Path, chann
 
 
 @pytest.mark.parametrize("shape", [("batch",), ("batch", HEIGHT, WIDTH), ("batch", HEIGHT, WIDTH, 3, 1)])
-def test_an_input_that_is_no_image_is_refused(folder: Path, shape: tuple[int | str, ...]) -> None:
+def test_an_input_without_the_axes_of_an_image_is_refused(folder: Path, shape: tuple[int | str, ...]) -> None:
     save_constant(folder, image=tensor("image", shape))
     assert f"model.onnx takes {len(shape)} axes" in message(folder)
 
@@ -176,7 +176,7 @@ def test_a_vocabulary_of_another_length_than_the_classes_is_refused_with_both(fo
     write_configs(folder, vocab=vocab)
     said = message(folder)
     assert f"the vocabulary has {len(vocab)} characters" in said
-    assert f"{len(vocab) + 1} classes a step" in said
+    assert f"{len(vocab) + 1} classes per step" in said
     assert f"[2, {STEPS}, 4]" in said
 
 
@@ -187,16 +187,16 @@ def test_an_output_without_steps_is_refused(folder: Path) -> None:
         [tensor("image", NHWC)],
         [tensor("out", ("batch", 3))],
     )
-    assert "puts out [2, 3]" in message(folder)
+    assert "returns [2, 3]" in message(folder)
 
 
 @pytest.mark.parametrize(
     "row",
     [(3.0, -2.0, 0.5, 1.0), (0.9, 0.9, 0.9, 0.9), (1.5, -0.5, 0.0, 0.0), (float("nan"),) * 4, (0.0, 0.0, 0.0, 0.0)],
 )
-def test_an_output_that_is_no_distribution_is_refused(folder: Path, row: tuple[float, ...]) -> None:
+def test_an_output_without_probabilities_is_refused(folder: Path, row: tuple[float, ...]) -> None:
     save_constant(folder, row)
-    assert message(folder) == "model.onnx must put out probabilities: end the network with a softmax"
+    assert message(folder) == "model.onnx must return probabilities: end the network with a softmax"
 
 
 def test_a_network_that_fails_when_it_runs_is_refused(folder: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_network_of_fixed_batch_size_is_refused(folder: Path) -> None:
     assert message(folder) == "model.onnx fails on a batch of 40×8 images"
 
 
-def test_a_network_that_puts_out_another_number_of_images_is_refused(folder: Path) -> None:
+def test_a_network_that_returns_another_number_of_images_is_refused(folder: Path) -> None:
     save_graph(
         folder,
         [
@@ -230,7 +230,7 @@ def test_a_network_that_puts_out_another_number_of_images_is_refused(folder: Pat
         scalar=np.array([1]),
         even=np.full((1, STEPS, 4), 0.25, np.float32),
     )
-    assert f"puts out [1, {STEPS}, 4]" in message(folder)
+    assert f"returns [1, {STEPS}, 4]" in message(folder)
 
 
 def test_a_network_without_steps_is_refused(folder: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_network_without_steps_is_refused(folder: Path) -> None:
         [tensor("probabilities", ("batch", 0, 4))],
         rest=np.array([0, 4]),
     )
-    assert "one or more, but puts out [2, 0, 4] for two images and [1, 0, 4] for one" in message(folder)
+    assert "at least one, but returns [2, 0, 4] for two images and [1, 0, 4] for one" in message(folder)
 
 
 def test_a_network_whose_steps_depend_on_the_number_of_images_is_refused(folder: Path) -> None:
@@ -266,10 +266,10 @@ def test_a_network_whose_steps_depend_on_the_number_of_images_is_refused(folder:
 
 def test_an_output_of_whole_numbers_is_refused(folder: Path) -> None:
     save_constant(folder, (1, 0, 0, 0), cast=TensorProto.INT32)
-    assert message(folder) == "model.onnx must put out floats, but puts out int32"
+    assert message(folder) == "model.onnx must return floats, but returns int32"
 
 
-def test_a_network_without_configs_is_refused_by_its_own_name(tmp_path: Path) -> None:
+def test_errors_name_the_file_of_a_network_without_configs(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^detector\.onnx cannot be read: No such file or directory$"):
         OnnxInferenceModel(tmp_path / "detector.onnx")
 
@@ -281,15 +281,15 @@ def test_a_network_that_is_too_large_is_refused_before_it_is_read(folder: Path) 
 
 
 @pytest.mark.parametrize(
-    ("make", "reason"), [(os.mkfifo, "is not an ordinary file"), (os.mkdir, "cannot be read: Is a directory")]
+    ("make", "reason"), [(os.mkfifo, "is not a regular file"), (os.mkdir, "cannot be read: Is a directory")]
 )
-def test_what_is_no_file_is_refused_and_not_waited_for(folder: Path, make: Any, reason: str) -> None:
+def test_a_pipe_is_refused_without_blocking(folder: Path, make: Any, reason: str) -> None:
     make(folder / "model.onnx")
     assert message(folder) == f"model.onnx {reason}"
 
 
 def save_with_data_outside(folder: Path, location: str, *, in_node: bool = False) -> None:
-    """A network with a tensor that is in another file, if what reads it believes that."""
+    """Build a network with a tensor in another file."""
     outside = TensorProto(name="row", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
     for key, value in (("location", location), ("offset", "0"), ("length", "16")):
         outside.external_data.add(key=key, value=value)
@@ -309,24 +309,22 @@ def test_weights_outside_the_file_are_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, location: str, in_node: bool
 ) -> None:
     (folder / "row.bin").write_bytes(np.full(4, 0.25, np.float32).tobytes())
-    monkeypatch.chdir(folder)  # where ONNX Runtime would look for them
+    monkeypatch.chdir(folder)  # where ONNX Runtime searches for them
     save_with_data_outside(folder, location, in_node=in_node)
-    assert message(folder) == (
-        "model.onnx keeps weights outside itself (external data); save it with all of them inside"
-    )
+    assert message(folder) == ("model.onnx has external data; save it with all weights inside")
 
 
-def test_weights_outside_the_file_are_found_however_their_key_is_written(folder: Path) -> None:
+def test_external_data_are_found_in_any_encoding_of_their_key(folder: Path) -> None:
     save_with_data_outside(folder, "row.bin")
     network = folder / "model.onnx"
     found = network.read_bytes().count(b"\x08location")
     assert found == 1
-    # Protocol buffers may write the length 8 in two bytes; that the lengths around it are now wrong does not matter.
+    # Protocol buffers may encode the length 8 in two bytes. The enclosing lengths are now wrong, which does not matter.
     network.write_bytes(network.read_bytes().replace(b"\x08location", b"\x88\x00location"))
-    assert "(external data)" in message(folder)
+    assert "external data" in message(folder)
 
 
-def test_names_that_only_look_like_that_key_are_accepted(folder: Path) -> None:
+def test_names_that_only_resemble_that_key_are_accepted(folder: Path) -> None:
     save_constant(folder)
     model = onnx.load(folder / "model.onnx")
     model.graph.node[0].name = "allocation/location of rows"

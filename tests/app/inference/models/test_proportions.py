@@ -1,4 +1,4 @@
-"""Networks that take images of any width: coloured bands, a step for every four columns."""
+"""Networks with input of any width: coloured bands, one step for every four columns."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ BIAS = np.array([0, 0, 0, 10], np.float32)
 
 
 def save_network(path: Path, *, width: int | str, overlapping: bool = False) -> None:
-    """Means over four columns, a matrix, a softmax; or means that overlap, whose number is not proportional."""
+    """Build a network of means over four columns, a matrix and a softmax; overlapping means are not proportional."""
     constants = {"weights": WEIGHTS, "bias": BIAS, "rows": np.array([1], np.int64)}
     pool = {"kernel_shape": [HEIGHT, COLUMNS_A_STEP + overlapping], "strides": [1, COLUMNS_A_STEP]}
     nodes = [
@@ -50,7 +50,7 @@ def model_folder(folder: Path, width: int | str = "columns", **network: Any) -> 
 
 
 def bands(text: str, scale: int = 1) -> Pixels:
-    """An image that has a block of four columns for each letter."""
+    """Draw an image with a block of four columns for each letter."""
     blocks = np.array([[COLOURS[letter] for letter in text]], np.uint8)
     return np.asarray(blocks.repeat(HEIGHT * scale, axis=0).repeat(COLUMNS_A_STEP * scale, axis=1))
 
@@ -66,7 +66,7 @@ def test_the_steps_are_those_of_the_widest_image(model: ImageToTextModel) -> Non
 
 @pytest.mark.parametrize("scale", [1, 3])
 @pytest.mark.parametrize("text", ["bgrbgrbg", "r g b r g ", "bgrbgrbgrbgrbgrbgrbg"])
-def test_an_image_is_given_as_many_columns_as_it_is_wide(model: ImageToTextModel, text: str, scale: int) -> None:
+def test_the_input_width_is_proportional_to_the_image(model: ImageToTextModel, text: str, scale: int) -> None:
     image = bands(text, scale)
     assert model.prepare([image]).shape == (1, HEIGHT, len(text) * COLUMNS_A_STEP, 3)
     assert model.predict([image])[0].text == text.replace(" ", "")
@@ -79,7 +79,7 @@ def test_narrow_images_are_stretched_and_wide_ones_squeezed(model: ImageToTextMo
     assert [reading.text for reading in model.predict([narrow, wide])] == ["bg", "bg"]
 
 
-def test_images_of_many_widths_are_each_read_as_if_alone(model: ImageToTextModel) -> None:
+def test_images_of_many_widths_are_read_like_alone(model: ImageToTextModel) -> None:
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("bgr "), 2 * int(rng.integers(4, 10)))) for _ in range(5 * BATCH_IMAGES)]
     images = [bands(text) for text in texts]
@@ -92,7 +92,7 @@ def test_images_of_many_widths_are_each_read_as_if_alone(model: ImageToTextModel
 
 @pytest.mark.parametrize("scale", [1, 3])
 @pytest.mark.parametrize("text", [" b   g  ", " b    r         g "])
-def test_boxes_lie_over_their_characters(model: ImageToTextModel, text: str, scale: int) -> None:
+def test_boxes_cover_their_characters(model: ImageToTextModel, text: str, scale: int) -> None:
     (reading,) = model.predict([bands(text, scale)])
     for character in reading.characters:
         assert character.box is not None
@@ -106,5 +106,5 @@ class TestRefused:
             ImageToTextModel(model_folder(tmp_path, WIDEST))
 
     def test_a_graph_whose_steps_are_not_proportional_to_the_width(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match="a step for every so many columns"):
+        with pytest.raises(ModelError, match="the same number of steps per column"):
             ImageToTextModel(model_folder(tmp_path, overlapping=True))

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def add(folder: Path, shipped_model: Path) -> Any:
-    """Puts a model into the store."""
+    """Return a function that adds a model to the store."""
 
     def add(name: str, version: str, metrics: str | None = None) -> Path:
         target = folder / name / version
@@ -36,7 +36,7 @@ def loaded(store: ModelStore) -> dict[str, list[str]]:
     return {name: list(versions) for name, versions in store.models.items()}
 
 
-def test_models_are_in_the_order_of_their_names_and_versions_newest_first(folder: Path, add: Any) -> None:
+def test_models_are_sorted_by_name_and_versions_newest_first(folder: Path, add: Any) -> None:
     for name, version in (("plates", "1"), ("captcha", "1"), ("captcha", "3"), ("captcha", "2")):
         add(name, version)
     store = ModelStore(folder, "captcha")
@@ -67,13 +67,13 @@ def test_numbers_in_versions_count_as_numbers(folder: Path, add: Any, oldest_to_
     assert store.get().version == oldest_to_newest[-1]
 
 
-def test_versions_of_letters_and_of_numbers_live_side_by_side(folder: Path, add: Any) -> None:
+def test_versions_may_be_letters_or_numbers(folder: Path, add: Any) -> None:
     for version in ("1", "beta", "1beta", "beta1", "0.1"):
         add("captcha", version)
     assert sorted(ModelStore(folder, "captcha").models["captcha"]) == ["0.1", "1", "1beta", "beta", "beta1"]
 
 
-def test_the_newest_version_of_the_default_model_is_meant_where_nothing_is_named(folder: Path, add: Any) -> None:
+def test_the_newest_version_of_the_default_model_is_the_default(folder: Path, add: Any) -> None:
     for name, version in (("captcha", "1"), ("captcha", "2"), ("plates", "5")):
         add(name, version)
     store = ModelStore(folder, "captcha")
@@ -84,30 +84,30 @@ def test_the_newest_version_of_the_default_model_is_meant_where_nothing_is_named
     assert store.get().model.configs.vocab
 
 
-def test_an_unknown_name_is_answered_with_those_there_are(folder: Path, add: Any) -> None:
+def test_an_unknown_name_is_refused_with_the_loaded_models(folder: Path, add: Any) -> None:
     add("captcha", "1")
     add("plates", "1")
     store = ModelStore(folder, "captcha")
-    with pytest.raises(UnknownModelError, match=r"^No such model is loaded\. Loaded are: captcha, plates\.$"):
+    with pytest.raises(UnknownModelError, match=r"^No such model is loaded\. Loaded models: captcha, plates\.$"):
         store.get("faces")
 
 
-def test_an_unknown_version_is_answered_with_those_there_are(folder: Path, add: Any) -> None:
+def test_an_unknown_version_is_refused_with_the_loaded_versions(folder: Path, add: Any) -> None:
     add("captcha", "9")
     add("captcha", "10")
     add("plates", "4")
     store = ModelStore(folder, "captcha")
-    with pytest.raises(UnknownModelError, match=r"^No such version is loaded\. Loaded are: 10, 9\.$"):
+    with pytest.raises(UnknownModelError, match=r"^No such version is loaded\. Loaded versions: 10, 9\.$"):
         store.get("captcha", "4")
 
 
 @pytest.mark.parametrize("name", ["../captcha", "captcha/1", "..", ".", "/etc", "captcha\0", "store/captcha"])
-def test_names_lead_nowhere_outside_the_store(folder: Path, add: Any, name: str) -> None:
+def test_names_cannot_escape_the_store(folder: Path, add: Any, name: str) -> None:
     add("captcha", "1")
     store = ModelStore(folder, "captcha")
-    with pytest.raises(UnknownModelError, match=r"^No such model is loaded\. Loaded are: captcha\.$"):
+    with pytest.raises(UnknownModelError, match=r"^No such model is loaded\. Loaded models: captcha\.$"):
         store.get(name)
-    with pytest.raises(UnknownModelError, match=r"^No such version is loaded\. Loaded are: 1\.$"):
+    with pytest.raises(UnknownModelError, match=r"^No such version is loaded\. Loaded versions: 1\.$"):
         store.get("captcha", name)
 
 
@@ -122,7 +122,7 @@ def test_a_broken_folder_is_reported_and_the_others_still_load(folder: Path, add
     assert store.get().version == "1"
     assert {(broken.name, broken.version): broken.reason for broken in store.broken} == {
         ("captcha", "2"): "model.onnx cannot be read: No such file or directory",
-        ("captcha", "3"): "configs.yaml: vocab must be text; put digits in quotes",
+        ("captcha", "3"): "configs.yaml: vocab must be a string; put digits in quotes",
         ("captcha", "4"): "model.onnx is not an ONNX model that ONNX Runtime can load",
         ("plates", "1"): "configs.yaml cannot be read: No such file or directory",
     }
@@ -131,11 +131,11 @@ def test_a_broken_folder_is_reported_and_the_others_still_load(folder: Path, add
 def test_a_model_with_only_broken_versions_is_unknown(folder: Path, add: Any) -> None:
     add("captcha", "1")
     (add("plates", "1") / "model.onnx").unlink()
-    with pytest.raises(UnknownModelError, match=r"Loaded are: captcha\."):
+    with pytest.raises(UnknownModelError, match=r"Loaded models: captcha\."):
         ModelStore(folder, "captcha").get("plates")
 
 
-def test_hidden_folders_files_and_folders_without_a_model_are_passed_over(folder: Path, add: Any) -> None:
+def test_hidden_folders_files_and_folders_without_a_model_are_skipped(folder: Path, add: Any) -> None:
     add("captcha", "1")
     add(".tmp", "1")
     add("captcha", ".2.partial")
@@ -148,7 +148,7 @@ def test_hidden_folders_files_and_folders_without_a_model_are_passed_over(folder
     assert store.broken == []
 
 
-def test_models_in_folders_with_names_that_are_none_are_reported(folder: Path, add: Any) -> None:
+def test_models_in_folders_with_invalid_names_are_reported(folder: Path, add: Any) -> None:
     add("captcha", "1")
     for name, version in (
         ("my model", "1"),
@@ -175,11 +175,11 @@ def test_models_in_folders_with_names_that_are_none_are_reported(folder: Path, a
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
-def test_a_store_that_is_no_folder_has_no_models(tmp_path: Path, name: str) -> None:
+def test_a_missing_store_has_no_models(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     store = ModelStore(tmp_path / name, "captcha")
     assert (store.models, store.broken) == ({}, [])
-    with pytest.raises(UnknownModelError, match=r"^No such model is loaded\. Loaded are: none\.$"):
+    with pytest.raises(UnknownModelError, match=r"^No such model is loaded\. Loaded models: none\.$"):
         store.get()
 
 
@@ -198,11 +198,11 @@ def test_metrics_come_with_the_model(folder: Path, add: Any) -> None:
         ("{", "metrics.json is not a JSON file"),
         ("", "metrics.json is not a JSON file"),
         ("[" * 100_000, "metrics.json is not a JSON file"),
-        ("[1]", "metrics.json must hold an object"),
-        ("null", "metrics.json must hold an object"),
+        ("[1]", "metrics.json must contain an object"),
+        ("null", "metrics.json must contain an object"),
     ],
 )
-def test_broken_metrics_break_their_version_only(folder: Path, add: Any, content: str, reason: str) -> None:
+def test_broken_metrics_break_only_their_version(folder: Path, add: Any, content: str, reason: str) -> None:
     add("captcha", "1")
     add("captcha", "2", content)
     store = ModelStore(folder, "captcha")
@@ -215,7 +215,7 @@ def test_metrics_that_are_not_utf8_break_their_version(folder: Path, add: Any) -
     assert [broken.reason for broken in ModelStore(folder, "captcha").broken] == ["metrics.json is not a JSON file"]
 
 
-def test_a_folder_that_may_not_be_read_is_broken_and_the_others_are_served(
+def test_an_unreadable_folder_is_broken_and_the_others_are_served(
     shipped_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(shipped_model, tmp_path / "good" / "1")
@@ -227,7 +227,7 @@ def test_a_folder_that_may_not_be_read_is_broken_and_the_others_are_served(
             raise PermissionError(13, "Permission denied")
         return list_folder(folder)
 
-    # Not by taking the rights away: root, who runs tests in containers, needs none.
+    # Not by changing permissions, which do not apply to root in containers.
     monkeypatch.setattr(Path, "iterdir", refuse)
     store = ModelStore(tmp_path, "good")
     assert store.get().version == "1"

@@ -1,4 +1,4 @@
-"""A store that is loaded once more: what is new, what stays, what is kept."""
+"""Reloading a store: new, unchanged, dropped and kept models."""
 
 import gc
 import shutil
@@ -42,7 +42,7 @@ def listed(models: list[StoredModel]) -> list[str]:
 
 
 def reload(folder: Path, before: ModelStore) -> tuple[ModelStore, Loaded]:
-    """The store anew, and what has changed; broken ones as their reason, with + where they are kept."""
+    """Reload the store; return it and the changes, broken versions with their reason and + if kept."""
     after = ModelStore(folder, "captcha", before=before)
     changes = compare(before, after)
     return after, {
@@ -53,13 +53,13 @@ def reload(folder: Path, before: ModelStore) -> tuple[ModelStore, Loaded]:
     }
 
 
-def test_all_is_new_at_first(before: ModelStore) -> None:
+def test_all_models_are_new_at_first(before: ModelStore) -> None:
     changes = compare(None, before)
     assert listed(changes.loaded) == ["captcha 2", "captcha 1", "plates 1"]
     assert (changes.unchanged, changes.dropped, changes.broken) == ([], [], [])
 
 
-def test_what_has_not_changed_is_not_loaded_twice(folder: Path, before: ModelStore) -> None:
+def test_unchanged_models_are_not_loaded_again(folder: Path, before: ModelStore) -> None:
     after, changes = reload(folder, before)
     assert changes == {
         "loaded": [],
@@ -94,9 +94,7 @@ def test_a_version_whose_folder_is_gone_is_dropped(folder: Path, before: ModelSt
     assert listed(list(after)) == ["captcha 1"]
 
 
-def test_a_version_that_cannot_be_loaded_any_more_is_kept_and_one_that_never_could_is_not(
-    folder: Path, before: ModelStore
-) -> None:
+def test_a_version_that_breaks_is_kept_if_it_was_loaded(folder: Path, before: ModelStore) -> None:
     (folder / "captcha" / "2" / "model.onnx").write_bytes(b"x")
     (folder / "captcha" / "3").mkdir()
     after, changes = reload(folder, before)
@@ -112,7 +110,7 @@ def test_a_version_that_cannot_be_loaded_any_more_is_kept_and_one_that_never_cou
     assert after.get().model is before.get().model
 
 
-def test_what_is_kept_stays_until_it_is_mended(folder: Path, before: ModelStore) -> None:
+def test_a_kept_version_stays_until_it_is_repaired(folder: Path, before: ModelStore) -> None:
     network = folder / "captcha" / "2" / "model.onnx"
     content = network.read_bytes()
     network.write_bytes(content[:-1])
@@ -126,14 +124,14 @@ def test_what_is_kept_stays_until_it_is_mended(folder: Path, before: ModelStore)
     assert changes["broken"] == []
 
 
-def test_metrics_that_break_keep_the_version_too(folder: Path, before: ModelStore) -> None:
+def test_a_version_with_broken_metrics_is_kept(folder: Path, before: ModelStore) -> None:
     (folder / "captcha" / "2" / "metrics.json").write_text("{")
     after, changes = reload(folder, before)
     assert changes["broken"] == ["captcha 2+ metrics.json is not a JSON file"]
     assert after.get().version == "2"
 
 
-def test_metrics_are_read_anew_without_the_network(folder: Path, before: ModelStore) -> None:
+def test_metrics_are_reread_without_the_network(folder: Path, before: ModelStore) -> None:
     (folder / "captcha" / "2" / "metrics.json").write_text('{"validation": {}}')
     after, changes = reload(folder, before)
     assert changes["loaded"] == []
@@ -141,9 +139,7 @@ def test_metrics_are_read_anew_without_the_network(folder: Path, before: ModelSt
 
 
 @pytest.mark.parametrize("gone", [["captcha/1", "captcha/2"], ["captcha"], ["captcha", "plates"]])
-def test_the_default_model_is_not_given_up_when_all_of_its_folders_are_gone(
-    folder: Path, before: ModelStore, gone: list[str]
-) -> None:
+def test_the_default_model_is_kept_without_its_folders(folder: Path, before: ModelStore, gone: list[str]) -> None:
     for name in gone:
         shutil.rmtree(folder / name)
     after, changes = reload(folder, before)
@@ -156,7 +152,7 @@ def test_the_default_model_is_not_given_up_when_all_of_its_folders_are_gone(
     assert again.get().model is before.get().model
 
 
-def test_a_folder_that_may_not_be_read_any_more_keeps_all_of_its_versions(
+def test_an_unreadable_folder_keeps_all_of_its_versions(
     folder: Path, before: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list_folder = Path.iterdir
@@ -174,7 +170,7 @@ def test_a_folder_that_may_not_be_read_any_more_keeps_all_of_its_versions(
 
 
 @pytest.mark.parametrize("part", ["model.onnx", "configs.yaml"])
-def test_a_file_that_is_missing_keeps_the_version(folder: Path, before: ModelStore, part: str) -> None:
+def test_a_version_with_a_missing_file_is_kept(folder: Path, before: ModelStore, part: str) -> None:
     (folder / "captcha" / "2" / part).unlink()
     after, changes = reload(folder, before)
     assert changes["broken"] == [f"captcha 2+ {part} cannot be read: No such file or directory"]
@@ -182,7 +178,7 @@ def test_a_file_that_is_missing_keeps_the_version(folder: Path, before: ModelSto
 
 
 @pytest.mark.parametrize("harm", [change, shutil.rmtree])
-def test_nothing_holds_on_to_a_network_that_is_no_longer_served(folder: Path, harm: Callable[[Path], object]) -> None:
+def test_dropped_networks_are_freed(folder: Path, harm: Callable[[Path], object]) -> None:
     store = ModelStore(folder, "captcha")
     session = weakref.ref(store.get().model)
     harm(folder / "captcha" / "2")

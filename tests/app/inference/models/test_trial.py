@@ -1,4 +1,4 @@
-"""Models that take long or much memory, or end their process, are refused, and the others are loaded."""
+"""Models that take too long, too much memory, or crash are refused, and the others are loaded."""
 
 import hashlib
 import os
@@ -21,12 +21,12 @@ from tests.hostile_models import write_allocating, write_good, write_looping, wr
 @pytest.fixture(autouse=True)
 def _nothing_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_passed", set())
-    monkeypatch.setattr(trial, "_begun", {})
+    monkeypatch.setattr(trial, "_running", {})
 
 
 @pytest.fixture(params=["alone", "beside another thread"])
 def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A process is copied where it has one thread, which it may not have when the tests run at the same time."""
+    """Pretend to have one thread, so that trials fork; parallel tests have more."""
     done = threading.Event()
     other = threading.Thread(target=done.wait)
     if request.param != "alone":
@@ -50,7 +50,7 @@ def test_a_good_model_is_loaded(tmp_path: Path) -> None:
         (write_looping, TOO_SLOW),
         (lambda folder: write_allocating(folder, 8), TOO_LARGE),
         (lambda folder: write_allocating(folder, 8_000_000), TOO_LARGE),
-        (write_without_steps, "puts out [2, 0, 4]"),
+        (write_without_steps, "returns [2, 0, 4]"),
     ],
     ids=["loops", "gigabytes", "petabytes", "no steps"],
 )
@@ -66,19 +66,17 @@ def test_a_hostile_model_is_refused_and_the_others_are_loaded(
     assert reason in broken.reason
 
 
-def test_trials_that_were_begun_are_waited_for_and_those_of_bad_models_tell_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_running_trials_are_awaited_and_report_bad_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_good(tmp_path / "good" / "1")
     write_without_steps(tmp_path / "hostile" / "1")
     begin_trials(tmp_path, 2)
-    monkeypatch.setattr(trial, "_begin", None)  # no other one is begun
+    monkeypatch.setattr(trial, "_begin", None)  # no other trial is started
     store = ModelStore(tmp_path, "good")
     assert list(store.models) == ["good"]
-    assert "puts out [2, 0, 4]" in store.broken[0].reason
+    assert "returns [2, 0, 4]" in store.broken[0].reason
 
 
-def test_a_trial_that_was_begun_before_a_model_was_mended_does_not_count(tmp_path: Path) -> None:
+def test_a_trial_started_before_a_repair_is_not_used(tmp_path: Path) -> None:
     good = tmp_path / "good" / "1"
     write_good(good)
     content = (good / "model.onnx").read_bytes()
@@ -86,17 +84,15 @@ def test_a_trial_that_was_begun_before_a_model_was_mended_does_not_count(tmp_pat
     (good / "SHA256SUMS").write_text("".join(list(sums)))
     (good / "model.onnx").write_bytes(b"damaged")
     begin_trials(tmp_path, 1)
-    ((_, connection),) = trial._begun.values()
-    connection.poll(None)  # until it has found the damage
+    ((_, connection),) = trial._running.values()
+    connection.poll(None)  # until the trial has found the damage
     store = ModelStore(tmp_path, "good")
     assert [broken.name for broken in store.broken] == ["good"]
     (good / "model.onnx").write_bytes(content)
     assert list(ModelStore(tmp_path, "good").models) == ["good"]
 
 
-def test_no_more_trials_are_begun_than_are_to_go_on_at_the_same_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_of_concurrent_trials_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Path] = []
     monkeypatch.setattr(trial, "_begin", begun.append)
     for version in ("1", "2", "3"):
@@ -106,22 +102,20 @@ def test_no_more_trials_are_begun_than_are_to_go_on_at_the_same_time(
     assert begun == [tmp_path / "good" / "3", tmp_path / "good" / "2"]
 
 
-def test_no_more_memory_is_tried_than_the_container_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_limit_is_at_most_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_good(tmp_path / "good")
     write_allocating(tmp_path / "large", 0.25)
     load_tried(tmp_path / "large", bool)
     monkeypatch.setattr(trial, "_passed", set())
     monkeypatch.setattr(trial, "available_memory", lambda: 300_000_000)
-    monkeypatch.setattr(trial, "_is_alone", lambda: True)  # a copy, which finds the memory as this process does
+    monkeypatch.setattr(trial, "_is_alone", lambda: True)  # a fork, which sees the same memory as this process
     load_tried(tmp_path / "good", bool)
     with pytest.raises(ModelError, match=TOO_LARGE):
         load_tried(tmp_path / "large", bool)
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE"])
-def test_a_process_that_is_limited_itself_tries_models_all_the_same(
-    tmp_path: Path, repository: Path, limit: str
-) -> None:
+def test_a_process_with_lower_limits_can_run_trials(tmp_path: Path, repository: Path, limit: str) -> None:
     write_good(tmp_path / "1")
     program = (
         "import resource, sys; from pathlib import Path; from app.inference.models.trial import load_tried\n"
@@ -144,7 +138,7 @@ def test_a_process_that_is_limited_itself_tries_models_all_the_same(
     [(lambda: os._exit(3), "status 3"), (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal 9")],
     ids=["exit", "signal"],
 )
-def test_what_ends_the_process_is_refused(
+def test_a_model_that_crashes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[], None], how: str
 ) -> None:
     write_good(tmp_path / "1")
@@ -154,7 +148,7 @@ def test_what_ends_the_process_is_refused(
         load_tried(tmp_path / "1", bool)
 
 
-def test_what_takes_long_is_given_up_when_the_service_stops(tmp_path: Path) -> None:
+def test_a_slow_trial_is_aborted_when_the_service_stops(tmp_path: Path) -> None:
     write_looping(tmp_path / "1")
     asked: list[bool] = []
 
@@ -166,14 +160,16 @@ def test_what_takes_long_is_given_up_when_the_service_stops(tmp_path: Path) -> N
         load_tried(tmp_path / "1", is_stopping)
 
 
-def test_what_passed_is_not_tried_again_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_passed_is_not_tried_again_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[Path] = []
 
     def note(folder: Path, _is_stopping: object) -> dict[str, str]:
         tried.append(folder)
         return model_sums(folder)
 
-    monkeypatch.setattr(trial, "_try_elsewhere", note)
+    monkeypatch.setattr(trial, "_try_in_process", note)
     one, copy = tmp_path / "1", tmp_path / "2"
     for folder in (one, copy):
         write_good(folder)
@@ -196,6 +192,6 @@ def test_a_file_that_changes_between_the_trial_and_the_loading_is_not_loaded(
         (tmp_path / "other" / "model.onnx").replace(folder / "model.onnx")
         return sums
 
-    monkeypatch.setattr(trial, "_try_elsewhere", change)
-    with pytest.raises(ModelError, match="changed while it was read"):
+    monkeypatch.setattr(trial, "_try_in_process", change)
+    with pytest.raises(ModelError, match="changed during loading"):
         load_tried(tmp_path / "1", bool)

@@ -76,7 +76,7 @@ def test_trainings_go_on_beside_the_labelling_and_end_with_it(
     command = label(folder, "--retrain-every", 5)
     page = open_page(command.address)
     expect(page.locator("#model")).to_contain_text("model of 936 labels")
-    expect(page.locator("#training-message")).to_have_text(re.compile("waits for 5 more labels"))
+    expect(page.locator("#training-message")).to_have_text(re.compile("needs 5 more labels"))
     page.get_by_role("button", name="Train now").click()
     expect(page.locator("#training-message")).to_contain_text(f"Training on {MIN_LABELS} labels")
     expect(page.locator("#training-message")).to_contain_text("epoch")

@@ -45,7 +45,7 @@ def test_the_general_model_guesses_and_the_caret_stands_at_the_first_character_t
     page = open_page(label(drawn).address)
     expect(page.locator("#guess-text")).to_contain_text(f"Guess by general/{general_model.name}")
     expect(page.locator("#text")).to_have_value(reading.text)
-    expect(page.locator("#message")).to_have_text("Enter saves the guess; typing replaces the doubtful character.")
+    expect(page.locator("#message")).to_have_text("Enter saves the guess; typing replaces the uncertain character.")
     assert page.locator("#text").evaluate("field => field.selectionStart") == doubtful[0]
     assert selected(page) == reading.text[doubtful[0]]
     page.keyboard.type("X")
@@ -57,13 +57,13 @@ def test_guesses_are_of_the_length_and_the_characters_that_are_expected(
 ) -> None:
     page = open_page(label(drawn, "--length", 3).address)
     field = page.locator("#text")
-    expect(page.get_by_label("Length of each label")).to_have_value("3")
+    expect(page.get_by_label("Length of labels")).to_have_value("3")
     expect(field).to_have_value(re.compile(r"^.{3}$"))
-    page.get_by_label("Length of each label").fill("4")
+    page.get_by_label("Length of labels").fill("4")
     page.keyboard.press("Tab")
     page.keyboard.type("01234")
     expect(field).to_have_value(re.compile(r"^.{4}$"))
-    expect(page.get_by_label("Its characters")).to_be_focused()  # a new guess takes nobody away from it
+    expect(page.get_by_label("Allowed characters")).to_be_focused()  # a new guess takes nobody away from it
     page.keyboard.type("56789")
     page.keyboard.press("Enter")
     expect(field).to_have_value(re.compile(r"^\d{4}$"))
@@ -77,9 +77,7 @@ def test_a_label_that_is_not_as_expected_is_saved_when_that_is_said_twice(
     message = page.locator("#message")
     page.keyboard.type("ab")
     page.keyboard.press("Enter")
-    expect(message).to_have_text(
-        "The label has 2 characters, and 3 are expected. Enter once more saves it all the same."
-    )
+    expect(message).to_have_text("The label has 2 characters instead of 3. Enter again saves it anyway.")
     page.keyboard.type("xy")
     page.keyboard.press("Enter")
     expect(message).to_contain_text("Not among the expected characters: x y.")

@@ -68,7 +68,7 @@ def test_skipped_images_come_again_and_unreadable_ones_do_not(
 ) -> None:
     page = open_page(label(folder).address)
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#message")).to_have_text("Skipped, comes again at the end: 0.png")
+    expect(page.locator("#message")).to_have_text("Skipped until the end: 0.png")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#message")).to_have_text("Marked as unreadable: 1 a.png")
     assert set_aside(folder) == {"0.png": "skipped", "1 a.png": "unreadable"}
@@ -186,7 +186,7 @@ def test_two_tabs_have_different_images_and_overwrite_nothing(
     third.keyboard.type("third")
     third.keyboard.press("Enter")
     expect(third.locator("#message")).to_have_text(
-        '0.png was labelled "first" elsewhere meanwhile; that was not changed. You had typed third.'
+        '0.png was labelled "first" elsewhere in the meantime; this is kept. You had typed third.'
     )
     expect(third.locator("#name")).to_have_text("1 a.png")
     assert [sample.label for sample in labels_of(folder)] == ["first"]
@@ -205,7 +205,7 @@ def test_without_the_command_the_page_keeps_what_was_typed(
     expect(page.get_by_role("alert")).to_contain_text("The labelling command is not running. Nothing is lost")
     expect(page.locator("#text")).to_have_value("precious")
     label(folder, "--port", port)
-    expect(page.get_by_role("alert")).to_contain_text("Open the one that its command printed")
+    expect(page.get_by_role("alert")).to_contain_text("Open the address that it printed")
     expect(page.locator("#text")).to_have_value("precious")
     assert [line for line in complaints if "ERR_CONNECTION_REFUSED" not in line and "403" not in line] == []
     complaints.clear()
@@ -216,7 +216,7 @@ def test_a_broken_image_is_told_and_can_be_set_aside(
 ) -> None:
     (folder / "0.png").write_text("<svg/>")
     page = open_page(label(folder).address)
-    expect(page.locator("#broken")).to_contain_text("No model can be trained on this file.")
+    expect(page.locator("#broken")).to_contain_text("This file cannot be used for training.")
     page.keyboard.type("x")
     page.keyboard.press("Enter")
     expect(page.locator("#message")).to_contain_text("Mark it as unreadable (Ctrl+Enter)")

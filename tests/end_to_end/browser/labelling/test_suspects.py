@@ -9,7 +9,7 @@ from tests.end_to_end.browser.labelling.conftest import Command, check, labels_o
 from training.data.dataset import Sample, write_csv
 from training.data.suspects import Suspect, write_suspects
 
-MODELS = "Models that had not seen this picture read"
+MODELS = "Models that have not seen this image read"
 
 
 def test_suspects_come_first_and_each_is_kept_or_corrected_with_a_key(
@@ -39,7 +39,7 @@ def test_suspects_come_first_and_each_is_kept_or_corrected_with_a_key(
     page.keyboard.press("Shift+Enter")
     expect(page.locator("#message")).to_have_text("Saved: labe13")
     page.close()
-    assert "2 of 4 suspects are left; the same command goes on." in command.stop()
+    assert "2 of 4 suspects are left; the same command resumes." in command.stop()
 
     page = open_page(
         label(folder, "--suspects", "suspects.csv").address, color_scheme="dark", viewport={"width": 320, "height": 700}
@@ -48,9 +48,9 @@ def test_suspects_come_first_and_each_is_kept_or_corrected_with_a_key(
     check(page, "a suspect")
     expect(page.locator("#save")).to_contain_text("Keep label")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#message")).to_have_text("Skipped, comes again after the other suspects: sub/8.png")
+    expect(page.locator("#message")).to_have_text("Skipped until after the other suspects: sub/8.png")
     expect(page.locator("#suspect")).to_have_text(f"{MODELS} nothing (70 %).")
-    expect(page.get_by_role("button", name="Take reading")).to_be_hidden()
+    expect(page.get_by_role("button", name="Use reading")).to_be_hidden()
     page.keyboard.press("Control+Enter")
     expect(page.locator("#message")).to_contain_text("Marked as unreadable")
     page.keyboard.type("TYPED")
@@ -61,7 +61,7 @@ def test_suspects_come_first_and_each_is_kept_or_corrected_with_a_key(
     assert shown(page) == "sub/9.png"  # which has no label yet
     page.keyboard.press("ArrowUp")
     expect(page.locator("#suspect")).to_have_text(f"{MODELS} abel8 (80 %). The label was label8.")
-    page.get_by_role("button", name="Take reading").click()
+    page.get_by_role("button", name="Use reading").click()
     expect(page.locator("#message")).to_have_text("Saved: abel8")
     type_label_and_see(page, "label9")
     expect(page.locator("#done-title")).to_have_text(

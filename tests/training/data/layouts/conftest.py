@@ -1,4 +1,4 @@
-"""Folders of pictures to list and to name."""
+"""Folders of pictures for lists and names."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def draw(folder: Path) -> Draw:
-    """A function that draws different pictures of these names into the folder."""
+    """Return a function that draws different pictures with these names into the folder."""
 
     def draw(names: Iterable[str]) -> list[Path]:
         paths = [folder / name for name in names]

@@ -1,4 +1,4 @@
-"""Which part of a name is a label, and which names are none."""
+"""Which part of a name is the label, and which names are not labels."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_label_is_a_part_of_a_name(stem: str, labels: tuple[str, str, str]) ->
         (["2b827_a1"], "name-starts"),
     ],
 )
-def test_the_part_that_tells_the_images_apart_is_the_label(stems: list[str], rule: str) -> None:
+def test_the_part_that_distinguishes_the_images_is_the_label(stems: list[str], rule: str) -> None:
     assert best_rule(stems) == rule
 
 
@@ -52,7 +52,7 @@ def test_the_part_that_tells_the_images_apart_is_the_label(stems: list[str], rul
         ["PXL_20261129_071309123", "PXL_20261201_101010456"],
     ],
 )
-def test_names_of_cameras_and_programs_are_no_labels(stems: list[str]) -> None:
+def test_names_by_cameras_and_programs_are_not_labels(stems: list[str]) -> None:
     assert look_like_file_names(stems) is not None
 
 

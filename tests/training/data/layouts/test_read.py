@@ -1,4 +1,4 @@
-"""Labelled images as people have them: each layout is recognised, and what was found is said."""
+"""Reading labelled images: each layout is recognised, and the findings are described."""
 
 import json
 from pathlib import Path
@@ -65,7 +65,7 @@ LISTS = {
     "metadata.jsonl": (json_lines("text"), LayoutName.HUGGING_FACE),
     "metadata.csv": (csv("file_name,text"), LayoutName.HUGGING_FACE),
 }
-"""Names of lists, what is in them, and what they are."""
+"""Names of lists, their content, and their layout."""
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -84,7 +84,7 @@ def test_a_list_is_recognised_in_its_folder_and_by_itself(
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_of_the_layout_that_is_asked_for_is_read_as_that(draw: Draw, folder: Path, name: str) -> None:
+def test_a_list_is_read_in_the_given_layout(draw: Draw, folder: Path, name: str) -> None:
     draw(FILES)
     text, layout = LISTS[name]
     (folder / name).write_bytes(text.encode())
@@ -97,18 +97,18 @@ def test_all_layouts_are_tried() -> None:
     assert {layout for _, layout in LISTS.values()} == {name for name in LAYOUTS if LAYOUTS[name].read}
 
 
-def test_a_list_of_another_layout_is_refused(draw: Draw, folder: Path) -> None:
+def test_a_list_of_another_layout_is_rejected(draw: Draw, folder: Path) -> None:
     draw(FILES)
     (folder / "labels.csv").write_text(csv("path,label"))
-    with pytest.raises(DataError, match="no list of the layout paddleocr"):
+    with pytest.raises(DataError, match="not a list of the layout paddleocr"):
         read_dataset(folder / "labels.csv", labels_from=LayoutName.PADDLEOCR)
-    with pytest.raises(DataError, match="no list of the layout paddleocr"):
+    with pytest.raises(DataError, match="holds no list of the layout paddleocr"):
         read_dataset(folder, labels_from=LayoutName.PADDLEOCR)
     with pytest.raises(DataError, match="is for the images of a folder"):
         read_dataset(folder / "labels.csv", labels_from=LayoutName.NAMES)
 
 
-def test_several_lists_are_not_chosen_from(draw: Draw, folder: Path) -> None:
+def test_several_lists_are_rejected(draw: Draw, folder: Path) -> None:
     draw(FILES)
     for name in ("labels.csv", "old.csv"):
         (folder / name).write_text(csv("path,label"))
@@ -116,23 +116,23 @@ def test_several_lists_are_not_chosen_from(draw: Draw, folder: Path) -> None:
         read_dataset(folder)
 
 
-def test_labels_that_are_probably_wrong_are_not_learnt_from(draw: Draw, folder: Path) -> None:
+def test_lists_of_suspects_are_ignored(draw: Draw, folder: Path) -> None:
     draw(f"{label}.png" for label in LABELS)
     write_suspects([Suspect(f"{LABELS[0]}.png", LABELS[0], "other", 0.9)], folder / "suspects.csv")
     assert sorted(sample.label for sample in read_dataset(folder).samples) == sorted(LABELS)
 
 
-def test_lists_of_parts_are_one_data_set(draw: Draw, folder: Path) -> None:
+def test_lists_of_splits_are_one_data_set(draw: Draw, folder: Path) -> None:
     draw(FILES)
     lines = csv("", "\t").splitlines(keepends=True)
     (folder / "rec_gt_train.txt").write_text("".join(lines[:3]))
     (folder / "rec_gt_val.txt").write_text(lines[3])
     found = read_dataset(folder)
     assert [sample.split for sample in found.samples] == ["train", "train", "train", "val"]
-    assert found.notes[-1] == "divided as it comes: 3 train, 1 val"
+    assert found.notes[-1] == "split as in the data: 3 train, 1 val"
 
 
-def test_metadata_may_lie_in_the_folders_of_the_parts(draw: Draw, folder: Path) -> None:
+def test_metadata_may_be_in_the_folders_of_the_splits(draw: Draw, folder: Path) -> None:
     draw(["train/0.png", "train/1.png", "test/0.png"])
     (folder / "train" / "metadata.csv").write_text("file_name,text\n0.png,ab\n1.png,cd\n")
     (folder / "test" / "metadata.csv").write_text("file_name,text\n0.png,ef\n")
@@ -140,14 +140,14 @@ def test_metadata_may_lie_in_the_folders_of_the_parts(draw: Draw, folder: Path) 
     assert {sample.label: sample.split for sample in found.samples} == {"ab": "train", "cd": "train", "ef": "test"}
 
 
-def test_a_column_may_divide_the_images(draw: Draw, folder: Path) -> None:
+def test_a_column_may_split_the_images(draw: Draw, folder: Path) -> None:
     draw(FILES)
     rows = zip(FILES, LABELS, ["training", "train", "valid", "test"], strict=True)
     (folder / "labels.csv").write_text("path,label,split\n" + "".join(f"{','.join(row)}\n" for row in rows))
     assert [sample.split for sample in read_dataset(folder).samples] == ["train", "train", "val", "test"]
 
 
-def test_folders_of_parts_divide_named_images(draw: Draw, folder: Path) -> None:
+def test_folders_may_split_named_images(draw: Draw, folder: Path) -> None:
     draw(["train/patdv.png", "train/more/k2wgu.png", "valid/9q3y7.png", "test/em5n9.png"])
     found = read_dataset(folder)
     assert {sample.label: sample.split for sample in found.samples} == {
@@ -156,15 +156,15 @@ def test_folders_of_parts_divide_named_images(draw: Draw, folder: Path) -> None:
         "9q3y7": "val",
         "em5n9": "test",
     }
-    assert found.notes == ["found 4 labels in names", "divided as it comes: 2 train, 1 val, 1 test"]
+    assert found.notes == ["found 4 labels in names", "split as in the data: 2 train, 1 val, 1 test"]
 
 
-def test_a_single_part_divides_nothing(draw: Draw, folder: Path) -> None:
+def test_a_single_split_is_ignored(draw: Draw, folder: Path) -> None:
     draw(["test/patdv.png", "test/k2wgu.png"])
     assert {sample.split for sample in read_dataset(folder).samples} == {""}
 
 
-def test_names_with_a_suffix_are_cut_and_it_is_said_how_not_to(draw: Draw, folder: Path) -> None:
+def test_suffixes_of_names_are_removed_and_the_note_names_the_alternative(draw: Draw, folder: Path) -> None:
     draw(["patdv_8b8e8f4e.png", "k2wgu_a1.png", "9q3y7_a2.png"])
     found = read_dataset(folder)
     assert found.layout == LayoutName.NAME_STARTS
@@ -176,7 +176,7 @@ def test_names_with_a_suffix_are_cut_and_it_is_said_how_not_to(draw: Draw, folde
     assert whole.samples[0].label == "9q3y7_a2"
 
 
-def test_names_that_are_no_labels_are_refused_with_what_to_do(draw: Draw, folder: Path) -> None:
+def test_names_that_are_not_labels_are_rejected_with_advice(draw: Draw, folder: Path) -> None:
     draw([f"IMG_{number:04}.png" for number in range(12)])
     with pytest.raises(DataError, match='look like file names, not labels: "IMG_" and a number') as caught:
         read_dataset(folder)
@@ -185,31 +185,31 @@ def test_names_that_are_no_labels_are_refused_with_what_to_do(draw: Draw, folder
     assert read_dataset(folder, labels_from=LayoutName.NAMES).samples[0].label == "IMG_0000"
 
 
-def test_no_file_is_passed_over_unmentioned(draw: Draw, folder: Path) -> None:
+def test_skipped_files_are_mentioned(draw: Draw, folder: Path) -> None:
     draw(["patdv.png", "k2wgu.png", "a.svg", "sub/b.svg", "README", ".hidden"])
     assert read_dataset(folder).notes[1:] == ["skipped 2 .svg files and 1 file without an ending"]
 
 
-def test_images_that_a_list_lacks_are_named(draw: Draw, folder: Path) -> None:
+def test_images_missing_from_a_list_are_mentioned(draw: Draw, folder: Path) -> None:
     draw([*FILES, "more.png", "drawing.svg"])
     (folder / "labels.csv").write_text(csv("path,label"))
     assert read_dataset(folder).notes[1:] == ["1 image not listed: more.png", "skipped 1 .svg file"]
 
 
-def test_a_folder_without_images_says_what_is_in_it(folder: Path, draw: Draw) -> None:
+def test_the_error_for_a_folder_without_images_says_what_is_in_it(folder: Path, draw: Draw) -> None:
     draw(["a.svg", "b.svg"])
     with pytest.raises(DataError, match=r"holds no images .* skipped 2 \.svg files"):
         read_dataset(folder)
 
 
-def test_a_path_that_is_not_there_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="neither a folder nor a file"):
+def test_a_missing_path_is_rejected(folder: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
         read_dataset(folder / "nowhere")
 
 
-def test_an_image_is_no_list(draw: Draw) -> None:
+def test_an_image_is_not_a_list(draw: Draw) -> None:
     (image,) = draw(["patdv.png"])
-    with pytest.raises(DataError, match="is an image; name the folder"):
+    with pytest.raises(DataError, match="is an image; give its folder"):
         read_dataset(image)
 
 
@@ -221,16 +221,14 @@ def test_spaces_around_labels_are_removed_and_counted(draw: Draw, folder: Path) 
     assert "spaces around 2 labels removed" in found.notes
 
 
-def test_labels_are_composed_wherever_they_come_from(draw: Draw, folder: Path) -> None:
+def test_labels_are_normalised_in_all_layouts(draw: Draw, folder: Path) -> None:
     draw(["cafe\u0301.png", "x.png"])
     assert read_dataset(folder).samples[0].label == "caf\u00e9"
     (folder / "labels.csv").write_text("path,label\nx.png,cafe\u0301\n", encoding="utf-8")
     assert read_dataset(folder).samples[0].label == "caf\u00e9"
 
 
-def test_texts_that_a_table_wrote_with_an_apostrophe_against_formulas_are_read_without_it(
-    draw: Draw, folder: Path
-) -> None:
+def test_the_apostrophe_that_protects_from_formulas_is_removed(draw: Draw, folder: Path) -> None:
     draw(FILES)
     (folder / "readings.csv").write_text(f"path,text,confidence\n{FILES[0]},'=1+1,0.5\n{FILES[1]},'t,0.5\n")
     assert [sample.label for sample in read_dataset(folder / "readings.csv").samples] == ["=1+1", "'t"]
