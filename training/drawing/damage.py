@@ -32,6 +32,11 @@ def degrade(picture: Picture, rng: np.random.Generator) -> Picture:
     return np.clip(sometimes(_DAMAGES, picture, rng), 0, 255)
 
 
+def photograph(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Show a device as in a photograph: in poor light, behind glass, blurred, seen at an angle."""
+    return np.clip(sometimes(_OF_PHOTOGRAPHS, picture, rng), 0, 255)
+
+
 def _tilted(picture: Picture, rng: np.random.Generator) -> Picture:
     """Change the perspective slightly."""
     height, width = picture.shape[:2]
@@ -117,6 +122,14 @@ def _grey(picture: Picture, _rng: np.random.Generator) -> Picture:
     return np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
 
 
+_OF_PHOTOGRAPHS = (
+    (0.3, _tilted),
+    (0.4, _unevenly_lit),
+    (0.3, _glaring),
+    (0.3, _blurred),
+    (0.1, _motion_blurred),
+    (0.3, _recoloured),
+)
 _DAMAGES = (
     (0.1, _tilted),
     (0.08, _unevenly_lit),

@@ -32,10 +32,10 @@ _SEGMENTS = {
 def segment_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
     """Draw a number on a seven-segment display: slanted, glowing, unlit segments sometimes visible.
 
-    A small unit, not part of the text, may follow in the typeface. `height` is the height of the digits in pixels.
+    Small units, not part of the text, may surround it in the typeface. `height` is the height of the digits in pixels.
     """
     ground = _display_colour(rng)
-    colour = contrasting_colour(ground, float(rng.choice([25, 45, 70])), rng)
+    colour = contrasting_colour(ground, float(rng.choice([15, 25, 45, 70])), rng)
     width, thick = height * rng.uniform(0.4, 0.68), height * rng.uniform(0.07, 0.17)
     gap, cut = height * rng.uniform(0.1, 0.45), rng.uniform(0.02, 0.12) * thick
     lean = height * rng.uniform(0, 0.18)
@@ -46,7 +46,7 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
     )
     x = margins[2] + lean
     point = thick * rng.uniform(0.5, 1.1)
-    scale, decimals = 1.0, rng.uniform(0.55, 0.85) if rng.random() < 0.25 else 1.0
+    scale, decimals = 1.0, rng.uniform(0.45, 0.85) if rng.random() < 0.4 else 1.0
     for character in text:
         stroke = scale * (point if character in ".,:" else thick)
         lit, unlit = _segments(character, round(height * scale), width * scale, stroke, cut)
@@ -60,8 +60,11 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
         matrix = np.array([[1, -lean / height, lean * (margins[0] / height)], [0, 1, 0]])
         layer = cv2.warpAffine(layer, matrix, (layer.shape[1], layer.shape[0]))
     layer = layer[:, : max(8, round(x - gap + margins[3]))]
-    if rng.random() < 0.4 and set().union(*UNITS) <= set(face.characters):
-        layer = np.hstack([layer, _unit(face, layer.shape[0], height, colour, rng)])
+    if set().union(*UNITS) <= set(face.characters):
+        if rng.random() < 0.4:
+            layer = np.hstack([layer, _unit_behind(face, layer.shape[0], height, colour, rng)])
+        if rng.random() < 0.3:
+            _add_units_around(layer, margins[0], height, face, colour, rng)
     return _on_plate(layer, ground, rng)
 
 
@@ -76,17 +79,35 @@ def _display_colour(rng: np.random.Generator) -> Colour:
     return cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0].astype(np.float32)
 
 
-def _unit(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
+def _unit_behind(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
     """Draw a small unit of measurement aligned with the bottom or top of the number."""
+    unit = _unit(face, height, rng)
+    layer = empty_layer(rows, unit.shape[1] + height // 4)
+    set_ink(layer, unit, 0, int(rows * rng.uniform(0.45, 0.95)) - unit.shape[0], colour)
+    return layer
+
+
+def _add_units_around(
+    layer: Layer, above: int, height: int, face: Typeface, colour: Colour, rng: np.random.Generator
+) -> None:
+    """Draw one to three units above or below the number, cut off at the edge of the display."""
+    for _ in range(int(rng.integers(1, 4))):
+        unit = _unit(face, height, rng)
+        top = above - unit.shape[0] if rng.random() < 0.5 else above + height
+        set_ink(layer, unit, int(rng.integers(layer.shape[1])), int(top), colour)
+
+
+def _unit(face: Typeface, height: int, rng: np.random.Generator) -> Mask:
+    """Draw a unit of measurement, a fifth to two fifths as high as the number."""
     letters = [glyph(face, letter, SIZES[0], smooth=True).mask for letter in str(rng.choice(UNITS))]
     scale = height * rng.uniform(0.2, 0.4) / SIZES[0]
     small = [cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for mask in letters]
-    layer = empty_layer(rows, sum(mask.shape[1] + 1 for mask in small) + height // 4)
-    foot, x = int(rows * rng.uniform(0.45, 0.95)), 0
+    unit = np.zeros((max(mask.shape[0] for mask in small), sum(mask.shape[1] + 1 for mask in small)), np.uint8)
+    x = 0
     for mask in small:
-        set_ink(layer, _coverage(mask), x, foot - mask.shape[0], colour)
+        unit[-mask.shape[0] :, x : x + mask.shape[1]] = mask
         x += mask.shape[1] + 1
-    return layer
+    return _coverage(unit)
 
 
 def _segments(character: str, height: int, width: float, thick: float, cut: float) -> tuple[Mask, Mask]:

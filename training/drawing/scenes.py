@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.drawing.clutter import add_clutter
-from training.drawing.damage import degrade, warp
+from training.drawing.damage import degrade, photograph, warp
 from training.drawing.devices import LONGEST_READING, READINGS, dot_display, drums, framed, housed, segment_display
 from training.drawing.grounds import ground_of, random_base
 from training.drawing.layers import Layer, Picture, contrasting_colour, empty_layer, lay_over
@@ -21,7 +21,7 @@ MAX_WIDTH = 400
 """Maximum width of a text in pixels; wider ones are scaled down."""
 CAP_HEIGHT = 0.72
 """Height of capitals in most typefaces, relative to the em."""
-_EMPTY, _DEVICE, _STRETCHED, _DEGRADED = 0.03, 0.26, 0.3, 0.6
+_EMPTY, _DEVICE, _PHOTOGRAPHED, _STRETCHED, _DEGRADED = 0.03, 0.26, 0.6, 0.3, 0.6
 _TYPED_X = 0.9
 """Probability that × is labelled with the letter x, which is on keyboards."""
 
@@ -49,6 +49,7 @@ def draw_scene(
         picture, text = _without_text(height, families, rng), ""
     elif kind < _EMPTY + _DEVICE and (text is None or (0 < len(text) <= LONGEST_READING and set(text) <= READINGS)):
         picture, text = _device(height, families, rng, text)
+        picture = photograph(picture, rng) if rng.random() < _PHOTOGRAPHED * difficulty else picture
     else:
         drawn = text or random_text(rng)
         picture = _lettered(drawn, height, families, rng, difficulty)

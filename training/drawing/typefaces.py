@@ -5,7 +5,7 @@ import logging
 import string
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ SUFFIXES = {".ttf", ".otf", ".ttc", ".woff"}
 PLACEHOLDERS = "LastResort"
 """File name prefix of fonts that draw a box for every character; matplotlib ships one."""
 LATIN = string.digits + string.ascii_uppercase + string.ascii_lowercase
+SIGNS = "+-=?.,:/#%&@"
 PRINTABLE = set(string.printable + "×÷")
 """Characters that Latin typefaces may lack."""
 SIZES = (18, 28, 44, 68)
@@ -66,8 +67,8 @@ class Glyph(NamedTuple):
 def find_typefaces(alphabet: str, folders: Iterable[Path] = (), limit: int | None = None) -> list[Typeface]:
     """Find installed typefaces with letters and digits, or with all characters if the alphabet contains others.
 
-    Faces with the same shapes as an earlier one are skipped, as are those whose digits or letters are symbols. The
-    typefaces that come with matplotlib are always available.
+    Faces with the same shapes as an earlier one are skipped, as are those that draw symbols for digits, letters or, if
+    the alphabet contains any, signs. The typefaces that come with matplotlib are always available.
 
     Args:
         alphabet: the characters.
@@ -83,17 +84,19 @@ def find_typefaces(alphabet: str, folders: Iterable[Path] = (), limit: int | Non
     paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(PLACEHOLDERS))
     if limit is not None:
         paths.sort(key=lambda path: zlib.crc32(path.name.encode()))
+    # Whether a face draws symbols for signs can only be decided from many signs.
+    signs = SIGNS if set(alphabet) & set(SIGNS) else ""
     for path in paths:
-        for face in filter(_can_be_drawn, _faces(path, alphabet)):
+        for face in filter(_can_be_drawn, _faces(path, alphabet, signs)):
             faces.setdefault(_fingerprint(face, alphabet), face)
         if len(faces) == limit:
             break
     found = list(faces.values())
-    for kind in (string.digits, string.ascii_letters):
-        letters = [character for character in kind if character in alphabet]
+    for kind in (string.digits, string.ascii_letters, signs):
+        letters = [character for character in kind if character in alphabet + signs]
         if len(letters) >= _MIN_COMPARED and found:
             found = _without_symbols(found, letters)
-    return found
+    return [face._replace(characters="".join(filter(set(alphabet).__contains__, face.characters))) for face in found]
 
 
 def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
@@ -122,14 +125,14 @@ def _font(path: str, number: int, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size, index=number, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _faces(path: Path, alphabet: str) -> Iterator[Typeface]:
+def _faces(path: Path, alphabet: str, signs: str) -> Iterator[Typeface]:
     needed = set(map(ord, alphabet if set(alphabet) - PRINTABLE else set(alphabet) & set(LATIN)))
     try:
         # Opened here because fontTools leaves unreadable files open.
         with path.open("rb") as file:
             font = TTFont(file, fontNumber=0, lazy=True)
             there = (font.getBestCmap() or {}).keys()
-            characters = "".join(character for character in alphabet if ord(character) in there)
+            characters = "".join(character for character in dict.fromkeys(alphabet + signs) if ord(character) in there)
             if needed <= there and characters:
                 yield Typeface(str(path), 0, _family(font), characters)
     except (TTLibError, OSError, AssertionError, KeyError, ValueError):
@@ -162,16 +165,21 @@ def _fingerprint(face: Typeface, alphabet: str) -> bytes:
 
 def _without_symbols(faces: list[Typeface], letters: list[str]) -> list[Typeface]:
     """Remove faces whose letters are symbols: few of them resemble the same letter of most other faces."""
-    stacked = np.stack([np.stack([_shape(face, letter) for letter in letters]) for face in faces])
-    templates = np.median(stacked, axis=0)
-    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    names = np.array([letter.lower() for letter in letters])
+    drawn = [{letter: _shape(face, letter) for letter in letters if letter in face.characters} for face in faces]
+    typical = {letter: _median([shapes[letter] for shapes in drawn if letter in shapes]) for letter in letters}
+    templates, names = np.stack(list(typical.values())), [letter.lower() for letter in letters]
     kept = []
-    for face, shape in zip(faces, stacked, strict=True):
-        nearest = names[(shape @ templates.T).argmax(axis=1)]
-        if (nearest == names).mean() >= _MIN_TYPICAL:
+    for face, shapes in zip(faces, drawn, strict=True):
+        resembled = [names[(templates @ shape).argmax()] == letter.lower() for letter, shape in shapes.items()]
+        if not resembled or np.mean(resembled) >= _MIN_TYPICAL:
             kept.append(face)
     return kept
+
+
+def _median(shapes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the median of unit vectors as a unit vector; zero without vectors."""
+    middle = np.median(shapes, axis=0) if shapes else np.zeros(_TEMPLATE**2)
+    return np.asarray(middle / max(1e-6, float(np.linalg.norm(middle))), np.float32)
 
 
 def _shape(face: Typeface, character: str) -> NDArray[np.float32]:

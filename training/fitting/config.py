@@ -16,6 +16,8 @@ from training.networks import get_architecture
 DEFAULT_ARCHITECTURE = "residual_ctc"
 FEW_IMAGES = 300
 """With fewer labelled images, drawn pictures are added so that a network does not forget what it knew."""
+MAX_DRAWN_BYTES = 512 * 2**20
+"""Maximum memory for drawn pictures."""
 MIN_EPOCHS, MIN_EPOCHS_OF_MANY = 40, 12
 """Minimum number of epochs, normally and with very many images."""
 MANY_IMAGES = 250_000
@@ -113,7 +115,6 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
         "weight_decay": recipe.weight_decay,
         "schedule": recipe.schedule,
         "averaging": recipe.averaging,
-        "drawn": recipe.drawn if images < FEW_IMAGES else 0,
         "bfloat16": recipe.bfloat16 and computes_bfloat16(),
         "validation_fraction": 0.1,
         "seed": 0,
@@ -124,6 +125,10 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     steps_per_epoch = batches * values["passes"]
     fewest = min(MIN_EPOCHS, max(MIN_EPOCHS_OF_MANY, MANY_IMAGES // max(1, images)))
     values.setdefault("epochs", min(recipe.max_epochs, max(fewest, round(recipe.steps / steps_per_epoch))))
+    if images < FEW_IMAGES:
+        picture_bytes = values["width"] * values["height"] * values["channels"]
+        seen = values["epochs"] * values["passes"] * images
+        values.setdefault("drawn", min(recipe.drawn, seen, MAX_DRAWN_BYTES // max(1, picture_bytes)))
     # A one-cycle schedule ends by itself, and its last epochs are its best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

@@ -67,6 +67,6 @@ ARCHITECTURE = Architecture(
     time_axis="width",
     quantized=True,
     recipe=RECIPE,
-    continued=replace(RECIPE, batch_size=8, learning_rate=1e-3, steps=2_500, drawn=2_000),
+    continued=replace(RECIPE, batch_size=8, learning_rate=1e-3, steps=2_500, drawn=8_000),
     description="residual convolutions, colour input of any width",
 )

@@ -93,11 +93,12 @@ def run_training(
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
-    batches = TrainingBatches(config, images, codec, _drawn_like(config, images.labels))
+    drawn = _drawn_like(config, images.labels)
+    batches = TrainingBatches(config, images, codec, drawn)
     result = fit(network, config, run, batches, held_back, codec, after_epoch, helper_threads)
     if state.unlabelled and not result.interrupted:
         unlabelled = load_unlabelled(Path(state.unlabelled), config.input_size)
-        result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, after_epoch, helper_threads)
+        result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, drawn, after_epoch, helper_threads)
     state = run.read_state()
     if not state.exported:
         # Said before it is true, so that a run that is killed as soon as its model has its name can replace it.
@@ -147,6 +148,7 @@ def _learn_from_unlabelled(
     train: LabelledImages,
     validation: LabelledImages,
     unlabelled: LabelledImages,
+    drawn: LabelledImages | None,
     on_epoch: Callable[[Logs], None],
     helper_threads: int | None,
 ) -> FitResult:
@@ -168,7 +170,7 @@ def _learn_from_unlabelled(
         student_run = run.round(number)
         student_run.path.mkdir(exist_ok=True)
         student_run.write_state(state.model_copy(update={"config": config}))
-        batches = TrainingBatches(config, together, codec, _drawn_like(config, train.labels))
+        batches = TrainingBatches(config, together, codec, drawn if config.drawn else None)
         try:
             network = start_network(config, codec, student_run)
             student = fit(network, config, student_run, batches, validation, codec, on_epoch, helper_threads)

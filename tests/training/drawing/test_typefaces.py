@@ -41,6 +41,12 @@ class TestFoundTypefaces:
         assert "cmr10.ttf" in drawn
         assert not drawn & {"cmsy10.ttf", "cmex10.ttf"}
 
+    def test_draw_no_symbols_for_signs(self, no_others: None) -> None:
+        drawn = {Path(face.path).name: face.characters for face in find_typefaces("0123456789.")}
+        assert drawn["cmr10.ttf"] == "0123456789."
+        assert "cmmi10.ttf" not in drawn, "its point is a triangle"
+        assert "cmmi10.ttf" in {Path(face.path).name for face in find_typefaces("0123456789")}, "its digits are digits"
+
     def test_have_all_characters_of_a_non_latin_alphabet(self, no_others: None) -> None:
         cyrillic = find_typefaces("бвгдж")
         assert cyrillic

@@ -172,5 +172,13 @@ class TestTheDefaults:
     def test_give_few_images_more_epochs_than_many(self, images: int, epochs: int) -> None:
         assert resolve_config(images, SIZE | {"init": "none"}).epochs == epochs
 
+    def test_draw_at_most_what_is_seen_and_fits_into_memory(self) -> None:
+        few = SIZE | {"architecture": "residual_ctc"}
+        assert resolve_config(300, few).drawn == 0
+        assert resolve_config(100, few).drawn == 8_000
+        assert resolve_config(100, few | {"epochs": 2, "passes": 3}).drawn == 600
+        wide = resolve_config(100, few | {"width": 4_096})
+        assert 0 < wide.drawn * 4_096 * 50 * 3 <= 2**29
+
     def test_are_overridden_by_options(self) -> None:
         assert resolve_config(842, SIZE | {"epochs": 3, "learning_rate": None}).epochs == 3
