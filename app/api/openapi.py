@@ -1,13 +1,18 @@
 """Additions to FastAPI's OpenAPI document."""
 
+import threading
 from collections.abc import Set
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from app.api import predict
 from app.api.problems import Problem
 from app.api.queries import query_parameters
+from app.inference.batcher import in_thread
 
 KEY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -22,9 +27,13 @@ def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
         app: the service, with all routes; the document is created on the first request for it.
         open_tags: tags of the routes that need no key.
     """
-    make_openapi = app.openapi
+    make_openapi, one_at_a_time = app.openapi, threading.Lock()
 
     def openapi() -> dict[str, Any]:
+        with one_at_a_time:
+            return completed()
+
+    def completed() -> dict[str, Any]:
         if not app.openapi_schema:
             document = make_openapi()
             schemas = document["components"]["schemas"]
@@ -41,3 +50,17 @@ def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
         return make_openapi()
 
     app.openapi = openapi  # type: ignore[method-assign]
+    _make_in_thread(app)
+
+
+def _make_in_thread(app: FastAPI) -> None:
+    """Let a thread make the document, since it takes 50 ms, before FastAPI's route shows it."""
+    routes = app.router.routes
+    (route,) = (route for route in routes if isinstance(route, Route) and route.path == app.openapi_url)
+
+    async def document(request: Request) -> Response:
+        await in_thread(app.openapi)
+        response: Response = await route.endpoint(request)
+        return response
+
+    routes[routes.index(route)] = Route(route.path, document, include_in_schema=False)

@@ -4,7 +4,7 @@ import os
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -147,11 +147,18 @@ class Metrics:
         self.families.append(family)
         return family
 
-    def begin_with(self, models: Iterable[str]) -> None:
-        """Expose models before their first reading, since a rate needs a 0 to start from."""
+    def begin_with(self, models: Mapping[str, Iterable[str]]) -> None:
+        """Expose models before their first reading, since a rate needs a 0 to start from; drop the readings of others.
+
+        Args:
+            models: the loaded versions of each model.
+        """
         for model in models:
             for outcome in OUTCOMES:
                 self._predictions[model, outcome].add(0)
+        loaded = {(RECENT_CONFIDENCES, model, version) for model, versions in models.items() for version in versions}
+        for series in self._recent.keys() - loaded:
+            self._recent.pop(series).forget()
 
     def count_reload(self, outcome: str, times: int = 1) -> None:
         """Count attempts to reload the models."""
@@ -216,4 +223,9 @@ class _Recent:
         self._buckets.append(bucket)
         self._values[self._place + bucket] += 1
         if len(self._buckets) > RECENT:
+            self._values[self._place + self._buckets.popleft()] -= 1
+
+    def forget(self) -> None:
+        """Set all counts to 0."""
+        while self._buckets:
             self._values[self._place + self._buckets.popleft()] -= 1

@@ -1,5 +1,6 @@
 """FastAPI application."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from app.api.page import add_page
 from app.api.problems import ANY_ERROR, add_problem_handlers
 from app.api.request_context import POLLED_PATHS, RequestContextMiddleware
 from app.api.service import Service
-from app.inference.batcher import Batcher
+from app.inference.batcher import Batcher, in_thread
 from app.inference.images import ImageLimits, decode_image
 from app.inference.models.store import ModelStore
 from app.observability.counts import shared_folder
@@ -36,10 +37,13 @@ from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes
 from app.serving.server import DeadlineProtocol
 from app.settings import Settings
-from app.shared.memory import give_back_large_buffers, keep_what_there_is
+from app.shared.memory import give_back_free_pages, give_back_large_buffers, keep_what_there_is
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+
+TRIM_SECONDS = 60.0
+"""Interval at which free memory returns to the system."""
 
 log = get_logger("app")
 
@@ -109,9 +113,18 @@ async def _lifespan(
     reload_on_sighup(service)
     if owns_process:
         keep_what_there_is()
+        trimming = asyncio.create_task(_trim_memory(TRIM_SECONDS))
     yield
+    if owns_process:
+        trimming.cancel()
     if tracer_provider is not None:
         await send_last_spans(tracer_provider)
+
+
+async def _trim_memory(seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await in_thread(give_back_free_pages)
 
 
 def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:

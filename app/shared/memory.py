@@ -6,7 +6,7 @@ import gc
 import sys
 from pathlib import Path
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # M_TRIM_THRESHOLD etc. in malloc.h
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, ARENA_MAX = -1, -2, -3, -8  # M_TRIM_THRESHOLD etc. in malloc.h
 LARGE_BYTES = 4 << 20
 YOUNG_OBJECTS = 10_000
 """Python's default is 700, or 2,000 since 3.12."""
@@ -64,9 +64,20 @@ def give_back_large_buffers() -> None:
     """Return large buffers, such as the pixels of a large image, to the system as soon as they are freed.
 
     By default glibc keeps up to 32 MB of each size in every thread. It still keeps smaller buffers, which every batch
-    needs again. Other C libraries ignore this.
+    needs again, in one heap for all threads: with a heap each, a thread cannot use what another has freed. Other C
+    libraries ignore this.
     """
-    _set_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES})
+    _set_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES, ARENA_MAX: 1})
+
+
+def give_back_free_pages() -> None:
+    """Return free pages to the system: glibc never returns those between used ones by itself.
+
+    Collect reference cycles first, which the garbage collector does only after very many requests.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def keep_large_buffers() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from pydantic import BaseModel
 
 from app.api import problems, schemas
 from app.inference.images import FORMATS
+from app.serving.application import create_app
+from app.settings import Settings
+from tests.waiting import GENEROUS_SECONDS
 
 Document = dict[str, Any]
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -56,6 +61,24 @@ def resolve(document: Document, reference: str) -> Any:
 def test_each_format_may_be_the_body_itself(operations: dict[tuple[str, str], Document]) -> None:
     bodies = operations["post", "/predict"]["requestBody"]["content"]
     assert {one.media_type for one in FORMATS} < set(bodies)
+
+
+def test_others_are_answered_while_it_is_made(settings: Callable[..., Settings]) -> None:
+    application, begun, answered = create_app(settings()), threading.Event(), threading.Event()
+    make = application.openapi
+
+    def make_slowly() -> Document:
+        begun.set()
+        assert answered.wait(GENEROUS_SECONDS)
+        return make()
+
+    application.openapi = make_slowly  # type: ignore[method-assign]
+    with TestClient(application) as client, ThreadPoolExecutor() as pool:
+        document = pool.submit(client.get, "/openapi.json")
+        assert begun.wait(GENEROUS_SECONDS)
+        assert client.get("/livez").status_code == 200
+        answered.set()
+        assert document.result().status_code == 200
 
 
 class TestDocument:

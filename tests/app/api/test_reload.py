@@ -1,9 +1,11 @@
 """`POST /models/reload`: new models are loaded, and broken ones do not affect the loaded ones."""
 
+import gc
 import hashlib
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +23,7 @@ from app.api import schemas
 from app.inference.models.store import ModelStore
 from app.shared.files import sha256_of_file
 from tests.stores import store_of
-from tests.waiting import GENEROUS_SECONDS
+from tests.waiting import GENEROUS_SECONDS, wait_until
 
 Problem = Callable[[Any, int], dict[str, Any]]
 Start = Callable[..., TestClient]
@@ -103,6 +105,22 @@ def test_a_new_version_becomes_the_newest_and_reads(store: Path, client: TestCli
     shutil.rmtree(store / "captcha" / "11")
     assert reload(client)["dropped"] == [{"name": "captcha", "version": "11"}]
     assert reads_with(client, samples["ef2ec"]) == "10"
+
+
+def test_nothing_of_a_model_that_was_replaced_stays(store: Path, client: TestClient, samples: dict[str, bytes]) -> None:
+    client.post("/predict/batch", files=[("files", samples["ef2ec"])] * 3 + [("files", b"damaged")])
+    client.post("/predict?pattern=[a-z0-9]{5}&alternatives=2", content=samples["ef2ec"])
+    client.post("/predict", content=samples["ef2ec"][:60])
+    assert reads_with(client, samples["ef2ec"]) == "10"
+    former = weakref.ref(client.app.state.service.store.get().model)  # type: ignore[attr-defined]
+
+    def is_gone() -> bool:
+        gc.collect()
+        return former() is None
+
+    (store / "captcha" / "10").rename(store / "captcha" / "11")
+    assert reload(client)["loaded"] == [{"name": "captcha", "version": "11"}]
+    wait_until(is_gone)  # it may be later than the answer
 
 
 def truncate(folder: Path) -> None:

@@ -90,3 +90,15 @@ def test_drift_covers_the_readings_of_all_workers(folder: Path, store: ModelStor
     assert shown(first, store)[DRIFT] == pytest.approx(0, abs=1e-9)
     read(second, 0.2, times=drift.MIN_READINGS)
     assert shown(first, store)[DRIFT] > 0.25
+
+
+def test_drift_of_a_version_that_was_dropped_and_is_back_begins_anew(store: ModelStore) -> None:
+    metrics = Metrics()
+    read(metrics, 0.2, times=2 * drift.MIN_READINGS)
+    metrics.begin_with(store.models)
+    assert shown(metrics, store)[DRIFT] > 0.25
+    metrics.begin_with({"captcha": ["2"]})
+    metrics.begin_with(store.models)
+    assert DRIFT not in shown(metrics, store)
+    read(metrics, SURE, times=drift.MIN_READINGS)
+    assert shown(metrics, store)[DRIFT] == pytest.approx(0, abs=1e-9)

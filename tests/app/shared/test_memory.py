@@ -1,5 +1,6 @@
-"""Memory left to a container."""
+"""Memory limit of a container, and return of free memory."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,3 +65,82 @@ def test_a_share_is_unlimited_without_a_limit(folder: Path) -> None:
     assert share_of_memory(2) >= sys.maxsize // 2
     write_v2(folder, "100000")
     assert share_of_memory(1) == 35_000, "systems that do not tell what a process holds"
+
+
+needs_glibc = pytest.mark.skipif(sys.platform != "linux", reason="other C libraries have no such heaps")
+
+ARENAS = """
+import ctypes, threading
+from app.shared.memory import give_back_large_buffers
+
+give_back_large_buffers()
+libc, together = ctypes.CDLL(None), threading.Barrier(8)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+
+def take():
+    together.wait()
+    libc.malloc(100_000)
+    together.wait()
+
+threads = [threading.Thread(target=take) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+stdout = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
+libc.malloc_info(0, stdout)
+libc.fclose(stdout)
+"""
+
+FREE_PAGES = """
+import ctypes
+from app.shared.memory import give_back_free_pages
+
+def megabytes():
+    status = open("/proc/self/status").read()
+    return int(status.split("RssAnon:")[1].split()[0]) / 1024
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+before = megabytes()
+blocks = [libc.malloc(100_000) for _ in range(2_000)]
+for block in blocks: ctypes.memset(block, 1, 100_000)
+for place, block in enumerate(blocks):
+    if place % 100 != 99: libc.free(block)
+free = megabytes() - before
+give_back_free_pages()
+print(free, megabytes() - before)
+"""
+
+CYCLE = """
+import gc, weakref
+from app.shared.memory import give_back_free_pages
+
+class Thing: pass
+gc.disable()
+thing = Thing()
+thing.itself = thing
+left = weakref.ref(thing)
+del thing
+assert left() is not None
+give_back_free_pages()
+print(left() is None)
+"""
+
+
+def printed(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
+
+
+@needs_glibc
+def test_all_threads_that_serve_take_from_one_heap() -> None:
+    assert printed(ARENAS).count("<heap ") == 1
+
+
+@needs_glibc
+def test_free_pages_go_back_though_others_around_them_are_in_use() -> None:
+    free, left = map(float, printed(FREE_PAGES).split())
+    assert free > 150, "what was taken and freed"
+    assert left < 50, "what is in use, and its pages"
+
+
+def test_what_only_cycles_hold_is_freed() -> None:
+    assert printed(CYCLE) == "True\n"

@@ -1,0 +1,30 @@
+"""What goes on in a process that serves, besides requests."""
+
+import subprocess
+import sys
+
+from tests.waiting import GENEROUS_SECONDS
+
+CYCLE = """
+import asyncio, gc, weakref
+from app.serving import application
+
+class Thing: pass
+
+async def main():
+    app = application.create_app(owns_process=True)
+    async with app.router.lifespan_context(app):
+        gc.disable()
+        gone, loop, thing = asyncio.Event(), asyncio.get_running_loop(), Thing()
+        thing.itself = thing
+        weakref.finalize(thing, loop.call_soon_threadsafe, gone.set)
+        del thing
+        await gone.wait()
+
+application.TIDY_SECONDS = 0.0
+asyncio.run(main())
+"""
+
+
+def test_what_is_free_is_given_back_again_and_again() -> None:
+    subprocess.run([sys.executable, "-c", CYCLE], check=True, timeout=GENEROUS_SECONDS)
