@@ -54,7 +54,7 @@ def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
 
 
 def _make_in_thread(app: FastAPI) -> None:
-    """Let a thread make the document, since it takes 50 ms, before FastAPI's route shows it."""
+    """Create the document in a thread, since that takes 50 ms, before FastAPI's route returns it."""
     routes = app.router.routes
     (route,) = (route for route in routes if isinstance(route, Route) and route.path == app.openapi_url)
 

@@ -1,6 +1,6 @@
-"""Labels for unlabelled pictures, from a network that was trained on the labelled ones.
+"""Pseudo-labels: texts of unlabelled images as read by a network trained on labelled ones.
 
-Lee, "Pseudo-Label", 2013; the teacher reads each picture in several views, as in FixMatch's and others' ensembles.
+Lee, "Pseudo-Label", 2013; the teacher reads each image with test-time augmentation.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ from training.evaluation.views import read_views
 from training.fitting.callbacks import EVALUATION_BATCH
 
 MIN_CONFIDENCE = 0.5
-"""The mean probability over all views from which on a text is taken for a label."""
+"""Minimum mean probability over all views for a pseudo-label."""
 SURE = 0.9
-"""That of a text which more training would hardly change."""
+"""Minimum mean probability of a confident pseudo-label, which more training would hardly change."""
 
 
 class PseudoLabels(NamedTuple):
-    """What a network reads in pictures without labels.
+    """Pseudo-labels of unlabelled images.
 
     Attributes:
-        images: those that it reads surely enough, with what it reads there.
-        sure: how many it is sure of.
+        images: images with pseudo-labels.
+        sure: number of confident ones.
     """
 
     images: LabelledImages
@@ -37,11 +37,11 @@ class PseudoLabels(NamedTuple):
 
 
 def load_unlabelled(folder: Path, size: dict[str, Any]) -> LabelledImages:
-    """Return the pictures of a folder, those in folders within it too, with empty labels; unreadable ones are left out.
+    """Return the images of a folder and its subfolders, with empty labels; skip unreadable files.
 
     Args:
         folder: the folder.
-        size: of the network's input; see `fit_images`.
+        size: input size of the network, see `fit_images`.
     """
     pictures: list[tuple[Pixels, str]] = []
     for path in image_paths([str(folder)]):
@@ -53,13 +53,13 @@ def load_unlabelled(folder: Path, size: dict[str, Any]) -> LabelledImages:
 def pseudo_label(
     network: keras.Model, codec: CtcCodec, unlabelled: LabelledImages, labels: Sequence[str]
 ) -> PseudoLabels:
-    """Read pictures without labels in several views.
+    """Read unlabelled images with test-time augmentation.
 
     Args:
-        network: puts out logits.
-        codec: vocabulary and blank.
-        unlabelled: the pictures.
-        labels: of the labelled images: no text is longer or shorter than all of them.
+        network: network that outputs logits.
+        codec: vocabulary, blank and prior.
+        unlabelled: the images.
+        labels: labels of the labelled images; texts longer or shorter than all of them are dropped.
     """
 
     def read(images: Sequence[Pixels]) -> list[Decoded]:

@@ -1,4 +1,4 @@
-"""A training from the data to the model folder."""
+"""Training from the data to the model folder."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,29 +25,29 @@ from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
 from training.pipeline.run_data import RunData
 
 MAX_ROUNDS = 5
-"""Trainings with unlabelled pictures, each taught by the one before."""
+"""Maximum number of trainings with unlabelled images; each uses pseudo-labels of the one before."""
 ROUND = 0.5
-"""The epochs of a round, as a part of those of the first training."""
+"""Epochs of a round, as a fraction of the first training's."""
 MORE = 1.05
-"""Another round is worth its time while the network is sure of so many times as many unlabelled pictures as before."""
+"""Minimum growth of the number of confident pseudo-labels for another round."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training came to; `metrics` is the content of metrics.json."""
+    """Result of a training; `metrics` is the content of metrics.json."""
 
     metrics: dict[str, Any]
     interrupted: bool
 
 
 def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> None:
-    """Make the folder of a new run.
+    """Create the folder of a new run.
 
     Raises:
-        RunError: there is one already.
+        RunError: it already exists.
     """
     if run.state_file.exists():
-        raise RunError(f"{run.path} holds a run already: continue it with --resume, or name another with --run-dir.")
+        raise RunError(f"{run.path} already holds a run: continue it with --resume, or choose another --run-dir.")
     run.path.mkdir(parents=True, exist_ok=True)
     write_csv(train, run.train_csv)
     write_csv(validation, run.val_csv)
@@ -61,26 +61,26 @@ def run_training(
     network: keras.Model | None = None,
     helper_threads: int | None = None,
 ) -> TrainResult:
-    """Train a run to its end, from its start or from its checkpoint, and write the model folder.
+    """Train a run from its start or checkpoint to the end, and write the model folder.
 
     Args:
         run: the run.
-        on_epoch: is called with the logs of every epoch.
-        data: its images, if they have been opened already.
-        network: to train, if it has been built already; see `start_network`.
-        helper_threads: of a second process, see `fit`.
+        on_epoch: called with the logs of every epoch.
+        data: images of the run, if already loaded.
+        network: network to train, if already built; see `start_network`.
+        helper_threads: threads of a second process, see `fit`.
 
     Raises:
-        KeyboardInterrupt: interrupted before the first epoch was done; nothing was written.
-        RunError: the run is finished, or its images changed since it was started.
-        StartError: the weights to start from cannot be used.
-        HelperError: the second process has ended.
-        ExportError: the exported model does not do what the network does; nothing was written.
-        FileExistsError: where the model folder is to be is something that this run has not written.
+        KeyboardInterrupt: interrupted before the end of the first epoch; nothing was written.
+        RunError: the run is finished, or its images have changed.
+        StartError: the starting weights are unusable.
+        HelperError: the second process has died.
+        ExportError: the exported model differs from the network; nothing was written.
+        FileExistsError: the output path exists and was not written by this run.
     """
     state = run.read_state()
     if state.finished:
-        raise RunError(f"{run.path} is finished: there is nothing to resume.")
+        raise RunError(f"{run.path} is finished; there is nothing to resume.")
     config = state.config
     data = data or _open_data(run, state)
     images, held_back = data.train_images, data.validation_images
@@ -89,7 +89,7 @@ def run_training(
     started = time.monotonic()
 
     def after_epoch(logs: Logs) -> None:
-        # Written now, so that a killed training has not forgotten the time it took.
+        # Written after every epoch, so that a killed training keeps its duration.
         run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
         on_epoch(logs)
 
@@ -101,7 +101,7 @@ def run_training(
         result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, drawn, after_epoch, helper_threads)
     state = run.read_state()
     if not state.exported:
-        # Said before it is true, so that a run that is killed as soon as its model has its name can replace it.
+        # Recorded in advance, so that a run killed right after the export may replace its own model.
         check_free(Path(state.output))
         state = state.model_copy(update={"exported": True})
         run.write_state(state)
@@ -111,24 +111,24 @@ def run_training(
 
 
 def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """Write a model folder from the best weights of a run, finished or not.
+    """Write a model folder from the best weights of a finished or unfinished run.
 
     Args:
         run: the run.
-        destination: the folder to make.
-        reports: contents of crossval.json, for the card to quote.
+        destination: the folder to create.
+        reports: contents of crossval.json files, for the model card.
 
     Returns:
         The content of metrics.json.
 
     Raises:
-        RunError: the run has no weights yet, or its images changed.
-        ExportError: the exported model does not do what the network does; nothing was written.
+        RunError: the run has no weights yet, or its images have changed.
+        ExportError: the exported model differs from the network; nothing was written.
         FileExistsError: the destination exists.
     """
     state = run.read_state().model_copy(update={"output": str(destination), "exported": False})
     if not run.checkpoint.exists():
-        raise RunError(f"{run.path} has no weights yet: not one epoch is done.")
+        raise RunError(f"{run.path} has no weights yet: its first epoch is not finished.")
     data = _open_data(run, state)
     network = build_network(state.config, CtcCodec(state.vocab).classes)
     result = best_of(run, network, interrupted=not state.finished)
@@ -138,7 +138,7 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
 def _open_data(run: RunFolder, state: RunState) -> RunData:
     data = RunData(read_csv(run.train_csv), read_csv(run.val_csv), state.config).open_all()
     if data.sha256 != state.data_sha256:
-        raise RunError(f"The images or labels of {state.data} have changed since the run was started.")
+        raise RunError(f"The images or labels of {state.data} have changed since the start of the run.")
     return data
 
 
@@ -152,16 +152,16 @@ def _learn_from_unlabelled(
     on_epoch: Callable[[Logs], None],
     helper_threads: int | None,
 ) -> FitResult:
-    """Train again on the labelled images and on what the network before reads in the others, as often as it helps.
+    """Train again on the labelled images and pseudo-labelled others, while that helps.
 
     Returns:
-        What reads the held-back images best; of equals the last.
+        The result with the most validation words right; of equals the last.
     """
     state, before = run.read_state(), run
     codec = CtcCodec(state.vocab, prior=text_prior_of(train.labels))
-    # Held-back labels judge readings of their own pictures only, so their texts may be looked for in others.
-    knowing_all = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels]))
-    labelled = pseudo_label(teacher.model, knowing_all, unlabelled, train.labels)
+    # Validation labels are compared with readings of their own images only, so the prior for others may include them.
+    full_codec = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels]))
+    labelled = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
     for number in range(1, MAX_ROUNDS + 1):
         together = _together(train, labelled.images)
         config = resolve_config(len(together.labels), _continued(state.config, before))
@@ -179,8 +179,8 @@ def _learn_from_unlabelled(
         words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
         learnt = len(labelled.images.labels)
         said = (
-            f"round {number}: {learnt} of {len(unlabelled.labels)} unlabelled pictures learnt from; "
-            f"held-back words right: {words_before} before, {words} after, of {len(validation.labels)}"
+            f"round {number}: {learnt} of {len(unlabelled.labels)} unlabelled images used; "
+            f"validation words right: {words_before} before, {words} after, of {len(validation.labels)}"
         )
         run.write_state(run.read_state().model_copy(update={"gained": said}))
         if words < words_before:
@@ -188,26 +188,26 @@ def _learn_from_unlabelled(
         teacher, before = student, student_run
         if student.interrupted:
             break
-        sure_before, labelled = labelled.sure, pseudo_label(teacher.model, knowing_all, unlabelled, train.labels)
+        sure_before, labelled = labelled.sure, pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
         if labelled.sure <= MORE * sure_before:
             break
     return teacher
 
 
 def _continued(config: TrainingConfig, before: RunFolder) -> dict[str, Any]:
-    """Return the options of a training that goes on from a run's best weights."""
+    """Return the options of a training that continues from a run's best weights."""
     kept = {"architecture", "width", "height", "keep_proportions", "channels", "seed", "validation_fraction"}
     return config.model_dump(include=kept) | {"init": str(before.path)}
 
 
 def _together(train: LabelledImages, labelled: LabelledImages) -> LabelledImages:
-    """Return both, the surely labelled images as often as makes them a third of all."""
+    """Return both, with the labelled images repeated until they are about a third of all."""
     times = max(1, round(len(labelled.labels) / (2 * len(train.labels))))
     images = np.concatenate([np.tile(train.images, (times, 1, 1, 1)), labelled.images])
     return LabelledImages(images, train.labels * times + labelled.labels)
 
 
 def _drawn_like(config: TrainingConfig, labels: Sequence[str]) -> LabelledImages | None:
-    """Return pictures of the labels' alphabet, if the training is to see any and they can be drawn."""
+    """Return drawn images of texts like the labels; None if the training uses none or no typeface has the alphabet."""
     pictures = draw_like(labels, config.drawn, config.seed) if config.drawn else []
     return fit_images(pictures, len(pictures), **config.input_size) if pictures else None

@@ -21,7 +21,7 @@ async def main():
         del thing
         await gone.wait()
 
-application.TIDY_SECONDS = 0.0
+application.TRIM_SECONDS = 0.0
 asyncio.run(main())
 """
 

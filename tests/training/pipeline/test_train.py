@@ -278,5 +278,5 @@ class TestExport:
         assert list((tmp_path / "mine").iterdir()) == []
 
     def test_of_a_run_without_weights_is_rejected(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="not one epoch"):
+        with pytest.raises(RunError, match="first epoch is not finished"):
             export_run(prepare_run(tmp_path, **SMALL), tmp_path / "out")

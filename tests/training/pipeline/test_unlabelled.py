@@ -41,8 +41,8 @@ def test_trains_again_on_pseudo_labels_and_reports_the_improvement(taught: Taugh
     state = taught.run.read_state()
     assert state.finished
     said = re.fullmatch(
-        r"round (\d): (\d+) of 20 unlabelled pictures learnt from; "
-        r"held-back words right: (\d) before, (\d) after, of 6",
+        r"round (\d): (\d+) of 20 unlabelled images used; "
+        r"validation words right: (\d) before, (\d) after, of 6",
         state.gained,
     )
     assert said, state.gained
