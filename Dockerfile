@@ -29,7 +29,8 @@ COPY app app
 # permissions independent of the checkout's umask.
 RUN python -m compileall -q app \
     && /opt/venv/bin/python -c "import app.bulk.reader, app.observability.exposition, app.serving.application, \
-app.serving.server, app.serving.worker, rich.progress" \
+app.serving.server, app.serving.worker, PIL.Image, PIL.TiffImagePlugin, PIL.WebPImagePlugin, rich.progress; \
+PIL.Image.preinit()" \
     && chmod -R a+rX,go-w .
 
 
@@ -52,7 +53,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv /srv
 
 # Compile the standard library modules that the service and its health check import; the base ships no bytecode.
-RUN ["python", "-c", "import app.__main__, app.serving.application, app.serving.server, http.client, uvicorn"]
+RUN ["python", "-c", "import app.commands.cli, app.serving.application, app.serving.server, http.client, PIL.Image, uvicorn"]
 
 USER 10001:10001
 EXPOSE 8000

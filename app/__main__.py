@@ -1,82 +1,21 @@
-"""The commands: `captcha-reader [COMMAND]` or `python -m app [COMMAND]`; without one, the service."""
+"""`captcha-reader [COMMAND]` or `python -m app [COMMAND]`; without a command, the service."""
 
-from typing import Any
+import sys
 
-import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
-
-from app.commands.common import WithSettings, examples
-from app.commands.models import models
-from app.commands.read import read
-from app.commands.serve import serve
-from app.shared.command_line import Version, program
-
-PROGRAM = program("app")
-SERVE_EXAMPLES = (PROGRAM, f"OCR_PORT=8080 OCR_WORKERS=2 {PROGRAM}")
-READ_EXAMPLES = (
-    f"{PROGRAM} read samples",
-    f"{PROGRAM} read 'scans/**/*.png' --output readings.csv",
-    f"{PROGRAM} read samples --json --pattern '[a-z0-9]{{5}}' --min-confidence 0.99",
-)
-MODELS_EXAMPLES = (f"{PROGRAM} models",)
-PULL_EXAMPLES = (f"{PROGRAM} models pull https://example.com/models/meters/3 --sha256 {'0123456789abcdef' * 4}",)
-OTHER_COMMANDS = "captcha_reader.commands"
-"""Entry points of this group are `typer` applications, whose commands an installed package adds: the training's."""
-
-
-class Commands(WithSettings, TyperGroup):
-    """The commands of the service, and those of other installed packages, imported when they are asked for."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Name all commands."""
-        return [*super().list_commands(ctx), *(name for group in _other_groups() for name in group.list_commands(ctx))]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command by its name, None if there is none."""
-        found = super().get_command(ctx, cmd_name)
-        others = (group.get_command(ctx, cmd_name) for group in (() if found else _other_groups()))
-        return found or next(filter(None, others), None)
-
-
-class Serve(WithSettings, TyperCommand):
-    """The command that serves."""
-
-
-class Read(WithSettings, TyperCommand):
-    """The command that reads files."""
-
-    settings = ("model_store", "default_model", "max_upload_bytes", "max_pixels", "max_side")
-
-
-def _other_groups() -> list[Any]:
-    from importlib.metadata import entry_points
-
-    return [get_command(point.load()) for point in entry_points(group=OTHER_COMMANDS)]
-
-
-app = typer.Typer(
-    cls=Commands,
-    help="Reads short text in small images, from files or over HTTP. Without a command, serves over HTTP.",
-    epilog=examples(*SERVE_EXAMPLES, *READ_EXAMPLES[:1]),
-    rich_markup_mode=None,  # its boxes would break the lines of the settings
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command(cls=Serve, epilog=examples(*SERVE_EXAMPLES))(serve)
-app.command(cls=Read, epilog=examples(*READ_EXAMPLES))(read)
-app.add_typer(models, name="models", epilog=examples(*MODELS_EXAMPLES, *PULL_EXAMPLES))
-
-
-@app.callback(invoke_without_command=True)
-def _serve_without_command(context: typer.Context, _version: Version = False) -> None:
-    if context.invoked_subcommand is None:
-        serve()
+from app.shared.memory import collect_nothing_yet
 
 
 def main() -> None:
-    """Run the command of the command line."""
-    app(prog_name=PROGRAM)
+    """Run the command line; serving imports nothing of the other commands."""
+    if sys.argv[1:] in ([], ["serve"]):
+        collect_nothing_yet()
+        from app.commands.serve import serve
+
+        serve()
+    else:
+        from app.commands.cli import run
+
+        run()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ SECTIONS: dict[str, Callable[[Setup], Section]] = {
     "training": training.measure,
     "growth": growth.measure,
 }
-WITH_PEERS = {"stages", "http", "startup"}
+WITH_PEERS = {"stages", "http"}
+WITH_TUTORIAL = {*WITH_PEERS, "startup"}
 WITH_LOAD = {"cost", "http", "batch"}
 BUSY = 0.5  # runnable processes, on average over the last minute
 UNPREPARED = 2
@@ -128,7 +129,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> Setup:
         tutorial_run=options.tutorial_run,
         before=None if options.before is None else options.before.absolute(),
     )
-    if WITH_PEERS.intersection(options.sections):
+    if PEERS_PYTHON.exists() and WITH_TUTORIAL.intersection(options.sections):
         export_tutorial(setup.tutorial)
     return setup
 

@@ -132,13 +132,16 @@ def post(port: int, path: str, body: bytes, content_type: str) -> object:
 
 
 def cpu_seconds(root: int) -> float:
-    """Return the processor time of all threads of a process and its descendants, in user and kernel mode."""
-    nanoseconds = 0
+    """Return the CPU time of a process and its descendants, including ended ones, in user and kernel mode."""
+    nanoseconds, ticks = 0, 0
     for pid in descendants(root):
+        with suppress(OSError):  # the process has ended
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[13]) + int(fields[14])  # of children that were waited for
         for task in Path(f"/proc/{pid}/task").glob("*"):
             with suppress(OSError):  # the thread has ended
                 nanoseconds += int((task / "schedstat").read_text().split()[0])
-    return nanoseconds / 1e9
+    return nanoseconds / 1e9 + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory(root: int) -> Memory:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-import app.__main__ as app_commands
+import app.commands.cli as app_commands
 import training.__main__ as training_commands
 from app.inference.images.formats import FORMATS
 from app.inference.images.formats.gif import MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import typer
 
-from app.shared.command_line import Version, program
+from app.shared.command_line import program
+from app.shared.version_option import Version
 from training.commands.common import TrainingCommand
 from training.commands.data import convert, download, draw, validate
 from training.commands.evaluate import crossval, evaluate, suspects

@@ -1,56 +1,28 @@
-"""What the commands share."""
+"""Options and help that several commands share."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from app.settings import Settings, descriptions, unknown_variables, variable
-
-WRONG_USAGE = 2
+from app.settings import Settings, descriptions, variable
 
 ModelStore = Annotated[Path | None, typer.Option("--model-store", help="Folder of models.  [default: OCR_MODEL_STORE]")]
 
 
-def settings_or_exit(model_store: Path | None = None) -> Settings:
-    """Return the settings; end with status 2 and a line that names the variable for each that is wrong.
-
-    Args:
-        model_store: instead of the environment's. It is set there, for the processes that this one starts.
-    """
-    if model_store is not None:
-        os.environ[variable("model_store")] = str(model_store)
-    try:
-        return Settings()
-    except ValidationError as error:
-        for item in error.errors():
-            sys.stderr.write(f"{variable(str(item['loc'][0]))}: {item['msg']}\n")
-        raise typer.Exit(WRONG_USAGE) from None
-
-
-def tell_unknown_variables() -> None:
-    """Warn on standard error of variables that are no settings."""
-    for name, nearest in unknown_variables().items():
-        meant = f"; did you mean {nearest}?" if nearest else ""
-        sys.stderr.write(f"warning: there is no setting {name}{meant}\n")
-
-
 def examples(*lines: str) -> str:
-    """For the end of a command's help: command lines."""
+    """Return example command lines for the end of a command's help."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])  # \b: not wrapped
 
 
 class WithSettings:
-    """A command or group whose help ends with settings, which are described only when it is shown."""
+    """Mixin for commands and groups whose help ends with the settings."""
 
     settings: tuple[str, ...] = ()
-    """Those that are meant; all if none is named."""
+    """Names of the settings to show; empty: all."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the end of the help."""
+        """Write the epilog and the settings."""
         super().format_epilog(ctx, formatter)  # type: ignore[misc]
         formatter.write_paragraph()
         with formatter.indentation():

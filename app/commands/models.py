@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
+from app.commands.common import ModelStore
+from app.commands.environment import WRONG_USAGE, settings_or_exit, tell_unknown_variables
 
 SOME_ERRORS = 1
 

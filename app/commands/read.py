@@ -15,7 +15,8 @@ import typer
 
 from app.bulk.engines import Counts, Engine
 from app.bulk.job import BulkError, Job, find_model
-from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit, tell_unknown_variables
+from app.commands.common import ModelStore
+from app.commands.environment import WRONG_USAGE, settings_or_exit, tell_unknown_variables
 from app.inference.decoding.sums import Evaluation
 from app.shared.cluster import EngineName
 from app.shared.cpus import available_cpus

@@ -5,17 +5,16 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from app import __version__
-from app.commands.common import WRONG_USAGE, ModelStore, settings_or_exit
+from app.commands.environment import WRONG_USAGE, settings_or_exit
 from app.settings import Settings, unknown_variables
 from app.shared.command_line import COMMAND
 
 if TYPE_CHECKING:
-    import uvicorn
+    from app.serving.worker import WorkerConfig
 
 START_FAILED = 3  # like uvicorn's own command
 IDLE_SECONDS = 75
@@ -26,8 +25,8 @@ LAST_SECONDS = 10
 """Additional time that one of several workers may take to stop before it is killed."""
 
 
-def serve(model_store: ModelStore = None) -> None:
-    """Serve the models of the model store over HTTP until stopped."""
+def serve(model_store: Path | None = None) -> None:
+    """Serve the models of a model store, by default that of the settings, over HTTP until stopped."""
     import uvicorn
 
     from app.observability.logs import configure_logging
@@ -39,7 +38,7 @@ def serve(model_store: ModelStore = None) -> None:
     except OSError as error:
         address = f"{settings.host}, port {settings.port}"
         sys.stderr.write(f"OCR_HOST, OCR_PORT: Cannot listen on {address}: {error.strerror}\n")
-        raise typer.Exit(WRONG_USAGE) from None
+        sys.exit(WRONG_USAGE)
     configure_logging(settings)
     _log_version(settings)
     _warn_of_unknown_variables()
@@ -67,15 +66,18 @@ def serve(model_store: ModelStore = None) -> None:
         return
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
+        config.begin()
         server.run()
     if not server.started:
         sys.exit(START_FAILED)
 
 
-def _serve_with_several_workers(claimed: socket.socket | None, config: "uvicorn.Config", seconds_to_end: float) -> None:
+def _serve_with_several_workers(claimed: socket.socket | None, config: "WorkerConfig", seconds_to_end: float) -> None:
     from app.observability.counts import sharing
     from app.serving.supervisor import Supervisor
+    from app.shared.memory import keep_what_there_is
 
+    keep_what_there_is()
     if claimed is None:  # only Linux distributes connections among sockets of one port
         Supervisor(config, [config.bind_socket()], seconds_to_end).run()
         return

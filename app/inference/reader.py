@@ -5,11 +5,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from app.inference.arrays import pixels_from_array
 from app.inference.decoding.beam import Search
@@ -21,8 +20,11 @@ from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import version_folders
 from app.inference.models.model import ImageToTextModel, Reading
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 T = TypeVar("T")
-Picture: TypeAlias = str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | NDArray[Any] | Image"
 """Path of an image file, its content, an array for `pixels_from_array`, or a Pillow image."""
 Decoder = Callable[[], Pixels]
 """Returns the pixels of an image, or raises an `ImageError`."""
@@ -173,14 +175,18 @@ def decode_picture(picture: Picture) -> Pixels:
         return decode_image(picture)
     if isinstance(picture, str | os.PathLike):
         return decode_image(load_image(picture))
-    if isinstance(picture, Image.Image):
-        return _decode_pillow(picture)
     if isinstance(picture, np.ndarray):
         return pixels_from_array(picture)
-    raise TypeError(f"A picture must be a path, bytes, a NumPy array or a Pillow image, not {type(picture).__name__}.")
+    return _decode_pillow(picture)
 
 
-def _decode_pillow(image: Image.Image) -> Pixels:
+def _decode_pillow(image: "Image") -> Pixels:
+    from PIL import Image, ImageOps  # the caller of a Pillow image has already imported it
+
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"A picture must be a path, bytes, a NumPy array or a Pillow image, not {type(image).__name__}."
+        )
     if image.mode in {"I", "F"}:  # with an unknown range of values
         return pixels_from_array(np.asarray(image))
     if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:

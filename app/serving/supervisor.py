@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from socket import socket
 
-from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.observability.logs import get_logger
+from app.serving.worker import WorkerConfig
 
 HAD_TERMINAL = os.isatty(0)
 HUNG_CHECKS = 60
@@ -24,6 +24,17 @@ need ten. Checks are counted, not seconds: while this process is stopped, the wo
 log = get_logger("app.server")
 
 
+class WorkerProcess(Process):
+    """Worker process, which answers pings in a separate thread."""
+
+    config: WorkerConfig
+
+    def target(self, sockets: list[socket] | None = None) -> None:
+        """Serve."""
+        self.config.begin()  # before that thread starts
+        super().target(sockets)
+
+
 class Supervisor(Multiprocess):
     """Parent that starts workers, replaces dead ones, and forwards SIGHUP to all, also at the request of a worker.
 
@@ -31,7 +42,7 @@ class Supervisor(Multiprocess):
     that does not respond, and meanwhile neither replace others nor stop.
     """
 
-    def __init__(self, config: Config, sockets: Sequence[socket], seconds_to_end: float) -> None:
+    def __init__(self, config: WorkerConfig, sockets: Sequence[socket], seconds_to_end: float) -> None:
         """Prepare the supervisor.
 
         Args:
@@ -42,6 +53,12 @@ class Supervisor(Multiprocess):
         super().__init__(config, list(sockets))
         self._seconds_to_end = seconds_to_end
         self._unanswered: dict[Process, int] = {}  # checks since each worker's ping
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        for _ in range(self.config.workers):
+            self.processes.append(WorkerProcess(self.config, self.sockets))
+            self.processes[-1].start()
 
     def keep_subprocess_alive(self) -> None:
         """Resume stopped workers, and replace those that have died or hang."""
@@ -56,7 +73,7 @@ class Supervisor(Multiprocess):
                 self.should_exit.set()
                 return
             log.error("a worker died and is replaced", pid=worker.pid, exit_status=worker.exitcode)
-            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place] = WorkerProcess(self.config, self.sockets)
             self.processes[place].start()
 
     def join_all(self) -> None:

@@ -1,6 +1,10 @@
 """Loading of the application in a server process: models are tested while FastAPI is imported."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import uvicorn
+from pydantic import BaseModel
 
 from app.settings import Settings
 from app.shared.cpus import available_cpus
@@ -11,12 +15,31 @@ from app.shared.memory import collect_nothing_yet
 class WorkerConfig(uvicorn.Config):
     """Uvicorn's configuration for a server process."""
 
-    def load(self) -> None:
-        """Import and create the application and the other objects that the configuration names."""
+    def begin(self) -> None:
+        """Start to test the models, while this process has one thread: only then may it be forked."""
         collect_nothing_yet()
         from app.inference.models.trial import begin_trials
 
         settings = Settings()
         begin_trials(settings.model_store, max(1, available_cpus() // settings.workers))
+
+    def load(self) -> None:
+        """Import and create the application and the other objects that the configuration names."""
         with hidden("pydantic.v1"):  # FastAPI checks every route for its models; there are none
+            with models_built_on_use():
+                import app.api.schemas  # noqa: F401 - imports FastAPI
             super().load()
+
+
+@contextmanager
+def models_built_on_use() -> Iterator[None]:
+    """Defer building of Pydantic models defined in the block until their first use.
+
+    FastAPI's forty models of OpenAPI documents and most of ours only serve the document. Building them takes an eighth
+    of the start.
+    """
+    BaseModel.model_config["defer_build"] = True
+    try:
+        yield
+    finally:
+        del BaseModel.model_config["defer_build"]

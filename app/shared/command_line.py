@@ -3,11 +3,6 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from app import __version__
 
 COMMAND = "captcha-reader"
 
@@ -29,14 +24,3 @@ def pasteable(package: str, *words: object) -> str:
         python, here = Path(sys.executable), Path.cwd()
         start = [str(python.relative_to(here) if python.is_relative_to(here) else python), "-m", package]
     return shlex.join([*start, *map(str, words)])
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"{COMMAND} {__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
-]

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.common import PEERS_PYTHON, ROOT, Setup, environment
-from benchmarks.figures import BenchmarkError, Figure, Row, Section, Table, by_name, figure, ratio
+from benchmarks.figures import BenchmarkError, Check, Figure, Row, Section, Table, below, by_name, figure, ratio
 from benchmarks.servers import FORM, cpu_seconds, form, free_ports, memory, serve, wait_for
 
+OURS, TUTORIAL, BEFORE = "ours", "tutorial", "before"
+WANTED = 0.7
 IMAGE = "captcha-reader"
 TITLES = {
     "ready": "start to ready, ms",
@@ -23,52 +26,74 @@ TITLES = {
     "later": "a later request, ms",
     "memory": "memory after reading, MB",
 }
-SERVES = (
-    "import gc; gc.disable(); "
-    "import app.__main__, app.commands.serve, app.serving.worker, app.serving.application, app.serving.listening"
-)
+SERVES = """
+import gc
+gc.disable()
+import app.commands.serve, app.serving.worker, app.serving.listening
+from app.shared.imports import hidden
+with hidden("pydantic.v1"), app.serving.worker.models_built_on_use():
+    import app.api.schemas
+import app.serving.server, app.serving.application
+"""
 """Imports of `python -m app`, in another order; garbage collection is deferred as in the service."""
 IMPORTED = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\w+)", re.MULTILINE)
 SHOWN = 15
 
 
 def measure(setup: Setup) -> Section:
-    """Start each side's service in turn, with one worker."""
-    requests = 20 if setup.quick else 200
-    body = form(setup.uploads[:1], "file")
-    rounds = []
+    """Start each side's service in turn, with one worker or `OCR_WORKERS`."""
+    sides = _sides(setup)
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for _ in range(setup.rounds):
-        (port,) = free_ports(1)
-        ours = _start(port, [sys.executable, "-m", "app"], environment(OCR_PORT=port), [200], [body] * requests)
-        before = None
-        if setup.before is not None:
+        for name, start in sides.items():
             (port,) = free_ports(1)
-            variables = environment(OCR_PORT=port)
-            before = _start(port, [sys.executable, "-m", "app"], variables, [200], [body] * requests, setup.before)
-        (port,) = free_ports(1)
-        command = [str(PEERS_PYTHON), "-m", "uvicorn", "benchmarks.peers.tutorial_service:app", "--port", str(port)]
-        # It has no probe; any answer means that its model is loaded.
-        tutorial = _start(port, command, environment(MODEL=setup.tutorial), [404], [body] * requests)
-        rounds.append((ours, tutorial, before))
-    ours_figures = by_name([ours for ours, _, _ in rounds])
-    sides = {"tutorial": by_name([tutorial for _, tutorial, _ in rounds])}
-    if setup.before is not None:
-        sides["before"] = by_name([before for _, _, before in rounds if before is not None])
-    tables = {name: _beside(name, ours_figures, figures) for name, figures in sides.items()}
+            rounds[name].append(start(port))
+    figures = {name: by_name(found) for name, found in rounds.items()}
+    ours = figures.pop(OURS)
+    tables = {"startup" if name == TUTORIAL else name: _beside(name, ours, other) for name, other in figures.items()}
     size = image_megabytes()
-    container = Table(
+    tables["imports"] = imports(setup.rounds)
+    tables["container"] = Table(
         title="The container image",
         columns={"what": "", "size": "MB"},
         rows=[{"what": IMAGE, "size": figure([size]) if size is not None else "n/a"}],
     )
-    notes = [] if size is not None else [f"No Docker engine has an image {IMAGE} here, so its size is not shown."]
-    tables = {"startup": tables.pop("tutorial"), **tables, "imports": imports(setup.rounds), "container": container}
-    return Section(tables=tables, checks=[], notes=notes)
+    notes = [] if TUTORIAL in sides else ["Without the tutorial's service; `make bench` installs its packages."]
+    notes += [] if size is not None else [f"No Docker engine has an image {IMAGE} here, so its size is not shown."]
+    return Section(tables=tables, checks=_checks(ours, figures.get(BEFORE)), notes=notes)
+
+
+def _sides(setup: Setup) -> dict[str, Callable[[int], dict[str, float]]]:
+    """Return functions that start and measure each side on a port."""
+    bodies = [form(setup.uploads[:1], "file")] * (20 if setup.quick else 200)
+    ours = partial(_start_ours, bodies)
+    sides: dict[str, Callable[[int], dict[str, float]]] = {OURS: partial(ours, ROOT)}
+    if setup.before is not None:
+        sides[BEFORE] = partial(ours, setup.before)
+    if PEERS_PYTHON.exists():
+        sides[TUTORIAL] = partial(_start_tutorial, bodies, setup.tutorial)
+    return sides
+
+
+def _start_ours(bodies: Sequence[bytes], checkout: Path, port: int) -> dict[str, float]:
+    return _start(port, [sys.executable, "-m", "app"], environment(OCR_PORT=port), [200], bodies, checkout)
+
+
+def _start_tutorial(bodies: Sequence[bytes], model: Path, port: int) -> dict[str, float]:
+    command = [str(PEERS_PYTHON), "-m", "uvicorn", "benchmarks.peers.tutorial_service:app", "--port", str(port)]
+    # It has no probe; any answer means that its model is loaded.
+    return _start(port, command, environment(MODEL=model), [404], bodies)
+
+
+def _checks(ours: Mapping[str, Figure], before: Mapping[str, Figure] | None) -> list[Check]:
+    if before is None:
+        return []
+    return [below("start to ready, ours ÷ before", ratio(ours["ready"], before["ready"]), WANTED)]
 
 
 def _beside(name: str, ours: Mapping[str, Figure], theirs: Mapping[str, Figure]) -> Table:
     return Table(
-        title="Starting, one worker",
+        title="Starting",
         columns={"what": "", "ours": "ours", "other": name, "ratio": f"{name} ÷ ours"},
         rows=[
             {

@@ -11,7 +11,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from app import __version__
-from app.__main__ import PROGRAM, READ_EXAMPLES, app, main
+from app.__main__ import main
+from app.commands.cli import PROGRAM, READ_EXAMPLES, app
 from app.settings import Settings, descriptions, variable
 from tests.waiting import GENEROUS_SECONDS
 
@@ -117,10 +118,13 @@ def test_the_version_is_printed_whatever_the_settings(folder: Path, repository: 
     assert finished.stdout == f"captcha-reader {__version__}\n"
 
 
-def test_serving_imports_nothing_for_reading_files(folder: Path, repository: Path) -> None:
-    modules = modules_of("serve", folder=folder, repository=repository)
+@pytest.mark.parametrize("arguments", [[], ["serve"]])
+def test_serving_imports_nothing_for_reading_files_or_for_the_command_line(
+    folder: Path, repository: Path, arguments: list[str]
+) -> None:
+    modules = modules_of(*arguments, folder=folder, repository=repository)
     assert "uvicorn" in modules
-    assert not modules & {"pyarrow", "app.bulk.reader", "cv2", "rich"}
+    assert not modules & {"pyarrow", "app.bulk", "cv2", "rich", "typer"}
 
 
 @pytest.mark.parametrize("command", ["--version", "--help"])

@@ -16,7 +16,7 @@ from benchmarks import __main__ as command
 from benchmarks.common import Setup, draw_uploads, newest_model
 from benchmarks.figures import BenchmarkError, Section, at_least, figure
 from benchmarks.networks import widen_vocabulary
-from benchmarks.sections import http, stages
+from benchmarks.sections import http, stages, startup
 from benchmarks.sections.training import EPOCH, time_of_run
 from benchmarks.sides import Side, ask, open_side
 from training.commands.progress import training_progress
@@ -45,6 +45,20 @@ def test_measures_and_writes_stages(without_peers: None, tmp_path: Path, capsys:
     assert rows.keys() == set(stages.STEPS.values())
     assert all(row["ours"]["median"] > 0 and len(row["ratio"]["rounds"]) == 1 for row in rows.values())
     assert len(section["tables"]["batches"]["rows"]) == 7
+
+
+def test_startup_is_compared_with_a_checkout_without_the_peers(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path
+) -> None:
+    for module in (command, startup):
+        monkeypatch.setattr(module, "PEERS_PYTHON", tmp_path / "python")
+    written = tmp_path / "bench.json"
+    command.main(["startup", "--quick", "--rounds", "1", "--before", str(repository), "--json", str(written)])
+    section = json.loads(written.read_text())["sections"]["startup"]
+    assert section["tables"].keys() == {"before", "imports", "container"}
+    assert all(row[side]["median"] > 0 for row in section["tables"]["before"]["rows"] for side in ("ours", "other"))
+    (check,) = section["checks"]
+    assert check["figure"]["median"] > 0
 
 
 def test_a_failed_section_does_not_affect_others(

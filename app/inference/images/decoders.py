@@ -1,24 +1,36 @@
 """Decoding libraries, which receive only checked data."""
 
 import io
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from kornia_rs.io import decode_image_png_u8
-from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - the formats that `preinit` leaves out
 
 from app.inference.images.errors import ImageTooLargeError, damaged, unreadable_header
 from app.inference.images.limits import ImageLimits
 from app.inference.images.pixels import DecodedPixels
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 # Errors are reported to the sender of an upload; OpenCV would also write them to standard error.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# Otherwise Pillow imports its modules on the first file; `init` would import forty more.
-Image.preinit()
 
 _CHANNELS = {"L": None, "I;16": None, "I;16B": None, "RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
 """Pillow's modes that need no conversion, and the conversions of their channels to OpenCV's order."""
+
+
+@cache
+def _pillow() -> ModuleType:
+    """Return `PIL.Image`, imported on first use: PNG and JPEG, the usual formats, do not need it."""
+    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - the formats that `preinit` leaves out
+
+    Image.preinit()  # `init` would load forty more
+    return Image
 
 
 def read_size(data: bytes, file_format: str, limits: ImageLimits) -> tuple[int, int]:
@@ -28,10 +40,11 @@ def read_size(data: bytes, file_format: str, limits: ImageLimits) -> tuple[int, 
         ImageTooLargeError: if they exceed Pillow's limit.
         DamagedImageError: if the header cannot be read.
     """
+    pillow = _pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=(file_format.upper(),)) as image:
+        with pillow.open(io.BytesIO(data), formats=(file_format.upper(),)) as image:
             return image.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"The image is too large; {limits}") from error
     except Exception as error:
         # Pillow's parsers raise many types (SyntaxError, struct.error, ValueError …) on damaged headers.
@@ -88,8 +101,9 @@ def with_pillow(data: bytes, file_format: str, width: int, height: int) -> Decod
     Raises:
         DamagedImageError: if it cannot be decoded, or does not have this size in pixels.
     """
+    pillow = _pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=(file_format.upper(),)) as image:
+        with pillow.open(io.BytesIO(data), formats=(file_format.upper(),)) as image:
             if image.size != (width, height):
                 raise ValueError(image.size)
             mode = image.mode if image.mode in _CHANNELS else _wider_mode(image)
@@ -102,7 +116,7 @@ def with_pillow(data: bytes, file_format: str, width: int, height: int) -> Decod
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
 
 
-def _wider_mode(image: Image.Image) -> str:
+def _wider_mode(image: "Image") -> str:
     """Return the lossless conversion target among the modes in `_CHANNELS`."""
     if image.has_transparency_data:
         return "RGBA"

@@ -352,7 +352,7 @@ def model_sums(folder: Path) -> dict[str, str]:
 
 def _open_session(graph: bytes) -> ort.InferenceSession:
     # External data could be any file in the working directory, or any memory of this process.
-    if EXTERNAL_DATA.search(graph):
+    if b"location" in graph and EXTERNAL_DATA.search(graph):  # the plain search is faster
         raise ModelError(f"{MODEL_FILE} has external data; save it with all weights inside")
     options = ort.SessionOptions()
     # Not the ORT format, which allows other kinds of external data.

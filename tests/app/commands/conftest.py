@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.__main__ import app
+from app.commands.cli import app
 from app.settings import PREFIX
 from tests.command import Result, start_command
 from tests.waiting import GENEROUS_SECONDS, ending

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.__main__ import app
+from app.commands.cli import app
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import pytest
-from uvicorn import Config
 
 from app.serving import supervisor
 from app.serving.supervisor import HUNG_CHECKS, Supervisor
+from app.serving.worker import WorkerConfig
 from tests.waiting import wait_until
 
 FORK = multiprocessing.get_context("fork")
@@ -63,13 +63,13 @@ class Worker:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Supervisor]]:
     """Return a function that starts a supervisor of one worker; checks run only on demand."""
-    monkeypatch.setattr(supervisor, "Process", Worker)
+    monkeypatch.setattr(supervisor, "WorkerProcess", Worker)
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     started: list[Supervisor] = []
 
     def start(does: Callable[[Connection], None]) -> Supervisor:
         monkeypatch.setattr(Worker, "does", staticmethod(does))
-        one = Supervisor(Config("none", workers=1, log_config=None), [], seconds_to_end=0.1)
+        one = Supervisor(WorkerConfig("none", workers=1, log_config=None), [], seconds_to_end=0.1)
         one.processes = [Worker()]  # type: ignore[list-item]
         one.processes[0].start()
         started.append(one)
