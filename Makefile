@@ -30,8 +30,8 @@ ray: $(RAY_STAMP) ## install the same and Ray into .venv
 test: $(DEV_STAMP) ## run the test suite, trainings included, without slow tests and Ray
 	$(PYTEST) -m "not slow and not npm" --ignore tests/on_ray $(PYTEST_OPTIONS)
 
-test-full: $(DEV_STAMP) ## run the slow tests: soaks, long trainings, the wheel, property tests with all examples
-	$(PYTEST) -m "(slow or hypothesis) and not npm" --hypothesis-profile full --ignore tests/on_ray $(PYTEST_OPTIONS)
+test-full: $(DEV_STAMP) ## run all tests: also long trainings, the wheel, property tests with all examples
+	$(PYTEST) -m "not npm" --hypothesis-profile full --ignore tests/on_ray $(PYTEST_OPTIONS)
 
 test-ray: $(RAY_STAMP) ## run the tests that need Ray, one at a time, each with its own cluster
 	$(BIN)/python -m pytest tests/on_ray $(PYTEST_OPTIONS)

@@ -1,7 +1,6 @@
 """Fixtures that several packages of tests use."""
 
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from tests.pools import InThisProcess
+from tests.pools import cross_validating_here
 from tests.ports import held_port
 from tests.waiting import GENEROUS_SECONDS
 
@@ -58,14 +57,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that the processes which share the tests end at about the same time."""
-    items.sort(key=lambda item: _place(item.nodeid))
+    with_slow_tests = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: _place(item.nodeid, early=item.path in with_slow_tests))
     for item in items:
         if item.nodeid.startswith(BROWSER):
             item.add_marker(pytest.mark.timeout(func_only=True))  # they wait for containers before they begin
 
 
-def _place(nodeid: str) -> int:
-    return next((index for index, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
+def _place(nodeid: str, *, early: bool) -> int:
+    place = next((index for index, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
+    return min(place, 1) if early and not nodeid.startswith(BROWSER) else place
 
 
 @pytest.hookimpl(trylast=True)
@@ -117,9 +118,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Cross-validations train in this process; the commands may change what becomes of SIGTERM."""
-    monkeypatch.setattr("training.pipeline.crossval.ProcessPoolExecutor", InThisProcess)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
+def in_this_process() -> Iterator[None]:
+    """Cross-validations train in this process."""
+    with cross_validating_here():
+        yield

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from app.api import examples
 from app.api.answers import answer, text_fields
 from app.api.keys import check_api_key
-from app.api.problems import ANY_ERROR, image_error_status, make_problem, problem_responses
+from app.api.problems import ANY_ERROR, error_status, make_problem, problem_responses
 from app.api.queries import ReadQuery, find_search, read_query
 from app.api.schemas import BatchPrediction, Prediction
 from app.api.service import Service, service_of
@@ -173,7 +173,7 @@ def _render(
 ) -> Response:
     """Return the response to a batch."""
     fields = [
-        {"problem": make_problem(request, image_error_status(result), str(result)).model_dump()}
+        {"problem": make_problem(request, error_status(result), str(result)).model_dump()}
         if isinstance(result, ImageError)
         else text_fields(result, min_confidence)
         for result in results

@@ -13,17 +13,21 @@ from starlette.exceptions import HTTPException
 from app.inference.batcher import QueueFullError, WaitedTooLongError
 from app.inference.costs import TooCostlyError
 from app.inference.decoding.automaton import ConstraintError
-from app.inference.images import ACCEPTED, DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
+from app.inference.images import ACCEPTED, ImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.models.store import UnknownModelError
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
 
-IMAGE_ERROR_STATUS: dict[type[ImageError], HTTPStatus] = {
+REFUSED: dict[type[Exception], HTTPStatus] = {
     UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ImageTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    DamagedImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooCostlyError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnknownModelError: HTTPStatus.NOT_FOUND,
+    ConstraintError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+"""Status of errors whose messages are for the client; the first matching type counts."""
 SERVER_FAULT = "The service could not answer the request because of an internal error."
 UNKNOWN_PATH = "There is nothing at this path; /docs lists all paths."
 WRONG_KEY = "Send the API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
@@ -34,6 +38,10 @@ STOPPING = "The service is stopping."
 TOO_MANY_BYTES = "Too many bytes of uploads are in progress; retry in a moment."
 TOO_LATE = "The request was not read in time; retry in a moment, or send fewer images at once."
 NOT_READY = "The default model is not loaded; /models says why."
+OVERLOADED: dict[type[Exception], tuple[HTTPStatus, str]] = {
+    QueueFullError: (HTTPStatus.SERVICE_UNAVAILABLE, BUSY),
+    WaitedTooLongError: (HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE),
+}
 EXAMPLE_DETAILS = {
     HTTPStatus.BAD_REQUEST: "The form is truncated, or its boundary does not match its Content-Type.",
     HTTPStatus.UNAUTHORIZED: WRONG_KEY,
@@ -97,9 +105,9 @@ def retry_after() -> dict[str, str]:
     return {"Retry-After": random.choice("123")}  # noqa: S311 - no secret
 
 
-def image_error_status(error: ImageError) -> HTTPStatus:
-    """Return the HTTP status for an image that cannot be read."""
-    return IMAGE_ERROR_STATUS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+def error_status(error: Exception) -> HTTPStatus:
+    """Return the HTTP status of an error in `REFUSED`."""
+    return next(status for kind, status in REFUSED.items() if isinstance(error, kind))
 
 
 def _as_uri(path: str) -> str:
@@ -136,29 +144,16 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_api_error(request: Request, error: ApiError) -> Response:
         return problem_response(request, error.status, error.detail, error.headers)
 
-    @app.exception_handler(QueueFullError)
-    async def on_full_queue(request: Request, _: QueueFullError) -> Response:
-        return problem_response(request, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, retry_after())
+    async def on_overload(request: Request, error: Exception) -> Response:
+        return problem_response(request, *OVERLOADED[type(error)], retry_after())
 
-    @app.exception_handler(WaitedTooLongError)
-    async def on_waited_too_long(request: Request, _: WaitedTooLongError) -> Response:
-        return problem_response(request, HTTPStatus.GATEWAY_TIMEOUT, TOO_LATE, retry_after())
+    async def on_refused(request: Request, error: Exception) -> Response:
+        return problem_response(request, error_status(error), str(error))
 
-    @app.exception_handler(TooCostlyError)
-    async def on_too_costly(request: Request, error: TooCostlyError) -> Response:
-        return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
-
-    @app.exception_handler(UnknownModelError)
-    async def on_unknown_model(request: Request, error: UnknownModelError) -> Response:
-        return problem_response(request, HTTPStatus.NOT_FOUND, str(error))
-
-    @app.exception_handler(ImageError)
-    async def on_image_error(request: Request, error: ImageError) -> Response:
-        return problem_response(request, image_error_status(error), str(error))
-
-    @app.exception_handler(ConstraintError)
-    async def on_constraint_error(request: Request, error: ConstraintError) -> Response:
-        return problem_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    for kind in OVERLOADED:
+        app.add_exception_handler(kind, on_overload)
+    for kind in REFUSED:
+        app.add_exception_handler(kind, on_refused)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:

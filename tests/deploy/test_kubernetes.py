@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -19,7 +19,7 @@ from tests.deploy.kustomize import PRODUCTION, Document, kustomize, of_kind, ren
 
 MODELS = ["model-image-volume", "model-init", "model-pvc"]
 OTHERS = ["queue-depth", "service-monitor"]
-OLDEST, NEWEST = "1.33.0", kubernetes_validate.latest_version()
+OLDEST, NEWEST = "1.33.0", "newest"
 STORE = "/srv/model_store"
 
 
@@ -60,9 +60,11 @@ def containers(document: Document) -> Iterator[Document]:
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("components", [[], OTHERS, *([model] for model in MODELS)], ids=",".join)
 def test_the_documents_are_valid(repository: Path, tmp_path: Path, components: list[str], version: str) -> None:
+    validator = import_module("kubernetes_validate")  # here, as it takes a second
+    version = validator.latest_version() if version == NEWEST else version
     for document in render(repository, tmp_path, components):
         if document["kind"] != "ServiceMonitor":  # the operator's, not of Kubernetes itself
-            kubernetes_validate.validate(document, version, strict=True)
+            validator.validate(document, version, strict=True)
 
 
 def test_every_component_is_among_those_that_are_tested(repository: Path) -> None:

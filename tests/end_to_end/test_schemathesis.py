@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
+
 from tests.waiting import GENEROUS_SECONDS
 
 KEY = "opensesame"
-EXAMPLES = 100
 NOT_CHECKED = [
     "positive_data_acceptance",  # no schema says which bytes are an image
     "ignored_auth",  # it sends the right key too; see tests/app/api/test_security.py
@@ -26,7 +27,7 @@ def test_the_service_does_as_its_document_says(run_server: Callable[..., Any], t
             f"{server.url}/openapi.json",
             f"--header=X-API-Key: {KEY}",
             f"--exclude-checks={','.join(NOT_CHECKED)}",
-            f"--max-examples={EXAMPLES}",
+            f"--max-examples={settings().max_examples}",
             "--seed=0",
             f"--request-timeout={GENEROUS_SECONDS}",
             "--output-truncate=false",

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -21,11 +22,23 @@ from training.data.layouts import read_samples
 from training.drawing import typefaces as drawn_typefaces
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, find_typefaces
+from training.exporting import calibration, out_of_distribution
+from training.fitting import parallel
 from training.fitting.config import TrainingConfig, configure
 from training.fitting.run import RunFolder, RunState
 from training.pipeline.train import run_training, start_run
 
-DIGITS = "0123456789"
+FEW = 100
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_trainings() -> Iterator[None]:
+    """Calibrate and compare by a tenth of the copies, and begin no second process: each takes as long as a training."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(calibration, "READINGS", FEW)
+        monkeypatch.setattr(out_of_distribution, "COPIES", FEW)
+        monkeypatch.setattr(parallel, "MIN_STEPS", math.inf)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Calibration of a model's confidences by a fitted temperature."""
 
 from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,8 @@ from training.fitting.augment import augment
 
 READINGS = 1_000
 TEMPERATURES = np.geomspace(0.5, 4, 49)
-STRIDE = 6
+STRIDES = (6, 2, 1)
+"""Grid strides of the search; each loss decodes all readings, which takes most of the time."""
 SPREAD = 0.25
 """Standard deviation of the normal prior of the logarithm of the temperature, with mean 0."""
 _SURE = 1e-12
@@ -46,6 +49,7 @@ def fit_temperature(
     """
     exact = probabilities.astype(np.float64)
 
+    @cache
     def loss(index: int) -> float:
         decoded = codec.decode(exact, float(TEMPERATURES[index]))
         confidences = np.array([one.confidence for one in decoded])
@@ -55,8 +59,9 @@ def fit_temperature(
         likelihood = np.mean(targets * np.log(sure) + (1 - targets) * np.log(unsure))
         return float(-originals * likelihood + np.log(TEMPERATURES[index]) ** 2 / (2 * SPREAD**2))
 
-    # The loss is unimodal: search a coarse grid, then next to its best temperature.
-    last = len(TEMPERATURES) - 1
-    best = min(range(0, last + 1, STRIDE), key=loss)
-    best = min(range(max(best - STRIDE, 0), min(best + STRIDE, last) + 1), key=loss)
+    # The loss is unimodal: search a coarse grid, then ever closer to its best temperature.
+    best = min(range(0, len(TEMPERATURES), STRIDES[0]), key=loss)
+    for before, stride in pairwise(STRIDES):
+        near = range(best - before + stride, best + before, stride)
+        best = min((index for index in near if 0 <= index < len(TEMPERATURES)), key=loss)
     return round(float(TEMPERATURES[best]), 4)

@@ -13,14 +13,15 @@ import pytest
 
 from benchmarks.common import ROOT, newest_model
 from benchmarks.kinds import __main__ as command
+from benchmarks.kinds import rejection
 from benchmarks.kinds.cells import RESULT
 from benchmarks.kinds.folders import read_kinds
-from benchmarks.kinds.rejection import DRAWN
 from tests.benchmarks.kinds.conftest import TESTED
 from tests.command import start_command
 from tests.waiting import ending
 from training.data.layouts import read_samples
 
+DRAWN = 20
 LABELS = 12
 """All labels of the digits; two images of the letters stay unlabelled."""
 OPTIONS, ENDLESS = "--epochs 1 --architecture conv_ctc", "--epochs 1000000 --architecture conv_ctc"
@@ -42,14 +43,16 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def no_peers() -> Iterator[None]:
+def limits() -> Iterator[None]:
+    """No peers, and few images without text."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "PEERS_PYTHON", Path("not/installed"))
+        patch.setattr(rejection, "DRAWN", DRAWN)
         yield
 
 
 @pytest.fixture(scope="module")
-def run(drawn_kinds: Path, no_peers: None, general_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(drawn_kinds: Path, limits: None, general_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("results")
     report = folder / "report.json"
     arguments = [str(drawn_kinds), "--labels", "0", str(LABELS), "--model", str(general_model), "--jobs", "1"]
@@ -145,13 +148,13 @@ class TestTheCommand:
         assert (general["model"], general["right"] + general["wrong"]) == ("general", 2 * TESTED)
         assert general["foreign"]["other kinds"] == 0
 
-    def test_a_folder_is_used_by_one_command_at_a_time(self, drawn_kinds: Path, no_peers: None, tmp_path: Path) -> None:
+    def test_a_folder_is_used_by_one_command_at_a_time(self, drawn_kinds: Path, limits: None, tmp_path: Path) -> None:
         with command.locked(tmp_path), pytest.raises(SystemExit, match="another command uses"):
             command.main([str(drawn_kinds), "--labels", "2", "--results", str(tmp_path)])
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
     def test_reports_failed_cells_and_counts_them_as_wrong(
-        self, no_peers: None, drawn_kinds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, limits: None, drawn_kinds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         options = ["--labels", "15", "--model", str(newest_model()), "--results", str(tmp_path)]
         with pytest.raises(SystemExit, match=r"digits, 15: .*the pool has only 12 images"):

@@ -52,7 +52,10 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return path, architecture.channels
 
 
-def test_only_unlike_pictures_get_lower_confidences_and_texts_stay(exported: tuple[Path, int], tmp_path: Path) -> None:
+def test_only_unlike_pictures_get_lower_confidences_and_texts_stay(
+    exported: tuple[Path, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.exporting.out_of_distribution.COPIES", 1_000)
     path, channels = exported
     doubting = Path(shutil.copy(path, tmp_path))
     penalize_outliers(doubting, like(30, 1, channels), like(5, 2, channels))

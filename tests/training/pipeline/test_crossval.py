@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.command import start_command
+from tests.pools import cross_validating_here
 from tests.waiting import GENEROUS_SECONDS, ending, wait_until
 from training.__main__ import app
 from training.data.dataset import DataError, Sample
@@ -78,9 +79,14 @@ def few_digits(drawn_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def two_folds(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a finished cross-validation with two folds."""
+    """Return the folder of a cross-validation with two folds: a process did the first, this one the second."""
     folder = tmp_path_factory.mktemp("two") / "cv"
-    result = run(few_digits, folder, "--folds", "2")
+    result = run(few_digits, folder, "--folds", "2", "--first", "1")
+    assert result.exit_code == 0, result.output
+    (readings,) = folder.glob("*/readings.json")
+    readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
+    with cross_validating_here():
+        result = run(few_digits, folder, "--folds", "2")
     assert result.exit_code == 0, result.output
     return folder
 
@@ -116,23 +122,17 @@ class TestTheCommand:
         for name in pictures:
             assert cv2.imread(str(two_folds / name)) is not None
 
-    @pytest.mark.usefixtures("in_this_process")
-    def test_resumes_fold_by_fold(self, few_digits: Path, copy_of_two_folds: Path) -> None:
-        first, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
-        readings = copy_of_two_folds / first.name / "readings.json"
-        readings.write_text(readings.read_text().replace('"seconds": ', '"seconds": 1000'))
-        shutil.rmtree(copy_of_two_folds / second.name)
-        result = run(few_digits, copy_of_two_folds, "--folds", "2")
-        assert result.exit_code == 0
-        report = json.loads((copy_of_two_folds / "crossval.json").read_text())
+    def test_resumes_fold_by_fold(self, few_digits: Path, two_folds: Path) -> None:
+        report = json.loads((two_folds / "crossval.json").read_text())
+        parts = fold_parts(read_samples(few_digits), folds=2, repeats=1)
+        assert [training["name"] for training in report["trainings"]] == [part.name for part in parts]
         assert report["trainings"][0]["seconds"] >= 1000
         assert report["trainings"][1]["seconds"] < 1000
-        assert report["trainings"][1]["name"] == second.name
 
     @pytest.mark.usefixtures("in_this_process")
     def test_reads_a_fold_again_if_its_readings_are_missing(self, few_digits: Path, copy_of_two_folds: Path) -> None:
-        first, _ = fold_parts(read_samples(few_digits), folds=2, repeats=1)
-        readings = copy_of_two_folds / first.name / "readings.json"
+        _, second = fold_parts(read_samples(few_digits), folds=2, repeats=1)
+        readings = copy_of_two_folds / second.name / "readings.json"
         before = json.loads(readings.read_text())
         readings.unlink()
         assert run(few_digits, copy_of_two_folds, "--folds", "2").exit_code == 0

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -73,6 +74,8 @@ def pretrained(
     patched.setattr(pretraining, "EPOCH_CHUNKS", 1)
     patched.setattr(pretraining, "EPOCH_IMAGES", 32)
     patched.setattr(pretraining, "drawing_pool", one_batch_a_chunk)
+    # An epoch of one step ends before its graph would be built.
+    patched.setattr(keras.Model, "compile", partialmethod(keras.Model.compile, run_eagerly=True))
     folder = tmp_path_factory.mktemp("pretrained")
     run, weights = RunFolder(folder / "run"), folder / "weights.npz"
     state = pretraining_state("python -m training pretrain", EPOCHS * 32, typefaces, folder / "general" / "1")

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 LETTERS = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 12: "d"}
 Tag = tuple[int, Sequence[float]]
@@ -11,11 +12,10 @@ Tag = tuple[int, Sequence[float]]
 def tiff(tags: Mapping[int, Tag | Sequence[int]], pieces: Sequence[bytes] = (), order: str = "<") -> bytes:
     """Build a TIFF of one page from strips, or tiles if it has tag 322; numbers are LONGs."""
     in_tiles = 322 in tags
-    starts = [8 + sum(map(len, pieces[:number])) for number in range(len(pieces))]
+    *starts, start = accumulate(map(len, pieces), initial=8)
     places = {324 if in_tiles else 273: (4, starts), 325 if in_tiles else 279: (4, [len(piece) for piece in pieces])}
     body = b"".join(pieces)
     entries, far = b"", b""
-    start = 8 + len(body)
     for number, tag in sorted((places | dict(tags)).items()):
         kind, values = tag if isinstance(tag, tuple) else (4, tag)
         packed = struct.pack(f"{order}{len(values)}{LETTERS[kind]}", *values)
