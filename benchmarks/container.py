@@ -20,7 +20,7 @@ from benchmarks.load import form_request
 from benchmarks.servers import PATIENCE
 
 LIMITS = (
-    *("--cpus", "0.5", "--memory", "200m", "--memory-swap", "200m", "--pids-limit", "256"),
+    *("--cpus", "0.5", "--pids-limit", "256"),
     *("--read-only", "--tmpfs", "/tmp:size=16m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),  # noqa: S108
 )
 
@@ -38,6 +38,11 @@ class Container:
         state = json.loads(_docker("container", "inspect", self.id))[0]["State"]
         return bool(state["Running"] and not state["OOMKilled"])
 
+    @property
+    def broken(self) -> int:
+        """How often a worker could not load a model."""
+        return _docker("logs", self.id).count("model broken")
+
 
 def has_docker() -> bool:
     """Return whether a Docker engine answers."""
@@ -45,10 +50,11 @@ def has_docker() -> bool:
 
 
 @contextmanager
-def small_container() -> Iterator[Container]:
-    """Build the image; run it with half a processor, 200 MB and only /tmp writable."""
+def small_container(workers: int, megabytes: int) -> Iterator[Container]:
+    """Build the image; run it with half a processor, little memory and only /tmp writable."""
     image = _docker("build", "--quiet", str(ROOT))
-    container = _docker("run", "--detach", *LIMITS, "--publish", "127.0.0.1::8000", image)
+    memory = ("--memory", f"{megabytes}m", "--memory-swap", f"{megabytes}m", "--env", f"OCR_WORKERS={workers}")
+    container = _docker("run", "--detach", *LIMITS, *memory, "--publish", "127.0.0.1::8000", image)
     try:
         one = Container(container, int(_docker("port", container, "8000").rpartition(":")[2]))
         _wait_until_ready(one)

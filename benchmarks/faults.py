@@ -39,6 +39,8 @@ KEY = "benchmark"
 IMAGE = (ROOT / "samples" / "ef2ec.png").read_bytes()
 CONNECTIONS = 16
 SHORT_QUEUE, CLIENTS = 16, 1280
+LITTLE_MEMORY = {1: 200, 2: 300}
+"""Workers → megabytes of the smallest container for them."""
 
 
 @dataclass(frozen=True)
@@ -264,11 +266,17 @@ def trailers(_times: int) -> Iterator[Outcome]:
 
 
 def container(_times: int) -> Iterator[Outcome]:
-    """Send the largest batches, 16 at a time, to a container of half a processor and 200 MB, plus small requests."""
+    """Send the largest batches, 16 at a time, and small requests to containers with half a CPU and little memory."""
     if not has_docker():
         yield Outcome("not tried: no Docker engine answers", good=True)
         return
-    with small_container() as one:
+    for workers, megabytes in LITTLE_MEMORY.items():
+        yield from _in_container(workers, megabytes)
+
+
+def _in_container(workers: int, megabytes: int) -> Iterator[Outcome]:
+    with small_container(workers, megabytes) as one:
+        of = f"{workers} workers, {megabytes} MB"
         for name, request in largest_batches(IMAGE).items():
             load, modest = Load(), Load()
             asyncio.run(_send_both(one.port, (request, load), (upload_request(IMAGE), modest), 15.0))
@@ -276,7 +284,8 @@ def container(_times: int) -> Iterator[Outcome]:
             lost = load.count(LOST) + modest.count(LOST)
             answers = {status: len(times) for status, times in sorted(load.answers.items())}
             good = one.is_alive and lost == 0 and not wrong and set(modest.answers) == {200}
-            yield Outcome(f"{name}: {answers}, meanwhile {modest.count(200)} read, {lost} lost", good)
+            yield Outcome(f"{of}, {name}: {answers}, meanwhile {modest.count(200)} read, {lost} lost", good)
+        yield Outcome(f"{of}: {one.broken} models could not be loaded", one.broken == 0)
 
 
 FAULTS: dict[str, tuple[Callable[[int], Iterator[Outcome]], int]] = {
