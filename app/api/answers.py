@@ -1,4 +1,4 @@
-"""Responses of the reading routes, as `app.api.schemas` documents them; not validated again."""
+"""Responses of the reading routes, built as `app.api.schemas` documents them, without validation."""
 
 from typing import Any
 

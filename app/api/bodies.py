@@ -11,14 +11,14 @@ from app.shared.memory import share_of_memory
 ENVELOPE_BYTES = 16_384
 """Maximum overhead of a form or JSON document over its images."""
 MAX_LARGEST_REQUESTS, ALL_MEMORY_DIVISOR, LARGEST_MEMORY_DIVISOR = 4, 8, 3
-"""Limits: four requests of the largest size, an eighth of the memory in all, a third for a single request.
+"""Limits for all requests: four of the largest size, and an eighth of the memory, or a third if one request needs it.
 The rest is for copies of their content."""
 MIN_BYTES = 1 << 20
 """Lower bound of the limit, however little memory there is."""
 
 
 class Bodies:
-    """Count of the bytes held: at most four requests of the largest size, or one if memory is short.
+    """Counter of the bytes held: at most those of four requests of the largest size, fewer if memory is short.
 
     Attributes:
         max_bytes: limit for all requests together, and so for each.

@@ -86,10 +86,10 @@ class _Refusal(Response):
 
 
 class AllowedHostsMiddleware:
-    """Middleware that refuses requests for other hosts, which a web page can cause by DNS rebinding.
+    """Middleware that refuses requests for other hosts, as a web page can send by DNS rebinding.
 
-    Probes are exempt, since orchestrators call by address. Starlette's TrustedHostMiddleware refuses them, and answers
-    in plain text.
+    Probes are exempt, since orchestrators call by address. Starlette's TrustedHostMiddleware would refuse them, in
+    plain text.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:

@@ -35,6 +35,6 @@ async def metrics(request: Request, service: ServiceDep) -> Response:
         await check_api_key(request)
     accept = request.headers.get("accept", "")
     exposition = partial(expose, service.metrics, service.store, accept)
-    # Slower with several workers.
+    # Reading the counts of several workers takes longer.
     content, media_type = exposition() if service.settings.workers == 1 else await in_thread(exposition)
     return Response(content, headers={"Content-Type": media_type})

@@ -101,7 +101,7 @@ def problem_response(
 
 
 def retry_after() -> dict[str, str]:
-    """Return a Retry-After of random seconds; if all clients retried at once, most would be refused again."""
+    """Return a Retry-After of 1 to 3 seconds at random; if all clients retried at once, most would be refused again."""
     return {"Retry-After": random.choice("123")}  # noqa: S311 - no secret
 
 

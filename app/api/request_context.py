@@ -31,7 +31,7 @@ class RequestContextMiddleware:
     """Middleware that gives each request an id, from `X-Request-ID` or generated, counts it and logs it.
 
     The request is counted and logged before the end of the response is sent. A client with a complete response then
-    finds it in `/metrics` of any worker, even if this process is killed at once.
+    finds its request in `/metrics` of any worker, even if this process is killed at once.
 
     An unhandled exception is logged and answered with status 500.
     """
@@ -49,7 +49,7 @@ class RequestContextMiddleware:
         state["request_id"] = request_id
         service: Service = scope["app"].state.service
         seen_by_app = _simplified(scope)
-        asked = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
+        fields = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
         status: int | None = None
         started = time.perf_counter()
 
@@ -66,7 +66,7 @@ class RequestContextMiddleware:
                     # The client's next request should go to another replica.
                     message["headers"].append((b"connection", b"close"))
             elif not message.get("more_body"):
-                _record_end(seen_by_app, asked, status, started)
+                _record_end(seen_by_app, fields, status, started)
             await send(message)
 
         try:
@@ -74,17 +74,17 @@ class RequestContextMiddleware:
         except ClientDisconnect:
             pass  # no response possible
         except Exception:
-            log.exception("request failed", **asked)
+            log.exception("request failed", **fields)
             if status is not None:
                 raise
             fault = problem_response(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)
             await fault(scope, receive, send_with_id)
         finally:
             service.bodies.release(scope)
-            _record_end(seen_by_app, asked, status, started)  # also for incomplete responses
+            _record_end(seen_by_app, fields, status, started)  # also for incomplete responses
 
 
-def _record_end(scope: Scope, asked: dict[str, str], status: int | None, started: float) -> None:
+def _record_end(scope: Scope, fields: dict[str, str], status: int | None, started: float) -> None:
     """Count and log a request, once."""
     state = scope["state"]
     if ENDED in state:
@@ -93,14 +93,14 @@ def _record_end(scope: Scope, asked: dict[str, str], status: int | None, started
     seconds = time.perf_counter() - started
     scope["app"].state.service.metrics.count_request(_route(scope), status, seconds, state.get("work"))
     write_line = log.debug if scope["path"] in POLLED_PATHS else log.info
-    write_line("request", **asked, status=status, milliseconds=round(1000 * seconds, 2))
+    write_line("request", **fields, status=status, milliseconds=round(1000 * seconds, 2))
 
 
 def _simplified(scope: Scope) -> Scope:
     """Return the scope without features that RFC 9110 lets a server ignore.
 
-    HEAD is handled as GET; the server drops the body. Range requests for a few scripts are not worth their errors,
-    which are not problem documents. A trailing slash is ignored.
+    HEAD is handled as GET; the server drops the body. Range is ignored, since errors about ranges would not be
+    problem documents. So is a trailing slash.
     """
     path = scope["path"]
     if len(path) > 1 and path.endswith("/"):

@@ -21,12 +21,12 @@ class Service:
     """State of a started service.
 
     Attributes:
-        settings: at the start of the service.
+        settings: as read at the start of the service.
         api_keys, admin_keys: digests, see `app.api.keys`; empty if no key is set.
         metrics: of this worker.
         batcher: reads images.
         store: the loaded models; a reload replaces it as a whole.
-        limits: which images are accepted.
+        limits: of image sizes.
         stopping: set when the service is about to stop.
         reload: reloads the model store in all workers.
         reloading: held during a reload.

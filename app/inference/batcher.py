@@ -168,7 +168,7 @@ class Batcher:
     async def _read_queue(self) -> None:
         """Read until the queue is empty, and yield to the event loop after each batch.
 
-        If the event loop is slow, because it refuses many requests, spend as long on batches before the next yield.
+        If a yield takes long, because many requests are refused, spend as long on batches before the next one.
         """
         paused = time.perf_counter()
         try:
@@ -215,7 +215,7 @@ class Batcher:
 
 
 async def _read_batch(batch: Sequence[_Waiting]) -> None:
-    in_event_loop = _is_on_processor(batch[0].model)
+    in_event_loop = _runs_on_cpu(batch[0].model)
     results = _read_together(batch) if in_event_loop else await in_thread(partial(_read_together, batch))
     for waiting, result in zip(batch, results, strict=True):
         if not waiting.result.done():
@@ -247,10 +247,10 @@ def _decode_in_time(decode: Decoder, deadline: float) -> Pixels:
 
 def _max_batch(model: ImageToTextModel) -> int:
     """Return the maximum number of images in a batch; 0 if the event loop should not read even one."""
-    return images_in_event_loop(model) if _is_on_processor(model) else BATCH_IMAGES
+    return images_in_event_loop(model) if _runs_on_cpu(model) else BATCH_IMAGES
 
 
-def _is_on_processor(model: ImageToTextModel) -> bool:
+def _runs_on_cpu(model: ImageToTextModel) -> bool:
     return model.providers[0] == "CPUExecutionProvider"
 
 

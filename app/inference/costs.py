@@ -13,7 +13,7 @@ MAX_SEARCH = 5000
 SLOW_STEPS, SLOW_CLASSES = 500, 5000
 """Number of steps, and of classes, at which the cost of a searched step has doubled."""
 QUICK_FILE_BYTES, QUICK_STEPS, QUICK_NUMBERS = 3_200_000, 400, 1_000_000
-"""Work of 5 ms on a CPU: the network's file size; the number of steps and of probabilities to decode."""
+"""Each amounts to 5 ms of work on a CPU: bytes of the network's file, steps, and probabilities to decode."""
 
 
 class TooCostlyError(ValueError):

@@ -73,14 +73,14 @@ def create_app(settings: Settings | None = None, *, owns_process: bool = False) 
         redirect_slashes=False,  # a redirect loses the body; see RequestContextMiddleware
         responses=ANY_ERROR,
         lifespan=partial(_lifespan, settings=settings, owns_process=owns_process, tracer_provider=tracer_provider),
-        swagger_ui_parameters={"tryItOutEnabled": True},  # open calls with the form to try them
+        swagger_ui_parameters={"tryItOutEnabled": True},  # show each operation with its form
         telemetry=telemetry_config(tracer_provider, POLLED_PATHS),
     )
     if settings.origins:
         allow_origins(app, settings.origins)
     if ANY not in settings.hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.hosts)
-    app.add_middleware(RequestContextMiddleware)  # outside of everything that may respond
+    app.add_middleware(RequestContextMiddleware)  # outermost: everything inside may respond
     if tracer_provider is not None:
         app.add_middleware(StageSpansMiddleware, tracer=tracer_provider.get_tracer("app", __version__))
     add_problem_handlers(app)
@@ -107,9 +107,9 @@ def create_app_for_server() -> FastAPI:
 async def _lifespan(
     app: FastAPI, settings: Settings, owns_process: bool, tracer_provider: "TracerProvider | None"
 ) -> AsyncIterator[None]:
-    stopping, counted = threading.Event(), Metrics(shared_folder())
-    drain_on_sigterm(stopping, counted, settings.drain_seconds)
-    service = app.state.service = _start(settings, stopping, counted)
+    stopping, worker_metrics = threading.Event(), Metrics(shared_folder())
+    drain_on_sigterm(stopping, worker_metrics, settings.drain_seconds)
+    service = app.state.service = _start(settings, stopping, worker_metrics)
     reload_on_sighup(service)
     if owns_process:
         keep_what_there_is()
@@ -127,7 +127,7 @@ async def _trim_memory(seconds: float) -> None:
         await in_thread(give_back_free_pages)
 
 
-def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> Service:
+def _start(settings: Settings, stopping: threading.Event, worker_metrics: Metrics) -> Service:
     """Load the models and warm up the default one by reading an image.
 
     Raises:
@@ -141,8 +141,8 @@ def _start(settings: Settings, stopping: threading.Event, counted: Metrics) -> S
         settings=settings,
         api_keys=digests_of(settings.api_keys),
         admin_keys=digests_of(settings.admin_keys),
-        metrics=counted,
-        batcher=Batcher(capacity.threads, settings.max_waiting, settings.request_timeout, counted.waiting.set),
+        metrics=worker_metrics,
+        batcher=Batcher(capacity.threads, settings.max_waiting, settings.request_timeout, worker_metrics.waiting.set),
         store=store,
         limits=ImageLimits(max_pixels=capacity.max_pixels, max_side=settings.max_side),
         reload=reload_all_workers,

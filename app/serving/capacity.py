@@ -8,8 +8,8 @@ from app.shared.cpus import available_cpus
 from app.shared.memory import share_of_memory
 
 PIXEL_BYTES = 24
-"""Peak memory per pixel of decoding: 20 for a PNG with alpha and 16 bits a channel, while the previous image is still
-in memory."""
+"""Peak memory per pixel of decoding: 20 for a PNG with alpha and 16 bits a channel, plus the previous image, which is
+still in memory."""
 MIN_PIXELS = 100_000
 """Lower bound of the image size limit, however little memory there is."""
 MEGABYTE = 1 << 20

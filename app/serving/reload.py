@@ -78,8 +78,8 @@ def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
     for stored in changes.dropped:
         log.info("model dropped", model=stored.name, version=stored.version)
     for broken in changes.broken:
-        of = {"model": broken.name, "version": broken.version}
-        log.error("model broken", **of, reason=broken.reason, kept=broken.kept)
+        which = {"model": broken.name, "version": broken.version}
+        log.error("model broken", **which, reason=broken.reason, kept=broken.kept)
     if store.default_model not in store.models:
         log.error("not ready: the default model is not loaded", model=store.default_model)
     return changes

@@ -77,7 +77,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._waits_for = ""  # "head", "body", or "" between requests
         self._incomplete_bytes = 0  # of an incomplete head or incomplete trailers
-        self._is_incomplete = False  # whether the last data contained nothing else
+        self._is_incomplete = False  # whether all of the last data belongs to it
         self._trailer_bytes = 0  # in the last data
         self._requests_begun = 0  # requests so far
         self._unanswered: deque[RequestResponseCycle] = deque()
@@ -233,17 +233,17 @@ class DeadlineProtocol(HttpToolsProtocol):
         is_coming = self._waits_for == "body" and not self.cycle.response_complete
         return len(self._unanswered) > is_coming
 
-    def _start_read_timer(self, complaint: Refusal, seconds: float) -> None:
+    def _start_read_timer(self, refusal: Refusal, seconds: float) -> None:
         due = self.loop.time() + seconds
-        self._read_timer = self.loop.call_at(due, self._on_read_timeout, complaint, due)
+        self._read_timer = self.loop.call_at(due, self._on_read_timeout, refusal, due)
 
-    def _on_read_timeout(self, complaint: Refusal, due: float) -> None:
+    def _on_read_timeout(self, refusal: Refusal, due: float) -> None:
         """Refuse the incomplete request; if this process was stopped, wait that long again for unread data."""
         late = self.loop.time() - due
         if late > LATE_SECONDS:
-            self._start_read_timer(complaint, late)
+            self._start_read_timer(refusal, late)
         else:
-            self._refuse(complaint)
+            self._refuse(refusal)
 
     def _start_write_timer(self, seconds: float) -> None:
         due = self.loop.time() + seconds

@@ -18,8 +18,8 @@ from app.serving.worker import WorkerConfig
 
 HAD_TERMINAL = os.isatty(0)
 HUNG_CHECKS = 60
-"""Number of checks, two a second, after which an unresponsive worker is killed. One that starts on a busy machine may
-need ten. Checks are counted, not seconds: while this process is stopped, the workers usually are, too."""
+"""Number of checks, two a second, after which an unresponsive worker is killed. On a busy machine, a starting worker
+may need ten. Seconds are not counted, since workers are usually stopped together with this process."""
 
 log = get_logger("app.server")
 
@@ -38,8 +38,8 @@ class WorkerProcess(Process):
 class Supervisor(Multiprocess):
     """Parent that starts workers, replaces dead ones, and forwards SIGHUP to all, also at the request of a worker.
 
-    On SIGHUP, uvicorn would start new workers, which have no loaded models to keep. It would also block on a worker
-    that does not respond, and meanwhile neither replace others nor stop.
+    On SIGHUP, uvicorn would start new workers, which could not keep models that no longer load. It would also block on
+    a worker that does not respond, and meanwhile neither replace others nor stop.
     """
 
     def __init__(self, config: WorkerConfig, sockets: Sequence[socket], seconds_to_end: float) -> None:

@@ -25,7 +25,7 @@ class WorkerConfig(uvicorn.Config):
 
     def load(self) -> None:
         """Import and create the application and the other objects that the configuration names."""
-        with hidden("pydantic.v1"):  # FastAPI checks every route for its models; there are none
+        with hidden("pydantic.v1"):  # FastAPI checks every route for models of it; there are none
             with models_built_on_use():
                 import app.api.schemas  # noqa: F401 - imports FastAPI
             super().load()
@@ -35,8 +35,8 @@ class WorkerConfig(uvicorn.Config):
 def models_built_on_use() -> Iterator[None]:
     """Defer building of Pydantic models defined in the block until their first use.
 
-    FastAPI's forty models of OpenAPI documents and most of ours only serve the document. Building them takes an eighth
-    of the start.
+    FastAPI's forty models for OpenAPI and most of ours only describe the API. Building them takes an eighth of the
+    start-up time.
     """
     BaseModel.model_config["defer_build"] = True
     try:

@@ -17,7 +17,7 @@ MIN_OF_SHAPE = 0.9
 """Minimum probability that the next text has a known shape, for a prior of shapes."""
 
 MIXED = 3
-"""If separating letters from digits multiplies the number of shapes by this, letters and digits mix freely."""
+"""If separating letters from digits multiplies the shapes by more than this, letters and digits mix freely."""
 
 
 def text_prior_of(labels: Sequence[str]) -> TextPrior | None:

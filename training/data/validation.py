@@ -41,7 +41,7 @@ class Finding:
     images: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Format it for people, in a few lines."""
+        """Format the finding in a few lines."""
         shown = ", ".join(self.images[:MAX_SHOWN])
         more = f" and {len(self.images) - MAX_SHOWN:,} more" if len(self.images) > MAX_SHOWN else ""
         where = f": {shown}{more}" if shown else ""
@@ -68,7 +68,7 @@ class DataReport:
     warnings: list[Finding] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for `validate --json`."""
+        """Return the report for `validate --json`."""
         sizes = [{"width": width, "height": height, "images": count} for (width, height), count in self.sizes.items()]
         return asdict(self) | {"sizes": sizes}
 
@@ -140,7 +140,7 @@ def _warnings_of_labels(samples: Sequence[Sample]) -> Iterator[Finding]:
 
 
 def _check_case(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """Report labels that differ only in case, some all lower and some all upper: the images may not show the case."""
+    """Report labels of the same letters, some all lower and some all upper case: images may not show the case."""
     small = [sample for sample in samples if sample.label.islower()]
     capital = [sample for sample in samples if sample.label.isupper()]
     letters = {character for sample in small for character in sample.label if character.isalpha()}
@@ -190,7 +190,7 @@ def _in_several_parts(groups: Sequence[Sequence[Sample]]) -> Iterator[Finding]:
     found = [group for group in groups if len({sample.split for sample in group}) > 1]
     if found:
         shown = tuple(" = ".join(f"{sample.path} ({sample.split or 'train'})" for sample in group) for group in found)
-        what = f"{_pictures(len(found))} in more than one of train, val and test, which makes the figures too good"
+        what = f"{_pictures(len(found))} in more than one of train, val and test, which makes the metrics too good"
         yield Finding(what, "certain", "Keep each picture in one of them", shown)
 
 
@@ -200,7 +200,7 @@ def _several_times(groups: Sequence[Sequence[Sample]]) -> Iterator[Finding]:
         shown = tuple(" = ".join(str(sample.path) for sample in group) for group in found)
         what = f"{_pictures(len(found))} several times"
         yield Finding(
-            what, "certain", "Keep one of each: the others add nothing and can make the figures too good", shown
+            what, "certain", "Keep one of each: the others add nothing and can make the metrics too good", shown
         )
 
 

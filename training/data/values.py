@@ -32,8 +32,8 @@ def with_values(samples: Sequence[Sample]) -> list[Sample]:
 def with_texts(samples: Sequence[Sample], model: Path) -> list[Sample]:
     """Return samples with sums as labels; the labels may be sums or values.
 
-    A picture labelled with a value gets the most probable text with that value. Signs of the same meaning are unified
-    to the most frequent one, so that the network need not distinguish `x` from `×`.
+    A picture labelled with a value gets the most probable text with that value; without one, it is dropped. Signs of
+    the same meaning are unified to the most frequent one, so that the network need not distinguish `x` from `×`.
 
     Raises:
         DataError: a label is neither a sum nor a whole number.

@@ -30,9 +30,9 @@ _SEGMENTS = {
 
 
 def segment_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
-    """Draw a number on a seven-segment display: slanted, glowing, unlit segments sometimes visible.
+    """Draw a number on a seven-segment display, slanted, with unlit segments sometimes visible.
 
-    Small units, not part of the text, may surround it in the typeface. `height` is the height of the digits in pixels.
+    Small units in the typeface, not part of the text, may surround it. `height` is the height of the digits in pixels.
     """
     ground = _display_colour(rng)
     colour = contrasting_colour(ground, float(rng.choice([15, 25, 45, 70])), rng)
@@ -62,7 +62,7 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
     layer = layer[:, : max(8, round(x - gap + margins[3]))]
     if set().union(*UNITS) <= set(face.characters):
         if rng.random() < 0.4:
-            layer = np.hstack([layer, _unit_behind(face, layer.shape[0], height, colour, rng)])
+            layer = np.hstack([layer, _unit_after(face, layer.shape[0], height, colour, rng)])
         if rng.random() < 0.3:
             _add_units_around(layer, margins[0], height, face, colour, rng)
     return _on_plate(layer, ground, rng)
@@ -79,8 +79,8 @@ def _display_colour(rng: np.random.Generator) -> Colour:
     return cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0].astype(np.float32)
 
 
-def _unit_behind(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
-    """Draw a small unit of measurement aligned with the bottom or top of the number."""
+def _unit_after(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
+    """Draw a small unit of measurement after the number, at a random height."""
     unit = _unit(face, height, rng)
     layer = empty_layer(rows, unit.shape[1] + height // 4)
     set_ink(layer, unit, 0, int(rows * rng.uniform(0.45, 0.95)) - unit.shape[0], colour)
@@ -262,7 +262,7 @@ def housed(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def framed(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Add a border of one colour, like that of plates and labels."""
+    """Add one or two borders, each of one colour, like those of plates and labels."""
     thickness = int(rng.integers(1, max(2, picture.shape[0] // 10 + 1)))
     outer = int(rng.integers(0, thickness * 2 + 1))
     for width in (thickness, outer):

@@ -35,10 +35,10 @@ def draw_scene(
     """Draw a picture of a text.
 
     Args:
-        families: typefaces to draw with, grouped by family; each has all characters.
+        families: typefaces to draw with, grouped by family; some must have all characters.
         rng: the source of randomness; the same state gives the same picture.
         text: the text to draw; None draws a random text, possibly an empty one.
-        difficulty: 0…1, the fraction of pictures that are warped, cluttered or damaged.
+        difficulty: 0…1, scales the probabilities of warping, clutter and damage.
 
     Returns:
         uint8 (height, width, 3), BGR; and the text.

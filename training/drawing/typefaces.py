@@ -26,7 +26,7 @@ PLACEHOLDERS = "LastResort"
 LATIN = string.digits + string.ascii_uppercase + string.ascii_lowercase
 SIGNS = "+-=?.,:/#%&@"
 PRINTABLE = set(string.printable + "×÷")
-"""Characters that Latin typefaces may lack."""
+"""Characters of Latin texts, of which a typeface needs only the letters and digits."""
 SIZES = (18, 28, 44, 68)
 """Pixels per em; a glyph is scaled down from the next larger size, so that it is never sampled too coarsely."""
 _TEMPLATE = 16
@@ -65,7 +65,7 @@ class Glyph(NamedTuple):
 
 
 def find_typefaces(alphabet: str, folders: Iterable[Path] = (), limit: int | None = None) -> list[Typeface]:
-    """Find installed typefaces with letters and digits, or with all characters if the alphabet contains others.
+    """Find installed typefaces with an alphabet's letters and digits, or all of it if some is not in `PRINTABLE`.
 
     Faces with the same shapes as an earlier one are skipped, as are those that draw symbols for digits, letters or, if
     the alphabet contains any, signs. The typefaces that come with matplotlib are always available.
@@ -158,7 +158,7 @@ def _family(font: TTFont) -> str:
 
 
 def _fingerprint(face: Typeface, alphabet: str) -> bytes:
-    """Return the rendering of the first and last characters."""
+    """Return the rendering of the first four characters and of four from the middle."""
     letters = alphabet[:4] + alphabet[len(alphabet) // 2 : len(alphabet) // 2 + 4]
     return b"".join(glyph(face, c, 28, smooth=True).mask.tobytes() for c in letters if c in face.characters)
 

@@ -47,7 +47,7 @@ def _affine(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _elastic(image: Image, rng: np.random.Generator, strength: float) -> Image:
-    """Warp smoothly (Simard et al., ICDAR 2003), with one random offset for about every twelve pixels."""
+    """Warp smoothly (Simard et al., ICDAR 2003), with one random offset per 12 rows and 20 columns."""
     height, width = image.shape[:2]
     grid = (max(2, height // 12), max(2, width // 20))
     offsets = rng.normal(0, 0.04 * height * strength, (2, *grid)).astype(np.float32)
@@ -57,7 +57,7 @@ def _elastic(image: Image, rng: np.random.Generator, strength: float) -> Image:
 
 
 def _stroke_width(image: Image, rng: np.random.Generator, _: float) -> Image:
-    """Thin or thicken strokes by two pixels, or blur them."""
+    """Thin or thicken strokes by one pixel, or blur them."""
     kind = rng.random()
     if kind < 0.375:
         return cv2.erode(image, np.ones((2, 2), np.uint8))

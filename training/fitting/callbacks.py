@@ -26,7 +26,7 @@ Logs = dict[str, float]
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """A callback that swaps the model's weights and the optimiser's averages; callbacks between two see the averages.
+    """A callback that swaps the model's weights and the optimiser's averages, for callbacks until the next swap.
 
     Averaged weights read better than the last ones (Polyak and Juditsky, 1992).
     """
@@ -99,7 +99,7 @@ class BestWeights(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """A callback that writes everything that a resumed run needs after every epoch, and `history.csv` for people."""
+    """A callback that writes everything that a resumed run needs after every epoch, and a readable `history.csv`."""
 
     def __init__(
         self, path: Path, history_csv: Path, batches: Batches, best: BestWeights, stateful: Sequence[Any]
@@ -155,5 +155,5 @@ def write_history(history: Sequence[Logs], path: Path) -> None:
 
 
 def _counters(callback: Any) -> dict[str, float]:
-    """Return the counter and the best value of Keras's `EarlyStopping` or `ReduceLROnPlateau`."""
+    """Return the counters and the best value of Keras's `EarlyStopping` or `ReduceLROnPlateau`."""
     return {key: float(vars(callback)[key]) for key in COUNTERS if isinstance(vars(callback).get(key), Real)}

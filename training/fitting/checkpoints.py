@@ -29,7 +29,7 @@ def load_variables(path: Path, variables: list[Any]) -> None:
 
 def read_variables(path: Path) -> list[NDArray[Any]]:
     """Return the values in a file of `save_variables`, in the order of the variables."""
-    # Opened here because NumPy leaves files open that are not its own.
+    # Opened here because NumPy leaves files of other formats open.
     with path.open("rb") as file, np.load(file) as arrays:
         return [arrays[f"v{index}"] for index in range(len(arrays.files) - 1)]
 

@@ -42,7 +42,7 @@ class TrainingConfig(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["one-cycle", "plateau", "trapezoid"]
     passes: Annotated[int, Field(ge=1)] = 1
-    """How often an epoch repeats the images."""
+    """Passes over the images per epoch."""
     drawn: Annotated[int, Field(ge=0)] = 0
     """Number of drawn pictures with the labels' alphabet; half of each batch is drawn if there are any."""
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -129,6 +129,6 @@ def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
         picture_bytes = values["width"] * values["height"] * values["channels"]
         seen = values["epochs"] * values["passes"] * images
         values.setdefault("drawn", min(recipe.drawn, seen, MAX_DRAWN_BYTES // max(1, picture_bytes)))
-    # A one-cycle schedule ends by itself, and its last epochs are its best.
+    # The other schedules have a fixed length, and their last epochs are the best.
     values.setdefault("patience", 50 if values["schedule"] == "plateau" else None)
     return TrainingConfig.model_validate(values)

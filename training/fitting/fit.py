@@ -31,7 +31,7 @@ class FitResult:
     """A network with its best weights, and the history of its training.
 
     Attributes:
-        model: puts out logits.
+        model: outputs logits.
         history: one entry per epoch: loss, val_loss, val_cer, val_wer, learning_rate …
         best_epoch: the epoch of the weights, from 1.
         interrupted: whether Ctrl-C ended the training.

@@ -17,7 +17,7 @@ Average = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class CtcLoss(keras.losses.Loss):
-    """CTC loss of logits (batch, steps, classes) for labels (batch, length), padded with the blank or empty.
+    """CTC loss of logits (batch, steps, classes) for labels (batch, length), padded with the blank; they may be empty.
 
     With sparse labels, TensorFlow uses a single kernel, which is faster than the many small operations of
     `keras.ops.ctc_loss`.
@@ -42,7 +42,7 @@ class CtcLoss(keras.losses.Loss):
 
 
 def build_network(config: TrainingConfig, classes: int, *, bfloat16: bool = False) -> keras.Model:
-    """Return an untrained network that puts out logits (batch, steps, classes).
+    """Return an untrained network that outputs logits (batch, steps, classes).
 
     Args:
         config: settings of the training.
@@ -73,7 +73,7 @@ def compile_network(
     """Set a network's loss and optimiser, and create the optimiser's variables.
 
     Args:
-        network: puts out logits.
+        network: outputs logits.
         config: settings of the training.
         steps_per_epoch: batches per epoch.
         average: averages gradients over processes; None if one process trains alone.

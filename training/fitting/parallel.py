@@ -81,7 +81,7 @@ class Helper:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process has ended."""
+        """Whether the process has ended; wait up to `CLOSING` seconds for it."""
         self._watcher.join(CLOSING)
         return not self._watcher.is_alive()
 

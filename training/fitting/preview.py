@@ -1,4 +1,4 @@
-"""A grid of augmented images, for a look at the training data."""
+"""A grid of augmented images, to inspect the training data."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -16,7 +16,7 @@ class RunError(UserError):
 
 
 class RunState(BaseModel):
-    """The description of a run, written at its start and at its end."""
+    """The description and the progress of a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -33,7 +33,7 @@ class OneCycle(_Schedule):
 class Trapezoid(_Schedule):
     """A learning rate that rises for 4 % of the training, stays constant, and falls to zero in the last quarter.
 
-    Until it falls, it hardly depends on the length of the training, which can therefore change on the way
+    Until it falls, it hardly depends on the length of the training, which can therefore change midway
     (Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024).
     """
 

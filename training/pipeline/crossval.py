@@ -92,15 +92,15 @@ def label_parts(samples: Sequence[Sample], labels: int, repeats: int) -> list[Pa
 def run_parts(
     parts: Sequence[Part], folder: Path, options: dict[str, Any], jobs: int
 ) -> Generator[PartResult, None, None]:
-    """Train and read all parts in processes of this machine, except for parts that are already in the folder.
+    """Train all parts and read their unseen images, in processes of this machine; reuse results in the folder.
 
     Args:
         parts: what to do.
         folder: gets a folder per part with its run, model and readings. Interrupted parts are resumed.
-        options: options of the trainings, see `resolve_config`; None is the default.
+        options: options of the trainings, see `configure`; None is the default.
         jobs: number of trainings at the same time; they share the processors.
 
-    Returns:
+    Yields:
         The results as they finish. Closing the generator early stops running trainings.
 
     Raises:

@@ -43,7 +43,7 @@ def write_model_folder(
         run: gets the grid of the worst readings.
         state: the run's state; its output is the folder to write.
         result: the result of the training.
-        data: the run's images. If there are no training images, the validation images serve as typical ones.
+        data: the run's images. Without training images, the validation images calibrate the quantization.
         reports: contents of crossval.json files, for the card.
 
     Returns:

@@ -15,7 +15,7 @@ from training.pipeline.crossval import Part, PartResult, run_part, stored_result
 def run_parts_on_ray(
     parts: Sequence[Part], folder: Path, options: dict[str, Any], jobs: int
 ) -> Generator[PartResult, None, None]:
-    """Train and read all parts like `run_parts`, each as a Ray task.
+    """Run all parts like `run_parts`, each as a Ray task.
 
     All machines must see the images and the folder under the same paths. If a machine is lost, its parts resume
     elsewhere from their last epoch. Each training reserves as many processors as `jobs` leave it on this machine; the
@@ -43,7 +43,7 @@ def run_parts_on_ray(
 
 
 def _run_part(working_folder: Path, part: Part, folder: Path, options: dict[str, Any], threads: int) -> PartResult:
-    """Train and read a part, in a process of its own on any machine."""
+    """Run a part in a process of its own on any machine."""
     if not (working_folder / folder).is_dir() or not (working_folder / part.known[0].path).exists():
         machine = os.uname().nodename
         raise RunError(f"{machine} cannot see {folder} or the images; all machines need them under the same paths.")

@@ -29,7 +29,7 @@ MAX_ROUNDS = 5
 ROUND = 0.5
 """Epochs of a round, as a fraction of the first training's."""
 MORE = 1.05
-"""Minimum growth of the number of confident pseudo-labels for another round."""
+"""Minimum growth factor of the number of confident pseudo-labels for another round."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def run_training(
         raise RunError(f"{run.path} is finished; there is nothing to resume.")
     config = state.config
     data = data or _open_data(run, state)
-    images, held_back = data.train_images, data.validation_images
+    images, validation = data.train_images, data.validation_images
     codec = CtcCodec(state.vocab, prior=text_prior_of(images.labels))
     network = network or start_network(config, codec, run)
     started = time.monotonic()
@@ -95,10 +95,10 @@ def run_training(
 
     drawn = _drawn_like(config, images.labels)
     batches = TrainingBatches(config, images, codec, drawn)
-    result = fit(network, config, run, batches, held_back, codec, after_epoch, helper_threads)
+    result = fit(network, config, run, batches, validation, codec, after_epoch, helper_threads)
     if state.unlabelled and not result.interrupted:
         unlabelled = load_unlabelled(Path(state.unlabelled), config.input_size)
-        result = _learn_from_unlabelled(run, result, images, held_back, unlabelled, drawn, after_epoch, helper_threads)
+        result = _learn_from_unlabelled(run, result, images, validation, unlabelled, drawn, after_epoch, helper_threads)
     state = run.read_state()
     if not state.exported:
         # Recorded in advance, so that a run killed right after the export may replace its own model.
@@ -155,15 +155,15 @@ def _learn_from_unlabelled(
     """Train again on the labelled images and pseudo-labelled others, while that helps.
 
     Returns:
-        The result with the most validation words right; of equals the last.
+        The result with the most validation words right; the latest if tied.
     """
     state, before = run.read_state(), run
     codec = CtcCodec(state.vocab, prior=text_prior_of(train.labels))
-    # Validation labels are compared with readings of their own images only, so the prior for others may include them.
+    # Validation labels are compared only with their own images' readings, so this prior may include them.
     full_codec = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels]))
-    labelled = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+    pseudo = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
     for number in range(1, MAX_ROUNDS + 1):
-        together = _together(train, labelled.images)
+        together = _together(train, pseudo.images)
         config = resolve_config(len(together.labels), _continued(state.config, before))
         epochs = max(1, round(ROUND * min(config.epochs, state.config.epochs)))
         config = config.model_copy(update={"epochs": epochs})
@@ -177,19 +177,19 @@ def _learn_from_unlabelled(
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
         words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
-        learnt = len(labelled.images.labels)
-        said = (
-            f"round {number}: {learnt} of {len(unlabelled.labels)} unlabelled images used; "
+        used = len(pseudo.images.labels)
+        summary = (
+            f"round {number}: {used} of {len(unlabelled.labels)} unlabelled images used; "
             f"validation words right: {words_before} before, {words} after, of {len(validation.labels)}"
         )
-        run.write_state(run.read_state().model_copy(update={"gained": said}))
+        run.write_state(run.read_state().model_copy(update={"gained": summary}))
         if words < words_before:
             return replace(teacher, interrupted=student.interrupted)
         teacher, before = student, student_run
         if student.interrupted:
             break
-        sure_before, labelled = labelled.sure, pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
-        if labelled.sure <= MORE * sure_before:
+        sure_before, pseudo = pseudo.sure, pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+        if pseudo.sure <= MORE * sure_before:
             break
     return teacher
 
@@ -200,11 +200,11 @@ def _continued(config: TrainingConfig, before: RunFolder) -> dict[str, Any]:
     return config.model_dump(include=kept) | {"init": str(before.path)}
 
 
-def _together(train: LabelledImages, labelled: LabelledImages) -> LabelledImages:
-    """Return both, with the labelled images repeated until they are about a third of all."""
-    times = max(1, round(len(labelled.labels) / (2 * len(train.labels))))
-    images = np.concatenate([np.tile(train.images, (times, 1, 1, 1)), labelled.images])
-    return LabelledImages(images, train.labels * times + labelled.labels)
+def _together(train: LabelledImages, pseudo: LabelledImages) -> LabelledImages:
+    """Return training and pseudo-labelled images, the former repeated until they are about a third."""
+    times = max(1, round(len(pseudo.labels) / (2 * len(train.labels))))
+    images = np.concatenate([np.tile(train.images, (times, 1, 1, 1)), pseudo.images])
+    return LabelledImages(images, train.labels * times + pseudo.labels)
 
 
 def _drawn_like(config: TrainingConfig, labels: Sequence[str]) -> LabelledImages | None:

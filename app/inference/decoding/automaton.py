@@ -18,7 +18,7 @@ class ConstraintError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Automaton:
-    """Nondeterministic automaton without empty moves (Glushkov, "The abstract theory of automata", 1961).
+    """Nondeterministic automaton without epsilon transitions (Glushkov, "The abstract theory of automata", 1961).
 
     It starts in state 0. A text is allowed if its characters lead from there to an accepting state, each into a state
     that reads it. Matching needs no backtracking, so its time is linear in the length of the text.

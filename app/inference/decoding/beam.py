@@ -167,7 +167,7 @@ class _Tree:
 
 
 class _Beam(NamedTuple):
-    """Prefixes that are kept, and their probabilities; all fields have this axis.
+    """Prefixes that are kept, and their probabilities; the first axis of all fields is the prefix.
 
     The first row is `NONE` with probability 0: the parent of prefixes whose parent is not in the beam.
 
@@ -193,8 +193,8 @@ def _search(
     beam = _Beam(
         np.array([tree.NONE, tree.EMPTY]), np.array([0.0, 1.0]), np.zeros(2), np.concatenate([sets.every, sets.start])
     )
-    # This many classes per group suffice, since no state distinguishes them. They fill a beam even without a prefix's
-    # extensions that are already in it, that by its last character, and one that cannot be completed.
+    # Classes per group, which no state distinguishes: `width` to fill the beam, `width` that may already be in it, the
+    # repeated last character, and one that cannot be completed.
     candidates, first = _candidates(emissions, sets.groups, 2 * width + 2)
     for emission, classes_to_try, after in zip(emissions, candidates, completions[1:], strict=True):
         viability = viabilities[after]

@@ -1,7 +1,7 @@
 """Conversion of right-to-left text between logical order (as typed) and visual order (as in an image).
 
 It uses the Unicode bidirectional algorithm (UAX #9). CTC reads images from left to right, so networks learn and return
-visual order. Labels, responses and everything that people see have logical order.
+visual order. Labels, responses and all other interfaces have logical order.
 """
 
 import unicodedata

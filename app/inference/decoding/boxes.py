@@ -24,8 +24,8 @@ class Box(NamedTuple):
 def character_boxes(spans: Sequence[Span], *, steps: int, width: int, height: int) -> list[Box]:
     """Return a box for each character of a text, as high as the upright image, whose size is given in pixels.
 
-    CTC gives the position of a character, not its width. Boxes of neighbours meet midway, and next to a wide gap or
-    the image's edge a box extends at most three quarters of the median distance.
+    CTC gives the position of a character, not its width. Boxes of neighbours meet midway, but extend at most three
+    quarters of the median distance. The first and last box extend half of it outwards.
     """
     if not spans:
         return []

@@ -22,13 +22,13 @@ from app.inference.decoding.sums import Sum
 CONFIDENCE_DIGITS = 6
 """Digits of confidences in responses and tables; further digits are not significant."""
 SMALLEST = 1e-200
-"""Smaller probabilities count as 0. No network means such a value, and it does not underflow in a product."""
+"""Smaller probabilities count as 0: in a network's output they mean nothing. A product with it does not underflow."""
 NEGLIGIBLE = 5e-7
 """Smaller differences do not change the sixth digit of a confidence."""
 CERTAIN = 1 - 1e-9
 """Probabilities above this are taken as 1; over all steps of a text, that changes a confidence negligibly."""
 MAX_SCALAR_COST = 40
-"""Up to this many characters times relevant steps per step, Python's numbers are faster than NumPy's."""
+"""Up to this value of characters * relevant steps / all steps, Python's numbers are faster than NumPy's."""
 LOW_TEMPERATURE = 0.2
 """Below it, all powers of a step's probabilities may underflow in the networks' 32 bits."""
 
@@ -178,7 +178,7 @@ class CtcCodec:
         extended[1::2] = self.encode(text)
         emitted = np.log(np.maximum(probabilities[:, extended], SMALLEST))
         skips = np.full(len(extended), -np.inf)
-        skips[2:][extended[2:] != extended[:-2]] = 0.0  # not from blank to blank
+        skips[2:][extended[2:] != extended[:-2]] = 0.0  # not between blanks or equal characters
 
         # Two additional states before the others have no probability.
         best = np.full(len(extended) + 2, -np.inf)

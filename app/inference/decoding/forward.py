@@ -1,7 +1,7 @@
 """Probability of a text: the sum over all its alignments, by the forward variables of Graves et al. (ICML 2006).
 
-Computed without logarithms: a prefix is never less probable than its path, so what underflows to 0 is negligible in
-the sum.
+Computed without logarithms: a path is never more probable than its prefix, so paths that underflow to 0 are negligible
+in the sum.
 """
 
 import itertools

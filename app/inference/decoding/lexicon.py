@@ -1,4 +1,4 @@
-"""Prior for images most of which show one of some known texts."""
+"""Prior for images that mostly show one of some known texts."""
 
 import itertools
 import math

@@ -69,7 +69,7 @@ class Shapes:
         return self._posterior({**_likelihoods(codec, others, probabilities), **texts})
 
     def _reweighed(self, greedy: "Decoded") -> "Decoded":
-        """Return a text with its posterior confidence, if other texts may have the most probable shape."""
+        """Return a text with its posterior confidence, as if all other texts had the most probable shape."""
         likelihood = greedy.confidence * self._weight(greedy.text)
         if likelihood == greedy.confidence:
             return greedy
@@ -107,7 +107,7 @@ class Shapes:
             spelled,
         )
         return [
-            [codec.text(classes[_seen(image, *each)].tolist()) for each in zip(states, spelled, strict=True)]
+            [codec.text(classes[_best_characters(image, *each)].tolist()) for each in zip(states, spelled, strict=True)]
             for image, states in zip(characters, paths, strict=True)
         ]
 
@@ -117,7 +117,7 @@ def _likelihoods(codec: "CtcCodec", texts: Sequence[str], probabilities: Floats)
     return dict(zip(texts, likely.tolist(), strict=True))
 
 
-def _seen(characters: Floats, path: NDArray[np.intp], shape: Sequence[int]) -> list[int]:
+def _best_characters(characters: Floats, path: NDArray[np.intp], shape: Sequence[int]) -> list[int]:
     """Return the most probable character of an image at each position of a shape.
 
     Args:
@@ -146,9 +146,8 @@ def _alignments(blanks: Floats, kinds: Floats, shapes: Sequence[Sequence[int]]) 
     for row, shape in enumerate(shapes):
         emitted[:, :, row, 1 : 2 * len(shape) : 2] = kinds[:, :, shape].transpose(1, 0, 2)
     skips = np.where(np.arange(states) % 2, 0.0, -np.inf)  # the blank between two characters is optional
-    best = np.full(
-        (images, len(shapes), states + 2), -np.inf
-    )  # two additional states before the first have no probability
+    # Two additional states before the first have no probability.
+    best = np.full((images, len(shapes), states + 2), -np.inf)
     best[..., 2:4] = emitted[0, ..., :2]
     moves = np.zeros(emitted.shape, np.int8)
     for step in range(1, steps):

@@ -70,7 +70,12 @@ class StateSets:
 
 
 class Viability:
-    """Test of many prefixes at once for whether they can be completed after a step, from `Completions`."""
+    """Test of many prefixes at once for whether they can be completed after a step, from `Completions`.
+
+    Attributes:
+        is_certain: whether all prefixes can be completed.
+        is_regular: whether each state excludes all classes, one or none.
+    """
 
     def __init__(self, sets: StateSets, completions: Completions) -> None:
         self._sets = sets

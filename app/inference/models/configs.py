@@ -13,7 +13,7 @@ from app.shared.files import FileError, read_file
 CONFIGS_FILE = "configs.yaml"
 MAX_BYTES = 1_000_000
 MAX_TOKENS, MAX_DEPTH = 8_000, 8
-"""Limits of the YAML, most of it known texts; PyYAML would take minutes for a file of brackets."""
+"""Limits of the YAML: tokens, mostly known texts, and nesting; PyYAML would take minutes for a file of brackets."""
 MAX_KNOWN, MAX_SHAPES = 3_000, 400
 """Limits of the number of known texts or shapes times the length of the longest; each is compared with each image."""
 MAX_KEY_SHOWN = 40
@@ -49,7 +49,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class KnownTexts(BaseModel):
-    """Texts that most images show one of; see `Lexicon`."""
+    """Known texts, one of which most images show; see `Lexicon`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -326,7 +326,7 @@ class ImageToTextModel(OnnxInferenceModel):
         try:
             read = self.predict([image])[0].text
         except Exception as error:
-            # As above; a graph may fail on some images only.
+            # Of any type, as in `_warm_up`; a graph may fail on some images only.
             raise ModelError(f"{MODEL_FILE} fails on {GOLDEN_IMAGE}") from error
         if read != golden.text:
             raise ModelError(f"{GOLDEN_IMAGE} is read as {read!r}, but {GOLDEN_TEXT} says {golden.text!r}")
