@@ -128,7 +128,7 @@ def test_the_commands_of_the_training_are_there_and_say_what_they_need(run: Run)
     done = run("train", "--data", ".")
     assert done.returncode == 1
     assert "extra `training`" in done.stderr
-    assert " GB more on disk" in done.stderr
+    assert " GB on disk" in done.stderr
 
 
 def test_the_locked_requirements_are_all_that_it_asks_for(environment: Path) -> None:

@@ -90,7 +90,8 @@ def run_training(
 
     def after_epoch(logs: Logs) -> None:
         # Written after every epoch, so that a killed training keeps its duration.
-        run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
+        seconds = state.seconds + time.monotonic() - started
+        run.write_state(run.read_state().model_copy(update={"seconds": seconds}))
         on_epoch(logs)
 
     drawn = _drawn_like(config, images.labels)

@@ -1,6 +1,7 @@
 """Download of models into a model store, from a folder or an archive, verified by SHA-256."""
 
 import re
+import shutil
 import tarfile
 import tempfile
 import urllib.request
@@ -138,10 +139,15 @@ def _move_in(folder: Path, store: Path) -> list[Path]:
             load_tried(version, bool)
         except ModelError as error:
             raise FetchError(f"{place} cannot be used: {error}.") from error
-    moved = []
-    for version in versions:
-        destination = store / version.parent.name / version.name
-        destination.parent.mkdir(exist_ok=True)
-        version.rename(destination)
-        moved.append(destination)
+    moved: list[Path] = []
+    try:
+        for version in versions:
+            destination = store / version.parent.name / version.name
+            destination.parent.mkdir(exist_ok=True)
+            version.rename(destination)
+            moved.append(destination)
+    except OSError:
+        for destination in moved:
+            shutil.rmtree(destination)
+        raise
     return moved

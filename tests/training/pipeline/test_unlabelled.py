@@ -9,6 +9,7 @@ import pytest
 
 from app.inference.models.model import ImageToTextModel
 from tests.drawn import draw_plain, draw_plain_folder
+from training.fitting.callbacks import Logs
 from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
 from training.pipeline import train as training
@@ -17,10 +18,17 @@ from training.pipeline.train import run_training
 
 @dataclass(frozen=True)
 class Taught:
-    """A finished run on a few labelled digits and twenty unlabelled pictures, and its reported epochs."""
+    """A finished run on a few labelled digits and twenty unlabelled pictures.
+
+    Attributes:
+        run: the run.
+        epochs: the reported epochs.
+        gained: what the run's state says was gained, at each of them.
+    """
 
     run: RunFolder
     epochs: list[int]
+    gained: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +38,18 @@ def taught(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempP
     run = prepare_run(folder, images=60, epochs=1, learning_rate=1e-5)
     run.write_state(run.read_state().model_copy(update={"unlabelled": str(folder / "more")}))
     epochs: list[int] = []
+    gained: list[str] = []
+
+    def on_epoch(logs: Logs) -> None:
+        epochs.append(int(logs["epoch"]))
+        gained.append(run.read_state().gained)
+
     short = {"epochs": 1, "learning_rate": 1e-5}
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(training, "resolve_config", lambda images, options: resolve_config(images, options | short))
-        run_training(run, lambda logs: epochs.append(int(logs["epoch"])))
-    return Taught(run, epochs)
+        monkeypatch.setattr(training, "MORE", 0.0)  # a second round, whatever the first one brings
+        run_training(run, on_epoch)
+    return Taught(run, epochs, gained)
 
 
 def test_trains_again_on_pseudo_labels_and_reports_the_improvement(taught: Taught) -> None:
@@ -49,6 +64,10 @@ def test_trains_again_on_pseudo_labels_and_reports_the_improvement(taught: Taugh
     number, learnt, _, _ = map(int, said.groups())
     assert taught.epochs == [1] * (1 + number)
     assert 0 < learnt <= 20  # the shipped weights know digits
+
+
+def test_a_run_remembers_what_a_round_gained_while_the_next_one_is_trained(taught: Taught) -> None:
+    assert [text[:7] for text in taught.gained] == ["", "", *(f"round {n}" for n in range(1, len(taught.gained) - 1))]
 
 
 def test_writes_a_model_that_reads(taught: Taught) -> None:

@@ -175,3 +175,16 @@ def test_an_existing_version_is_not_replaced(version: Path, store: Path) -> None
     fetch_models(str(version), digest, store)
     with pytest.raises(FetchError, match="already exists"):
         fetch_models(str(version), digest, store)
+
+
+def test_no_version_is_added_if_one_of_them_cannot_be(version: Path, store: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both.tar.gz"
+    with tarfile.open(both, "w:gz") as file:
+        file.add(version, "meters/3")
+        file.add(version, "plates/1")
+    store.mkdir()
+    (store / "plates").write_text("a file where a folder should be")
+    with pytest.raises(FetchError, match="cannot be fetched"):
+        fetch_models(str(both), sha256(both), store)
+    assert not [path for path in store.rglob("*") if path.is_dir() and path.name != "meters"]
+    assert not list(store.glob("meters/*"))

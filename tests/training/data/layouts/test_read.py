@@ -187,7 +187,7 @@ def test_names_that_are_not_labels_are_rejected_with_advice(draw: Draw, folder: 
 
 def test_skipped_files_are_mentioned(draw: Draw, folder: Path) -> None:
     draw(["patdv.png", "k2wgu.png", "a.svg", "sub/b.svg", "README", ".hidden"])
-    assert read_dataset(folder).notes[1:] == ["skipped 2 .svg files and 1 file without an ending"]
+    assert read_dataset(folder).notes[1:] == ["skipped 2 .svg files and 1 file without a suffix"]
 
 
 def test_images_missing_from_a_list_are_mentioned(draw: Draw, folder: Path) -> None:
