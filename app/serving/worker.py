@@ -11,6 +11,9 @@ from app.shared.cpus import available_cpus
 from app.shared.imports import hidden
 from app.shared.memory import collect_nothing_yet
 
+SHIPPED_MODELS = 2
+"""All are tested at once: a test that begins later cannot fork and takes a second longer."""
+
 
 class WorkerConfig(uvicorn.Config):
     """Uvicorn's configuration for a server process."""
@@ -21,7 +24,7 @@ class WorkerConfig(uvicorn.Config):
         from app.inference.models.trial import begin_trials
 
         settings = Settings()
-        begin_trials(settings.model_store, max(1, available_cpus() // settings.workers))
+        begin_trials(settings.model_store, max(SHIPPED_MODELS, available_cpus() // settings.workers))
 
     def load(self) -> None:
         """Import and create the application and the other objects that the configuration names."""
