@@ -63,8 +63,8 @@ def validate(
     """Check images and labels before training, and print how the labels were found."""
     if json_file is not None:
         check_place(json_file, "--json")
-    load_tensorflow()
     samples = read_data(data, images, labels_from)
+    load_tensorflow()  # takes seconds: errors in the layout are reported first
     config = make_config(samples, architecture=architecture, width=width, height=height)
     from training.fitting.network import build_network, output_steps
 

@@ -143,11 +143,11 @@ def crossval(
     """
     if engine == EngineName.RAY:
         check_ray()
-    load_tensorflow()
+    samples = read_data(data, images, labels_from)
+    load_tensorflow()  # takes seconds: errors in the layout are reported first
     from training.pipeline.crossval import default_folder, fold_parts, label_parts
     from training.pipeline.crossval_report import write_report
 
-    samples = read_data(data, images, labels_from)
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
     _check_training(samples, options)
     parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
@@ -179,14 +179,14 @@ def suspects(
 
     Most suspicious labels come first. The same command resumes an interrupted run.
     """
+    dataset = open_data(data, images, labels_from)
+    samples = dataset.samples
     load_tensorflow()
     from training.data.suspects import write_suspects
     from training.labelling.suspects import review_commands
     from training.pipeline.crossval import default_folder, fold_parts
     from training.pipeline.suspects import find_suspects
 
-    dataset = open_data(data, images, labels_from)
-    samples = dataset.samples
     options = {"architecture": architecture, "epochs": epochs}
     _check_training(samples, options)
     parts = fold_parts(samples, folds, repeats=1)
