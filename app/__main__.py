@@ -2,13 +2,13 @@
 
 import sys
 
-from app.shared.memory import collect_nothing_yet
+from app.shared.memory import disable_garbage_collection
 
 
 def main() -> None:
     """Run the command line; serving imports nothing of the other commands."""
     if sys.argv[1:] in ([], ["serve"]):
-        collect_nothing_yet()
+        disable_garbage_collection()
         from app.commands.serve import serve
 
         serve()

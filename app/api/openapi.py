@@ -27,34 +27,31 @@ def complete_openapi(app: FastAPI, open_tags: Set[str]) -> None:
         app: the service, with all routes; the document is created on the first request for it.
         open_tags: tags of the routes that need no key.
     """
-    make_openapi, one_at_a_time = app.openapi, threading.Lock()
+    make_openapi, lock = app.openapi, threading.Lock()
 
     def openapi() -> dict[str, Any]:
-        with one_at_a_time:
-            return completed()
-
-    def completed() -> dict[str, Any]:
-        if not app.openapi_schema:
-            document = make_openapi()
-            schemas = document["components"]["schemas"]
-            schemas["Problem"] = Problem.model_json_schema()
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            document["components"]["securitySchemes"] = KEY_SCHEMES
-            for path in document["paths"].values():
-                for operation in path.values():
-                    if not open_tags & set(operation["tags"]):
-                        operation["security"] = [{name: []} for name in KEY_SCHEMES]
-                    if predict.TAG in operation["tags"]:
-                        operation["parameters"] = query_parameters()
-        return make_openapi()
+        with lock:  # another thread must not see an incomplete document
+            if not app.openapi_schema:
+                document = make_openapi()
+                schemas = document["components"]["schemas"]
+                schemas["Problem"] = Problem.model_json_schema()
+                for unused in ("HTTPValidationError", "ValidationError"):
+                    schemas.pop(unused, None)
+                document["components"]["securitySchemes"] = KEY_SCHEMES
+                for path in document["paths"].values():
+                    for operation in path.values():
+                        if not open_tags & set(operation["tags"]):
+                            operation["security"] = [{name: []} for name in KEY_SCHEMES]
+                        if predict.TAG in operation["tags"]:
+                            operation["parameters"] = query_parameters()
+            return make_openapi()
 
     app.openapi = openapi  # type: ignore[method-assign]
     _make_in_thread(app)
 
 
 def _make_in_thread(app: FastAPI) -> None:
-    """Create the document in a thread, since that takes 50 ms, before FastAPI's route returns it."""
+    """Create the document in a thread before FastAPI's route returns it: it takes 50 ms."""
     routes = app.router.routes
     (route,) = (route for route in routes if isinstance(route, Route) and route.path == app.openapi_url)
 

@@ -11,7 +11,7 @@ from functools import cache
 from itertools import islice
 
 from app.bulk.job import BulkError, Chunk, Job
-from app.shared.memory import collect_nothing_yet, give_back_large_buffers, keep_what_there_is
+from app.shared.memory import disable_garbage_collection, freeze_objects, release_large_buffers
 from app.shared.processes import end_with_parent
 
 WINDOW = 4
@@ -54,12 +54,12 @@ def _read(job: Job, chunk: Sequence[str]) -> Chunk:
 @cache
 def _reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
     """Load the job's model in a worker process."""
-    collect_nothing_yet()
+    disable_garbage_collection()
     from app.bulk.reader import open_reader
 
-    give_back_large_buffers()
+    release_large_buffers()
     read = open_reader(job)
-    keep_what_there_is()
+    freeze_objects()
     return read
 
 

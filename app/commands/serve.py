@@ -75,9 +75,9 @@ def serve(model_store: Path | None = None) -> None:
 def _serve_with_several_workers(claimed: socket.socket | None, config: "WorkerConfig", seconds_to_end: float) -> None:
     from app.observability.counts import sharing
     from app.serving.supervisor import Supervisor
-    from app.shared.memory import keep_what_there_is
+    from app.shared.memory import freeze_objects
 
-    keep_what_there_is()
+    freeze_objects()
     if claimed is None:  # only Linux distributes connections among sockets of one port
         Supervisor(config, [config.bind_socket()], seconds_to_end).run()
         return

@@ -37,7 +37,7 @@ from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes
 from app.serving.server import DeadlineProtocol
 from app.settings import Settings
-from app.shared.memory import give_back_free_pages, give_back_large_buffers, keep_what_there_is
+from app.shared.memory import freeze_objects, release_free_pages, release_large_buffers
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -98,7 +98,7 @@ def create_app_for_server() -> FastAPI:
     """Return the application that each worker process of `python -m app` serves."""
     settings = Settings()
     configure_logging(settings)
-    give_back_large_buffers()
+    release_large_buffers()
     DeadlineProtocol.configure(settings)
     return create_app(settings, owns_process=True)
 
@@ -112,7 +112,7 @@ async def _lifespan(
     service = app.state.service = _start(settings, stopping, worker_metrics)
     reload_on_sighup(service)
     if owns_process:
-        keep_what_there_is()
+        freeze_objects()
         trimming = asyncio.create_task(_trim_memory(TRIM_SECONDS))
     yield
     if owns_process:
@@ -124,7 +124,7 @@ async def _lifespan(
 async def _trim_memory(seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
-        await in_thread(give_back_free_pages)
+        await in_thread(release_free_pages)
 
 
 def _start(settings: Settings, stopping: threading.Event, worker_metrics: Metrics) -> Service:

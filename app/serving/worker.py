@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from app.settings import Settings
 from app.shared.cpus import available_cpus
 from app.shared.imports import hidden
-from app.shared.memory import collect_nothing_yet
+from app.shared.memory import disable_garbage_collection
 
 SHIPPED_MODELS = 2
 """All are tested at once: a test that begins later cannot fork and takes a second longer."""
@@ -20,7 +20,7 @@ class WorkerConfig(uvicorn.Config):
 
     def begin(self) -> None:
         """Start to test the models, while this process has one thread: only then may it be forked."""
-        collect_nothing_yet()
+        disable_garbage_collection()
         from app.inference.models.trial import begin_trials
 
         settings = Settings()

@@ -60,7 +60,7 @@ def _number_in(file: Path) -> int:
     return int(file.read_text(encoding="ascii"))
 
 
-def give_back_large_buffers() -> None:
+def release_large_buffers() -> None:
     """Return large buffers, such as the pixels of a large image, to the system as soon as they are freed.
 
     By default glibc keeps up to 32 MB of each size in every thread. It still keeps smaller buffers, which every batch
@@ -70,7 +70,7 @@ def give_back_large_buffers() -> None:
     _set_malloc({MMAP_THRESHOLD: LARGE_BYTES, TRIM_THRESHOLD: LARGE_BYTES, ARENA_MAX: 1})
 
 
-def give_back_free_pages() -> None:
+def release_free_pages() -> None:
     """Return free pages to the system: glibc never returns those between used ones by itself.
 
     Collect reference cycles first, which the garbage collector does only after very many requests.
@@ -95,12 +95,12 @@ def _set_malloc(options: dict[int, int]) -> None:
             mallopt(option, value)
 
 
-def collect_nothing_yet() -> None:
-    """Disable the garbage collector until `keep_what_there_is`: it would take a sixth of the start-up time."""
+def disable_garbage_collection() -> None:
+    """Disable the garbage collector until `freeze_objects`: it would take a sixth of the start-up time."""
     gc.disable()
 
 
-def keep_what_there_is() -> None:
+def freeze_objects() -> None:
     """Exclude all current objects from garbage collection; after start-up, they live until the process ends.
 
     The collector would scan them again and again and frees almost nothing. The higher threshold allows for the objects

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.forward import probabilities_of_labels
+from app.inference.decoding.forward import MAX_PROBABILITIES, probabilities_of_labels
 from app.inference.decoding.prior import Floats, most_probable
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ DIGIT, LOWER, UPPER, ANY = "0aAx"
 """Symbols of a shape: digit, lower-case letter, upper-case letter, letter or digit. Other characters stand for
 themselves."""
 TINY = 1e-30
-MAX_PROBABILITIES = 1_000_000
-"""Maximum number of probabilities compared with the shapes at a time, for each kind of character."""
 
 
 def shape_of(text: str, *, coarse: bool = False) -> str:

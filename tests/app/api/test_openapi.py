@@ -63,7 +63,7 @@ def test_each_format_may_be_the_body_itself(operations: dict[tuple[str, str], Do
     assert {one.media_type for one in FORMATS} < set(bodies)
 
 
-def test_others_are_answered_while_it_is_made(settings: Callable[..., Settings]) -> None:
+def test_other_requests_are_answered_while_it_is_created(settings: Callable[..., Settings]) -> None:
     application, begun, answered = create_app(settings()), threading.Event(), threading.Event()
     make = application.openapi
 

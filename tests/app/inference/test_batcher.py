@@ -366,9 +366,7 @@ class TestErrors:
         assert texts(results) == ["ef2ec"] * 3
         assert model.runs == [3]
 
-    def test_a_request_cancelled_during_the_run_does_not_affect_the_others(
-        self, gpu: Model, image: CheckedImage
-    ) -> None:
+    def test_a_request_cancelled_during_the_run_affects_no_other(self, gpu: Model, image: CheckedImage) -> None:
         gpu.may_run.clear()
 
         async def main() -> list[Reading]:

@@ -92,7 +92,7 @@ def test_drift_covers_the_readings_of_all_workers(folder: Path, store: ModelStor
     assert shown(first, store)[DRIFT] > 0.25
 
 
-def test_drift_of_a_version_that_was_dropped_and_is_back_begins_anew(store: ModelStore) -> None:
+def test_drift_of_a_dropped_version_restarts_when_it_is_loaded_again(store: ModelStore) -> None:
     metrics = Metrics()
     read(metrics, 0.2, times=2 * drift.MIN_READINGS)
     metrics.begin_with(store.models)

@@ -1,4 +1,4 @@
-"""What goes on in a process that serves, besides requests."""
+"""Background tasks of a server process."""
 
 import subprocess
 import sys
@@ -26,5 +26,5 @@ asyncio.run(main())
 """
 
 
-def test_what_is_free_is_given_back_again_and_again() -> None:
+def test_free_memory_is_returned_repeatedly() -> None:
     subprocess.run([sys.executable, "-c", CYCLE], check=True, timeout=GENEROUS_SECONDS)

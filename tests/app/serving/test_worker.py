@@ -1,4 +1,4 @@
-"""How a process that serves starts: what it imports, what only later requests ask for, and when models are tried."""
+"""Start of a server process: its imports, its schemas, and the test of its models."""
 
 import json
 import os
@@ -33,7 +33,7 @@ print(json.dumps({"modules": modules, "document": config.loaded_app.openapi()}),
 
 @pytest.fixture(scope="module")
 def loaded(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a process has imported when its application is loaded, and the document of the API that it then makes."""
+    """Return the modules that loading the application imports, and the OpenAPI document that it then creates."""
     folder = tmp_path_factory.mktemp("worker")
     (folder / "model_store").mkdir()
     finished = subprocess.run(
@@ -49,17 +49,17 @@ def loaded(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return found
 
 
-def test_nothing_is_imported_that_the_first_requests_do_without(loaded: dict[str, Any]) -> None:
+def test_loading_imports_nothing_that_the_first_requests_do_not_need(loaded: dict[str, Any]) -> None:
     assert {"fastapi", "onnxruntime", "cv2"} <= set(loaded["modules"])
     unneeded = {"PIL", "typer", "rich", "pydantic.v1", "email_validator", "prometheus_client", "opentelemetry.sdk"}
     assert not unneeded & set(loaded["modules"])
 
 
-def test_the_document_of_the_api_is_made_by_models_that_were_not_built_at_the_start(loaded: dict[str, Any]) -> None:
+def test_the_openapi_document_can_be_created_from_deferred_models(loaded: dict[str, Any]) -> None:
     assert "/predict" in loaded["document"]["paths"]
 
 
-def test_models_are_built_when_they_are_used_and_later_ones_as_ever() -> None:
+def test_models_are_built_on_use_inside_the_block_and_at_once_after_it() -> None:
     with models_built_on_use():
 
         class Later(BaseModel):
@@ -73,7 +73,7 @@ def test_models_are_built_when_they_are_used_and_later_ones_as_ever() -> None:
     assert Later(number="1") == Later(number=1)
 
 
-def test_one_of_several_workers_begins_to_try_models_while_it_can_still_be_copied(
+def test_a_worker_starts_to_test_models_while_it_has_one_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     threads: dict[str, int] = {}

@@ -71,9 +71,9 @@ needs_glibc = pytest.mark.skipif(sys.platform != "linux", reason="other C librar
 
 ARENAS = """
 import ctypes, threading
-from app.shared.memory import give_back_large_buffers
+from app.shared.memory import release_large_buffers
 
-give_back_large_buffers()
+release_large_buffers()
 libc, together = ctypes.CDLL(None), threading.Barrier(8)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 
@@ -92,7 +92,7 @@ libc.fclose(stdout)
 
 FREE_PAGES = """
 import ctypes
-from app.shared.memory import give_back_free_pages
+from app.shared.memory import release_free_pages
 
 def megabytes():
     status = open("/proc/self/status").read()
@@ -106,13 +106,13 @@ for block in blocks: ctypes.memset(block, 1, 100_000)
 for place, block in enumerate(blocks):
     if place % 100 != 99: libc.free(block)
 free = megabytes() - before
-give_back_free_pages()
+release_free_pages()
 print(free, megabytes() - before)
 """
 
 CYCLE = """
 import gc, weakref
-from app.shared.memory import give_back_free_pages
+from app.shared.memory import release_free_pages
 
 class Thing: pass
 gc.disable()
@@ -121,7 +121,7 @@ thing.itself = thing
 left = weakref.ref(thing)
 del thing
 assert left() is not None
-give_back_free_pages()
+release_free_pages()
 print(left() is None)
 """
 
@@ -131,16 +131,16 @@ def printed(program: str) -> str:
 
 
 @needs_glibc
-def test_all_threads_that_serve_take_from_one_heap() -> None:
+def test_all_threads_share_one_heap() -> None:
     assert printed(ARENAS).count("<heap ") == 1
 
 
 @needs_glibc
-def test_free_pages_go_back_though_others_around_them_are_in_use() -> None:
+def test_free_pages_between_used_ones_are_returned() -> None:
     free, left = map(float, printed(FREE_PAGES).split())
-    assert free > 150, "what was taken and freed"
-    assert left < 50, "what is in use, and its pages"
+    assert free > 150, "allocated and freed"
+    assert left < 50, "still in use"
 
 
-def test_what_only_cycles_hold_is_freed() -> None:
+def test_reference_cycles_are_collected() -> None:
     assert printed(CYCLE) == "True\n"
