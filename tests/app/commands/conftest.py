@@ -47,6 +47,14 @@ def start(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.P
 
 
 @pytest.fixture
+def start_paused(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that does the same, but the command stops after some rows until it gets a signal."""
+    paused = "tests.app.commands.paused_read"
+    with ExitStack() as stack:
+        yield lambda *words: stack.enter_context(ending(start_command(repository, (paused, "read", *words), {})))
+
+
+@pytest.fixture
 def finish() -> Callable[[subprocess.Popen[str]], Result]:
     """Return a function that waits for a command."""
 

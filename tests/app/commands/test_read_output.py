@@ -15,6 +15,7 @@ import pytest
 
 from app.bulk import formats
 from app.bulk.job import CHUNK
+from tests.app.commands.paused_read import CHUNKS
 from tests.command import Result
 from tests.waiting import GENEROUS_SECONDS
 
@@ -189,11 +190,11 @@ class TestWrongUsage:
 
 
 class TestResuming:
-    COUNT = 40 * CHUNK
+    COUNT = (CHUNKS + 3) * CHUNK
 
     @pytest.fixture
     def scans(self, images: Images) -> list[str]:
-        """Return enough images to stop a command between them."""
+        """Return more images than a paused command reads."""
         return images(self.COUNT)
 
     @staticmethod
@@ -222,11 +223,10 @@ class TestResuming:
 
     @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
     def test_after_kill_9_no_row_is_lost_and_none_doubled(
-        self, start: Start, finish: Finish, scans: list[str], name: str
+        self, start_paused: Start, start: Start, finish: Finish, scans: list[str], name: str
     ) -> None:
         command = ("scans", "--workers", "2", "--output", name)
-        done = self.stop_amid(start(*command), signal.SIGKILL, name)
-        assert done < self.COUNT
+        done = self.stop_amid(start_paused(*command), signal.SIGKILL, name)
         assert not Path(name).exists()
         with Path(f"{name}.partial").open("ab") as file:
             file.write(f'{{"path": "{scans[done]}", "te'.encode())  # as if killed while it wrote
@@ -238,10 +238,10 @@ class TestResuming:
         assert all(row["path"].endswith(f"-{row['text']}.png") for row in table)
         assert list(Path().glob("*out.*")) == [Path(name)]
 
-    def test_ctrl_c_says_that_the_same_command_resumes(self, start: Start, read: Read, scans: list[str]) -> None:
+    def test_ctrl_c_says_that_the_same_command_resumes(self, start_paused: Start, read: Read, scans: list[str]) -> None:
         Path(scans[0]).unlink()
         Path(scans[0]).write_bytes(b"?")
-        process = start("scans", "--workers", "2", "--output", "out.csv")
+        process = start_paused("scans", "--workers", "2", "--output", "out.csv")
         done = self.stop_amid(process, signal.SIGINT)
         _, err = process.communicate()
         assert process.returncode == 130
@@ -329,11 +329,8 @@ class TestResuming:
         assert Path("out.jsonl").read_bytes() == rows
         assert not Path("out.jsonl.partial").exists()
 
-    def test_two_commands_do_not_write_the_same_file(self, start: Start, read: Read, scans: list[str]) -> None:
-        process = start("scans", "--workers", "2", "--output", "out.csv")
-        self.wait_for_rows(process)
-        process.send_signal(signal.SIGSTOP)
+    def test_two_commands_do_not_write_the_same_file(self, start_paused: Start, read: Read, scans: list[str]) -> None:
+        self.wait_for_rows(start_paused("scans", "--workers", "2", "--output", "out.csv"))
         result = read("scans", "--output", "out.csv")
-        process.send_signal(signal.SIGCONT)
         assert result.status == 2
         assert "Another process is writing out.csv.partial." in result.err

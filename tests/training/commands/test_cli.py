@@ -255,7 +255,7 @@ class TestTrain:
         self, few_digits: Path, in_folder: Path, repository: Path
     ) -> None:
         output, run_dir = in_folder / "store" / "1", in_folder / "runs" / "store" / "1"
-        start = ["--data", few_digits, *SMALL[:-1], 400, "--output", output]
+        start = ["--data", few_digits, *SMALL[:-1], 1_000_000, "--output", output]
         assert "epoch   1" in interrupt_after("epoch   2", repository, "train", *start)
         assert (output / "model.onnx").exists()
         stopped = run_until_stopped("train", "--resume", "--output", output)

@@ -180,7 +180,7 @@ class TestTheCommand:
         assert from_run.parent == plain.parent
 
     def test_stopped_leaves_no_process_behind(self, few_digits: Path, tmp_path: Path, repository: Path) -> None:
-        options = ["--output", tmp_path / "cv", *SMALL[:-1], "500", "--folds", "2"]
+        options = ["--output", tmp_path / "cv", *SMALL[:-1], "1000000", "--folds", "2"]
         command = start_command(repository, ("training", "crossval", "--data", few_digits, *options), {})
         with ending(command) as process:
             wait_until(lambda: list(tmp_path.glob("cv/*/run/checkpoint.npz")) or process.poll())
