@@ -37,11 +37,9 @@ _MIN_TYPICAL = 0.45
 
 
 class Typeface(NamedTuple):
-    """One face of a font file."""
+    """The first face of a font file."""
 
     path: str
-    number: int
-    """Index of the face within the file."""
     family: str
     characters: str
     """The characters of the requested alphabet that the face has."""
@@ -110,7 +108,7 @@ def by_family(faces: Iterable[Typeface]) -> list[list[Typeface]]:
 @functools.lru_cache(maxsize=200_000)
 def glyph(face: Typeface, character: str, size: int, *, smooth: bool) -> Glyph:
     """Draw a character at a size in pixels per em, anti-aliased if `smooth`."""
-    font = _font(face.path, face.number, size)
+    font = _font(face.path, size)
     left, top, right, bottom = font.getbbox(character, anchor="ls")
     width, height = max(1, int(right - left)), max(1, int(bottom - top))
     image = Image.new("L" if smooth else "1", (width + 2, height + 2))
@@ -120,9 +118,9 @@ def glyph(face: Typeface, character: str, size: int, *, smooth: bool) -> Glyph:
 
 
 @functools.lru_cache(maxsize=4_096)
-def _font(path: str, number: int, size: int) -> ImageFont.FreeTypeFont:
+def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
     # Every build of Pillow has the basic layout, so glyphs are the same everywhere.
-    return ImageFont.truetype(path, size, index=number, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _faces(path: Path, alphabet: str, signs: str) -> Iterator[Typeface]:
@@ -134,7 +132,7 @@ def _faces(path: Path, alphabet: str, signs: str) -> Iterator[Typeface]:
             there = (font.getBestCmap() or {}).keys()
             characters = "".join(character for character in dict.fromkeys(alphabet + signs) if ord(character) in there)
             if needed <= there and characters:
-                yield Typeface(str(path), 0, _family(font), characters)
+                yield Typeface(str(path), _family(font), characters)
     except (TTLibError, OSError, AssertionError, KeyError, ValueError):
         return  # skip damaged files and old formats
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from training.fitting.callbacks import Logs
 
-TRAIN, VALIDATION = "#c2571a", "#2261a8"
+TRAIN, VALIDATION, CER = "#c2571a", "#2261a8", "#7a5195"
 
 
 def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -> None:
@@ -27,7 +27,7 @@ def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -
     losses.set(title="CTC loss", xlabel="epoch", yscale="log")
 
     rates.plot(epochs, [100 * line["val_wer"] for line in history], color=VALIDATION, label="words wrong (WER)")
-    rates.plot(epochs, [100 * line["val_cer"] for line in history], color=TRAIN, label="characters wrong (CER)")
+    rates.plot(epochs, [100 * line["val_cer"] for line in history], color=CER, label="characters wrong (CER)")
     # Linear below 1 %, so that small error rates differ visibly from zero.
     rates.set_yscale("symlog", linthresh=1)
     rates.set_yticks([0, 1, 10, 100], labels=["0", "1", "10", "100"])

@@ -49,7 +49,7 @@ def pretraining_state(
         "init": init,
     }
     families = by_family(typefaces)
-    faces = sorted((Path(face.path).name, face.number, face.family) for face in typefaces)
+    faces = sorted((Path(face.path).name, face.family) for face in typefaces)
     return RunState(
         command=command,
         data=f"pictures drawn in {len(typefaces)} typefaces of {len(families)} families",
