@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.inference.decoding.ctc import CtcCodec
 from tests.properties import examples
 from training.drawing.texts import ALPHABET
-from training.exporting.alphabet_prior import ALPHABETS, OTHERS, AlphabetPrior
+from training.exporting.alphabet_prior import ALPHABETS, LENGTH_WEIGHT, OTHERS, AlphabetPrior
 
 CODEC = CtcCodec(ALPHABET)
 
@@ -37,16 +37,22 @@ def text_of(logits: NDArray[np.float32]) -> str:
     ("unsure", "wanted"),
     [
         ([{"O": 0.7, "0": 0.3}, {"7": 1.0}, {"l": 0.6, "1": 0.4}], "071"),
+        ([*({digit: 1.0} for digit in "4071926"), {"l": 0.95, "1": 0.05}], "40719261"),
         ([{"1": 1.0}, {"o": 0.6, "0": 0.4}, {"+": 1.0}, {"3": 1.0}, {"=": 1.0}], "10+3="),
         ([{"T": 1.0}, {"0": 0.55, "o": 0.45}, {"p": 1.0}], "Top"),
         ([{"a": 1.0}, {"4": 1.0}, {"K": 0.6, "k": 0.4}], "a4k"),
     ],
-    ids=["digits", "a sum", "letters", "one case"],
+    ids=["digits", "many digits", "a sum", "letters", "one case"],
 )
 def test_ambiguous_characters_are_read_like_their_neighbours(unsure: list[dict[str, float]], wanted: str) -> None:
     logits = logits_of(*unsure)
     assert text_of(logits) != wanted
     assert text_of(preferred(logits)) == wanted
+
+
+def test_the_more_characters_a_text_has_the_more_likely_are_those_of_its_alphabet() -> None:
+    unsure = {"l": 0.95, "1": 0.05}
+    assert text_of(preferred(logits_of({"4": 1.0}, unsure))) == "4l"
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=9))
@@ -60,10 +66,12 @@ def test_confident_characters_are_unchanged(text: str) -> None:
 def test_the_chosen_alphabet_is_the_most_likely_one_of_the_best_path(seed: int, steps: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, (1, steps, CODEC.classes)).astype(np.float32)
     probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=-1, keepdims=True)
+    length = len(CODEC.decode(probabilities[np.newaxis])[0].text)
     best, members = -np.inf, ""
     for alphabet, prior in (*ALPHABETS, (ALPHABET, 0.0)):
         classes = [ALPHABET.index(character) for character in alphabet] + [CODEC.blank_index]
         score = sum(np.log(max(step[index] for index in classes)) for step in probabilities) + prior
+        score -= LENGTH_WEIGHT * length * np.log(len(alphabet) / len(ALPHABET))
         if score > best:
             best, members = score, alphabet
     change = preferred(logits) - logits
