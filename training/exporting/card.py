@@ -5,6 +5,7 @@ from typing import Any
 
 from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors, table
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY
+from training.fitting.config import NO_START
 
 CURVES = "learning_curves.png"
 SHOWN = 50
@@ -71,7 +72,7 @@ SHA-256 of images and labels: `{data["sha256"]}`
 
     {training["command"]}
 
-{_training(training)}
+{_training(training, drawn=not data["train"])}
 
 {table(("setting", "value"), [(key.replace("_", " "), value) for key, value in training["config"].items()])}
 
@@ -166,12 +167,13 @@ def _data(data: dict[str, Any], seed: int) -> str:
     )
 
 
-def _training(training: dict[str, Any]) -> str:
+def _training(training: dict[str, Any], *, drawn: bool) -> str:
+    averaged = drawn and training["config"]["init"] != NO_START
     interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
     return _paragraph(
         f"{training['epochs']} epochs{_duration(training)} on {processors(training['cpus'])}. "
         f"{interrupted}The weights are from epoch {training['best_epoch']}, the best by validation words right, then "
-        "by characters, then the latest."
+        f"by characters, then the latest{', averaged with the initial weights' if averaged else ''}."
     )
 
 

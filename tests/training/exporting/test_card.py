@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from training.exporting.card import quotable, write_card
 
 
@@ -69,6 +71,14 @@ def test_the_card_has_the_figures_the_command_and_the_limits() -> None:
     ):
         assert text in card
     assert "Read wrong" not in card
+
+
+@pytest.mark.parametrize(("init", "averaged"), [("none", False), ("shipped", True)])
+def test_the_card_of_a_pre_training_says_that_its_weights_are_averaged(init: str, averaged: bool) -> None:
+    metrics = some_metrics()
+    metrics["data"] |= {"train": 0, "source": "pictures drawn in 3 typefaces"}
+    metrics["training"]["config"]["init"] = init
+    assert ("averaged with the initial weights" in " ".join(write_card(metrics).split())) == averaged
 
 
 def test_the_card_says_how_much_of_the_published_data_set_was_used() -> None:

@@ -105,7 +105,7 @@ def test_interrupted_writes_nothing_and_resumes_with_the_next_epoch(pretrained: 
     assert pretrained.run.read_state().finished
 
 
-def test_starts_from_given_weights_with_pictures_of_full_difficulty(
+def test_starts_from_given_weights_with_pictures_of_full_difficulty_and_averages_both_weights(
     pretrained: Pretrained, typefaces: list[Typeface], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretraining, "write_model_folder", lambda *_: {})
@@ -118,6 +118,10 @@ def test_starts_from_given_weights_with_pictures_of_full_difficulty(
     assert min(OneBatch.chunks) * CHUNK >= EASY_IMAGES - CHUNK
     # Batch and random numbers are the same: only the initial weights differ.
     assert result.history[0]["loss"] != read_state(pretrained.run.checkpoint)["history"][0]["loss"]
+    trained, initial = read_variables(run.best_weights), read_variables(pretrained.weights)
+    for array, one, other in zip(read_variables(tmp_path / "weights.npz"), trained, initial, strict=True):
+        if array.dtype == np.float32:  # and not the state of random numbers
+            np.testing.assert_allclose(array, (one + other) / 2, rtol=1e-5, atol=1e-7)
 
 
 def test_keeps_its_drawn_validation_pictures(pretrained: Pretrained) -> None:
