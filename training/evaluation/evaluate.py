@@ -61,36 +61,19 @@ class Evaluation:
         """Number of images read without an error."""
         return sum(line.right for line in self.lines)
 
-    @property
-    def cer(self) -> float:
-        """Character error rate, as a fraction."""
-        return character_error_rate(*self._texts())
-
-    @property
-    def wer(self) -> float:
-        """Word error rate, as a fraction."""
-        return word_error_rate(*self._texts())
-
-    @property
-    def confusions(self) -> list[tuple[str, str, int]]:
-        """(label character, read character, count), most frequent first."""
-        return confusions(*self._texts())
-
     def as_json(self) -> dict[str, Any]:
         """Return it for `evaluate --json`; rates are fractions."""
+        texts = [line.label for line in self.lines], [line.prediction for line in self.lines]
         return {
             "images": len(self.lines),
             "words_right": self.words_right,
-            "cer": self.cer,
-            "wer": self.wer,
+            "cer": character_error_rate(*texts),
+            "wer": word_error_rate(*texts),
             "wrong": [line.as_json() for line in self.lines if not line.right],
-            "confusions": [{"label": wanted, "read": got, "count": count} for wanted, got, count in self.confusions],
+            "confusions": [{"label": wanted, "read": got, "count": count} for wanted, got, count in confusions(*texts)],
             "confidence_histogram": histogram(line.confidence for line in self.lines if line.error is None),
             "seconds": round(self.seconds, 3),
         }
-
-    def _texts(self) -> tuple[list[str], list[str]]:
-        return [line.label for line in self.lines], [line.prediction for line in self.lines]
 
 
 def evaluate(
