@@ -16,7 +16,7 @@ from app.api.problems import ANY_ERROR, error_status, make_problem, problem_resp
 from app.api.queries import ReadQuery, find_search, read_query
 from app.api.schemas import BatchPrediction, Prediction
 from app.api.service import Service, service_of
-from app.api.uploads import Body, receive_upload, receive_uploads, too_large_detail
+from app.api.uploads import image_in, images_in, receive_form, receive_image, too_large_detail
 from app.inference.batcher import in_thread
 from app.inference.costs import check_cost
 from app.inference.decoding.beam import Search
@@ -84,10 +84,14 @@ async def predict(request: Request) -> Response:
     the probabilities of texts of equal value added up, so it may differ from the value of the most probable text.
     """
     service, query, stored, work, search = await _begin(request)
-    body = await receive_upload(request, service.settings.max_upload_bytes)
+    max_bytes = service.settings.max_upload_bytes
+    body, media_type = await receive_image(request, max_bytes)
     work.watch.lap("receive")
-    check = partial(_check_image, body, service.limits)
-    image = await service.batcher.run_by_size(body.size, check, work.watch)
+
+    def check() -> CheckedImage:
+        return check_image(image_in(request, body, media_type, max_bytes), service.limits)
+
+    image = await service.batcher.run_by_size(len(body), check, work.watch)
     check_cost(stored.model, [image], service.limits, is_searched=search is not None)
     work.watch.lap("check")
     reading = await service.batcher.read(stored.model, image, search, work.watch)
@@ -112,10 +116,14 @@ async def predict_batch(request: Request) -> Response:
     """
     service, query, stored, work, search = await _begin(request)
     settings = service.settings
-    body = await receive_uploads(request, settings.max_batch_files, settings.max_batch_bytes)
+    body = await receive_form(request, settings.max_batch_bytes)
     work.watch.lap("receive")
-    check = partial(_check_images, body, service.limits, settings.max_upload_bytes)
-    images = await service.batcher.run_by_size(body.size, check, work.watch)
+
+    def check() -> list[CheckedImage | ImageError]:
+        uploads = images_in(request, body, "files", settings.max_batch_files)
+        return [_check_upload(upload, service.limits, settings.max_upload_bytes) for upload in uploads]
+
+    images = await service.batcher.run_by_size(len(body), check, work.watch)
     work.images, work.is_batch = len(images), True
     good = [image for image in images if isinstance(image, CheckedImage)]
     check_cost(stored.model, good, service.limits, is_searched=search is not None)
@@ -139,14 +147,6 @@ async def _begin(request: Request) -> tuple[Service, ReadQuery, StoredModel, Wor
     work = request.scope["state"]["work"] = Work(stored.name, stored.version)
     search = await find_search(service.batcher, stored.model, query, work.watch)
     return service, query, stored, work, search
-
-
-def _check_image(body: Body[bytes], limits: ImageLimits) -> CheckedImage:
-    return check_image(body.content(), limits)
-
-
-def _check_images(body: Body[list[bytes]], limits: ImageLimits, max_bytes: int) -> list[CheckedImage | ImageError]:
-    return [_check_upload(upload, limits, max_bytes) for upload in body.content()]
 
 
 def _check_upload(upload: bytes, limits: ImageLimits, max_bytes: int) -> CheckedImage | ImageError:

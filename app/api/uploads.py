@@ -1,11 +1,8 @@
 """Extraction of image files from request bodies, within size limits."""
 
-from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -17,51 +14,45 @@ from app.api.problems import ApiError
 from app.api.service import service_of
 from app.inference.images import ACCEPTED
 
-Content = TypeVar("Content")
 Headers = dict[bytes, bytes]
 """Values by lower-case name."""
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 
 
-class Body(NamedTuple, Generic[Content]):
-    """Completely received body."""
-
-    size: int
-    """In bytes."""
-    content: Callable[[], Content]
-    """Extracts the images; raises `ApiError` if the body does not contain them. Thread-safe."""
-
-
-async def receive_upload(request: Request, max_bytes: int) -> Body[bytes]:
-    """Receive the image file of a request: the form field `file`, the `image` of a JSON document, or the body itself.
+async def receive_image(request: Request, max_bytes: int) -> tuple[bytes, str]:
+    """Receive the body of a request for one image; return it and its media type.
 
     Raises:
-        ApiError: if the body is too large; `Body.content` raises it unless there is exactly one image.
+        ApiError: if the body is too large.
     """
     headers = _headers(request)
     media_type = _media_type(headers)
     overhead = {MULTIPART: ENVELOPE_BYTES, JSON: max_bytes // 3 + ENVELOPE_BYTES}.get(media_type, 0)
-    body = await _read_body(request, headers, max_bytes, overhead)
-
-    def find() -> bytes:
-        upload = body
-        if media_type == MULTIPART:
-            (upload,) = _files(request, body, "file", max_files=1)
-        elif media_type == JSON:
-            upload = _from_json(body)
-        if len(upload) > max_bytes:
-            raise _too_large(max_bytes)
-        return upload
-
-    return Body(len(body), find)
+    return await _read_body(request, headers, max_bytes, overhead), media_type
 
 
-async def receive_uploads(request: Request, max_files: int, max_bytes: int) -> Body[list[bytes]]:
-    """Receive the image files of a form: its fields named `files`, in the order sent.
+def image_in(request: Request, body: bytes, media_type: str, max_bytes: int) -> bytes:
+    """Return the image file in a body: the form field `file`, the `image` of a JSON document, or the body itself.
 
     Raises:
-        ApiError: if the body is too large or not a form; `Body.content` raises it for no image or too many.
+        ApiError: unless there is exactly one image, of at most `max_bytes`.
+    """
+    upload = body
+    if media_type == MULTIPART:
+        (upload,) = images_in(request, body, "file", max_files=1)
+    elif media_type == JSON:
+        upload = _from_json(body)
+    if len(upload) > max_bytes:
+        raise _too_large(max_bytes)
+    return upload
+
+
+async def receive_form(request: Request, max_bytes: int) -> bytes:
+    """Receive the body of a request for several images, a form.
+
+    Raises:
+        ApiError: if the body is too large or not a form.
     """
     headers = _headers(request)
     if _media_type(headers) != MULTIPART:
@@ -69,8 +60,7 @@ async def receive_uploads(request: Request, max_files: int, max_bytes: int) -> B
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"Send the images as {MULTIPART}, each in a field named 'files'.",
         )
-    body = await _read_body(request, headers, max_bytes)
-    return Body(len(body), partial(_files, request, body, "files", max_files=max_files))
+    return await _read_body(request, headers, max_bytes)
 
 
 def _media_type(headers: Headers) -> str:
@@ -117,8 +107,12 @@ def too_large_detail(max_bytes: int) -> str:
     return f"The upload is too large: at most {max_bytes:,} bytes."
 
 
-def _files(request: Request, body: bytes, field: str, max_files: int) -> list[bytes]:
-    """Return the files of a form, from 1 to `max_files`, all in fields of this name."""
+def images_in(request: Request, body: bytes, field: str, max_files: int) -> list[bytes]:
+    """Return the image files of a form in the order sent, from 1 to `max_files`, all in fields of this name.
+
+    Raises:
+        ApiError: if it has no file, too many or other fields.
+    """
     try:
         files = list(islice(form_files(request.headers["content-type"], body, field), max_files + 1))
     except FormError as error:
