@@ -7,10 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from app.api import examples
-from app.api.answers import answer, text_fields
 from app.api.keys import check_api_key
 from app.api.problems import ANY_ERROR, error_status, make_problem, problem_responses
 from app.api.queries import ReadQuery, find_search, read_query
@@ -23,6 +23,7 @@ from app.inference.decoding.beam import Search
 from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, Pixels, check_image
 from app.inference.models.model import Reading
 from app.inference.models.store import StoredModel
+from app.inference.reader import is_accepted
 from app.observability.metrics import Work
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -96,7 +97,7 @@ async def predict(request: Request) -> Response:
     work.watch.lap("check")
     reading = await service.batcher.read(stored.model, image, search, work.watch)
     work.confidences.append(reading.confidence)
-    response = answer(request, stored, text_fields(reading, query.min_confidence))
+    response = _answer(request, stored, _text_fields(reading, query.min_confidence))
     work.watch.lap("render")
     return response
 
@@ -168,6 +169,21 @@ def _decoder(image: CheckedImage | ImageError) -> Callable[[], Pixels]:
     return fail
 
 
+def _text_fields(reading: Reading, min_confidence: float | None) -> dict[str, Any]:
+    """Return the fields of `app.api.schemas.Text`."""
+    fields = reading.to_dict()
+    if min_confidence is not None:
+        fields["accepted"] = is_accepted(reading, min_confidence)
+    return fields
+
+
+def _answer(request: Request, stored: StoredModel, fields: dict[str, Any]) -> Response:
+    """Return a JSON response with these fields, the model and the request id, as the schemas document it."""
+    fields["model"] = {"name": stored.name, "version": stored.version}
+    fields["request_id"] = request.state.request_id
+    return Response(to_json(fields), media_type="application/json")
+
+
 def _render(
     request: Request, stored: StoredModel, results: Sequence[Reading | ImageError], min_confidence: float | None
 ) -> Response:
@@ -175,7 +191,7 @@ def _render(
     fields = [
         {"problem": make_problem(request, error_status(result), str(result)).model_dump()}
         if isinstance(result, ImageError)
-        else text_fields(result, min_confidence)
+        else _text_fields(result, min_confidence)
         for result in results
     ]
-    return answer(request, stored, {"results": fields})
+    return _answer(request, stored, {"results": fields})
