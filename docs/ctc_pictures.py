@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from app.inference.decoding.automaton import any_text
 from app.inference.decoding.beam import Search
 from app.inference.decoding.ctc import CtcCodec, with_temperature
+from app.inference.decoding.forward import probabilities_of_labels
 from app.inference.images import Pixels
 from app.inference.models.model import ImageToTextModel
 from app.shared.files import write_atomically
@@ -89,7 +90,7 @@ def draw_sum() -> Figure:
             label = f"{written}\n{factors} = {probability:.2f}"
             axes.text(left + probability / 2, row, label, color="white", ha="center", va="center", fontfamily=FONT)
             left += probability
-        (total,) = codec.text_probabilities(share[np.newaxis], [text])
+        (total,) = probabilities_of_labels([codec.encode(text)], [share], codec.blank_index)
         axes.text(left + 0.01, row, f"{total:.2f}", va="center", fontsize=13, fontweight="bold", color=colour)
     axes.set_yticks([0, 1], labels=["nothing", "the text 7"], fontsize=12)
     axes.invert_yaxis()

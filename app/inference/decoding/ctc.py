@@ -147,21 +147,6 @@ class CtcCodec:
             return greedy
         return self.prior.decode(self, greedy, calibrated)
 
-    def text_probabilities(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the probability of one text per image, summed over all alignments (the paper's forward variables).
-
-        Args:
-            probabilities: (images, steps, classes).
-            texts: a text of the vocabulary for each image.
-
-        Returns:
-            float64 (images,), 0…1; 0 if the text needs more steps than there are.
-
-        Raises:
-            LabelError: if a text has a character that is not in the vocabulary.
-        """
-        return probabilities_of_labels([self.encode(text) for text in texts], list(probabilities), self.blank_index)
-
     def align(self, probabilities: NDArray[np.float64], text: str) -> tuple[Span, ...]:
         """Return the spans of a text's characters in its most probable alignment (Viterbi).
 
