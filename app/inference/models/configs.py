@@ -29,10 +29,6 @@ OPENING = (
 CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
-class ConfigsError(FileError):
-    """`configs.yaml` is missing or invalid; the message says what is wrong and what is valid."""
-
-
 class Calibration(BaseModel):
     """Conversion of the network's probabilities to confidences.
 
@@ -137,21 +133,20 @@ def read_configs(folder: Path) -> ModelConfigs:
     """Read `configs.yaml` of a model folder.
 
     Raises:
-        ConfigsError: if the file is missing, too large, not YAML, or a key is missing, unknown or invalid.
+        FileError: if the file is missing, too large, not YAML, or a key is missing, unknown or invalid.
     """
+    content = read_file(folder / CONFIGS_FILE, MAX_BYTES)
     try:
-        values = _load_yaml(read_file(folder / CONFIGS_FILE, MAX_BYTES).decode())
-    except FileError as error:
-        raise ConfigsError(str(error)) from error
+        values = _load_yaml(content.decode())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML raises ValueError for a date like 2026-99-99, RecursionError for deep nesting.
-        raise ConfigsError(f"{CONFIGS_FILE} is not plain YAML in UTF-8") from error
+        raise FileError(f"{CONFIGS_FILE} is not plain YAML in UTF-8") from error
     if not isinstance(values, dict):
-        raise ConfigsError(f"{CONFIGS_FILE} must contain keys and values such as 'width: 200'")
+        raise FileError(f"{CONFIGS_FILE} must contain keys and values such as 'width: 200'")
     try:
         return ModelConfigs.model_validate(values)
     except ValidationError as error:
-        raise ConfigsError(f"{CONFIGS_FILE}: " + "; ".join(map(_explain, error.errors()))) from error
+        raise FileError(f"{CONFIGS_FILE}: " + "; ".join(map(_explain, error.errors()))) from error
 
 
 def write_configs(configs: ModelConfigs, folder: Path) -> None:
@@ -176,14 +171,14 @@ def _load_yaml(text: str) -> Any:
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Raise `ConfigsError` for a repeated key, of which PyYAML would silently take the last."""
+    """Raise `FileError` for a repeated key, of which PyYAML would silently take the last."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen: set[str] = set()
     for key, value in node.value:
         if isinstance(key, yaml.ScalarNode):
             if key.value in seen:
-                raise ConfigsError(f"{CONFIGS_FILE} has the key {key.value[:MAX_KEY_SHOWN]!r} twice")
+                raise FileError(f"{CONFIGS_FILE} has the key {key.value[:MAX_KEY_SHOWN]!r} twice")
             seen.add(key.value)
         _refuse_repeated_keys(value)
 

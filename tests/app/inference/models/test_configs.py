@@ -6,7 +6,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.inference.models.configs import MAX_BYTES, ConfigsError, KnownTexts, ModelConfigs, read_configs, write_configs
+from app.inference.models.configs import MAX_BYTES, KnownTexts, ModelConfigs, read_configs, write_configs
+from app.shared.files import FileError
 
 # As the tutorial's `configs.save()` writes it: yaml.dump of the object's attributes.
 TUTORIAL: dict[str, Any] = {
@@ -34,7 +35,7 @@ def write_changed(folder: Path, **changes: Any) -> Path:
 
 
 def message(folder: Path) -> str:
-    with pytest.raises(ConfigsError) as caught:
+    with pytest.raises(FileError) as caught:
         read_configs(folder)
     assert str(folder) not in str(caught.value)
     return str(caught.value)
