@@ -63,15 +63,10 @@ async def reload_models(service: Service) -> Changes:
 
 
 def show_changes(service: Service, before: ModelStore | None) -> Changes:
-    """Log and return the changes of the models, and update the metrics."""
+    """Update the metrics, and log each model that was loaded, dropped or could not be loaded; return these changes."""
     store = service.store
     service.metrics.begin_with(store.models)
     service.metrics.ready.set(store.default_model in store.models and not service.stopping.is_set())
-    return _log_changes(before, store)
-
-
-def _log_changes(before: ModelStore | None, store: ModelStore) -> Changes:
-    """Log each model that was loaded, dropped or could not be loaded; return these changes."""
     changes = compare(before, store)
     for stored in changes.loaded:
         log.info("model loaded", model=stored.name, version=stored.version, providers=stored.model.providers)
