@@ -29,7 +29,7 @@ def serve(model_store: Path | None = None) -> None:
     """Serve the models of a model store, by default that of the settings, over HTTP until stopped."""
     import uvicorn
 
-    from app.observability.logs import configure_logging
+    from app.observability.logs import configure_logging, get_logger
     from app.serving.worker import WorkerConfig
 
     settings = settings_or_exit(model_store)
@@ -40,8 +40,10 @@ def serve(model_store: Path | None = None) -> None:
         sys.stderr.write(f"OCR_HOST, OCR_PORT: Cannot listen on {address}: {error.strerror}\n")
         sys.exit(WRONG_USAGE)
     configure_logging(settings)
-    _log_version(settings)
-    _warn_of_unknown_variables()
+    log = get_logger("app")
+    log.info(COMMAND, version=__version__, model_store=str(settings.model_store.absolute()))
+    for name, nearest in unknown_variables().items():
+        log.warning("unknown setting", variable=name, nearest=nearest)
     # Uvicorn raises the signal again after it stops; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     loop = "app.serving.listening:WorkerLoop" if sys.platform == "linux" else "auto"
@@ -100,17 +102,3 @@ def _claim_address(settings: Settings) -> socket.socket | None:
         listener.bind((settings.host, settings.port))
         listener.listen(1)  # binding alone succeeds on a port that another service shares among its workers
     return None
-
-
-def _log_version(settings: Settings) -> None:
-    from app.observability.logs import get_logger
-
-    get_logger("app").info(COMMAND, version=__version__, model_store=str(settings.model_store.absolute()))
-
-
-def _warn_of_unknown_variables() -> None:
-    from app.observability.logs import get_logger
-
-    log = get_logger("app")
-    for name, nearest in unknown_variables().items():
-        log.warning("unknown setting", variable=name, nearest=nearest)
