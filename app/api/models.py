@@ -25,7 +25,7 @@ async def list_models(service: ServiceDep) -> ModelList:
     store = service.store
     return ModelList(
         models=[_model(store, name) for name in store.models],
-        broken=[BrokenModelSchema.of(broken) for broken in store.broken],
+        broken=list(map(BrokenModelSchema.model_validate, store.broken)),
     )
 
 

@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.api.problems import Problem
 from app.inference.decoding.beam import BEAM_WIDTH
 from app.inference.decoding.sums import LARGEST
-from app.inference.models.store import BrokenModel, StoredModel
+from app.inference.models.store import StoredModel
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
@@ -191,11 +191,6 @@ class BrokenModelSchema(_FromAttributes):
     version: Annotated[str, Field(description="Empty if the folder of all versions is meant.")]
     reason: str
     kept: Annotated[bool, Field(description="Whether its previously loaded state is still served.")]
-
-    @classmethod
-    def of(cls, broken: BrokenModel) -> Self:
-        """Return the schema of a broken model."""
-        return cls.model_validate(broken)
 
 
 class ModelList(BaseModel):
