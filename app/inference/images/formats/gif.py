@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.inference.images.checked import SMALL_PIXELS, CheckedImage
 from app.inference.images.composition import compose
 from app.inference.images.decoders import with_pillow
-from app.inference.images.errors import DamagedImageError, ImageTooLargeError, damaged, truncated
+from app.inference.images.errors import ImageTooLargeError, damaged, truncated
 from app.inference.images.formats.format import Format
 from app.inference.images.limits import ImageLimits
 from app.inference.images.pixels import DecodedPixels, on_white
@@ -156,14 +156,10 @@ def _skip_blocks(data: bytes, position: int, blocks: int) -> tuple[int, int]:
         while size := data[position]:
             position, blocks = position + 1 + size, blocks + 1
             if blocks > MAX_BLOCKS:
-                raise _too_many_blocks()
+                raise damaged("GIF", f"it has more than {MAX_BLOCKS:,} blocks")
     except IndexError:
         raise truncated("GIF") from None
     return position + 1, blocks
-
-
-def _too_many_blocks() -> DamagedImageError:
-    return damaged("GIF", f"it has more than {MAX_BLOCKS:,} blocks")
 
 
 def _decode(data: bytes, _: str, width: int, height: int, *, frames: Sequence[_Frame]) -> DecodedPixels:
