@@ -37,20 +37,37 @@ class Sample:
     """The split in the source data: one of `SPLITS`, or "" if the data is not split."""
 
 
-def read_csv(path: Path) -> list[Sample]:
-    """Read a file written by `write_csv`.
+def read_rows(path: Path, needed: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns and the rows of a CSV file with a header.
+
+    Args:
+        path: the file.
+        needed: columns that it must have, the first of which may not be empty in any row.
 
     Raises:
-        DataError: the file has another format.
+        DataError: it is not such a file.
         OSError: the file cannot be read.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error):
-        rows = [{}]
-    if any(row.get(column) is None for row in rows for column in CSV_COLUMNS):
-        raise DataError(f"{path} is not a CSV file with the columns {','.join(CSV_COLUMNS)}.")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            names = list(reader.fieldnames or ())
+            if not set(needed) <= set(names):
+                raise DataError(f"{path}: the first line must contain the columns {','.join(needed)}.")
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a UTF-8 CSV file.") from error
+    for line, row in rows:
+        if not row[needed[0]] or any(row[name] is None for name in needed):
+            raise DataError(f"{path}, line {line}: {' or '.join(needed)} is missing.")
+        if None in row:
+            raise DataError(f"{path}, line {line}: more fields than columns; quote fields that contain a comma.")
+    return names, [{name: value or "" for name, value in row.items()} for _, row in rows]
+
+
+def read_csv(path: Path) -> list[Sample]:
+    """Read a file written by `write_csv`; raise like `read_rows`."""
+    _, rows = read_rows(path, CSV_COLUMNS)
     return [Sample(Path(row["path"]), row["label"], row.get("split", "")) for row in rows]
 
 

@@ -1,13 +1,12 @@
 """Files of labels that are probably wrong: `training suspects` writes them, `training label` reviews them."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
-from training.data.dataset import DataError
+from training.data.dataset import DataError, read_rows
 
 
 class Suspect(NamedTuple):
@@ -46,12 +45,8 @@ def read_suspects(file: Path) -> list[Suspect]:
         OSError: the file cannot be read.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            if not set(Suspect._fields) <= set(reader.fieldnames or ()):
-                raise ValueError("a column is missing")
-            suspects = [_suspect(row) for row in reader]
-    except (ValueError, TypeError, csv.Error) as error:
+        suspects = [_suspect(row) for row in read_rows(file, Suspect._fields)[1]]
+    except (DataError, ValueError) as error:
         columns = ",".join(Suspect._fields)
         raise DataError(f"{file} is not a file written by `training suspects`: a CSV file with {columns}.") from error
     return sorted(suspects, key=lambda suspect: -suspect.confidence)
@@ -59,6 +54,6 @@ def read_suspects(file: Path) -> list[Suspect]:
 
 def _suspect(row: dict[str, str]) -> Suspect:
     confidence = float(row["confidence"])
-    if not row["path"] or not 0 <= confidence <= 1:
-        raise ValueError("a row has no path or an invalid confidence")
+    if not 0 <= confidence <= 1:
+        raise ValueError("a row has an invalid confidence")
     return Suspect(row["path"], row["label"], row["reading"], confidence)

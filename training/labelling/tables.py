@@ -1,13 +1,12 @@
 """A CSV table on disk that is complete at every moment."""
 
-import csv
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from app.shared.csv_files import write_rows
 from app.shared.files import write_atomically
-from training.data.dataset import DataError
+from training.data.dataset import read_rows
 
 Row = dict[str, str]
 PATH = "path"
@@ -52,7 +51,7 @@ class Table:
             return False
         if found == self._known_as:
             return False
-        names, rows = _read(self.path, self._needed)
+        names, rows = read_rows(self.path, self._needed)
         self._columns = [*names, *(column for column in self._columns if column not in names)]
         # The last of several rows for an image wins.
         self.rows = {self._key_of(row[PATH]): row for row in rows}
@@ -91,25 +90,6 @@ class Table:
 def _signature(status: os.stat_result) -> tuple[int, ...]:
     """Return values that differ after another program has written the file."""
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _read(path: Path, needed: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """Return the columns and the rows of a file."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or ())
-            if not set(needed) <= set(names):
-                raise DataError(f"{path}: the first line must contain the columns {','.join(needed)}.")
-            rows = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a UTF-8 CSV file.") from error
-    for line, row in rows:
-        if not row[PATH] or any(row[name] is None for name in needed):
-            raise DataError(f"{path}, line {line}: {' or '.join(needed)} is missing.")
-        if None in row:
-            raise DataError(f"{path}, line {line}: more fields than columns; quote fields that contain a comma.")
-    return names, [{name: value or "" for name, value in row.items()} for _, row in rows]
 
 
 def _flush_folder(folder: Path) -> None:
