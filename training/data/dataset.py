@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,52 +136,47 @@ class LabelledImages:
     labels: list[str]
 
 
-def load_images(
-    samples: Sequence[Sample], *, width: int, height: int, channels: int, keep_proportions: bool = False
-) -> LabelledImages:
-    """Load images as the service decodes uploads.
+class InputSize(NamedTuple):
+    """Size of a network's input; images that keep their proportions are padded on the right with their last column."""
 
-    Images that keep their proportions are padded on the right with their last column.
+    width: int
+    height: int
+    channels: int
+    keep_proportions: bool = False
+
+
+def load_images(samples: Sequence[Sample], size: InputSize) -> LabelledImages:
+    """Load images as the service decodes uploads.
 
     Raises:
         ImageError: a file cannot be read.
     """
     pictures = ((read_image(sample.path), to_visual(sample.label)) for sample in samples)
-    return fit_images(
-        pictures, len(samples), width=width, height=height, channels=channels, keep_proportions=keep_proportions
-    )
+    return fit_images(pictures, len(samples), size)
 
 
-def fit_images(
-    pictures: Iterable[tuple[Pixels, str]],
-    count: int,
-    *,
-    width: int,
-    height: int,
-    channels: int,
-    keep_proportions: bool = False,
-) -> LabelledImages:
+def fit_images(pictures: Iterable[tuple[Pixels, str]], count: int, size: InputSize) -> LabelledImages:
     """Fit `count` pictures and their labels to the size of a network's input."""
-    batch, labels = np.empty((count, height, width, channels), np.uint8), []
+    batch, labels = np.empty((count, size.height, size.width, size.channels), np.uint8), []
     for row, (picture, label) in zip(batch, pictures, strict=True):
-        row[:] = fit_image(picture, width, height, channels, keep_proportions)
+        row[:] = fit_image(picture, size)
         labels.append(label)
     return LabelledImages(batch, labels)
 
 
-def fit_image(image: Pixels, width: int, height: int, channels: int, keep_proportions: bool) -> Pixels:
-    """Fit an image to the size of a network's input; see `load_images`."""
-    own_width = fitted_width(image, width, height, keep_proportions)
-    fitted = fit_to_input(image, width=own_width, height=height, channels=channels)
-    return np.pad(fitted, ((0, 0), (0, width - own_width), (0, 0)), "edge")
+def fit_image(image: Pixels, size: InputSize) -> Pixels:
+    """Fit an image to the size of a network's input."""
+    own_width = fitted_width(image, size)
+    fitted = fit_to_input(image, width=own_width, height=size.height, channels=size.channels)
+    return np.pad(fitted, ((0, 0), (0, size.width - own_width), (0, 0)), "edge")
 
 
-def fitted_width(image: Pixels, width: int, height: int, keep_proportions: bool) -> int:
+def fitted_width(image: Pixels, size: InputSize) -> int:
     """Return the number of columns that the image itself, without padding, fills in `fit_image`."""
-    if not keep_proportions:
-        return width
+    if not size.keep_proportions:
+        return size.width
     rows, columns = image.shape[:2]
-    return proportional_width(columns, rows, input_height=height, widest=width)
+    return proportional_width(columns, rows, input_height=size.height, widest=size.width)
 
 
 def open_image(path: Path) -> tuple[bytes, Pixels]:

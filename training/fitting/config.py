@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.shared.cpus import computes_bfloat16
-from training.data.dataset import Sample
+from training.data.dataset import InputSize, Sample
 from training.data.input_size import input_size
 from training.networks import get_architecture
 
@@ -57,9 +57,9 @@ class TrainingConfig(BaseModel):
     """Initial weights: "shipped", "none", or a path; see `training.fitting.start`."""
 
     @property
-    def input_size(self) -> dict[str, Any]:
-        """The arguments of `fit_images`."""
-        return self.model_dump(include={"width", "height", "channels", "keep_proportions"})
+    def input_size(self) -> InputSize:
+        """The size of the network's input."""
+        return InputSize(self.width, self.height, self.channels, self.keep_proportions)
 
     def steps_per_epoch(self, images: int) -> int:
         """Return the number of batches per epoch."""

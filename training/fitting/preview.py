@@ -23,7 +23,7 @@ def draw_preview(samples: Sequence[Sample], config: TrainingConfig, path: Path) 
     """
     rng = np.random.default_rng(config.seed)
     chosen = [samples[index] for index in sorted(rng.permutation(len(samples))[:ROWS].tolist())]
-    images = load_images(chosen, **config.input_size).images
+    images = load_images(chosen, config.input_size).images
     rows = [[image, *(augment(image, rng) for _ in range(COLUMNS - 1))] for image in images]
     bordered = [
         np.hstack(

@@ -6,7 +6,7 @@ Lee, "Pseudo-Label", 2013; the teacher reads each image with test-time augmentat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from app.inference.decoding.ctc import CtcCodec, Decoded
 from app.inference.images import ImageError, Pixels
 from app.inference.images.paths import image_paths
-from training.data.dataset import LabelledImages, fit_images, read_image
+from training.data.dataset import InputSize, LabelledImages, fit_images, read_image
 from training.evaluation.views import read_views
 from training.fitting.callbacks import EVALUATION_BATCH
 
@@ -36,18 +36,13 @@ class PseudoLabels(NamedTuple):
     sure: int
 
 
-def load_unlabelled(folder: Path, size: dict[str, Any]) -> LabelledImages:
-    """Return the images of a folder and its subfolders, with empty labels; skip unreadable files.
-
-    Args:
-        folder: the folder.
-        size: input size of the network, see `fit_images`.
-    """
+def load_unlabelled(folder: Path, size: InputSize) -> LabelledImages:
+    """Return the images of a folder and its subfolders, with empty labels; skip unreadable files."""
     pictures: list[tuple[Pixels, str]] = []
     for path in image_paths([str(folder)]):
         with suppress(ImageError):
             pictures.append((read_image(Path(path)), ""))
-    return fit_images(pictures, len(pictures), **size)
+    return fit_images(pictures, len(pictures), size)
 
 
 def pseudo_label(

@@ -25,7 +25,7 @@ class RunData:
 
     def __init__(self, train: Sequence[Sample], validation: Sequence[Sample], config: TrainingConfig) -> None:
         self.train, self.validation = list(train), list(validation)
-        self._config = config
+        self._size = config.input_size
         samples = [*train, *validation]
         self._rows: defaultdict[Sample, list[int]] = defaultdict(list)
         for row, sample in enumerate(samples):
@@ -38,10 +38,9 @@ class RunData:
     def add(self, sample: Sample, content: bytes, pixels: Pixels) -> None:
         """Keep an opened image if it is a training or validation image."""
         if rows := self._rows.get(sample):
-            config = self._config
-            self._images[rows] = fit_image(pixels, **config.input_size)
+            self._images[rows] = fit_image(pixels, self._size)
             for row in rows:
-                self._widths[row] = fitted_width(pixels, config.width, config.height, config.keep_proportions)
+                self._widths[row] = fitted_width(pixels, self._size)
                 self._checksums[row] = hashlib.sha256(content).hexdigest()
 
     def open_all(self) -> "RunData":

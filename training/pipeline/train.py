@@ -211,4 +211,4 @@ def _together(train: LabelledImages, pseudo: LabelledImages) -> LabelledImages:
 def _drawn_like(config: TrainingConfig, labels: Sequence[str]) -> LabelledImages | None:
     """Return drawn images of texts like the labels; None if the training uses none or no typeface has the alphabet."""
     pictures = draw_like(labels, config.drawn, config.seed) if config.drawn else []
-    return fit_images(pictures, len(pictures), **config.input_size) if pictures else None
+    return fit_images(pictures, len(pictures), config.input_size) if pictures else None

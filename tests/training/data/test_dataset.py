@@ -10,6 +10,7 @@ import pytest
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import (
     DataError,
+    InputSize,
     Sample,
     data_checksum,
     divide_samples,
@@ -108,7 +109,7 @@ def test_labels_are_padded_with_the_blank() -> None:
 
 def test_images_are_resized_for_the_network(tmp_path: Path) -> None:
     samples = [Sample(draw(tmp_path / f"{grey}.png", grey), str(grey)) for grey in (10, 240)]
-    images = load_images(samples, width=100, height=20, channels=3).images
+    images = load_images(samples, InputSize(100, 20, 3)).images
     assert images.shape == (2, 20, 100, 3)
     assert images.dtype == np.uint8
     assert images[:, 0, 0, 0].tolist() == [10, 240]
@@ -116,7 +117,7 @@ def test_images_are_resized_for_the_network(tmp_path: Path) -> None:
 
 def test_right_to_left_labels_are_loaded_in_visual_order(tmp_path: Path) -> None:
     sample = Sample(draw(tmp_path / "1.png"), "\u05d0(\u05d112")  # alef, bracket, bet, 12: opened from the right
-    assert load_images([sample], width=100, height=20, channels=1).labels == ["12\u05d1)\u05d0"]
+    assert load_images([sample], InputSize(100, 20, 1)).labels == ["12\u05d1)\u05d0"]
     assert vocabulary_of([sample]) == ")12\u05d0\u05d1"
 
 
@@ -129,18 +130,18 @@ def test_the_checksum_depends_on_content_and_labels_not_on_paths(tmp_path: Path)
 
 class TestPicturesForANetwork:
     def test_are_scaled_to_its_size(self) -> None:
-        fitted = fit_images([(np.full((20, 30), 7, np.uint8), "a")], 1, width=64, height=16, channels=3)
+        fitted = fit_images([(np.full((20, 30), 7, np.uint8), "a")], 1, InputSize(64, 16, 3))
         assert (fitted.images.shape, fitted.labels) == ((1, 16, 64, 3), ["a"])
 
     def test_that_keep_their_proportions_are_padded_with_their_last_column(self) -> None:
         picture = np.full((16, 40), 90, np.uint8)
         picture[:8, -1] = 200
-        fitted = fit_images([(picture, "a")], 1, width=96, height=16, channels=1, keep_proportions=True).images
+        fitted = fit_images([(picture, "a")], 1, InputSize(96, 16, 1, keep_proportions=True)).images
         assert fitted.shape == (1, 16, 96, 1)
         np.testing.assert_array_equal(fitted[0, :, :40, 0], picture)
         np.testing.assert_array_equal(fitted[0, :, 40:, 0], picture[:, -1:].repeat(56, axis=1))
 
     def test_that_are_too_wide_are_compressed(self) -> None:
         picture = np.tile(np.arange(200, dtype=np.uint8), (16, 1))
-        fitted = fit_images([(picture, "a")], 1, width=96, height=16, channels=1, keep_proportions=True).images
+        fitted = fit_images([(picture, "a")], 1, InputSize(96, 16, 1, keep_proportions=True)).images
         assert fitted[0, 0, -1, 0] >= 195

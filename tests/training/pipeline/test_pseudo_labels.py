@@ -9,13 +9,13 @@ import pytest
 
 from app.inference.decoding.ctc import CtcCodec
 from tests.drawn import draw_plain
-from training.data.dataset import LabelledImages
+from training.data.dataset import InputSize, LabelledImages
 from training.fitting.checkpoints import load_variables
 from training.fitting.network import build_network
 from training.fitting.run import RunFolder
 from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
 
-SIZE = {"width": 200, "height": 50, "channels": 1}
+SIZE = InputSize(200, 50, 1)
 
 
 @pytest.fixture(scope="module")
