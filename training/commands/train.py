@@ -296,7 +296,7 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
             f"logs in {run_dir}"
         )
         with training_progress(out, state.config.epochs, done) as on_epoch:
-            result = run_training(run, on_epoch, data, network, _threads()[1])
+            metrics = run_training(run, on_epoch, data, network, _threads()[1])
     except OSError as error:
         fail(f"{error_in_words(error, run_dir)}. When this is fixed, resume with: {again}")
     except KeyboardInterrupt:
@@ -304,9 +304,9 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
         raise typer.Exit(INTERRUPTED) from None
     if gained := run.read_state().gained:
         out.print(gained)
-    print_evaluation(result.metrics["validation"])
+    print_evaluation(metrics["validation"])
     out.print(f"[green]written:[/] {state.output}")
-    if result.interrupted:
+    if metrics["training"]["interrupted"]:
         err.print(f"interrupted; exported the best weights so far. Resume with: {again}")
         raise typer.Exit(INTERRUPTED)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,6 @@ MORE = 1.05
 """Minimum growth factor of the number of confident pseudo-labels for another round."""
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """Result of a training; `metrics` is the content of metrics.json."""
-
-    metrics: dict[str, Any]
-    interrupted: bool
-
-
 def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> None:
     """Create the folder of a new run.
 
@@ -60,7 +52,7 @@ def run_training(
     data: RunData | None = None,
     network: keras.Model | None = None,
     helper_threads: int | None = None,
-) -> TrainResult:
+) -> dict[str, Any]:
     """Train a run from its start or checkpoint to the end, and write the model folder.
 
     Args:
@@ -69,6 +61,9 @@ def run_training(
         data: images of the run, if already loaded.
         network: network to train, if already built; see `start_network`.
         helper_threads: threads of a second process, see `fit`.
+
+    Returns:
+        The content of metrics.json.
 
     Raises:
         KeyboardInterrupt: interrupted before the end of the first epoch; nothing was written.
@@ -108,7 +103,7 @@ def run_training(
         run.write_state(state)
     metrics = write_model_folder(run, state, result, data)
     run.write_state(state.model_copy(update={"finished": not result.interrupted}))
-    return TrainResult(metrics, result.interrupted)
+    return metrics
 
 
 def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:

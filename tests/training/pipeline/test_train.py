@@ -148,11 +148,11 @@ class Parted:
 @pytest.fixture(scope="module")
 def parted(prepare_run: PrepareRun, tmp_path_factory: pytest.TempPathFactory) -> Parted:
     run = prepare_run(tmp_path_factory.mktemp("parted"), epochs=4, **SMALL)
-    interrupted = run_training(run, interrupt_after(2)).interrupted
+    interrupted = run_training(run, interrupt_after(2))["training"]["interrupted"]
     state = run.read_state()
     card = (Path(state.output) / "MODEL_CARD.md").read_text()
     between = run.epochs_done(), state.seconds, card, newest_unfinished(run.path.parent.parent, run.path.parent.name)
-    assert not run_training(run, ignore).interrupted
+    assert not run_training(run, ignore)["training"]["interrupted"]
     return Parted(run, interrupted, *between)
 
 
