@@ -13,6 +13,7 @@ import requests
 
 from app.inference.images import SUFFIXES
 from app.shared.errors import UserError
+from training.data.words import some_of
 
 DEFAULT_URL = "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
 CHECKSUMS = Path(__file__).with_name("captcha_images_v2.sha256")
@@ -207,9 +208,5 @@ def _difference(images: dict[str, Path]) -> str:
         "extra": images.keys() - listed.keys(),
         "different": {name for name in shared if pooch.file_hash(str(images[name])) != listed[name]},
     }
-    found = [f"{len(names)} {fault}: {_some(names)}" for fault, names in faults.items() if names]
+    found = [f"{len(names)} {fault}: {some_of(sorted(names))}" for fault, names in faults.items() if names]
     return f"compared with the {len(listed)} listed images: {'; '.join(found)}" if found else ""
-
-
-def _some(names: set[str]) -> str:
-    return " ".join(sorted(names)[:3]) + (" …" if len(names) > 3 else "")

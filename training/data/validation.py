@@ -11,6 +11,7 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import ImageError, Pixels
 from training.data.dataset import Sample, open_image, vocabulary_of
 from training.data.labels import hidden_character
+from training.data.words import counted
 
 RARE = 5
 MIN_USEFUL_IMAGES = 20
@@ -170,7 +171,7 @@ def _check_images(samples: Sequence[Sample], report: DataReport, on_image: OnIma
             same_pixels[hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()].append(sample)
     report.sizes = dict(sizes.most_common())
     for reason, files in unreadable.items():
-        what = f"{_images(len(files))} cannot be read ({reason})"
+        what = f"{counted(len(files), 'image')} cannot be read ({reason})"
         report.errors.append(Finding(what, "certain", "Remove them, or save them again", _names(files)))
     groups = [group for group in same_pixels.values() if len(group) > 1]
     report.errors += _with_different_labels(groups)
@@ -218,10 +219,6 @@ def _names(samples: Sequence[Sample]) -> tuple[str, ...]:
 
 def _labels(count: int) -> str:
     return f"{count:,} label{' is' if count == 1 else 's are'}"
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
 
 
 def _pictures(count: int) -> str:

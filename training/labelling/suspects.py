@@ -10,12 +10,12 @@ from app.shared.csv_files import with_formula
 from training.data.dataset import LABELS_FILE, DataError, Sample
 from training.data.layouts import LAYOUTS, Dataset, LayoutName
 from training.data.suspects import Suspect, read_suspects
+from training.data.words import some_of
 from training.labelling.decisions import Decision, Decisions, Kind
 from training.labelling.images import ImageFolder, find_images
 
 SUSPECTS = "suspects"
 """Value of the column `model` for labels reviewed against a contradicting reading; `guess` has the reading."""
-MAX_SHOWN = 3
 
 
 def find_suspects(file: Path, images: ImageFolder, decisions: Decisions) -> dict[int, Suspect]:
@@ -127,5 +127,4 @@ def _label_command(folder: Path, labels: Path, file: Path) -> str:
 
 
 def _some(paths: Sequence[str], suspects: Sequence[Suspect]) -> str:
-    shown = ", ".join(paths[:MAX_SHOWN]) + (" …" if len(paths) > MAX_SHOWN else "")
-    return f"{len(paths):,} of {len(suspects):,} images ({shown}) are"
+    return f"{len(paths):,} of {len(suspects):,} images ({some_of(paths)}) are"

@@ -61,7 +61,7 @@ def test_default_folder_with_a_changed_image_is_rejected_and_unchanged(default_s
 def test_many_names_are_counted_not_listed(default_site: Site, folder: Path) -> None:
     default_site.body = packed({"other.png": drawn("other")})
 
-    with pytest.raises(DownloadError, match=r"4 missing: 2b827\.png n7meb\.png p4nwe\.png …; 1 extra"):
+    with pytest.raises(DownloadError, match=r"4 missing: 2b827\.png, n7meb\.png, p4nwe\.png …; 1 extra"):
         download(folder, url=default_site.url)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from training.data.layouts.listing import Listing, Row, names_image
 from training.data.layouts.tables import read_table
+from training.data.words import counted
 
 CSV_MARKS = ("annotation_id", "lead_time")
 """Columns that only Label Studio's CSV has."""
@@ -42,7 +43,7 @@ def _listing(tasks: list[dict[str, Any]]) -> Listing | None:
         without += not texts
         with_several += len(texts) > 1
     left_out = [
-        f"{count} task{'' if count == 1 else 's'} {why}: skipped"
+        f"{counted(count, 'task')} {why}: skipped"
         for count, why in ((without, "without a text"), (with_several, "with several texts"))
         if count
     ]

@@ -6,8 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import DataError
-
-MAX_SHOWN = 3
+from training.data.words import some_of
 
 
 def find_images(written: Sequence[str], file: Path, images: Path | None) -> list[Path]:
@@ -33,10 +32,9 @@ def find_images(written: Sequence[str], file: Path, images: Path | None) -> list
             raise DataError(f"{file}: {names[path]} and {name} both lead to {path}; only one can be right.")
         found.append(path)
     if missing:
-        shown = ", ".join(missing[:MAX_SHOWN]) + (" …" if len(missing) > MAX_SHOWN else "")
         where = f"in {images}" if images else "at the listed paths"
         raise DataError(
-            f"{file}: {len(missing):,} of {len(written):,} images are not {where} ({shown}). "
+            f"{file}: {len(missing):,} of {len(written):,} images are not {where} ({some_of(missing)}). "
             "Give the folder of the images with --images FOLDER."
         )
     return found

@@ -18,9 +18,9 @@ from training.data.layouts.names import best_rule, look_like_file_names, whole
 from training.data.layouts.places import find_images
 from training.data.layouts.table import LAYOUTS, LayoutName
 from training.data.suspects import lists_suspects
+from training.data.words import counted, some_of
 
 LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl"}
-MAX_SHOWN = 3
 
 
 class Dataset(NamedTuple):
@@ -129,10 +129,10 @@ def _from_lists(lists: Sequence[_List], source: Path, images: Path | None) -> Da
         labels = [clean(with_formula(row.label)) for row in rows]
         parts = [row.split or (split if len(lists) > 1 else "") for row in rows]
         samples += map(Sample, paths, labels, parts)
-        notes.append(f"found {_count(len(rows), 'label')} in {one.file} ({one.layout}): {one.listing.how}")
+        notes.append(f"found {counted(len(rows), 'label')} in {one.file} ({one.layout}): {one.listing.how}")
         notes += one.listing.left_out
         trimmed = sum(row.label.strip() != row.label for row in rows)
-        notes += [f"spaces around {_count(trimmed, 'label')} removed"] if trimmed else []
+        notes += [f"spaces around {counted(trimmed, 'label')} removed"] if trimmed else []
     if source.is_dir():
         notes += _not_listed(source, samples, [one.file for one in lists])
     return _dataset(samples, lists[0].layout, notes)
@@ -166,15 +166,15 @@ def _check_names(stems: Sequence[str], folder: Path) -> None:
     if what is not None:
         label = pasteable("training", "label", folder)
         raise DataError(
-            f"The names in {folder} look like file names, not labels: {what} ({_shown(stems)}). Label the images with\n"
-            f"  {label}\n"
+            f"The names in {folder} look like file names, not labels: {what} ({some_of(stems)}). "
+            f"Label the images with\n  {label}\n"
             "or list them in a CSV file with the columns path,label. If the names are the labels after all: "
             f"--labels-from {LayoutName.NAMES}."
         )
 
 
 def _found_in_names(samples: Sequence[Sample], layout: LayoutName) -> str:
-    found = f"found {_count(len(samples), 'label')} in names"
+    found = f"found {counted(len(samples), 'label')} in names"
     first = f"{samples[0].path.name}: {samples[0].label}"
     if layout == LayoutName.NAMES:
         partly = sum("_" in sample.label for sample in samples)
@@ -193,17 +193,9 @@ def _not_listed(folder: Path, samples: Sequence[Sample], lists: Sequence[Path]) 
     rest = [path.name for path in map(Path, image_paths([str(folder)])) if path.resolve() not in listed]
     others = Counter(other_files(str(folder)))
     others.subtract(Counter(path.suffix.lower() for path in lists))
-    left_out = [f"{_count(len(rest), 'image')} not listed: {_shown(rest)}"] if rest else []
+    left_out = [f"{counted(len(rest), 'image')} not listed: {some_of(rest)}"] if rest else []
     return left_out + _skipped({ending: count for ending, count in others.items() if count > 0})
 
 
 def _skipped(others: Mapping[str, int]) -> list[str]:
     return [f"skipped {in_words(others)}"] if others else []
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_SHOWN]) + (" …" if len(names) > MAX_SHOWN else "")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
