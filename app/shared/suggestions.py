@@ -10,26 +10,19 @@ MAX_NEIGHBOURS = 10_000
 
 
 def did_you_mean(path: str | os.PathLike[str]) -> str:
-    """Return " Did you mean …?" for the end of a message; empty if the path exists or nothing is similar."""
-    nearest = nearest_path(Path(path))
-    return f" Did you mean {nearest}?" if nearest else ""
+    """Return " Did you mean …?" for the end of a message; empty if the path exists or nothing is similar.
 
-
-def nearest_path(path: Path) -> Path | None:
-    """Return the path with each missing part replaced by the most similar name in that folder.
-
-    Returns:
-        The path up to the last part with a similar name; None if nothing was replaced.
+    Each missing part is replaced by the most similar name in its folder, up to the last part that has one.
     """
     found, replaced = Path(), False
-    for part in path.parts:
+    for part in Path(path).parts:
         if not os.path.lexists(found / part):
             similar = get_close_matches(part, _names(found), n=1)
             if not similar:
                 break
             part, replaced = similar[0], True  # noqa: PLW2901
         found /= part
-    return found if replaced else None
+    return f" Did you mean {found}?" if replaced else ""
 
 
 def _names(folder: Path) -> list[str]:
