@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.decoding.beam import Search
-from app.inference.images import ImageError
 from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
-from app.inference.reader import Reader, make_search
+from app.inference.reader import Reader, make_search, read_each
 from training.labelling.images import ImageFolder
 
 
@@ -117,20 +117,13 @@ class Guesses:
         for start in range(0, len(numbers), BATCH_IMAGES):
             if stop.is_set():
                 return
-            uploads = dict(self._load(numbers[start : start + BATCH_IMAGES]))
-            for number, reading in zip(uploads, reader.read_many(uploads.values()), strict=True):
-                if isinstance(reading, Reading):
+            chunk = numbers[start : start + BATCH_IMAGES]
+            read = partial(reader.model.predict, search=reader.search)
+            readings = read_each(read, [partial(self._images.pixels, number) for number in chunk])
+            for number, reading in zip(chunk, readings, strict=True):
+                if isinstance(reading, Reading):  # the page reports an error when it shows the image
                     # A single assignment, so that other threads see either the old guess or the new one.
                     self._guesses[number] = _guess(reading, name)
-
-    def _load(self, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
-        loaded = []
-        for number in numbers:
-            try:
-                loaded.append((number, self._images.load(number)))
-            except ImageError:
-                continue  # the page reports the error when it shows the image
-        return loaded
 
 
 def _search(model: ImageToTextModel, expected: Expected) -> Search | None:
