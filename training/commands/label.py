@@ -87,10 +87,10 @@ def label(
 
 
 def _listen(port: int) -> socket.socket:
-    from training.labelling.server import listen
+    from training.labelling.access import HOST
 
     try:
-        return listen(port)
+        return socket.create_server((HOST, port))
     except OSError as error:
         fail(f"cannot use port {port} ({os.strerror(error.errno or 0)}); choose another --port, or 0 for any.")
 

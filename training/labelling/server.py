@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.shared.places import SHARED_WEB
 from training.labelling import routes
-from training.labelling.access import HOST, Access, protect
+from training.labelling.access import Access, protect
 from training.labelling.problems import add_problem_handlers
 from training.labelling.schemas import Folder
 from training.labelling.session import Session
@@ -27,15 +27,6 @@ def create_app(session: Session, folder: Folder, access: Access) -> FastAPI:
     app.include_router(routes.invitations)
     app.include_router(routes.router)
     return app
-
-
-def listen(port: int) -> socket.socket:
-    """Bind a local port; 0 is any free one.
-
-    Raises:
-        OSError: the port is in use.
-    """
-    return socket.create_server((HOST, port))
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:

@@ -105,7 +105,7 @@ class Session:
             self._pace.add()
             self._queue.release(tab, number)
         if self.retraining is not None:
-            self.retraining.start_if_due(self._count(Kind.LABEL))
+            self.retraining.start_if_due(len(self.samples()))
 
     def task(self, number: int) -> Task:
         """Return an image as the page shows it."""
@@ -178,10 +178,6 @@ class Session:
 
     def _decided(self, number: int, decision: Decision) -> Decided:
         return Decided(number=number, name=self.images.names[number], kind=decision.kind, label=decision.label)
-
-    def _count(self, kind: Kind) -> int:
-        with self._lock:
-            return sum(decision.kind is kind for decision in self._decisions.all.values())
 
     def _check_unchanged(self, number: int, before: Decision | None, revision: str) -> None:
         if _revision(before) != revision:
