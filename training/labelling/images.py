@@ -37,24 +37,16 @@ class ImageFolder:
         """Return an image's path."""
         return self.root / self.names[number]
 
-    def load(self, number: int) -> bytes:
-        """Return the content of an image's file.
-
-        Raises:
-            ImageError: the file cannot be read, or has become a link to a file outside the folder.
-        """
-        path = self.path(number)
-        if not _lies_in(path, self.root):
-            raise ImageError("The file no longer exists, or it is a link to a file outside the folder.")
-        return load_image(path, MAX_FILE_BYTES)
-
     def pixels(self, number: int) -> Pixels:
         """Return an image as the input of networks.
 
         Raises:
-            ImageError: the image cannot be read.
+            ImageError: the image cannot be read, or has become a link to a file outside the folder.
         """
-        return decode_image(self.load(number))
+        path = self.path(number)
+        if not _lies_in(path, self.root):
+            raise ImageError("The file no longer exists, or it is a link to a file outside the folder.")
+        return decode_image(load_image(path, MAX_FILE_BYTES))
 
 
 def find_images(folder: Path) -> ImageFolder:

@@ -75,20 +75,20 @@ def test_a_file_replaced_by_a_link_out_of_the_folder_is_not_read(folder: Path, i
     (folder / "a.png").unlink()
     (folder / "a.png").symlink_to(folder.parent / "secret.png")
     with pytest.raises(ImageError, match="outside the folder"):
-        images.load(0)
+        images.pixels(0)
 
 
 def test_a_missing_file_is_an_image_error(folder: Path, images: ImageFolder) -> None:
     (folder / "a.png").unlink()
     with pytest.raises(ImageError, match="no longer exists"):
-        images.load(0)
+        images.pixels(0)
 
 
 def test_a_file_that_never_ends_is_an_image_error(folder: Path, images: ImageFolder) -> None:
     (folder / "a.png").unlink()
     os.mkfifo(folder / "a.png")
     with pytest.raises(ImageError, match=r"a\.png is not a regular file"):
-        images.load(0)
+        images.pixels(0)
 
 
 def test_the_browser_gets_the_networks_view() -> None:
