@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -33,20 +34,13 @@ def measure_robustness(reader: Reader, images: Sequence[Pixels], labels: Sequenc
     return rows
 
 
-def _encoded(ending: str, *options: int) -> Change:
-    def change(image: Pixels, _: np.random.Generator) -> Pixels:
-        return decode_image(cv2.imencode(ending, image, options)[1].tobytes())
-
-    return change
+def _as_jpeg(image: Pixels, _: np.random.Generator) -> Pixels:
+    return decode_image(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1].tobytes())
 
 
-def _resized(factor: float) -> Change:
+def _resized(image: Pixels, _: np.random.Generator, *, factor: float) -> Pixels:
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-
-    def change(image: Pixels, _: np.random.Generator) -> Pixels:
-        return cv2.resize(image, None, fx=factor, fy=factor, interpolation=interpolation)
-
-    return change
+    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=interpolation)
 
 
 def _blurred(image: Pixels, _: np.random.Generator) -> Pixels:
@@ -57,13 +51,10 @@ def _noisy(image: Pixels, rng: np.random.Generator) -> Pixels:
     return np.clip(image + rng.normal(0, 15, image.shape), 0, 255).astype(np.uint8)
 
 
-def _rotated(degrees: float) -> Change:
-    def change(image: Pixels, _: np.random.Generator) -> Pixels:
-        height, width = image.shape[:2]
-        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
-        return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-
-    return change
+def _rotated(image: Pixels, _: np.random.Generator, *, degrees: float) -> Pixels:
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
 def _inverted(image: Pixels, _: np.random.Generator) -> Pixels:
@@ -98,13 +89,13 @@ def _transparent(image: Pixels, _: np.random.Generator) -> Pixels:
 
 CHANGES: dict[str, Change] = {
     "as they are": lambda image, _: image,
-    "JPEG, quality 30": _encoded(".jpg", cv2.IMWRITE_JPEG_QUALITY, 30),
-    "half size": _resized(0.5),
-    "double size": _resized(2),
+    "JPEG, quality 30": _as_jpeg,
+    "half size": partial(_resized, factor=0.5),
+    "double size": partial(_resized, factor=2),
     "blurred (sigma 2 % of the height)": _blurred,
     "noise (sigma 15)": _noisy,
-    "rotated by 5°": _rotated(5),
-    "rotated by −5°": _rotated(-5),
+    "rotated by 5°": partial(_rotated, degrees=5),
+    "rotated by −5°": partial(_rotated, degrees=-5),
     "light and dark exchanged": _inverted,
     "borders cropped (5 % and 3 %)": _cropped,
     "borders padded with white (10 % and 5 %)": _padded,
