@@ -8,14 +8,7 @@ from typing import Any
 from app.bulk.job import BulkError, Chunk, Job
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Decoded
-from app.inference.images import (
-    ImageError,
-    ImageLimits,
-    ImageTooLargeError,
-    Pixels,
-    decode_image,
-    load_image,
-)
+from app.inference.images import ImageError, ImageLimits, ImageTooLargeError, Pixels, decode_image, load_image
 from app.inference.models.model import ModelError
 from app.inference.reader import Reader, is_accepted, read_each
 from app.shared.csv_files import write_rows

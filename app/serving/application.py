@@ -26,12 +26,7 @@ from app.inference.models.store import ModelStore
 from app.observability.counts import shared_folder
 from app.observability.logs import configure_logging, get_logger
 from app.observability.metrics import Metrics
-from app.observability.tracing import (
-    StageSpansMiddleware,
-    make_tracer_provider,
-    send_last_spans,
-    telemetry_config,
-)
+from app.observability.tracing import StageSpansMiddleware, make_tracer_provider, send_last_spans, telemetry_config
 from app.serving.capacity import capacity_of
 from app.serving.lifecycle import drain_on_sigterm
 from app.serving.reload import reload_all_workers, reload_on_sighup, show_changes

@@ -12,16 +12,7 @@ from training.labelling.access import Access
 from training.labelling.decisions import Decision, Kind, clean_label
 from training.labelling.guesses import Expected
 from training.labelling.images import as_png
-from training.labelling.schemas import (
-    DecisionRequest,
-    ExpectedRequest,
-    Folder,
-    Status,
-    Step,
-    Tab,
-    TabRequest,
-    Task,
-)
+from training.labelling.schemas import DecisionRequest, ExpectedRequest, Folder, Status, Step, Tab, TabRequest, Task
 from training.labelling.session import Session
 
 WEB = Path(__file__).with_name("web")

@@ -6,14 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.layouts import (
-    hugging_face,
-    label_studio,
-    labels_txt,
-    names,
-    paddleocr,
-    tables,
-)
+from training.data.layouts import hugging_face, label_studio, labels_txt, names, paddleocr, tables
 from training.data.layouts.listing import Listing
 
 
