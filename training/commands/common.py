@@ -1,6 +1,7 @@
 """Options, output and error handling that the commands share."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,19 @@ class TrainingCommand(TyperCommand):
             raise  # the reader of the pipe has closed it; typer exits silently
         except (UserError, OSError) as error:
             fail(error)
+
+
+@contextmanager
+def resumable(place: Path, continue_with: str) -> Iterator[None]:
+    """If the block is interrupted, or cannot write to a place, say how to continue, and exit."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # containers and sessions end with it instead of Ctrl-C
+    try:
+        yield
+    except OSError as error:
+        fail(f"{error_in_words(error, place)}; {continue_with}")
+    except KeyboardInterrupt:
+        err.print(f"interrupted; {continue_with}")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Commands that evaluate models and labels: evaluate, crossval, suspects."""
 
-import signal
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +11,8 @@ from rich.markup import escape
 from app.inference.models.model import ModelError
 from app.shared.cluster import EngineName, check_ray
 from app.shared.command_line import typed
-from app.shared.files import error_in_words
 from app.shared.outputs import check_place
 from training.commands.common import (
-    INTERRUPTED,
     ArchitectureName,
     Data,
     Epochs,
@@ -36,6 +33,7 @@ from training.commands.common import (
     print_evaluation,
     print_robustness,
     read_data,
+    resumable,
     write_json_file,
 )
 from training.commands.progress import COUNT, progress_bar
@@ -218,19 +216,16 @@ def _cross_validate(
     from training.pipeline.crossval import run_parts
     from training.pipeline.ray_engine import run_parts_on_ray
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_all = run_parts_on_ray if engine == EngineName.RAY else run_parts
     results: dict[str, PartResult] = {}
-    try:
-        with progress_bar(err, COUNT, len(parts)) as bar, closing(run_all(parts, folder, options, jobs)) as done:
-            for result in done:
-                results[result.name] = result
-                bar.advance(bar.task_ids[0])
-                right = f"{result.words_right} of {len(result.lines)}"
-                out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
-    except OSError as error:
-        fail(f"{error_in_words(error, folder)}. Free some space; the same command resumes.")
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command resumes")
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        resumable(folder, "the same command resumes."),
+        progress_bar(err, COUNT, len(parts)) as bar,
+        closing(run_all(parts, folder, options, jobs)) as done,
+    ):
+        for result in done:
+            results[result.name] = result
+            bar.advance(bar.task_ids[0])
+            right = f"{result.words_right} of {len(result.lines)}"
+            out.print(f"{result.name}: {right} words right, {result.seconds / 60:.1f} minutes of training")
     return [results[part.name] for part in parts]

@@ -1,6 +1,5 @@
 """Command that trains the general model: pretrain."""
 
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +7,8 @@ from typing import Annotated
 import typer
 
 from app.shared.command_line import typed
-from app.shared.files import error_in_words
 from app.shared.places import GENERAL, model_store, runs
-from training.commands.common import INTERRUPTED, check_writable, err, fail, out
+from training.commands.common import check_writable, fail, out, resumable
 from training.commands.progress import training_progress
 from training.fitting.backend import load_tensorflow
 
@@ -48,7 +46,6 @@ def pretrain(
     from training.pipeline.pretrain import pretrain as run_pretraining
     from training.pipeline.pretrain import pretraining_state
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_dir = run_dir or runs() / "pretrain"
     weights = weights or run_dir / "weights.npz"
     run = RunFolder(run_dir)
@@ -68,14 +65,11 @@ def pretrain(
     run_dir.mkdir(parents=True, exist_ok=True)
     weights.parent.mkdir(parents=True, exist_ok=True)  # fail now, not after the training
     run.write_state(state)
-    try:
-        with training_progress(out, state.config.epochs, run.epochs_done()) as on_epoch:
-            result = run_pretraining(run, typefaces, processes, weights, on_epoch)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command resumes")
-        raise typer.Exit(INTERRUPTED) from None
-    except OSError as error:
-        fail(f"{error_in_words(error, run_dir)}. Free some space; the same command resumes.")
+    with (
+        resumable(run_dir, "the same command resumes."),
+        training_progress(out, state.config.epochs, run.epochs_done()) as on_epoch,
+    ):
+        result = run_pretraining(run, typefaces, processes, weights, on_epoch)
     wer = result.history[result.best_epoch - 1]["val_wer"]
     out.print(f"{1 - wer:.1%} of the validation words are right")
     out.print(f"[green]written:[/] {state.output} and {weights}")

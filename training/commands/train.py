@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +34,7 @@ from training.commands.common import (
     prepare_network,
     print_evaluation,
     read_data,
+    resumable,
 )
 from training.commands.progress import training_progress
 from training.data.dataset import Sample, divide_samples, vocabulary_of
@@ -283,25 +283,19 @@ def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: An
     from training.fitting.run import RunFolder
     from training.pipeline.train import run_training
 
-    # Treat a stopped container or a closed session like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = RunFolder(run_dir)
     again = pasteable("training", "train", "--resume", "--run-dir", run_dir)
-    try:
-        state = run.read_state()
-        _check_same(state.config, options)
-        done = run.epochs_done()
-        out.print(
-            f"training {state.config.architecture} for {state.config.epochs} epochs, {done} of them done; "
-            f"logs in {run_dir}"
-        )
-        with training_progress(out, state.config.epochs, done) as on_epoch:
-            metrics = run_training(run, on_epoch, data, network, _threads()[1])
-    except OSError as error:
-        fail(f"{error_in_words(error, run_dir)}. When this is fixed, resume with: {again}")
-    except KeyboardInterrupt:
-        err.print(f"interrupted, nothing exported; resume with: {again}")
-        raise typer.Exit(INTERRUPTED) from None
+    state = run.read_state()
+    _check_same(state.config, options)
+    done = run.epochs_done()
+    out.print(
+        f"training {state.config.architecture} for {state.config.epochs} epochs, {done} of them done; logs in {run_dir}"
+    )
+    with (
+        resumable(run_dir, f"nothing is exported yet; resume with: {again}"),
+        training_progress(out, state.config.epochs, done) as on_epoch,
+    ):
+        metrics = run_training(run, on_epoch, data, network, _threads()[1])
     if gained := run.read_state().gained:
         out.print(gained)
     print_evaluation(metrics["validation"])
