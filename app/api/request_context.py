@@ -91,7 +91,8 @@ def _record_end(scope: Scope, fields: dict[str, str], status: int | None, starte
         return
     state[ENDED] = True
     seconds = time.perf_counter() - started
-    scope["app"].state.service.metrics.count_request(_route(scope), status, seconds, state.get("work"))
+    route = getattr(scope.get("route"), "path", OTHER_ROUTE)  # the template, not the path of the request
+    scope["app"].state.service.metrics.count_request(route, status, seconds, state.get("work"))
     write_line = log.debug if scope["path"] in POLLED_PATHS else log.info
     write_line("request", **fields, status=status, milliseconds=round(1000 * seconds, 2))
 
@@ -110,12 +111,6 @@ def _simplified(scope: Scope) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "method": method, "headers": headers}
-
-
-def _route(scope: Scope) -> str:
-    """Return the path template of the matched route."""
-    route = scope.get("route")
-    return OTHER_ROUTE if route is None else route.path
 
 
 def _request_id(scope: Scope) -> str:
