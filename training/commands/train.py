@@ -123,7 +123,11 @@ def train(
     if data is None:
         fail("specify what to train on: --data FOLDER, or --data FILE with a list of images and labels.")
     if preview is not None:
-        _draw_preview(read_data(data, images, labels_from), options, preview)
+        from training.fitting.preview import draw_preview
+
+        samples = read_data(data, images, labels_from)
+        draw_preview(samples, make_config(samples, **options), preview)
+        out.print(f"augmented images written to {preview}")
         return
     if unlabelled is not None and not unlabelled.is_dir():
         fail(f"--unlabelled {unlabelled}: no such folder.{did_you_mean(unlabelled)}")
@@ -157,13 +161,6 @@ def export(
     except ValueError as error:  # not JSON
         fail(error)
     out.print(f"[green]written:[/] {output}")
-
-
-def _draw_preview(samples: list[Sample], options: dict[str, Any], path: Path) -> None:
-    from training.fitting.preview import draw_preview
-
-    draw_preview(samples, make_config(samples, **options), path)
-    out.print(f"augmented images written to {path}")
 
 
 def _places(

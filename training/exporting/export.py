@@ -197,7 +197,16 @@ def _check_agreement(
     model = OnnxInferenceModel(path)
     for size in CHECKED_BATCHES:
         batch = np.resize(images, (size, *images.shape[1:]))
-        _compare(keras.ops.convert_to_numpy(network(batch, training=False)), model.run(batch), codec, size)
+        trained, exported = keras.ops.convert_to_numpy(network(batch, training=False)), model.run(batch)
+        difference = float(np.abs(trained - exported).max())
+        if difference > MAX_DIFFERENCE:
+            raise ExportError(
+                f"In batches of {size}, ONNX Runtime's probabilities differ from Keras's by {difference:.1e}; "
+                f"at most {MAX_DIFFERENCE:.0e} is allowed."
+            )
+        texts = [[decoded.text for decoded in codec.decode(output)] for output in (trained, exported)]
+        if texts[0] != texts[1]:
+            raise ExportError(f"In batches of {size}, ONNX Runtime and Keras read different texts.")
     return _run(model, images)
 
 
@@ -230,15 +239,3 @@ def _quantize_if_as_good(
 
 def _words_right(codec: CtcCodec, outputs: NDArray[np.float32], labels: Sequence[str]) -> int:
     return sum(decoded.text == label for decoded, label in zip(codec.decode(outputs), labels, strict=True))
-
-
-def _compare(trained: NDArray[np.float32], exported: NDArray[np.float32], codec: CtcCodec, size: int) -> None:
-    difference = float(np.abs(trained - exported).max())
-    if difference > MAX_DIFFERENCE:
-        raise ExportError(
-            f"In batches of {size}, ONNX Runtime's probabilities differ from Keras's by {difference:.1e}; "
-            f"at most {MAX_DIFFERENCE:.0e} is allowed."
-        )
-    texts = [[decoded.text for decoded in codec.decode(output)] for output in (trained, exported)]
-    if texts[0] != texts[1]:
-        raise ExportError(f"In batches of {size}, ONNX Runtime and Keras read different texts.")
