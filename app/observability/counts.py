@@ -22,6 +22,7 @@ OVERFLOW, OVERFLOW_NUMBERS = 0, 64
 NUMBER_BYTES = 8
 NAMES_BYTES = 1 << 18
 """Space for metric names and labels, stored after the numbers."""
+ALL_BYTES = NUMBERS * NUMBER_BYTES + NAMES_BYTES
 
 FOLDER_VARIABLE = "CAPTCHA_READER_METRICS"
 """Internal: passes the shared folder to the workers."""
@@ -65,10 +66,10 @@ class Counts:
         self._folder = folder
         self._places: dict[Series, int] = {}
         try:
-            self.worker, self._memory = (0, _own_memory()) if folder is None else _take_file(folder)
+            self.worker, self._memory = (0, mmap.mmap(-1, ALL_BYTES)) if folder is None else _take_file(folder)
         except OSError as error:
             log.warning("cannot share metrics: /metrics shows only one of the workers", reason=error.strerror)
-            self._folder, self.worker, self._memory = None, 0, _own_memory()
+            self._folder, self.worker, self._memory = None, 0, mmap.mmap(-1, ALL_BYTES)
         self._sizes = _sizes_in(self._memory[-NAMES_BYTES:])
         self._names_end = len(self._memory) - NAMES_BYTES + self._memory[-NAMES_BYTES:].rfind(b"\n") + 1
         self._known = _places_of(self._sizes)
@@ -110,7 +111,7 @@ class Counts:
                 sizes = dict(self._sizes)  # copied, since the event loop may add series
                 yield Counted(number, True, _split(self.values, sizes))
             elif self._folder is not None:
-                path = _file(self._folder, number)
+                path = self._folder / str(number)
                 content = path.read_bytes()
                 values, sizes = array("d", content[:-NAMES_BYTES]), _sizes_in(content[-NAMES_BYTES:])
                 yield Counted(number, _is_locked(path), _split(values, sizes))
@@ -192,8 +193,8 @@ def _make_folder(workers: int) -> "tempfile.TemporaryDirectory[str] | None":
             folder = tempfile.TemporaryDirectory(prefix="captcha-reader-", dir=within)
             try:
                 for number in range(workers):
-                    with _file(Path(folder.name), number).open("wb") as file:
-                        _take_room(file.fileno())
+                    with Path(folder.name, str(number)).open("wb") as file:
+                        os.posix_fallocate(file.fileno(), 0, ALL_BYTES)
             except OSError:
                 folder.cleanup()
                 raise
@@ -207,36 +208,20 @@ def shared_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
-def _own_memory() -> mmap.mmap:
-    return mmap.mmap(-1, _all_bytes())
-
-
 def _take_file(folder: Path) -> tuple[int, mmap.mmap]:
     """Return the number and memory of the first file that no living worker holds."""
     for number in itertools.count():
-        with _file(folder, number).open("a+b") as file:
+        with (folder / str(number)).open("a+b") as file:
             if not lock(file):
                 continue
-            _take_room(file.fileno())
+            os.posix_fallocate(file.fileno(), 0, ALL_BYTES)
             return number, mmap.mmap(file.fileno(), 0)  # duplicates the descriptor, which keeps the lock
     raise AssertionError("there is always a next number")
-
-
-def _take_room(descriptor: int) -> None:
-    os.posix_fallocate(descriptor, 0, _all_bytes())
-
-
-def _all_bytes() -> int:
-    return NUMBERS * NUMBER_BYTES + NAMES_BYTES
 
 
 def _is_locked(path: Path) -> bool:
     with path.open("rb") as file:
         return not lock(file, exclusive=False)
-
-
-def _file(folder: Path, worker: int) -> Path:
-    return folder / str(worker)
 
 
 def _sizes_in(names: bytes) -> dict[Series, int]:

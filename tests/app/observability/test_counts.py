@@ -152,7 +152,7 @@ def test_the_workers_get_a_folder_that_is_removed_afterwards() -> None:
 class TestWithoutRoom:
     @pytest.fixture
     def _disks_are_too_small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(counts, "NAMES_BYTES", 1 << 60)
+        monkeypatch.setattr(counts, "ALL_BYTES", 1 << 60)
 
     @pytest.mark.usefixtures("_disks_are_too_small")
     def test_workers_get_no_folder(self) -> None:
