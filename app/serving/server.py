@@ -5,6 +5,8 @@ import json
 import re
 import uuid
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, NamedTuple
 
@@ -22,6 +24,9 @@ LATE_SECONDS = 0.5
 """A timer fires this late only if the process was stopped or got no CPU time."""
 LAST_CHANCE_SECONDS = 1.0
 """Time that idle connections stay open at shutdown, since a request may be in transit."""
+
+READING, WRITING = "reading", "writing"
+"""Timers of a connection."""
 
 _HOST = re.compile(rb"(\[[0-9A-Za-z:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?", re.ASCII)  # RFC 3986, 3.2.2
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
@@ -73,8 +78,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._read_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._waits_for = ""  # "head", "body", or "" between requests
         self._incomplete_bytes = 0  # of an incomplete head or incomplete trailers
         self._is_incomplete = False  # whether all of the last data belongs to it
@@ -93,12 +97,12 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Start to wait for the first request."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(0)  # pause as soon as the client stops reading
-        self._start_read_timer(HEAD_TOO_SLOW, self.head_seconds)
+        self._start_timer(READING, self.head_seconds, partial(self._refuse, HEAD_TOO_SLOW))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timers and notify all requests; uvicorn notifies only the last."""
-        self._stop_read_timer()
-        self._stop_write_timer()
+        self._stop_timer(READING)
+        self._stop_timer(WRITING)
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
@@ -119,11 +123,11 @@ class DeadlineProtocol(HttpToolsProtocol):
             return
         if self._waits_for and before == (self._requests_begun, self._waits_for):
             return  # more pieces do not extend the deadline
-        self._stop_read_timer()
+        self._stop_timer(READING)
         if self._waits_for == "head":
-            self._start_read_timer(HEAD_TOO_SLOW, self.head_seconds)
+            self._start_timer(READING, self.head_seconds, partial(self._refuse, HEAD_TOO_SLOW))
         elif self._waits_for == "body":
-            self._start_read_timer(BODY_TOO_SLOW, self.body_seconds)
+            self._start_timer(READING, self.body_seconds, partial(self._refuse, BODY_TOO_SLOW))
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer complete requests of a client that has stopped sending but may still read."""
@@ -134,12 +138,12 @@ class DeadlineProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Set a deadline for the client to read the response."""
         super().pause_writing()
-        if self._write_timer is None:
-            self._start_write_timer(self.body_seconds)
+        if WRITING not in self._timers:
+            self._start_timer(WRITING, self.body_seconds, self._abort)
 
     def resume_writing(self) -> None:
         """Cancel the deadline."""
-        self._stop_write_timer()
+        self._stop_timer(WRITING)
         super().resume_writing()
 
     def shutdown(self) -> None:
@@ -148,8 +152,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._waits_for == "body" or self._unanswered:
             super().shutdown()
         elif not self._waits_for:
-            self._stop_read_timer()
-            self._read_timer = self.loop.call_later(LAST_CHANCE_SECONDS, self.transport.close)
+            self._stop_timer(READING)
+            self._timers[READING] = self.loop.call_later(LAST_CHANCE_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
         """Handle the start of a request."""
@@ -233,39 +237,25 @@ class DeadlineProtocol(HttpToolsProtocol):
         is_coming = self._waits_for == "body" and not self.cycle.response_complete
         return len(self._unanswered) > is_coming
 
-    def _start_read_timer(self, refusal: Refusal, seconds: float) -> None:
+    def _start_timer(self, name: str, seconds: float, act: Callable[[], None]) -> None:
         due = self.loop.time() + seconds
-        self._read_timer = self.loop.call_at(due, self._on_read_timeout, refusal, due)
+        self._timers[name] = self.loop.call_at(due, self._on_timer, name, due, act)
 
-    def _on_read_timeout(self, refusal: Refusal, due: float) -> None:
-        """Refuse the incomplete request; if this process was stopped, wait that long again for unread data."""
+    def _on_timer(self, name: str, due: float, act: Callable[[], None]) -> None:
+        """Act; if this process was stopped, wait that long again for unread data."""
         late = self.loop.time() - due
         if late > LATE_SECONDS:
-            self._start_read_timer(refusal, late)
+            self._start_timer(name, late, act)
         else:
-            self._refuse(refusal)
+            act()
 
-    def _start_write_timer(self, seconds: float) -> None:
-        due = self.loop.time() + seconds
-        self._write_timer = self.loop.call_at(due, self._on_write_timeout, due)
+    def _stop_timer(self, name: str) -> None:
+        if name in self._timers:
+            self._timers.pop(name).cancel()
 
-    def _on_write_timeout(self, due: float) -> None:
-        late = self.loop.time() - due
-        if late > LATE_SECONDS:
-            self._start_write_timer(late)  # like `_on_read_timeout`
-            return
+    def _abort(self) -> None:
         log.info("closed: the client does not read its response")
         self.transport.abort()
-
-    def _stop_read_timer(self) -> None:
-        if self._read_timer is not None:
-            self._read_timer.cancel()
-            self._read_timer = None
-
-    def _stop_write_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
 
     def _refuse(self, why: Refusal) -> None:
         """Answer the incomplete request with a problem, unless its response has started, and accept no more."""
@@ -279,7 +269,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _finish_with(self, final_response: bytes) -> None:
         """Accept no more; close the connection once the requests before the incomplete one are answered."""
-        self._stop_read_timer()
+        self._stop_timer(READING)
         if not self._is_answering():
             self._close_with(final_response)
             return
