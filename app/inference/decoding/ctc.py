@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.forward import Columns, probabilities_of_labels, probability_of_label
+from app.inference.decoding.forward import probabilities_of_labels, probability_of_label
 from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.sums import Sum
 
@@ -230,13 +230,9 @@ class CtcCodec:
             return Decoded(text, float(probabilities_of_labels([label], [probabilities], self.blank_index)[0]), spans)
         # Of consecutive steps that are certainly blank, only the first matters.
         relevant = sorted({*path.steps, *[step + 1 for step in path.steps if step + 1 < len(probabilities)]})
-        columns = self._columns(probabilities, relevant, label)
+        classes = list({self.blank_index, *label})
+        columns = dict(zip(classes, probabilities[np.ix_(relevant, classes)].T.tolist(), strict=True))
         return Decoded(text, probability_of_label(label, columns, self.blank_index), spans)
-
-    def _columns(self, probabilities: NDArray[np.floating], steps: Sequence[int], classes: Iterable[int]) -> Columns:
-        """Return the probabilities of the blank and some classes at some steps, from (steps, classes)."""
-        wanted = list({self.blank_index, *classes})
-        return dict(zip(wanted, probabilities[np.ix_(steps, wanted)].T.tolist(), strict=True))
 
     def _spans(self, runs: Sequence[Run], confidences: Sequence[float]) -> tuple[Span, ...]:
         """Return the spans of runs."""

@@ -55,8 +55,14 @@ def probabilities_of_labels(
     longest = max(map(len, labels), default=0)
     size = max(1, MAX_PROBABILITIES // (longest * len(images[0]))) if longest else max(1, len(labels))
     for start in range(0, len(labels), size):
-        stop = start + size
-        found[start:stop] = _probabilities_together(labels[start:stop], images[start:stop], blank_index)
+        chunk = slice(start, start + size)
+        padded, lengths = _padded(labels[chunk], blank_index)
+        emissions = np.empty((len(images[0]), *padded.shape))
+        blanks = np.empty((len(images[0]), len(lengths), 1))
+        for row, image in enumerate(images[chunk]):
+            emissions[:, row] = image.take(padded[row], axis=1)
+            blanks[:, row, 0] = image[:, blank_index]
+        found[chunk] = _forward(blanks, emissions, padded, lengths)
     return found
 
 
@@ -81,18 +87,6 @@ def probabilities_of_all(
         blanks = steps_first[:, :, blank_index, np.newaxis, np.newaxis]
         found.append(_forward(blanks, steps_first[:, :, padded], padded, lengths))
     return np.concatenate(found)
-
-
-def _probabilities_together(
-    labels: Sequence[Sequence[int]], images: Sequence[NDArray[np.floating]], blank_index: int
-) -> NDArray[np.float64]:
-    padded, lengths = _padded(labels, blank_index)
-    emissions = np.empty((len(images[0]), *padded.shape))
-    blanks = np.empty((len(images[0]), len(labels), 1))
-    for row, image in enumerate(images):
-        emissions[:, row] = image.take(padded[row], axis=1)
-        blanks[:, row, 0] = image[:, blank_index]
-    return _forward(blanks, emissions, padded, lengths)
 
 
 def _padded(labels: Sequence[Sequence[int]], blank_index: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -21,7 +21,9 @@ def finish(pixels: DecodedPixels, orientation: int) -> Pixels:
         pixels: (height, width), BGR (height, width, 3) or BGRA (height, width, 4).
         orientation: of EXIF, 1 to 8; unknown values leave the image as it is.
     """
-    return _upright(on_white(_to_8_bits(pixels)), orientation)
+    if pixels.dtype == np.uint16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
+    return _upright(on_white(pixels), orientation)
 
 
 def on_white(pixels: Pixels) -> Pixels:
@@ -44,12 +46,6 @@ def on_white(pixels: Pixels) -> Pixels:
     if visible_contrast < 16 and highest_alpha - lowest_alpha > visible_contrast:
         return cv2.bitwise_not(alpha)
     return opaque
-
-
-def _to_8_bits(pixels: DecodedPixels) -> Pixels:
-    if pixels.dtype == np.uint16:
-        return cv2.convertScaleAbs(pixels, alpha=1 / 257)
-    return pixels
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
