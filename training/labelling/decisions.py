@@ -180,11 +180,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _set_aside_decision(row: Row, file: Path) -> Decision:
-    try:
-        decision = Decision(Kind(row["decision"]))
-    except ValueError:
-        decision = None
-    if decision is None or decision.kind is Kind.LABEL:
+    if row["decision"] not in {Kind.UNREADABLE, Kind.SKIPPED}:
         wanted = f"{Kind.UNREADABLE} or {Kind.SKIPPED}"
         raise DataError(f"{file}: the decision about {row['path']} must be {wanted}, not {row['decision']!r}.")
-    return decision
+    return Decision(Kind(row["decision"]))
