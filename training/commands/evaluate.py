@@ -1,7 +1,6 @@
 """Commands that evaluate models and labels: evaluate, crossval, suspects."""
 
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,7 +104,7 @@ def evaluate(
     if robustness:
         opened = [sample for sample, line in zip(samples, result.lines, strict=True) if line.error is None]
         pictures, labels = [read_image(sample.path) for sample in opened], [sample.label for sample in opened]
-        report["robustness"] = [asdict(row) for row in measure_robustness(reader, pictures, labels)]
+        report["robustness"] = measure_robustness(reader, pictures, labels)
         print_robustness(report["robustness"])
     write_json_file(report, json_file)
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ from training.data.dataset import read_image
 from training.data.text_prior import as_configs, text_prior_of
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.pictures import draw_pictures
-from training.evaluation.robustness import Robustness, measure_robustness
+from training.evaluation.robustness import measure_robustness
 from training.exporting.calibration import augmented_copies
 from training.exporting.card import CURVES, quotable, write_card
 from training.exporting.export import VERSIONED, export_folder
@@ -109,7 +108,7 @@ def _metrics(
     result: FitResult,
     data: RunData,
     evaluation: Evaluation,
-    robustness: Sequence[Robustness],
+    robustness: Sequence[dict[str, Any]],
     reader: Reader,
     model_bytes: int,
 ) -> dict[str, Any]:
@@ -150,6 +149,6 @@ def _metrics(
             "config": state.config.model_dump(),
         },
         "validation": evaluation.as_json(),
-        "robustness": [asdict(row) for row in robustness],
+        "robustness": robustness,
         "versions": {package: version(package) for package in VERSIONED},
     }

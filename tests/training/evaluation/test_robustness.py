@@ -38,7 +38,7 @@ def test_unchanged_images_are_read_like_in_the_evaluation(trained_model: Path) -
     samples = read_samples(trained_model / "val.csv")
     pictures, labels = [read_image(sample.path) for sample in samples], [sample.label for sample in samples]
     rows = measure_robustness(Reader(trained_model), pictures, labels)
-    assert [row.change for row in rows] == list(CHANGES)
-    assert rows[0].images == 30
-    assert rows[0].words_right >= 25
-    assert all(0 <= row.words_right <= 30 for row in rows)
+    assert [row["change"] for row in rows] == list(CHANGES)
+    assert rows[0]["images"] == 30
+    assert rows[0]["words_right"] >= 25
+    assert all(0 <= row["words_right"] <= 30 for row in rows)
