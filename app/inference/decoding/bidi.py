@@ -6,7 +6,6 @@ visual order. Labels, responses and all other interfaces have logical order.
 
 import unicodedata
 from dataclasses import replace
-from typing import NamedTuple
 
 from bidi.algorithm import (
     apply_mirroring,
@@ -27,11 +26,8 @@ LEFT_TO_RIGHT, RIGHT_TO_LEFT = 0, 1
 RIGHT_TO_LEFT_CLASSES = {"R", "AL"}
 
 
-class Placed(NamedTuple):
-    """Character and its position, from 0, in the original order."""
-
-    character: str
-    place: int
+Placed = tuple[str, int]
+"""Character and its position, from 0, in the original order."""
 
 
 def runs_right_to_left(text: str) -> bool:
@@ -67,7 +63,7 @@ def _places(visual: str) -> list[Placed]:
     right-to-left one is chosen.
     """
     if not runs_right_to_left(visual):
-        return list(map(Placed, visual, range(len(visual))))
+        return [(character, place) for place, character in enumerate(visual)]
     from_right, from_left = (_reordered(visual, level) for level in (RIGHT_TO_LEFT, LEFT_TO_RIGHT))
     fits_only_from_left = to_visual(_joined(from_right)) != visual == to_visual(_joined(from_left))
     return from_left if fits_only_from_left else from_right
@@ -88,7 +84,7 @@ def _reordered(text: str, level: int) -> list[Placed]:
         apply_mirroring,
     ):
         step(storage, debug=False)
-    return [Placed(character["ch"], character["place"]) for character in storage["chars"]]
+    return [(character["ch"], character["place"]) for character in storage["chars"]]
 
 
 def _joined(placed: list[Placed]) -> str:
