@@ -130,16 +130,16 @@ def _start(settings: Settings, stopping: threading.Event, worker_metrics: Metric
     """
     log.info("starting")
     store = ModelStore(settings.model_store, settings.default_model, settings.model_sha256, is_stopping=stopping.is_set)
-    capacity = capacity_of(settings)
-    log.info("image limits", threads=capacity.threads, max_pixels=capacity.max_pixels)
+    threads, max_pixels = capacity_of(settings)
+    log.info("image limits", threads=threads, max_pixels=max_pixels)
     service = Service(
         settings=settings,
         api_keys=digests_of(settings.api_keys),
         admin_keys=digests_of(settings.admin_keys),
         metrics=worker_metrics,
-        batcher=Batcher(capacity.threads, settings.max_waiting, settings.request_timeout, worker_metrics.waiting.set),
+        batcher=Batcher(threads, settings.max_waiting, settings.request_timeout, worker_metrics.waiting.set),
         store=store,
-        limits=ImageLimits(max_pixels=capacity.max_pixels, max_side=settings.max_side),
+        limits=ImageLimits(max_pixels=max_pixels, max_side=settings.max_side),
         reload=reload_all_workers,
         stopping=stopping,
     )

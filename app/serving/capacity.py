@@ -1,7 +1,5 @@
 """Threads and image size of a worker, derived from its processors and memory."""
 
-from typing import NamedTuple
-
 from app.observability.logs import get_logger
 from app.settings import Settings
 from app.shared.cpus import available_cpus
@@ -17,17 +15,12 @@ MEGABYTE = 1 << 20
 log = get_logger("app")
 
 
-class Capacity(NamedTuple):
-    """Capacity of a worker."""
+def capacity_of(settings: Settings) -> tuple[int, int]:
+    """Return the capacity of this worker once its models are loaded; warn if the memory limits the image size.
 
-    threads: int
-    """Threads that read large images."""
-    max_pixels: int
-    """Maximum pixels of an image; below the setting if the memory is too small for it."""
-
-
-def capacity_of(settings: Settings) -> Capacity:
-    """Return the capacity of this worker once its models are loaded; warn if the memory limits the image size."""
+    Returns:
+        The number of threads that read large images, and the maximum pixels of an image.
+    """
     memory = share_of_memory(settings.workers)
     for_pixels = memory // 2  # the rest is for uploads and answers
     fitting = min(available_cpus() // settings.workers, for_pixels // (PIXEL_BYTES * settings.max_pixels))
@@ -39,4 +32,4 @@ def capacity_of(settings: Settings) -> Capacity:
             max_pixels=max_pixels,
             available_megabytes=memory // MEGABYTE,
         )
-    return Capacity(threads, max_pixels)
+    return threads, max_pixels

@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from app.serving import capacity
-from app.serving.capacity import Capacity, capacity_of
+from app.serving.capacity import capacity_of
 from app.settings import Settings
 
 MOST = 4_000_000
@@ -38,7 +38,7 @@ def test_both_follow_the_settings_within_processors_and_memory(
     monkeypatch.setattr(capacity, "available_cpus", lambda: processors)
     monkeypatch.setattr(capacity, "share_of_memory", lambda _workers: megabytes << 20)
     settings = Settings(**given, _env_file=None)  # type: ignore[arg-type]
-    assert capacity_of(settings) == Capacity(threads, max_pixels)
+    assert capacity_of(settings) == (threads, max_pixels)
 
 
 @pytest.mark.parametrize(("megabytes", "warned"), [(64, True), (512, False)])
