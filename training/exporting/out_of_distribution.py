@@ -147,13 +147,10 @@ def _insert_temperature(
     """
     nodes: list[Any] = []
 
-    def constant(values: Any) -> str:
+    def constant(values: Any, dtype: Any = np.float32) -> str:
         name = f"unlike_constant_{len(graph.initializer)}"
-        graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+        graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
-
-    def numbers(values: Any) -> str:
-        return constant(np.asarray(values, np.float32))
 
     def add(operator: str, *inputs: str, **attributes: Any) -> str:
         name = f"unlike_{len(nodes)}"
@@ -163,12 +160,12 @@ def _insert_temperature(
     means = [add("ReduceMean", name, axes=PLACES, keepdims=0) for name in features]
     scale = _block_diagonal([scale for _, scale in scales])
     offset = -np.concatenate([center @ scale for center, scale in scales])
-    places = add("Gemm", add("Concat", *means, axis=1), numbers(scale), numbers(offset))
+    places = add("Gemm", add("Concat", *means, axis=1), constant(scale), constant(offset))
     sums = _block_diagonal([np.ones((len(center), 1)) for center, _ in scales])
-    beyond = add("Gemm", add("Mul", places, places), numbers(sums), numbers([-1.0] * len(scales)))
-    bounded = add("Clip", beyond, numbers(0), numbers(MAX_BEYOND))
-    rise = numbers([[STEEPNESS]] * len(scales))
-    temperature = add("Unsqueeze", add("Gemm", bounded, rise, numbers([1])), constant(np.array([2])))
+    beyond = add("Gemm", add("Mul", places, places), constant(sums), constant([-1.0] * len(scales)))
+    bounded = add("Clip", beyond, constant(0), constant(MAX_BEYOND))
+    rise = constant([[STEEPNESS]] * len(scales))
+    temperature = add("Unsqueeze", add("Gemm", bounded, rise, constant([1])), constant([2], np.int64))
     softmax_at = list(graph.node).index(softmax)
     softmax.input[0] = add("Div", softmax.input[0], temperature)
     rest = list(graph.node)[softmax_at:]
