@@ -89,14 +89,8 @@ def review_commands(
 ) -> list[str]:
     """Return the commands that review the suspects of a file on the page.
 
-    The first is `convert` if the labels are not in a CSV file that can be corrected.
-
-    Args:
-        file: the file of suspects.
-        dataset: all labelled images.
-        data: the source of the data set.
-        images: as passed to `read_dataset`.
-        labels_from: as passed to `read_dataset`.
+    The first is `convert` if the labels are not in a CSV file that can be corrected. The last three arguments are those
+    of `read_dataset` that gave the data set.
     """
     folder = _folder_of(dataset.samples, data)
     for labels in sorted(data.glob("*.csv")) if data.is_dir() else [data]:
