@@ -36,7 +36,7 @@ from training.commands.common import (
     write_json_file,
 )
 from training.commands.progress import COUNT, progress_bar
-from training.data.dataset import TEST, Sample
+from training.data.dataset import TEST
 from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
 
@@ -146,7 +146,7 @@ def crossval(
     from training.pipeline.crossval_report import write_report
 
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
-    _check_training(samples, options)
+    prepare_network(samples, samples, make_config(samples, **options))  # exits if these cannot be trained on
     parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
     parts = parts[:first]
     kind = {"folds": folds} if labels is None else {"labels": labels}
@@ -185,7 +185,7 @@ def suspects(
     from training.pipeline.suspects import find_suspects
 
     options = {"architecture": architecture, "epochs": epochs}
-    _check_training(samples, options)
+    prepare_network(samples, samples, make_config(samples, **options))  # exits if these cannot be trained on
     parts = fold_parts(samples, folds, repeats=1)
     folder = default_folder(data, samples, {"folds": folds} | options)
     check_writable(folder, instead="start the command in another folder")
@@ -201,11 +201,6 @@ def suspects(
         out.print("Review them on the labelling page with:")
         for command in review_commands(file, dataset, data, images, labels_from):
             out.print(f"  {escape(command)}")
-
-
-def _check_training(samples: list[Sample], options: dict[str, Any]) -> None:
-    """Exit if these images cannot be trained on with these options."""
-    prepare_network(samples, samples, make_config(samples, **options))
 
 
 def _cross_validate(
