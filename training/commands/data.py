@@ -40,15 +40,15 @@ def download(
     from training.data.download import download as fetch
 
     with progress_bar(err, BYTES) as bar:
-        report = fetch(
+        count, already_present = fetch(
             output,
             url=url or DEFAULT_URL,
             sha256=sha256,
             timeout=timeout,
             on_progress=lambda received, total: bar.update(bar.task_ids[0], completed=received, total=total),
         )
-    found = "were already present" if report.already_present else "downloaded and verified"
-    out.print(f"{report.images} images {found} in {output}")
+    found = "were already present" if already_present else "downloaded and verified"
+    out.print(f"{count} images {found} in {output}")
 
 
 def validate(

@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import pooch
 import requests
@@ -35,13 +34,6 @@ class DownloadError(UserError):
     """A failed download; the message says why and how to fix it."""
 
 
-class DownloadReport(NamedTuple):
-    """Contents of the destination after a download."""
-
-    images: int
-    already_present: bool
-
-
 def download(
     destination: Path,
     *,
@@ -49,7 +41,7 @@ def download(
     sha256: str | None = None,
     timeout: float = 30.0,
     on_progress: Progress = lambda _received, _total: None,
-) -> DownloadReport:
+) -> tuple[int, bool]:
     """Fetch an archive and unpack its images and label lists, completely or not at all.
 
     The images of the default URL are checked against the packaged checksums.
@@ -61,6 +53,9 @@ def download(
         timeout: maximum seconds without data from the server.
         on_progress: called with the number of bytes received and the total, if known.
 
+    Returns:
+        The number of images, and whether they were already present.
+
     Raises:
         DownloadError: the server, the archive or the destination has a problem.
     """
@@ -70,14 +65,14 @@ def download(
     try:
         present = _images_present(target, url)
         if present is not None:
-            return DownloadReport(present, already_present=True)
+            return present, True
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as holder:
             archive = _fetch(url, Path(holder), timeout, on_progress)
             images = _install(archive, target, url, sha256)
     except OSError as error:
         raise DownloadError(f"{error.filename or destination}: {error.strerror or error}.") from error
-    return DownloadReport(images, already_present=False)
+    return images, False
 
 
 class _ProgressBar:

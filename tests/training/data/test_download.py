@@ -10,7 +10,7 @@ import pytest
 from tests.training.data.download_site import GOOD, IMAGES, Site, drawn, files_in, nothing_left, packed, send
 from tests.waiting import wait_until
 from training.data import download as module
-from training.data.download import DownloadError, DownloadReport, download
+from training.data.download import DownloadError, download
 
 
 def test_the_packaged_list_names_the_images_of_the_tutorial() -> None:
@@ -23,7 +23,7 @@ def test_the_packaged_list_names_the_images_of_the_tutorial() -> None:
 def test_default_is_fetched_verified_and_unpacked(default_site: Site, folder: Path) -> None:
     report = download(folder, url=default_site.url)
 
-    assert report == DownloadReport(len(IMAGES), already_present=False)
+    assert report == (len(IMAGES), False)
     assert files_in(folder) == IMAGES
     assert [path.name for path in folder.parent.iterdir()] == ["set"]
 
@@ -33,7 +33,7 @@ def test_default_is_not_fetched_again(default_site: Site, folder: Path) -> None:
 
     report = download(folder, url=default_site.url)
 
-    assert report == DownloadReport(len(IMAGES), already_present=True)
+    assert report == (len(IMAGES), True)
     assert len(default_site.asked) == 1
 
 
@@ -153,7 +153,7 @@ def test_broken_connection_is_retried(site: Site, folder: Path) -> None:
 def test_redirect_is_followed(site: Site, folder: Path) -> None:
     site.answers = [send(302, b"", {"Location": "/elsewhere.zip"})]
 
-    assert download(folder, url=site.url).images == 4
+    assert download(folder, url=site.url) == (4, False)
 
 
 def test_endless_redirect_is_reported(site: Site, folder: Path) -> None:

@@ -146,7 +146,7 @@ def test_only_images_and_labels_are_unpacked(site: Site, folder: Path) -> None:
     }
     site.body = packed(kept | junk)
 
-    assert download(folder, url=site.url).images == 2
+    assert download(folder, url=site.url) == (2, False)
     assert files_in(folder) == {name.removeprefix("set/"): content for name, content in kept.items()}
 
 
