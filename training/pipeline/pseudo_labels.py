@@ -6,7 +6,6 @@ Lee, "Pseudo-Label", 2013; the teacher reads each image with test-time augmentat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -24,18 +23,6 @@ SURE = 0.9
 """Minimum mean probability of a confident pseudo-label, which more training would hardly change."""
 
 
-class PseudoLabels(NamedTuple):
-    """Pseudo-labels of unlabelled images.
-
-    Attributes:
-        images: images with pseudo-labels.
-        sure: number of confident ones.
-    """
-
-    images: LabelledImages
-    sure: int
-
-
 def load_unlabelled(folder: Path, size: InputSize) -> LabelledImages:
     """Return the images of a folder and its subfolders, with empty labels; skip unreadable files."""
     pictures: list[tuple[Pixels, str]] = []
@@ -47,7 +34,7 @@ def load_unlabelled(folder: Path, size: InputSize) -> LabelledImages:
 
 def pseudo_label(
     network: keras.Model, codec: CtcCodec, unlabelled: LabelledImages, labels: Sequence[str]
-) -> PseudoLabels:
+) -> tuple[LabelledImages, int]:
     """Read unlabelled images with test-time augmentation.
 
     Args:
@@ -55,6 +42,9 @@ def pseudo_label(
         codec: vocabulary, blank and prior.
         unlabelled: the images.
         labels: labels of the labelled images; texts longer or shorter than all of them are dropped.
+
+    Returns:
+        The images with pseudo-labels, and the number of confident ones.
     """
 
     def read(images: Sequence[Pixels]) -> list[Decoded]:
@@ -62,7 +52,7 @@ def pseudo_label(
         return codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
 
     if not len(unlabelled.labels):
-        return PseudoLabels(unlabelled, 0)
+        return unlabelled, 0
     lengths = [len(label) for label in labels]
     readings = read_views(read, list(unlabelled.images))
     likely = [
@@ -71,4 +61,4 @@ def pseudo_label(
         if reading.confidence >= MIN_CONFIDENCE and min(lengths) <= len(reading.text) <= max(lengths)
     ]
     images = LabelledImages(unlabelled.images[likely], [readings[index].text for index in likely])
-    return PseudoLabels(images, sum(readings[index].confidence >= SURE for index in likely))
+    return images, sum(readings[index].confidence >= SURE for index in likely)

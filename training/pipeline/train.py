@@ -157,9 +157,9 @@ def _learn_from_unlabelled(
     codec = CtcCodec(state.vocab, prior=text_prior_of(train.labels))
     # Validation labels are compared only with their own images' readings, so this prior may include them.
     full_codec = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels]))
-    pseudo = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+    pseudo, sure = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
     for number in range(1, MAX_ROUNDS + 1):
-        together = _together(train, pseudo.images)
+        together = _together(train, pseudo)
         config = resolve_config(len(together.labels), _continued(state.config, before))
         epochs = max(1, round(ROUND * min(config.epochs, state.config.epochs)))
         config = config.model_copy(update={"epochs": epochs})
@@ -173,7 +173,7 @@ def _learn_from_unlabelled(
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
         words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
-        used = len(pseudo.images.labels)
+        used = len(pseudo.labels)
         summary = (
             f"round {number}: {used} of {len(unlabelled.labels)} unlabelled images used; "
             f"validation words right: {words_before} before, {words} after, of {len(validation.labels)}"
@@ -184,8 +184,9 @@ def _learn_from_unlabelled(
         teacher, before = student, student_run
         if student.interrupted:
             break
-        sure_before, pseudo = pseudo.sure, pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
-        if pseudo.sure <= MORE * sure_before:
+        sure_before = sure
+        pseudo, sure = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+        if sure <= MORE * sure_before:
             break
     return teacher
 
