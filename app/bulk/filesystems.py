@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.bulk.job import BulkError
 from app.bulk.paths import check_paths
@@ -16,27 +16,21 @@ CONCURRENT_FETCHES = 16
 """Files that a worker fetches at the same time, since latency dominates."""
 
 
-class Url(NamedTuple):
-    """Parsed URL such as `s3://bucket/folder/*.png?endpoint_override=host:9000&scheme=http`."""
-
-    root: str
-    """`s3://bucket`, the prefix of all paths."""
-    path: str
-    options: str
-    """Options of the file system, see `pyarrow.fs.FileSystem.from_uri`."""
-
-
 def is_url(argument: str) -> bool:
     """Return whether an argument is a URL and not a local path."""
     return "://" in argument
 
 
-def parse_url(argument: str) -> Url:
-    """Parse a URL."""
+def parse_url(argument: str) -> tuple[str, str, str]:
+    """Parse a URL such as `s3://bucket/folder/*.png?endpoint_override=host:9000&scheme=http`.
+
+    Returns:
+        The root `s3://bucket`, the path, and options of the file system, see `pyarrow.fs.FileSystem.from_uri`.
+    """
     scheme, _, rest = argument.partition("://")
     location, _, options = rest.partition("?")
     root, _, path = location.partition("/")
-    return Url(f"{scheme}://{root}", path.strip("/"), options)
+    return f"{scheme}://{root}", path.strip("/"), options
 
 
 @lru_cache
@@ -63,9 +57,9 @@ def open_location(argument: str) -> tuple[Any, str]:
         BulkError: if it cannot be opened.
     """
     if is_url(argument):
-        url = parse_url(argument)
-        filesystem, base = open_root(url.root, url.options)
-        return filesystem, f"{base}/{url.path}"
+        root, path, options = parse_url(argument)
+        filesystem, base = open_root(root, options)
+        return filesystem, f"{base}/{path}"
     from pyarrow.fs import LocalFileSystem
 
     return LocalFileSystem(), str(Path(argument).absolute())
@@ -78,9 +72,9 @@ def roots_of(arguments: Iterable[str]) -> dict[str, str]:
         BulkError: if two URLs of the same root have different options.
     """
     roots: dict[str, str] = {}
-    for url in map(parse_url, filter(is_url, arguments)):
-        if roots.setdefault(url.root, url.options) != url.options:
-            raise BulkError(f"{url.root} has different options: {roots[url.root]} and {url.options}.")
+    for root, _, options in map(parse_url, filter(is_url, arguments)):
+        if roots.setdefault(root, options) != options:
+            raise BulkError(f"{root} has different options: {roots[root]} and {options}.")
     return roots
 
 
@@ -112,19 +106,19 @@ def list_images(arguments: Iterable[str]) -> Iterator[str]:
 def _expand(argument: str) -> Iterator[str]:
     from pyarrow.fs import FileType
 
-    url = parse_url(argument)
-    filesystem, base = open_root(url.root, url.options)
-    list_names = partial(_names, filesystem, base, url.root)
-    kind = filesystem.get_file_info(f"{base}/{url.path}").type
+    root, path, options = parse_url(argument)
+    filesystem, base = open_root(root, options)
+    list_names = partial(_names, filesystem, base, root)
+    kind = filesystem.get_file_info(f"{base}/{path}").type
     if kind == FileType.File:
-        yield f"{url.root}/{url.path}"
+        yield f"{root}/{path}"
     elif kind == FileType.Directory:
-        yield from walk(f"{url.root}/{url.path}".rstrip("/") + "/", list_names)
-    elif MAGIC.search(url.path):
-        parts = url.path.split("/")
+        yield from walk(f"{root}/{path}".rstrip("/") + "/", list_names)
+    elif MAGIC.search(path):
+        parts = path.split("/")
         fixed = fixed_parts(parts)
         if filesystem.get_file_info("/".join([base, *fixed])).type == FileType.Directory:
-            yield from match("/".join([url.root, *fixed, ""]), parts[len(fixed) :], list_names)
+            yield from match("/".join([root, *fixed, ""]), parts[len(fixed) :], list_names)
 
 
 def _names(filesystem: Any, base: str, root: str, folder: str) -> list[str] | None:
