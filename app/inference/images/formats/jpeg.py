@@ -7,7 +7,6 @@ for each segment.
 import re
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from app.inference.images.checked import CheckedImage
 from app.inference.images.decoders import with_opencv
@@ -33,18 +32,10 @@ _SCAN = 0xDA
 _METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
 
 
-class Picture(NamedTuple):
-    """JPEG reduced to the segments of the image, with EXIF data and frame header, which may be empty."""
-
-    data: bytes
-    exif: bytes
-    frame: bytes
-
-
 def _inspect(data: bytes, _: ImageLimits) -> CheckedImage:
-    picture = picture_of(data)
-    width, height = _size_of(picture.frame)
-    return CheckedImage("JPEG", picture.data, width, height, with_opencv, orientation_of(picture.exif))
+    picture, exif, frame = picture_of(data)
+    width, height = _size_of(frame)
+    return CheckedImage("JPEG", picture, width, height, with_opencv, orientation_of(exif))
 
 
 JPEG = Format(
@@ -57,8 +48,8 @@ JPEG = Format(
 )
 
 
-def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> Picture:
-    """Return a JPEG reduced to the segments of the image.
+def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> tuple[bytes, bytes, bytes]:
+    """Return a JPEG reduced to the segments of the image, and its EXIF data and frame header, which may be empty.
 
     Args:
         data: the file.
@@ -93,7 +84,7 @@ def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> Picture:
     # Only a scan starts with these bytes: in coded data, 0x00 or a restart marker follows 0xFF.
     if data.count(b"\xff\xda", start) > MAX_SCANS:
         raise damaged("JPEG", f"it has more than {MAX_SCANS} scans")
-    return Picture(b"".join([SIGNATURE[:2], *colour_spaces.values(), *tables, data[start:]]), exif, frame)
+    return b"".join([SIGNATURE[:2], *colour_spaces.values(), *tables, data[start:]]), exif, frame
 
 
 def _size_of(frame: bytes) -> tuple[int, int]:

@@ -8,7 +8,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -38,24 +37,16 @@ _HEADER = struct.Struct(">I4sIIBB3sI")
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 
 
-class _Chunks(NamedTuple):
-    """PNG reduced to the chunks of the image, with the contents of the chunks eXIf and tRNS, which may be empty."""
-
-    picture: bytes
-    exif: bytes
-    transparency: bytes
-
-
 def _inspect(data: bytes, _: ImageLimits) -> CheckedImage:
-    chunks = _picture_of(data)
-    width, height, depth, colours = _read_header(chunks.picture)
-    is_plain = depth == 8 and colours in PLAIN_CHANNELS and not chunks.transparency
+    picture, exif, transparency = _picture_of(data)
+    width, height, depth, colours = _read_header(picture)
+    is_plain = depth == 8 and colours in PLAIN_CHANNELS and not transparency
     if is_plain and width * height <= SMALL_PIXELS:
         decoder = partial(_decode_plain, channels=PLAIN_CHANNELS[colours])
     else:
-        transparent_grey = _transparent_grey(chunks.transparency, depth) if colours == GREY else None
+        transparent_grey = _transparent_grey(transparency, depth) if colours == GREY else None
         decoder = partial(_decode, transparent_grey=transparent_grey)
-    return CheckedImage("PNG", chunks.picture, width, height, decoder, orientation_of(chunks.exif))
+    return CheckedImage("PNG", picture, width, height, decoder, orientation_of(exif))
 
 
 PNG = Format(
@@ -85,7 +76,8 @@ def _decode(data: bytes, name: str, width: int, height: int, *, transparent_grey
     return pixels
 
 
-def _picture_of(data: bytes) -> _Chunks:
+def _picture_of(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a PNG reduced to the chunks of the image, and the contents of the chunks eXIf and tRNS or b""."""
     single = dict.fromkeys((b"IHDR", b"PLTE", b"tRNS"), b"")
     pixels: list[bytes] = []
     exif = b""
@@ -103,7 +95,7 @@ def _picture_of(data: bytes) -> _Chunks:
             raise UnsupportedImageError("The PNG image is an animation; send one of its frames, or a GIF.")
         elif kind[0] < ord("a") and kind != b"IEND":
             raise damaged("PNG", "it has an unknown critical chunk")
-    return _Chunks(b"".join([SIGNATURE, *single.values(), *pixels, _END]), exif, single[b"tRNS"][8:-4])
+    return b"".join([SIGNATURE, *single.values(), *pixels, _END]), exif, single[b"tRNS"][8:-4]
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

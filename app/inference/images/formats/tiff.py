@@ -185,7 +185,7 @@ def _contents(data: bytes, tags: Tags, page: _Page, pieces: _Pieces) -> list[byt
             raise truncated("TIFF")
     if page.compression != JPEG_STRIPS:
         return contents
-    return [jpeg_picture_of(content, MAX_JPEG_SEGMENTS).data for content in contents]
+    return [jpeg_picture_of(content, MAX_JPEG_SEGMENTS)[0] for content in contents]
 
 
 def _min_bytes(page: _Page, pieces: _Pieces, number: int, *, in_tiles: bool) -> int:
