@@ -25,12 +25,7 @@ class OtherFieldError(ValueError):
 
 
 def form_files(content_type: str, body: bytes, field: str) -> Iterator[bytes]:
-    """Yield the files of a form; every part must be a file in the field of this name.
-
-    Args:
-        content_type: header of the request, with the boundary.
-        body: of the request.
-        field: name of the field.
+    """Yield the files of a form, given its Content-Type; every part must be a file in the field of this name.
 
     Raises:
         FormError: if the body is not such a form, or truncated.

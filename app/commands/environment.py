@@ -14,8 +14,7 @@ WRONG_USAGE = 2
 def settings_or_exit(model_store: Path | None = None) -> Settings:
     """Return the settings; exit with status 2 and one line per invalid variable.
 
-    Args:
-        model_store: overrides `OCR_MODEL_STORE`, also for child processes.
+    A given model store overrides `OCR_MODEL_STORE`, also for child processes.
     """
     if model_store is not None:
         os.environ[variable("model_store")] = str(model_store)

@@ -165,11 +165,7 @@ class Histogram:
 
 @contextmanager
 def sharing(workers: int) -> Iterator[None]:
-    """Let workers started in this context share their counts; without space for files, each counts alone.
-
-    Args:
-        workers: number of concurrent workers.
-    """
+    """Let this number of workers, started in this context, share their counts; without space, each counts alone."""
     folder = _make_folder(workers)
     if folder is None:
         log.warning("cannot share metrics: no space for temporary files; /metrics shows only the worker that answers")

@@ -148,10 +148,9 @@ class Metrics:
         return family
 
     def begin_with(self, models: Mapping[str, Iterable[str]]) -> None:
-        """Expose models before their first reading, since a rate needs a 0 to start from; drop the readings of others.
+        """Expose models before their first reading, since a rate needs a 0 to start from.
 
-        Args:
-            models: the loaded versions of each model.
+        Drop the readings of other models and versions than the loaded ones.
         """
         for model in models:
             for outcome in OUTCOMES:

@@ -72,11 +72,7 @@ def shipped_start(architecture: str) -> Path:
 
 
 def configure(samples: Sequence[Sample], options: dict[str, Any]) -> TrainingConfig:
-    """Return the configuration of a training; options that are None depend on the images.
-
-    Args:
-        samples: the training images.
-        options: fields of `TrainingConfig`.
+    """Return the configuration of a training; options (see `TrainingConfig`) that are None depend on the images.
 
     Raises:
         pydantic.ValidationError: a value is out of range.
@@ -93,11 +89,9 @@ def configure(samples: Sequence[Sample], options: dict[str, Any]) -> TrainingCon
 
 
 def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
-    """Return the configuration of a training; options that are None get defaults.
+    """Return the configuration of a training on this number of images, which determines the epochs.
 
-    Args:
-        images: number of training images; determines the epochs.
-        options: fields of `TrainingConfig`, including width and height.
+    Options (see `TrainingConfig`) that are None get defaults, except width and height.
 
     Raises:
         pydantic.ValidationError: a value is out of range.

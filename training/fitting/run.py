@@ -87,11 +87,7 @@ class RunFolder:
 
 
 def newest_unfinished(folder: Path, name: str) -> RunFolder:
-    """Return the latest unfinished run of a model.
-
-    Args:
-        folder: the folder of all runs, <name>/<version>/.
-        name: the model's name; * matches any.
+    """Return the latest unfinished run of a model, or of any if its name is *; runs are in <name>/<version>/.
 
     Raises:
         RunError: there is none.

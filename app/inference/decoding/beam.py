@@ -238,15 +238,9 @@ class _Step:
     def __init__(
         self, tree: _Tree, sets: StateSets, beam: _Beam, emission: Floats, classes: Classes, viability: Viability
     ) -> None:
-        """Compute the probabilities of the unchanged prefixes.
+        """Compute the probabilities of the unchanged prefixes of a beam after a step with the emission (classes,).
 
-        Args:
-            tree: of the prefixes.
-            sets: transitions of the automaton.
-            beam: before the step.
-            emission: (classes,), probabilities of the step.
-            classes: that may extend prefixes, see `_candidates`.
-            viability: excludes prefixes that cannot be completed.
+        The classes may extend prefixes, see `_candidates`; `viability` excludes those that cannot be completed.
         """
         self._tree, self._sets, self._beam, self._viability = tree, sets, beam, viability
         self._classes, self._emissions = classes, emission[classes]

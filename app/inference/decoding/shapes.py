@@ -84,11 +84,9 @@ class Shapes:
         return {text: score / total if total else 0.0 for text, score in ranked}
 
     def _likeliest_texts(self, codec: "CtcCodec", probabilities: Floats) -> list[list[str]]:
-        """Return a text for each image and shape that fits the steps, from its most probable alignment (Viterbi).
+        """Return a text for each image (images, steps, classes) and each shape that fits the steps.
 
-        Args:
-            codec: the vocabulary and the blank.
-            probabilities: (images, steps, classes).
+        It is the text of the shape's most probable alignment (Viterbi).
         """
         kinds = [_class_of(character, self._coarse) for character in codec.vocab]
         shapes = [shape for shape in self._weights if len(shape) <= probabilities.shape[1] and set(shape) <= set(kinds)]

@@ -104,9 +104,7 @@ class Viability:
     def of_longer(self, onward: States, classes: Classes) -> Booleans | None:
         """Return whether completion is possible after an extension by each class, (sets, classes); None if always.
 
-        Args:
-            onward: successors of the states of each prefix.
-            classes: extensions of each prefix.
+        `onward` are the successors of the states of each prefix.
         """
         if self.is_certain:
             return self._sets.can_read(onward, classes)

@@ -56,16 +56,10 @@ _PNG_MODES = {1: ("mono", None), 3: ("rgb", cv2.COLOR_RGB2BGR), 4: ("rgba", cv2.
 
 
 def with_png_crate(data: bytes, width: int, height: int, channels: int) -> DecodedPixels | None:
-    """Decode a PNG with 8 bits a channel and no palette, with Rust's `png` crate from kornia-rs.
+    """Decode a PNG with 8 bits a channel and no palette, of 1, 3 or 4 channels, with Rust's `png` crate from kornia-rs.
 
     It is faster than OpenCV (`docs/performance.md`), inflates no more than the pixels, and is memory-safe. It verifies
     the checksums of chunks but not that of the inflated data. It holds the GIL, so it is only for small images.
-
-    Args:
-        data: the file.
-        width: in pixels, from the header.
-        height: in pixels, from the header.
-        channels: 1, 3 or 4, from the header.
 
     Returns:
         The pixels, or None if they cannot be decoded.

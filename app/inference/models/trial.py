@@ -41,12 +41,7 @@ _running: "dict[Path, tuple[_Fork | subprocess.Popen[bytes], Connection]]" = {}
 
 
 def begin_trials(store: Path, count: int) -> None:
-    """Start trials of the first models of a store, which run while this process prepares to load them.
-
-    Args:
-        store: the folder of models.
-        count: number of concurrent trials.
-    """
+    """Start trials of the first `count` models of a store, which run while this process prepares to load them."""
     if sys.platform != "win32":
         with suppress(OSError):  # reported when the models are loaded
             versions = chain.from_iterable(map(version_folders, model_folders(store)))

@@ -51,13 +51,10 @@ JPEG = Format(
 def picture_of(data: bytes, max_segments: int = MAX_SEGMENTS) -> tuple[bytes, bytes, bytes]:
     """Return a JPEG reduced to the segments of the image, and its EXIF data and frame header, which may be empty.
 
-    Args:
-        data: the file.
-        max_segments: maximum before the first scan.
-
     Raises:
         UnsupportedImageError: if it is neither baseline nor progressive.
-        DamagedImageError: if it is truncated, or has more tables or scans than an image needs.
+        DamagedImageError: if it is truncated, has more tables or scans than an image needs, or more than
+            `max_segments` before its first scan.
     """
     colour_spaces: dict[bytes, bytes] = {}  # these two determine the decoder's colour space
     tables: list[bytes] = []
