@@ -52,9 +52,6 @@ class Batcher:
     runs in the event loop: reading a small image takes less time than a thread switch. On a GPU it uses a thread, and
     images that arrive meanwhile form the next batch. Threads also do work that would block the event loop: large
     images and networks, batch requests, searches.
-
-    Attributes:
-        threads: number of threads.
     """
 
     def __init__(

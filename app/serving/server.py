@@ -332,11 +332,7 @@ def _refusal(why: Refusal, request_id: str) -> bytes:
 
 
 def _check_head(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> None:
-    """Check that a head is short enough, and unambiguous to this server and a proxy in front of it.
-
-    Raises:
-        RefusedError: if it is not.
-    """
+    """Raise `RefusedError` unless a head is short enough, and unambiguous to this server and a proxy in front of it."""
     if version not in {"1.0", "1.1"}:
         raise RefusedError(OTHER_VERSION)
     if len(url) + sum(_line_bytes(name, value) for name, value in headers) > MAX_HEAD_BYTES:

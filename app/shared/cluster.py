@@ -75,11 +75,7 @@ def connect(processors: int) -> Iterator[int]:
 
 
 def _check_reachable(address: str) -> None:
-    """Check that something listens at `host:port`; Ray itself would wait for minutes.
-
-    Raises:
-        ClusterError: if nothing does.
-    """
+    """Raise `ClusterError` if nothing listens at `host:port`; Ray itself would wait for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():
         return

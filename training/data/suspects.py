@@ -10,14 +10,7 @@ from training.data.dataset import DataError, read_rows
 
 
 class Suspect(NamedTuple):
-    """A label that a model contradicts.
-
-    Attributes:
-        path: the image.
-        label: its label.
-        reading: what the model read instead.
-        confidence: the reading's confidence, 0…1.
-    """
+    """A label that a model contradicts by its reading of the image, with this confidence, 0…1."""
 
     path: str
     label: str

@@ -27,14 +27,7 @@ Certainty = Literal["certain", "likely", "possible"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem with the data.
-
-    Attributes:
-        what: the problem.
-        certainty: "certain", "likely" or "possible".
-        mend: how to fix it, possibly a command.
-        images: the affected files.
-    """
+    """A problem with the data, how to mend it (possibly by a command), and the affected images."""
 
     what: str
     certainty: Certainty

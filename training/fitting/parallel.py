@@ -35,11 +35,7 @@ class HelperError(UserError):
 
 
 class Helper:
-    """Handle of the second process, used by the first.
-
-    Attributes:
-        average: averages the gradients of both processes.
-    """
+    """Handle of the second process, used by the first."""
 
     def __init__(self, config: TrainingConfig, classes: int, weights: int, steps_per_epoch: int, threads: int) -> None:
         context = multiprocessing.get_context("spawn")

@@ -53,9 +53,6 @@ class Decisions:
     Labels are in the file that `train` takes, with the guesses behind them. Unreadable and skipped images are in a
     second file beside it, so that no training uses them.
 
-    Attributes:
-        labels_file, set_aside_file: the tables.
-
     Raises:
         DataError: an existing table cannot be used.
         OSError: a table cannot be read.

@@ -18,9 +18,6 @@ class RunData:
     """The training and validation images of a run, fitted to the network's input.
 
     Files opened elsewhere can be passed in with `add`.
-
-    Attributes:
-        train, validation: the samples.
     """
 
     def __init__(self, train: Sequence[Sample], validation: Sequence[Sample], config: TrainingConfig) -> None:
