@@ -1,5 +1,6 @@
 """Download of models into a model store, from a folder or an archive, verified by SHA-256."""
 
+import hashlib
 import re
 import shutil
 import tarfile
@@ -14,7 +15,7 @@ from app.inference.models.folders import MAX_FILE_BYTES, VALID_NAME, model_folde
 from app.inference.models.integrity import MAX_BYTES, SUMS_FILE, read_sums
 from app.inference.models.model import MODEL_FILE, ModelError
 from app.inference.models.trial import load_tried
-from app.shared.files import FileError, error_in_words, sha256_of_file
+from app.shared.files import FileError, error_in_words
 
 ARCHIVES = (".tar.gz", ".tgz")
 MAX_MEMBERS = 1000
@@ -79,8 +80,7 @@ def _address(url: str) -> str:
 
 def _fetch_archive(address: str, sha256: str, folder: Path) -> None:
     archive = folder / ".archive"
-    _download(address, archive, MAX_FILE_BYTES)
-    _check(address, sha256_of_file(archive, MAX_FILE_BYTES), sha256)
+    _download(address, archive, MAX_FILE_BYTES, sha256)
     with tarfile.open(archive, "r:gz") as content:
         left = MAX_FILE_BYTES
         for count, member in enumerate(content):
@@ -100,30 +100,26 @@ def _fetch_folder(address: str, sha256: str, folder: Path) -> None:
         raise FetchError(f"{address} must end in <model>/<version>, or name an archive ({' or '.join(ARCHIVES)}).")
     version = folder / parts[-2] / parts[-1]
     version.mkdir(parents=True)
-    _download(f"{address}/{SUMS_FILE}", version / SUMS_FILE, MAX_BYTES)
-    _check(f"{address}/{SUMS_FILE}", sha256_of_file(version / SUMS_FILE, MAX_BYTES), sha256)
+    _download(f"{address}/{SUMS_FILE}", version / SUMS_FILE, MAX_BYTES, sha256)
     listed = read_sums(version / SUMS_FILE)
     for name in (MODEL_FILE, CONFIGS_FILE):
         if name not in listed:
             raise FetchError(f"{SUMS_FILE} does not list {name}.")
     for name, expected in listed.items():
-        _download(f"{address}/{name}", version / name, MAX_FILE_BYTES)
-        _check(f"{address}/{name}", sha256_of_file(version / name, MAX_FILE_BYTES), expected)
+        _download(f"{address}/{name}", version / name, MAX_FILE_BYTES, expected)
 
 
-def _download(address: str, file: Path, max_bytes: int) -> None:
-    left = max_bytes
+def _download(address: str, file: Path, max_bytes: int, sha256: str) -> None:
+    left, digest = max_bytes, hashlib.sha256()
     with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer, file.open("wb") as opened:  # noqa: S310
         while chunk := answer.read(CHUNK_BYTES):
             left -= len(chunk)
             if left < 0:
                 raise FetchError(f"{address} is larger than the limit of {max_bytes:,} bytes.")
+            digest.update(chunk)
             opened.write(chunk)
-
-
-def _check(address: str, actual: str, expected: str) -> None:
-    if actual != expected:
-        raise FetchError(f"{address} has the SHA-256 {actual}; expected {expected}.")
+    if digest.hexdigest() != sha256:
+        raise FetchError(f"{address} has the SHA-256 {digest.hexdigest()}; expected {sha256}.")
 
 
 def _move_in(folder: Path, store: Path) -> list[Path]:
