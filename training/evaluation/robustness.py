@@ -34,10 +34,6 @@ def _resized(image: Pixels, _: np.random.Generator, *, factor: float) -> Pixels:
     return cv2.resize(image, None, fx=factor, fy=factor, interpolation=interpolation)
 
 
-def _blurred(image: Pixels, _: np.random.Generator) -> Pixels:
-    return cv2.GaussianBlur(image, (0, 0), image.shape[0] / 50)
-
-
 def _noisy(image: Pixels, rng: np.random.Generator) -> Pixels:
     return np.clip(image + rng.normal(0, 15, image.shape), 0, 255).astype(np.uint8)
 
@@ -46,10 +42,6 @@ def _rotated(image: Pixels, _: np.random.Generator, *, degrees: float) -> Pixels
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-
-
-def _inverted(image: Pixels, _: np.random.Generator) -> Pixels:
-    return cv2.bitwise_not(image)
 
 
 def _cropped(image: Pixels, _: np.random.Generator) -> Pixels:
@@ -83,11 +75,11 @@ CHANGES: dict[str, Change] = {
     "JPEG, quality 30": _as_jpeg,
     "half size": partial(_resized, factor=0.5),
     "double size": partial(_resized, factor=2),
-    "blurred (sigma 2 % of the height)": _blurred,
+    "blurred (sigma 2 % of the height)": lambda image, _: cv2.GaussianBlur(image, (0, 0), image.shape[0] / 50),
     "noise (sigma 15)": _noisy,
     "rotated by 5°": partial(_rotated, degrees=5),
     "rotated by −5°": partial(_rotated, degrees=-5),
-    "light and dark exchanged": _inverted,
+    "light and dark exchanged": lambda image, _: cv2.bitwise_not(image),
     "borders cropped (5 % and 3 %)": _cropped,
     "borders padded with white (10 % and 5 %)": _padded,
     "in colours": _coloured,

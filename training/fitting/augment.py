@@ -99,11 +99,6 @@ def _lines(image: Image, rng: np.random.Generator, _: float) -> Image:
     return drawn
 
 
-def _inverted(image: Image, _rng: np.random.Generator, _: float) -> Image:
-    """Invert the image."""
-    return cv2.bitwise_not(image)
-
-
 def _clipped(values: NDArray[np.floating]) -> Image:
     return np.clip(values, 0, 255).astype(np.uint8)
 
@@ -116,6 +111,6 @@ _CHANGES: tuple[tuple[float, Callable[[Image, np.random.Generator, float], Image
     (0.5, _tint),
     (0.3, _noise),
     (0.3, _lines),
-    (0.2, _inverted),
+    (0.2, lambda image, _rng, _: cv2.bitwise_not(image)),
 )
 _CHANGES_OF_GREY = tuple(pair for pair in _CHANGES if pair[1] is not _tint)
