@@ -83,11 +83,10 @@ def describe(job: Job) -> dict[str, Any]:
     Raises:
         BulkError: if the model cannot be read.
     """
-    checksums = {}
-    for name in ("model.onnx", "configs.yaml"):
-        try:
-            checksums[f"sha256 of {name}"] = sha256_of_file(job.model / name, MAX_FILE_BYTES)
-        except FileError as error:
-            raise BulkError(f"{job.model}: {error}.") from error
+    files = ("model.onnx", "configs.yaml")
+    try:
+        checksums = {f"sha256 of {name}": sha256_of_file(job.model / name, MAX_FILE_BYTES) for name in files}
+    except FileError as error:
+        raise BulkError(f"{job.model}: {error}.") from error
     options = {key: value for key, value in asdict(job).items() if key not in {"model", "layout"}}
     return {"model": job.model.parent.name, "version": job.model.name} | checksums | options

@@ -79,8 +79,8 @@ def label(
                     session.guesses.read_with(model)
                 if retrain_every is not None:
                     _retrain(session, retrain_every)
-                if session.guesses.model is None:
-                    _guess_with_general(session)
+                if session.guesses.model is None and (general := version_folders(model_store() / GENERAL)):
+                    _try_to_guess(session, general[0])
                 _serve(session, folder, labels, listener, open_browser)
     except ModelError as error:
         fail(f"{model}: {error}")
@@ -105,12 +105,6 @@ def _retrain(session: "Session", every: int) -> None:
     if newest is not None and session.guesses.model is None:
         _try_to_guess(session, newest, model_name(newest))
     session.retraining.start_if_due(len(session.samples()))
-
-
-def _guess_with_general(session: "Session") -> None:
-    """Guess from the first image on with the shipped general model, if it is there."""
-    if found := version_folders(model_store() / GENERAL):
-        _try_to_guess(session, found[0])
 
 
 def _try_to_guess(session: "Session", folder: Path, name: str | None = None) -> None:
