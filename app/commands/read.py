@@ -196,10 +196,7 @@ def _ending(run: Run, output: str | None) -> Iterator[None]:
 def _progress(run: Run, paths: Iterator[str] | None, *, shown: bool) -> Iterator[Callable[[], None]]:
     """Show a progress bar on standard error until the context ends; yield a function that updates it.
 
-    Args:
-        run: progress to show.
-        paths: all images, to be counted; None if that would take too long.
-        shown: whether to show a bar.
+    Without the paths of all images, their number is not shown.
     """
     if not shown:
         yield lambda: None

@@ -23,16 +23,10 @@ class TooCostlyError(ValueError):
 def check_cost(
     model: ImageToTextModel, images: Sequence[CheckedImage], limits: ImageLimits, *, is_searched: bool
 ) -> None:
-    """Check the cost of a request against the limits.
-
-    Args:
-        model: to read the images with.
-        images: all readable images of the request.
-        limits: per image.
-        is_searched: whether texts are searched, which costs many times as much as greedy decoding.
+    """Check the cost of reading all readable images of a request; a search costs many times as much as greedy decoding.
 
     Raises:
-        TooCostlyError: if the cost exceeds them.
+        TooCostlyError: if the cost exceeds the limits, which follow from those per image.
     """
     pixels, max_pixels = sum(image.width * image.height for image in images), MAX_PICTURES * limits.max_pixels
     if pixels > max_pixels:

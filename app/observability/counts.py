@@ -58,10 +58,9 @@ class Counts:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Start counting, or continue the counts of a dead worker.
+        """Start counting, or continue the counts of a dead worker in the folder that the workers share.
 
-        Args:
-            folder: shared by the workers; if None or unusable, this worker counts alone.
+        If it is None or unusable, this worker counts alone.
         """
         self._folder = folder
         self._places: dict[Series, int] = {}

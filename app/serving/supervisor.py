@@ -43,12 +43,9 @@ class Supervisor(Multiprocess):
     """
 
     def __init__(self, config: WorkerConfig, sockets: Sequence[socket], seconds_to_end: float) -> None:
-        """Prepare the supervisor.
+        """Prepare the supervisor, with the seconds that a worker may take to stop.
 
-        Args:
-            config: application and number of workers.
-            sockets: to listen on, or to copy the address of, see `WorkerLoop`.
-            seconds_to_end: time that a worker may take to stop.
+        The workers listen on the sockets, or copy their addresses, see `WorkerLoop`.
         """
         super().__init__(config, list(sockets))
         self._seconds_to_end = seconds_to_end

@@ -11,8 +11,7 @@ from app.shared.streams import stderr_silenced
 def load_tensorflow(threads: int | None = None) -> None:
     """Import TensorFlow, suppress messages that none of its settings suppress, and keep the memory that it frees.
 
-    Args:
-        threads: maximum number of threads; None lets TensorFlow choose.
+    It uses at most this many threads; if None, it chooses.
     """
     keep_large_buffers()
     with stderr_silenced():

@@ -21,12 +21,7 @@ MAX_WRONG_IN_VIEWS = 10
 
 
 def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
-    """Write crossval.json, crossval.md and its plots.
-
-    Args:
-        results: the results of all parts.
-        folder: the folder of the cross-validation, where the files are written.
-        command: the command line.
+    """Write crossval.json, crossval.md and its plots to the folder of a cross-validation.
 
     Returns:
         The content of crossval.json.
