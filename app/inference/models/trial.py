@@ -118,23 +118,19 @@ class _Fork:
 
 
 def _begin(folder: Path) -> "tuple[_Fork | subprocess.Popen[bytes], Connection]":
-    """Start the trial of a model; return the process and the connection that receives its verdict."""
+    """Start the trial of a model; return the process and the connection that receives its verdict.
+
+    The process is a fork, which takes milliseconds, or a new one, which takes a second. A fork inherits locks held by
+    other threads but not the threads, so only a single-threaded process is forked.
+    """
     ours, theirs = multiprocessing.Pipe(duplex=False)
     with theirs:
-        return _start(theirs, folder), ours
-
-
-def _start(to: Connection, folder: Path) -> "_Fork | subprocess.Popen[bytes]":
-    """Start a process: a fork, which takes milliseconds, or a new one, which takes a second.
-
-    A fork inherits locks held by other threads but not the threads, so only a single-threaded process is forked.
-    """
-    if _is_alone():
-        return _Fork(partial(_try, to, folder))
-    program = f"from {__name__} import main; main()"
-    command = [sys.executable, "-P", "-c", program, str(to.fileno()), str(folder)]
-    path = os.pathsep.join(filter(None, sys.path))
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, pass_fds=[to.fileno()])  # noqa: S603
+        if _is_alone():
+            return _Fork(partial(_try, theirs, folder)), ours
+        program = f"from {__name__} import main; main()"
+        command = [sys.executable, "-P", "-c", program, str(theirs.fileno()), str(folder)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()]), ours  # noqa: S603
 
 
 def _is_alone() -> bool:
