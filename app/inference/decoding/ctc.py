@@ -10,14 +10,16 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.decoding.forward import probabilities_of_labels, probability_of_label
-from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.sums import Sum
+
+if TYPE_CHECKING:
+    from app.inference.decoding.prior import TextPrior
 
 CONFIDENCE_DIGITS = 6
 """Digits of confidences in responses and tables; further digits are not significant."""
@@ -104,7 +106,7 @@ class CtcCodec:
     their probability before an image is seen.
     """
 
-    def __init__(self, vocab: str, blank_index: int | None = None, prior: TextPrior | None = None) -> None:
+    def __init__(self, vocab: str, blank_index: int | None = None, prior: "TextPrior | None" = None) -> None:
         self.vocab, self.prior = vocab, prior
         self.blank_index = len(vocab) if blank_index is None else blank_index
         self.classes = len(vocab) + 1

@@ -4,16 +4,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.ctc import CtcCodec, Decoded
 from app.inference.decoding.forward import probabilities_of_all
 from app.inference.decoding.prior import Floats, most_probable
-
-if TYPE_CHECKING:
-    from app.inference.decoding.ctc import CtcCodec, Decoded
 
 END = ""
 """Marker before the first and after the last character of a text."""
@@ -37,7 +34,7 @@ class Lexicon:
         self._pairs, self._firsts = Counter(pairs), Counter(first for first, _ in pairs)
         self._followers = len({second for _, second in pairs}) + 1  # plus one for characters that no known text has
 
-    def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
+    def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
         """Return the most probable of the greedy text and the known ones for each image; see `TextPrior`."""
         known = self._likelihoods(codec, probabilities)
         return [
@@ -45,11 +42,11 @@ class Lexicon:
             for one, likelihoods, image in zip(greedy, known, probabilities, strict=True)
         ]
 
-    def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
+    def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the probabilities of some texts and all known ones; see `TextPrior`."""
         return self._posterior(texts, self._likelihoods(codec, probabilities[np.newaxis])[0])
 
-    def _likelihoods(self, codec: "CtcCodec", probabilities: Floats) -> NDArray[np.float64]:
+    def _likelihoods(self, codec: CtcCodec, probabilities: Floats) -> NDArray[np.float64]:
         return probabilities_of_all(list(map(codec.encode, self.texts)), probabilities, codec.blank_index)
 
     def _posterior(self, texts: Mapping[str, float], known: NDArray[np.float64]) -> dict[str, float]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from app.inference.decoding.ctc import CtcCodec, Decoded
+from app.inference.decoding.ctc import CtcCodec, Decoded
 
 Floats = NDArray[np.floating]
 
@@ -16,7 +15,7 @@ Floats = NDArray[np.floating]
 class TextPrior(Protocol):
     """Prior probability of texts, for a codec to choose the most probable one."""
 
-    def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
+    def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
         """Return the most probable text of each image.
 
         Args:
@@ -25,7 +24,7 @@ class TextPrior(Protocol):
             probabilities: (images, steps, classes).
         """
 
-    def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
+    def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the posterior probabilities of texts of an image and of those that the prior adds, best first, 0…1.
 
         Args:
@@ -35,9 +34,7 @@ class TextPrior(Protocol):
         """
 
 
-def most_probable(
-    codec: "CtcCodec", greedy: "Decoded", weighed: Mapping[str, float], probabilities: Floats
-) -> "Decoded":
+def most_probable(codec: CtcCodec, greedy: Decoded, weighed: Mapping[str, float], probabilities: Floats) -> Decoded:
     """Return the first of the weighed texts as the decoding of an image with probabilities (steps, classes)."""
     text, confidence = next(iter(weighed.items()))
     spans = greedy.spans if text == greedy.text else codec.align(probabilities.astype(np.float64), text)

@@ -3,16 +3,13 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.decoding.ctc import CtcCodec, Decoded
 from app.inference.decoding.forward import MAX_PROBABILITIES, probabilities_of_labels
 from app.inference.decoding.prior import Floats, most_probable
-
-if TYPE_CHECKING:
-    from app.inference.decoding.ctc import CtcCodec, Decoded
 
 DIGIT, LOWER, UPPER, ANY = "0aAx"
 """Symbols of a shape: digit, lower-case letter, upper-case letter, letter or digit. Other characters stand for
@@ -48,7 +45,7 @@ class Shapes:
         rest = max(0.0, 1 - sum(probabilities.values()))
         self._weight_of_others = min(1.0, rest / (len(probabilities) + 1) / likeliest)
 
-    def decode(self, codec: "CtcCodec", greedy: Sequence["Decoded"], probabilities: Floats) -> list["Decoded"]:
+    def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
         """Return the most probable of the greedy text and the best text of each shape; see `TextPrior`."""
         decoded = [self._reweighed(one) for one in greedy]
         doubtful = [index for index, one in enumerate(decoded) if one.confidence < 0.5]
@@ -61,12 +58,12 @@ class Shapes:
             decoded[index] = most_probable(codec, one, weighed, image)
         return decoded
 
-    def weigh(self, codec: "CtcCodec", texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
+    def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the probabilities of some texts and the best text of each shape; see `TextPrior`."""
         (others,) = self._likeliest_texts(codec, probabilities[np.newaxis])
         return self._posterior({**_likelihoods(codec, others, probabilities), **texts})
 
-    def _reweighed(self, greedy: "Decoded") -> "Decoded":
+    def _reweighed(self, greedy: Decoded) -> Decoded:
         """Return a text with its posterior confidence, as if all other texts had the most probable shape."""
         likelihood = greedy.confidence * self._weight(greedy.text)
         if likelihood == greedy.confidence:
@@ -83,7 +80,7 @@ class Shapes:
         ranked = sorted(scores.items(), key=lambda item: -item[1])
         return {text: score / total if total else 0.0 for text, score in ranked}
 
-    def _likeliest_texts(self, codec: "CtcCodec", probabilities: Floats) -> list[list[str]]:
+    def _likeliest_texts(self, codec: CtcCodec, probabilities: Floats) -> list[list[str]]:
         """Return a text for each image (images, steps, classes) and each shape that fits the steps.
 
         It is the text of the shape's most probable alignment (Viterbi).
@@ -108,7 +105,7 @@ class Shapes:
         ]
 
 
-def _likelihoods(codec: "CtcCodec", texts: Sequence[str], probabilities: Floats) -> dict[str, float]:
+def _likelihoods(codec: CtcCodec, texts: Sequence[str], probabilities: Floats) -> dict[str, float]:
     likely = probabilities_of_labels(list(map(codec.encode, texts)), [probabilities] * len(texts), codec.blank_index)
     return dict(zip(texts, likely.tolist(), strict=True))
 
