@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -25,9 +25,7 @@ from app.shared.files import error_in_words, write_json
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import Sample
 from training.data.layouts import Dataset, LayoutName, read_dataset
-
-if TYPE_CHECKING:
-    from training.data.validation import DataReport, OnImage
+from training.data.validation import DataReport, OnImage, validate_samples
 
 INTERRUPTED = 130
 NEEDED_BYTES = 100 << 20
@@ -195,11 +193,9 @@ def make_config(train: list[Sample], **options: Any) -> Any:
 
 
 def check_data(
-    samples: list[Sample], steps: int, json_file: Path | None = None, on_image: "OnImage | None" = None
+    samples: list[Sample], steps: int, json_file: Path | None = None, on_image: OnImage | None = None
 ) -> None:
     """Print the findings of `validate_samples` and write them to `json_file` if given; exit with status 1 on errors."""
-    from training.data.validation import validate_samples
-
     report = validate_samples(samples, steps, on_image)
     write_json_file(report.as_json(), json_file)
     print_data_report(report)
@@ -211,7 +207,7 @@ def check_data(
         out.print("[green]no errors in the data[/]")
 
 
-def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: "OnImage | None" = None) -> Any:
+def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: OnImage | None = None) -> Any:
     """Check the data; return an untrained network with its initial weights.
 
     `samples` are all images, `known` those for training and validation. For `on_image` see `validate_samples`.
@@ -228,7 +224,7 @@ def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_
     return network
 
 
-def print_data_report(report: "DataReport") -> None:
+def print_data_report(report: DataReport) -> None:
     """Print a `DataReport`."""
     lengths = ", ".join(f"{length} ({count}×)" for length, count in report.label_lengths.items())
     sizes = ", ".join(f"{w}×{h} ({count}×)" for (w, h), count in list(report.sizes.items())[:5])
