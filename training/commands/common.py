@@ -165,11 +165,6 @@ def model_folder(path: Path) -> Path:
     return versions[0]
 
 
-def read_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> list[Sample]:
-    """Return the samples of --data; see `open_data`."""
-    return open_data(data, images, labels_from).samples
-
-
 def open_data(data: Path, images: Path | None, labels_from: LayoutName | None) -> Dataset:
     """Return the labelled images of --data and print how they were found."""
     dataset = read_dataset(data, images, labels_from)

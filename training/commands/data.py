@@ -20,8 +20,8 @@ from training.commands.common import (
     err,
     fail,
     make_config,
+    open_data,
     out,
-    read_data,
 )
 from training.commands.progress import BYTES, progress_bar
 from training.fitting.backend import load_tensorflow
@@ -63,7 +63,7 @@ def validate(
     """Check images and labels before training, and print how the labels were found."""
     if json_file is not None:
         check_place(json_file, "--json")
-    samples = read_data(data, images, labels_from)
+    samples = open_data(data, images, labels_from).samples
     load_tensorflow()  # takes seconds: errors in the layout are reported first
     config = make_config(samples, architecture=architecture, width=width, height=height)
     from training.fitting.network import build_network, output_steps
@@ -90,7 +90,7 @@ def convert(
     if output.exists():
         fail(f"{output} already exists; choose another --output.")
     check_place(output, "--output")
-    samples = [sample for source in sources for sample in read_data(source, images, labels_from)]
+    samples = [sample for source in sources for sample in open_data(source, images, labels_from).samples]
     written = [
         replace(
             sample,

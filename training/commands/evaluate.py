@@ -31,7 +31,6 @@ from training.commands.common import (
     prepare_network,
     print_evaluation,
     print_robustness,
-    read_data,
     resumable,
     write_json_file,
 )
@@ -79,7 +78,7 @@ def evaluate(
     if values and (views or robustness):
         fail("--values cannot be combined with --views or --robustness, which compare texts.")
     model = model_folder(model)
-    samples = read_data(data, images, labels_from)
+    samples = open_data(data, images, labels_from).samples
     if kept_back := [sample for sample in samples if sample.split == TEST]:
         out.print(f"reading the {len(kept_back):,} images of {TEST}")
         samples = kept_back
@@ -140,7 +139,7 @@ def crossval(
     """
     if engine == EngineName.RAY:
         check_ray()
-    samples = read_data(data, images, labels_from)
+    samples = open_data(data, images, labels_from).samples
     load_tensorflow()  # takes seconds: errors in the layout are reported first
     from training.pipeline.crossval import default_folder, fold_parts, label_parts
     from training.pipeline.crossval_report import write_report

@@ -30,10 +30,10 @@ from training.commands.common import (
     fail,
     make_config,
     model_folder,
+    open_data,
     out,
     prepare_network,
     print_evaluation,
-    read_data,
     resumable,
 )
 from training.commands.progress import training_progress
@@ -125,7 +125,7 @@ def train(
     if preview is not None:
         from training.fitting.preview import draw_preview
 
-        samples = read_data(data, images, labels_from)
+        samples = open_data(data, images, labels_from).samples
         draw_preview(samples, make_config(samples, **options), preview)
         out.print(f"augmented images written to {preview}")
         return
@@ -133,7 +133,7 @@ def train(
         fail(f"--unlabelled {unlabelled}: no such folder.{did_you_mean(unlabelled)}")
     output, run_dir = _places(output, run_dir, store, data, name)
     check_writable(output, run_dir, instead="choose other folders with --output and --run-dir")
-    samples = read_data(data, images, labels_from)
+    samples = open_data(data, images, labels_from).samples
     if values:
         samples = _find_texts(samples, store or model_store())
     if init is not None and not forget:
