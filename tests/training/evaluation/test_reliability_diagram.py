@@ -6,7 +6,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from training.evaluation.reliability_diagram import plot_reliability
+from training.evaluation.pictures import plot_reliability
 
 
 class TestTheReliabilityDiagram:
