@@ -12,7 +12,7 @@ from app.shared.errors import UserError
 from app.shared.suggestions import did_you_mean
 from training.fitting.checkpoints import read_state, read_variables, save_variables
 from training.fitting.config import NO_START, SHIPPED, shipped_start
-from training.fitting.run import RunError, RunFolder
+from training.fitting.run import RunFolder
 from training.networks import LOGITS
 
 
@@ -39,6 +39,7 @@ def load_start(source: str, architecture: str, model: Any, codec: CtcCodec) -> N
 
     Raises:
         StartError: the weights do not exist or belong to another architecture.
+        RunError: the folder is not that of a run.
     """
     if source == NO_START:
         return
@@ -80,10 +81,7 @@ def _likely_spellings(character: str, known: str, wanted: str) -> list[str]:
 
 def _read_run(folder: Path) -> tuple[list[NDArray[np.float32]], str, str]:
     run = RunFolder(folder)
-    try:
-        state = run.read_state()
-    except RunError as error:
-        raise StartError(str(error)) from error
+    state = run.read_state()
     if not run.best_weights.exists():
         raise StartError(f"{folder} has no weights yet: no epoch is complete.")
     arrays, _ = _arrays(run.best_weights)

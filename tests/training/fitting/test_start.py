@@ -8,7 +8,7 @@ import pytest
 
 from app.inference.decoding.ctc import CtcCodec
 from training.fitting.config import shipped_start
-from training.fitting.run import RunFolder
+from training.fitting.run import RunError, RunFolder
 from training.fitting.start import StartError, load_start, save_start
 from training.networks import get_architecture
 
@@ -102,7 +102,7 @@ class TestRejected:
             load_start(str(path), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
 
     def test_another_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(StartError, match="is not the folder of a training run"):
+        with pytest.raises(RunError, match="is not the folder of a training run"):
             load_start(str(tmp_path), "conv_ctc", network(8, seed=2), CtcCodec(KNOWN))
 
     def test_another_architecture(self, start: tuple[keras.Model, Path]) -> None:
