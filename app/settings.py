@@ -93,9 +93,6 @@ HOSTS = _list_of(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", "names like api.exam
 ORIGINS = _list_of(r"\*|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d+)?", "origins like https://example.com")
 
 
-SHA256 = AfterValidator(_sha256)
-
-
 class Settings(BaseSettings):
     """Settings of the service; `host` is read from `OCR_HOST`, and so on."""
 
@@ -130,7 +127,7 @@ class Settings(BaseSettings):
     """Folder of models, <name>/<version>/; an installed package falls back to a folder in the home directory."""
     default_model: str = "captcha"
     """Model for requests that do not name one."""
-    model_sha256: Annotated[str, SHA256] | None = None
+    model_sha256: Annotated[str, AfterValidator(_sha256)] | None = None
     """SHA-256 of the SHA256SUMS file of the only default model version to serve. Empty: any version."""
     max_upload_bytes: Annotated[int, Field(ge=1)] = 1_048_576
     """Maximum size of an image file in bytes."""

@@ -24,6 +24,8 @@ from training.fitting.run import RunError, RunFolder, RunState
 from training.pipeline.run_data import RunData
 from training.pipeline.train import run_training, start_run
 
+READINGS = "readings.json"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -132,7 +134,7 @@ def stored_results(
     """
     left = []
     for part in parts:
-        run, file = RunFolder(folder / part.name / "run"), _readings_file(folder / part.name)
+        run, file = RunFolder(folder / part.name / "run"), folder / part.name / READINGS
         if run.state_file.exists():
             *_, config = _division(part, options)
             _check_same(run, part, config)
@@ -172,7 +174,7 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
         evaluate(reader, part.unseen).lines,
         evaluate(reader, part.unseen, in_views=True).lines,
     )
-    write_json(asdict(result), _readings_file(place))
+    write_json(asdict(result), place / READINGS)
     return result
 
 
@@ -200,10 +202,6 @@ def _stored_line(stored: dict[str, Any]) -> Line:
     characters = stored.get("characters", ())  # absent in earlier versions
     boxed = [Character(character, confidence, box and Box(*box)) for character, confidence, box in characters]
     return Line(**stored | {"characters": tuple(boxed)})
-
-
-def _readings_file(part: Path) -> Path:
-    return part / "readings.json"
 
 
 def _division(part: Part, options: dict[str, Any]) -> tuple[list[Sample], list[Sample], TrainingConfig]:
