@@ -14,22 +14,14 @@ UNAUTHORIZED_HEADERS = {"WWW-Authenticate": "Bearer"}
 
 
 async def check_api_key(request: Request) -> None:
-    """Refuse a request without one of the API keys, if any are set.
-
-    Raises:
-        ApiError: if the key is missing or wrong.
-    """
+    """Raise `ApiError` for a request without one of the API keys, if any are set."""
     digests = service_of(request).api_keys
     if digests and not _key_matches(request, digests):
         raise ApiError(HTTPStatus.UNAUTHORIZED, WRONG_KEY, UNAUTHORIZED_HEADERS)
 
 
 async def check_admin_key(request: Request) -> None:
-    """Refuse a request without the admin key.
-
-    Raises:
-        ApiError: if the key is missing or wrong, or the service has none.
-    """
+    """Raise `ApiError` for a request without the admin key, or if the service has none."""
     digests = service_of(request).admin_keys
     if not digests:
         raise ApiError(HTTPStatus.FORBIDDEN, NO_ADMIN_KEY)

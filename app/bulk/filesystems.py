@@ -79,11 +79,7 @@ def roots_of(arguments: Iterable[str]) -> dict[str, str]:
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Check that the paths and URLs of a command line name images.
-
-    Raises:
-        BulkError: if a path does not exist, a glob matches no image, or a URL cannot be opened.
-    """
+    """Raise `BulkError` if a path of a command line does not exist, a glob matches no image, or a URL is unusable."""
     check_paths(argument for argument in arguments if not is_url(argument))
     for argument in filter(is_url, arguments):
         try:

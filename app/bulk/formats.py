@@ -20,11 +20,7 @@ ROW_GROUP = 10_000
 
 
 def check_format(output: Path) -> None:
-    """Check that the format of a file's suffix can be written.
-
-    Raises:
-        BulkError: if the suffix is unknown, or the format's library is not installed.
-    """
+    """Raise `BulkError` if the format of a file's suffix is unknown, or its library is not installed."""
     if output.suffix.lower() not in WRITERS:
         raise BulkError(f"{output}: the name of the output must end with .csv, .jsonl or .parquet.")
     if output.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:

@@ -39,11 +39,7 @@ class PartFolder:
         self._filesystem, self._path = open_location(location)
 
     def check(self, *, force: bool, restart: bool) -> None:
-        """Check that the folder may be written to.
-
-        Raises:
-            BulkError: if it contains other files, or a finished reading without `force` or `restart`.
-        """
+        """Raise `BulkError` if the folder contains other files, or a finished reading without `force` or `restart`."""
         names = self._names()
         is_reading = STARTED in names
         for name in names:
@@ -101,11 +97,7 @@ class PartFolder:
         return errors.num_rows, errors.num_rows - errors.column("error").null_count
 
     def finish(self, parts: int) -> None:
-        """Mark the reading as finished.
-
-        Raises:
-            BulkError: if parts are missing.
-        """
+        """Mark the reading as finished; raise `BulkError` if parts are missing."""
         names = self._names()
         there = {name for name in names if PART_NAME.fullmatch(name)}
         if there != set(map(_name, range(parts))):

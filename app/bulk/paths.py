@@ -10,11 +10,7 @@ from app.shared.suggestions import did_you_mean
 
 
 def check_paths(arguments: Iterable[str]) -> None:
-    """Check that the paths of a command line name images.
-
-    Raises:
-        BulkError: if a path does not exist, a glob matches no image, or a folder contains none.
-    """
+    """Raise `BulkError` if a path of a command line does not exist, or a glob or a folder contains no image."""
     for argument in arguments:
         if next(expand(argument), None) is None:
             if os.path.lexists(argument):

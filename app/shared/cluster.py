@@ -31,11 +31,7 @@ class ClusterError(UserError):
 
 
 def check_ray() -> None:
-    """Check that Ray is installed.
-
-    Raises:
-        ClusterError: if it is not.
-    """
+    """Raise `ClusterError` if Ray is not installed."""
     missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
     if missing:
         raise ClusterError(

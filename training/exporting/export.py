@@ -109,11 +109,7 @@ def export_folder(
 
 
 def check_free(destination: Path) -> None:
-    """Check that a model folder can be created.
-
-    Raises:
-        FileExistsError: the destination exists.
-    """
+    """Raise `FileExistsError` if a model folder exists already."""
     if destination.exists():
         raise FileExistsError(f"{destination} already exists")
 

@@ -51,20 +51,12 @@ class Access:
         self._invited = False
 
     def check(self, token: str) -> None:
-        """Reject a wrong token.
-
-        Raises:
-            HTTPException: the token is wrong.
-        """
+        """Raise `HTTPException` for a wrong token."""
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             raise HTTPException(HTTPStatus.FORBIDDEN, WRONG_ADDRESS)
 
     def redeem(self, invitation: str) -> None:
-        """Accept an invitation, once.
-
-        Raises:
-            HTTPException: the invitation is wrong or was used before.
-        """
+        """Accept an invitation, once; raise `HTTPException` if it is wrong or was used before."""
         if self._invited or not secrets.compare_digest(invitation.encode(), self.invitation.encode()):
             raise HTTPException(HTTPStatus.FORBIDDEN, WRONG_ADDRESS)
         self._invited = True

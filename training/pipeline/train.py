@@ -33,11 +33,7 @@ MORE = 1.05
 
 
 def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> None:
-    """Create the folder of a new run.
-
-    Raises:
-        RunError: it already exists.
-    """
+    """Create the folder of a new run; raise `RunError` if it already exists."""
     if run.state_file.exists():
         raise RunError(f"{run.path} already holds a run: continue it with --resume, or choose another --run-dir.")
     run.path.mkdir(parents=True, exist_ok=True)

@@ -13,11 +13,7 @@ class ImageLimits:
     max_side: int = 8192
 
     def check(self, width: int, height: int) -> None:
-        """Check the size in a header, in pixels.
-
-        Raises:
-            ImageTooLargeError: if it exceeds the limits.
-        """
+        """Raise `ImageTooLargeError` if the size in a header, in pixels, exceeds the limits."""
         if max(width, height) > self.max_side or width * height > self.max_pixels:
             raise ImageTooLargeError(f"The image is {width}×{height} pixels; {self}")
 
