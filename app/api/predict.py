@@ -129,7 +129,8 @@ async def predict_batch(request: Request) -> Response:
     good = [image for image in images if isinstance(image, CheckedImage)]
     check_cost(stored.model, good, service.limits, is_searched=search is not None)
     work.watch.lap("check", len(images))
-    results = await service.batcher.read_all(stored.model, list(map(_decoder, images)), search, work.watch)
+    decoders = [partial(_decode, image) for image in images]
+    results = await service.batcher.read_all(stored.model, decoders, search, work.watch)
     readings = [result for result in results if isinstance(result, Reading)]
     work.confidences += [reading.confidence for reading in readings]
     render = partial(_render, request, stored, results, query.min_confidence)
@@ -159,14 +160,10 @@ def _check_upload(upload: bytes, limits: ImageLimits, max_bytes: int) -> Checked
         return error.alone()
 
 
-def _decoder(image: CheckedImage | ImageError) -> Callable[[], Pixels]:
-    if isinstance(image, CheckedImage):
-        return image.decode
-
-    def fail() -> Pixels:
+def _decode(image: CheckedImage | ImageError) -> Pixels:
+    if isinstance(image, ImageError):
         raise image
-
-    return fail
+    return image.decode()
 
 
 def _text_fields(reading: Reading, min_confidence: float | None) -> dict[str, Any]:
