@@ -51,11 +51,7 @@ def open_root(root: str, options: str) -> tuple[Any, str]:
 
 
 def open_location(argument: str) -> tuple[Any, str]:
-    """Return the file system of a URL or local path, and the path in it.
-
-    Raises:
-        BulkError: if it cannot be opened.
-    """
+    """Return the file system of a URL or local path, and the path in it; raise like `open_root`."""
     if is_url(argument):
         root, path, options = parse_url(argument)
         filesystem, base = open_root(root, options)

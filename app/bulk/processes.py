@@ -22,10 +22,7 @@ def read_in_processes(job: Job, chunks: Iterator[Sequence[str]], workers: int) -
     """Read chunks of paths in several processes; yield the results in the order of the chunks.
 
     Chunks are taken only as they can be read, so memory does not grow with their number. The processes end with
-    this generator, or when this process is killed.
-
-    Raises:
-        BulkError: if the model or the constraints cannot be used, or a process ended.
+    this generator, or when this process is killed. Raise like `app.bulk.run.read_all`.
     """
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent)
     pending: deque[tuple[Sequence[str], Future[Chunk]]] = deque()

@@ -17,11 +17,7 @@ log = get_logger("app")
 
 
 async def reload_all_workers(service: Service) -> Changes:
-    """Reload the models of this worker, then ask the other workers to follow within a second or two.
-
-    Raises:
-        OSError: if the model store cannot be read; nothing has changed.
-    """
+    """Reload the models like `reload_models`, then ask the other workers to follow within a second or two."""
     changes = await reload_models(service)
     if service.settings.workers > 1:
         ask_supervisor_to_reload()

@@ -91,11 +91,7 @@ def configure(samples: Sequence[Sample], options: dict[str, Any]) -> TrainingCon
 def resolve_config(images: int, options: dict[str, Any]) -> TrainingConfig:
     """Return the configuration of a training on this number of images, which determines the epochs.
 
-    Options (see `TrainingConfig`) that are None get defaults, except width and height.
-
-    Raises:
-        pydantic.ValidationError: a value is out of range.
-        KeyError: the architecture is unknown.
+    Options (see `TrainingConfig`) that are None get defaults, except width and height. Raise like `configure`.
     """
     given = {key: value for key, value in options.items() if value is not None}
     architecture_name = given.setdefault("architecture", DEFAULT_ARCHITECTURE)

@@ -69,11 +69,7 @@ class Table:
         self._write(rows)
 
     def remove(self, key: str) -> None:
-        """Remove an image's row if there is one.
-
-        Raises:
-            OSError: the file cannot be written; the table is unchanged.
-        """
+        """Remove an image's row if there is one; raise like `put`."""
         if key in self.rows:
             self._write({other: row for other, row in self.rows.items() if other != key})
 

@@ -103,10 +103,7 @@ def run_parts(
         jobs: number of trainings at the same time; they share the processors.
 
     Yields:
-        The results as they finish. Closing the generator early stops running trainings.
-
-    Raises:
-        RunError: the folder has trainings with other settings or images.
+        The results as they finish. Closing the generator early stops running trainings. Raise like `stored_results`.
     """
     left = yield from stored_results(parts, folder, options)
     spawn = multiprocessing.get_context("spawn")

@@ -1,4 +1,7 @@
-"""Folders of a model store, `<name>/<version>/`, without loading the models."""
+"""Folders of a model store, `<name>/<version>/`, without loading the models.
+
+Those that list folders raise `OSError` if one cannot be read.
+"""
 
 import re
 from pathlib import Path
@@ -9,20 +12,12 @@ VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def model_folders(store: Path) -> list[Path]:
-    """Return the folders of the models, sorted by name; empty without a store.
-
-    Raises:
-        OSError: if the store cannot be read.
-    """
+    """Return the folders of the models, sorted by name; empty without a store."""
     return sorted(_subfolders(store)) if store.is_dir() else []
 
 
 def version_folders(model: Path) -> list[Path]:
-    """Return the folders of a model's versions, newest first; empty without the model.
-
-    Raises:
-        OSError: if the model's folder cannot be read.
-    """
+    """Return the folders of a model's versions, newest first; empty without the model."""
     versions = _subfolders(model) if model.is_dir() else []
     return sorted(versions, key=lambda path: _natural_order(path.name), reverse=True)
 
@@ -31,9 +26,6 @@ def misnamed_folders(folder: Path) -> list[Path]:
     """Return the folders in a store or a model's folder that contain a model but have an invalid name.
 
     Hidden folders are excluded: they may be incomplete copies.
-
-    Raises:
-        OSError: if the folder cannot be read.
     """
     return [
         path
