@@ -12,32 +12,23 @@ EXAMPLE_IMAGE = Path(__file__).with_name("example.png").read_bytes()
 _BINARY = {"type": "string", "format": "binary"}
 _IMAGE: dict[str, Any] = {one.media_type: {"schema": _BINARY} for one in FORMATS}
 
+
+def _object_with(field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": {"type": "object", "required": [field], "properties": {field: schema}}}
+
+
+# With an empty example, /docs notices if no file was chosen, and shows the examples of other types.
+_FILE = _BINARY | {"description": "The image file.", "example": ""}
+_BASE64 = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "description": "The image file in Base64, URL-safe or not, or in a data URI.",
+}
 IMAGE_BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        # /docs opens with the first entry: a form with a file chooser.
-        MULTIPART: {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                # With an empty example, /docs notices if no file was chosen, and shows the examples of other types.
-                "properties": {"file": _BINARY | {"description": "The image file.", "example": ""}},
-            }
-        },
-        JSON: {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {
-                    "image": {
-                        "type": "string",
-                        "contentEncoding": "base64",
-                        "description": "The image file in Base64, URL-safe or not, or in a data URI.",
-                    }
-                },
-            },
-            "example": {"image": base64.b64encode(EXAMPLE_IMAGE).decode()},
-        },
+        MULTIPART: _object_with("file", _FILE),  # /docs opens with the first entry: a form with a file chooser
+        JSON: _object_with("image", _BASE64) | {"example": {"image": base64.b64encode(EXAMPLE_IMAGE).decode()}},
         **_IMAGE,
     },
 }
@@ -46,15 +37,7 @@ SAMPLE_RESPONSE: dict[int | str, dict[str, Any]] = {200: {"description": "The im
 
 BATCH_BODY: dict[str, Any] = {
     "required": True,
-    "content": {
-        MULTIPART: {
-            "schema": {
-                "type": "object",
-                "required": ["files"],
-                "properties": {"files": {"type": "array", "items": _BINARY, "minItems": 1}},
-            }
-        }
-    },
+    "content": {MULTIPART: _object_with("files", {"type": "array", "items": _BINARY, "minItems": 1})},
 }
 
 
