@@ -1,5 +1,6 @@
 """The training loop."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -126,6 +127,17 @@ def fit(
             interrupted = True
     # Build a new model: the export needs 32 bits, and Keras cannot predict with a model that a generator has trained.
     return best_of(run, build_network(config, codec.classes), interrupted=interrupted)
+
+
+def keeping_time(run: RunFolder, on_epoch: Callable[[Logs], None]) -> Callable[[Logs], None]:
+    """Return a callback that also writes the run's duration after every epoch, so that a killed training keeps it."""
+    before, started = run.read_state().seconds, time.monotonic()
+
+    def after_epoch(logs: Logs) -> None:
+        run.write_state(run.read_state().model_copy(update={"seconds": before + time.monotonic() - started}))
+        on_epoch(logs)
+
+    return after_epoch
 
 
 def best_of(run: RunFolder, model: keras.Model, *, interrupted: bool) -> FitResult:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from training.exporting.alphabet_prior import with_alphabet_prior
 from training.fitting.batches import Batch
 from training.fitting.callbacks import Logs
 from training.fitting.config import NO_START, TrainingConfig, resolve_config
-from training.fitting.fit import FitResult, fit, start_network
+from training.fitting.fit import FitResult, fit, keeping_time, start_network
 from training.fitting.network import build_network
 from training.fitting.run import RunFolder, RunState
 from training.fitting.start import load_start, save_start
@@ -84,12 +83,7 @@ def pretrain(
     state = run.read_state()
     config, codec = state.config, CtcCodec(state.vocab)
     validation = _validation_samples(run, typefaces, config.seed + 1)
-    started = time.monotonic()
-
-    def after_epoch(logs: Logs) -> None:
-        run.write_state(state.model_copy(update={"seconds": state.seconds + time.monotonic() - started}))
-        on_epoch(logs)
-
+    after_epoch = keeping_time(run, on_epoch)
     with drawing_pool(
         typefaces, height=config.height, size=config.batch_size, seed=config.seed, processes=processes
     ) as drawing:

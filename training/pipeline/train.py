@@ -1,6 +1,5 @@
 """Training from the data to the model folder."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from training.exporting.export import check_free
 from training.fitting.batches import TrainingBatches
 from training.fitting.callbacks import Logs
 from training.fitting.config import TrainingConfig, resolve_config
-from training.fitting.fit import FitResult, best_of, fit, start_network
+from training.fitting.fit import FitResult, best_of, fit, keeping_time, start_network
 from training.fitting.network import build_network
 from training.fitting.run import RunError, RunFolder, RunState
 from training.pipeline.model_folder import write_model_folder
@@ -77,14 +76,7 @@ def run_training(
     images, validation = data.train_images, data.validation_images
     codec = CtcCodec(state.vocab, prior=text_prior_of(images.labels))
     network = network or start_network(config, codec, run)
-    started = time.monotonic()
-
-    def after_epoch(logs: Logs) -> None:
-        # Written after every epoch, so that a killed training keeps its duration.
-        seconds = state.seconds + time.monotonic() - started
-        run.write_state(run.read_state().model_copy(update={"seconds": seconds}))
-        on_epoch(logs)
-
+    after_epoch = keeping_time(run, on_epoch)
     drawn = _drawn_like(config, images.labels)
     batches = TrainingBatches(config, images, codec, drawn)
     result = fit(network, config, run, batches, validation, codec, after_epoch, helper_threads)
