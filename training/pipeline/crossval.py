@@ -39,21 +39,15 @@ class Part:
 
 @dataclass(frozen=True)
 class PartResult:
-    """The result of a part.
-
-    Attributes:
-        name: name of the part.
-        known: number of training images.
-        seconds: duration of the training.
-        lines: one for each unseen image.
-        view_lines: the same with test-time augmentation, see `training.evaluation.views`.
-    """
+    """The result of a part: a line for each unseen image."""
 
     name: str
     known: int
+    """Number of training images."""
     seconds: float
     lines: list[Line]
     view_lines: list[Line]
+    """The lines with test-time augmentation, see `training.evaluation.views`."""
 
     @property
     def words_right(self) -> int:
