@@ -29,8 +29,11 @@ class ProcessEngine:
 
     def check(self) -> None:
         """Check that the paths can be read and the output can be written; see `Engine`."""
-        if self._output is not None:
-            self._check_output(self._output)
+        if output := self._output:
+            check_format(output)
+            check_place(output, "--output")
+            if output.exists() and not self._force and not partial_of(output).exists():
+                raise BulkError(f"{output} already exists; choose another --output, or replace it with --force.")
         for path in self._paths:
             if "://" in path:
                 raise BulkError(f"{path}: URLs need --engine ray.")
@@ -56,12 +59,6 @@ class ProcessEngine:
             yield from self._read_to(write, job, paths)
             write_output(self._output, job.columns, read_rows(partial))
             partial.unlink()
-
-    def _check_output(self, output: Path) -> None:
-        check_format(output)
-        check_place(output, "--output")
-        if output.exists() and not self._force and not partial_of(output).exists():
-            raise BulkError(f"{output} already exists; choose another --output, or replace it with --force.")
 
     def _read_to(self, write: Callable[[bytes], None], job: Job, paths: Iterator[str]) -> Iterator[Counts]:
         with closing(read_all(job, paths, self._workers)) as chunks:
