@@ -129,7 +129,7 @@ class Counter:
 
 
 class Gauge:
-    """Current value; as a context manager, the number of open contexts."""
+    """Current value."""
 
     def __init__(self, counts: Counts, series: Series) -> None:
         self._values = counts.values
@@ -138,12 +138,6 @@ class Gauge:
     def set(self, value: float) -> None:
         """Set the value."""
         self._values[self._place] = value
-
-    def __enter__(self) -> None:
-        self._values[self._place] += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._values[self._place] -= 1
 
 
 class Histogram:
