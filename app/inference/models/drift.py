@@ -10,6 +10,8 @@ EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 
 BUCKETS = len(EDGES) + 1
 MIN_READINGS = 100
 """Minimum number of readings for an index."""
+MAX_COUNT = 2**53
+"""Maximum count of a bucket: the largest that is exact as a float."""
 
 
 def histogram(confidences: Iterable[float]) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def reference_counts(metrics: dict[str, Any]) -> list[int] | None:
         case {"validation": {"confidence_histogram": {"edges": edges, "counts": [*counts]}}} if (
             edges == list(EDGES)
             and len(counts) == BUCKETS
-            and all(isinstance(count, int) and count >= 0 for count in counts)
+            and all(isinstance(count, int) and 0 <= count <= MAX_COUNT for count in counts)
             and sum(counts) > 0
         ):
             return counts

@@ -9,6 +9,8 @@ from app.shared.files import FileError, read_file, sha256_of_file
 
 SUMS_FILE, GOLDEN_IMAGE, GOLDEN_TEXT = "SHA256SUMS", "golden.png", "golden.txt"
 MAX_BYTES = 1_000_000
+MAX_FILES = 100
+"""Maximum number of files in `SHA256SUMS`; all are hashed at each load. Trainings write up to twelve."""
 # No paths: the list covers files of its own folder.
 SUM_LINE = re.compile(r"([0-9A-Fa-f]{64}) [ *](?!\.{1,2}$)([^/\\\0]+)")
 
@@ -65,6 +67,8 @@ def read_sums(path: Path) -> dict[str, str]:
             raise FileError(f"line {number} of {path.name} is not '<SHA-256>  <file in this folder>'")
         if match[2] in sums:
             raise FileError(f"{path.name} lists {match[2]} twice")
+        if len(sums) == MAX_FILES:
+            raise FileError(f"{path.name} lists more than {MAX_FILES} files")
         sums[match[2]] = match[1].lower()
     return sums
 

@@ -37,13 +37,18 @@ BATCH_IMAGES = 8
 """Images per run of the network; larger batches exceed the CPU's caches and take longer per image."""
 GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
+MAX_MESSAGE = 1000
+"""Maximum length of an error message, which may quote keys, names and texts of the files."""
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 # The key of a tensor stored outside the file, after its length, which may be encoded with extra bytes.
 EXTERNAL_DATA = re.compile(rb"(?:\x08|\x88\x80{0,8}\x00)location")
 
 
 class ModelError(UserError):
-    """A model folder is unusable; the message says why, without paths."""
+    """A model folder is unusable; the message says why, without paths, and is short even if it quotes a long text."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
 class Character(NamedTuple):

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 from app.inference.models.folders import misnamed_folders, model_folders, printable, version_folders
 from app.inference.models.integrity import SUMS_FILE
-from app.inference.models.model import ImageToTextModel, ModelError, model_sums
+from app.inference.models.model import MODEL_FILE, ImageToTextModel, ModelError, model_sums
 from app.inference.models.trial import end_trials, load_tried
 from app.shared.files import FileError, read_file
 
 METRICS_FILE = "metrics.json"
 MAX_METRICS_BYTES = 16_000_000
 MISNAMED = "invalid name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
+
+WITHOUT_VERSION = "its files are not in a folder of a version: move them into <name>/<version>/, such as {name}/1/"
 
 
 class UnknownModelError(Exception):
@@ -104,6 +106,7 @@ class ModelStore:
     def _load_versions(self, folder: Path, loaded: Mapping[str, StoredModel]) -> None:
         try:
             versions, misnamed = version_folders(folder), misnamed_folders(folder)
+            has_no_version = (folder / MODEL_FILE).exists()
         except OSError as error:
             reason = f"the folder cannot be read: {error.strerror}"
             self.broken.append(BrokenModel(folder.name, "", reason, kept=bool(loaded)))
@@ -119,6 +122,8 @@ class ModelStore:
             if stored:
                 self.models.setdefault(folder.name, {})[path.name] = stored
         self.broken += [BrokenModel(folder.name, printable(path.name), MISNAMED, kept=False) for path in misnamed]
+        if has_no_version:
+            self.broken.append(BrokenModel(folder.name, "", WITHOUT_VERSION.format(name=folder.name), kept=False))
 
     def _load_version(self, folder: Path, loaded: StoredModel | None) -> StoredModel:
         """Load a version, or reuse the loaded network if none of its files has changed."""

@@ -30,8 +30,9 @@ MEMORY_BYTES, FILE_SIZES = 1 << 30, 6
 """Memory limit: a base, plus a multiple of the size of the file."""
 MAX_VERDICT_BYTES = 1_000_000
 PR_SET_PDEATHSIG = 1  # of prctl.h
-TOO_SLOW = f"{MODEL_FILE} takes too long to load and read blank images"
+TOO_SLOW = "the model takes too long to load and read blank images"
 TOO_LARGE = f"{MODEL_FILE} needs too much memory"
+INVALID_VERDICT = "the process that tests the model returns an invalid result"
 STOPPING = "the service is stopping"
 
 _passed: set[frozenset[tuple[str, str]]] = set()
@@ -143,7 +144,7 @@ def _receive(connection: Connection, is_stopping: Callable[[], bool]) -> dict[st
 
     Raises:
         EOFError: if it ended without a verdict.
-        ModelError: if it takes too long, or the service is stopping.
+        ModelError: if it takes too long, its verdict is invalid, or the service is stopping.
     """
     deadline = time.monotonic() + SECONDS
     while not connection.poll(0.1):
@@ -151,8 +152,11 @@ def _receive(connection: Connection, is_stopping: Callable[[], bool]) -> dict[st
             raise ModelError(STOPPING)
         if time.monotonic() > deadline:
             raise ModelError(TOO_SLOW)
-    # Not pickle: the file may have taken over the process.
-    verdict: dict[str, str] | str = json.loads(connection.recv_bytes(MAX_VERDICT_BYTES))
+    # The file may have taken over the process: not pickle, which can run code.
+    try:
+        verdict: dict[str, str] | str = json.loads(connection.recv_bytes(MAX_VERDICT_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(INVALID_VERDICT) from error
     return verdict
 
 

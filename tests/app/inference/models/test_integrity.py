@@ -50,6 +50,10 @@ class TestSums:
         write_sums(folder, *NAMES, "MODEL_CARD.md")
         assert set(ImageToTextModel(folder).sums) == {*NAMES, "MODEL_CARD.md", "SHA256SUMS"}
 
+    def test_a_list_of_very_many_files_is_refused(self, folder: Path) -> None:
+        (folder / "SHA256SUMS").write_text("".join(f"{'0' * 64}  {number}\n" for number in range(101)))
+        assert message(folder) == "SHA256SUMS lists more than 100 files"
+
     @pytest.mark.parametrize("options", [(), ("--binary",)])
     def test_the_format_is_that_of_sha256sum(self, folder: Path, options: tuple[str, ...]) -> None:
         if not shutil.which("sha256sum"):

@@ -148,6 +148,15 @@ def test_hidden_folders_files_and_folders_without_a_model_are_skipped(folder: Pa
     assert store.broken == []
 
 
+def test_a_model_without_a_folder_of_its_version_is_reported(folder: Path, add: Any) -> None:
+    add("captcha", "1")
+    shutil.copytree(add("plates", "1"), folder / "signs")
+    store = ModelStore(folder, "captcha")
+    assert loaded(store) == {"captcha": ["1"], "plates": ["1"]}
+    assert [(broken.name, broken.version) for broken in store.broken] == [("signs", "")]
+    assert "such as signs/1/" in store.broken[0].reason
+
+
 def test_models_in_folders_with_invalid_names_are_reported(folder: Path, add: Any) -> None:
     add("captcha", "1")
     for name, version in (

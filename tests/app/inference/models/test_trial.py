@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.inference.models import trial
-from app.inference.models.model import ModelError, model_sums
+from app.inference.models.model import MAX_MESSAGE, ModelError, model_sums
 from app.inference.models.store import ModelStore
 from app.inference.models.trial import STOPPING, TOO_LARGE, TOO_SLOW, begin_trials, load_tried
 from tests.hostile_models import write_allocating, write_good, write_looping, write_without_steps
@@ -145,6 +145,42 @@ def test_a_model_that_crashes_is_refused(
     monkeypatch.setattr(trial, "_limit", lambda _folder: end())
     monkeypatch.setattr(trial, "_is_alone", lambda: True)
     with pytest.raises(ModelError, match=how):
+        load_tried(tmp_path / "1", bool)
+
+
+@pytest.mark.usefixtures("_threads")
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("configs.yaml", f"? {'漢' * 300_000}\n: 1\n"),
+        ("golden.txt", "漢" * 300_000),
+        ("SHA256SUMS", f"{'0' * 64}  {'漢' * 300_000}\n"),
+    ],
+)
+def test_a_file_with_a_long_text_is_refused_in_few_words(
+    tmp_path: Path, samples: dict[str, bytes], file: str, content: str
+) -> None:
+    write_good(tmp_path / "good" / "1")
+    write_good(tmp_path / "long" / "1")
+    (tmp_path / "long" / "1" / "golden.png").write_bytes(samples["ef2ec"])
+    (tmp_path / "long" / "1" / "golden.txt").write_text("")
+    (tmp_path / "long" / "1" / file).write_text(content, encoding="utf-8")
+    store = ModelStore(tmp_path, "good")
+    assert list(store.models) == ["good"]
+    assert [broken.name for broken in store.broken] == ["long"]
+    assert len(store.broken[0].reason) <= MAX_MESSAGE + 1
+
+
+@pytest.mark.parametrize(
+    "result", [b"", b"{", b"\xff", b"[" * 100_000, b'"' + b"x" * 2_000_000 + b'"', b"1", b"null", b"{}"]
+)
+def test_a_model_that_takes_over_its_process_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: bytes
+) -> None:
+    write_good(tmp_path / "1")
+    monkeypatch.setattr(trial, "_try", lambda to, _folder: to.send_bytes(result))
+    monkeypatch.setattr(trial, "_is_alone", lambda: True)
+    with pytest.raises(ModelError):
         load_tried(tmp_path / "1", bool)
 
 
