@@ -164,11 +164,13 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Handle a header; trailers are counted but discarded (RFC 9110, 6.5.1)."""
         if self._waits_for == "head":
-            super().on_header(name, value)
-        else:
-            self._trailer_bytes += _line_bytes(name, value)
-            if self._incomplete_bytes + self._trailer_bytes > MAX_HEAD_BYTES:
-                raise RefusedError(TRAILERS_TOO_LARGE)
+            super().on_header(name, value.rstrip(b" \t"))  # llhttp strips only the start
+            return
+        self._trailer_bytes += _line_bytes(name, value)
+        if self._incomplete_bytes + self._trailer_bytes > MAX_HEAD_BYTES:
+            raise RefusedError(TRAILERS_TOO_LARGE)
+        if self.cycle.keep_alive:  # otherwise llhttp ignores all later requests after the trailer "Connection: close"
+            self.parser.set_dangerous_leniencies(lenient_keep_alive=True)
 
     def on_headers_complete(self) -> None:
         """Handle the end of the headers."""
@@ -176,7 +178,11 @@ class DeadlineProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise RefusedError(NO_TUNNELS)
             return  # see _parse
-        _check_head(self.url, self.headers, self.parser.get_http_version())
+        version = self.parser.get_http_version()
+        _check_head(self.url, self.headers, version)
+        if version == "1.0":
+            self.expect_100_continue = False  # no 1xx for these clients (RFC 9110, 15.2)
+        self.parser.set_dangerous_leniencies(lenient_keep_alive=False)
         super().on_headers_complete()
         self._waits_for, self._incomplete_bytes = "body", 0
         self._unanswered.append(self.cycle)

@@ -132,6 +132,26 @@ class TestTrailers:
         wire.send(LIVEZ)
         assert is_alive(wire)
 
+    @pytest.mark.parametrize("pieces", [1, 2], ids=["at once", "in two pieces"])
+    @pytest.mark.parametrize(
+        "trailers",
+        [b"Connection: close\r\n", b"Proxy-Connection: close\r\n", b"Connection: close, upgrade\r\n" + HTTP2],
+    )
+    def test_they_do_not_end_the_connection(
+        self, connect: Connect, shared_server: Server, samples: dict[str, bytes], trailers: bytes, pieces: int
+    ) -> None:
+        image, wire = samples["ef2ec"], connect(shared_server)
+        head = CHUNKED + b"%x\r\n%b\r\n0\r\n" % (len(image), image)
+        for _ in range(2):
+            wire.send(head if pieces == 2 else b"")
+            wire.send((b"" if pieces == 2 else head) + trailers + b"\r\n" + LIVEZ)
+            assert wire.text() == "ef2ec"
+            assert is_alive(wire)
+        wire.send(head + trailers + b"\r\n" + LIVEZ.replace(b"Host", b"Connection: close\r\nHost") + LIVEZ)
+        assert wire.text() == "ef2ec"
+        assert is_alive(wire)
+        assert wire.is_closed()
+
     @pytest.mark.parametrize("target", [b"/predict", b"/livez", b"/nowhere"])
     @pytest.mark.parametrize(
         "endless", [b"a: b\r\n" * 1000, b"a" * 5000, b"a: " + b"b" * 5000], ids=["lines", "a name", "a value"]
@@ -197,7 +217,9 @@ class TestHost:
         assert b"Host" in body
         assert wire.is_closed()
 
-    @pytest.mark.parametrize("host", [b"", b"a", b"A.example:8000", b"[::1]:80", b"127.0.0.1", b"a_b-c", b"a:"])
+    @pytest.mark.parametrize(
+        "host", [b"", b"a", b"a \t", b"A.example:8000", b"[::1]:80", b"127.0.0.1", b"a_b-c", b"a:"]
+    )
     def test_one_is_taken(self, connect: Connect, shared_server: Server, host: bytes) -> None:
         wire = connect(shared_server)
         wire.send(b"GET /livez HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
@@ -256,6 +278,27 @@ class TestMisunderstandings:
             wire.send(data)
         assert wire.answer()[0] == 431
         assert wire.is_closed()
+
+    @pytest.mark.parametrize(
+        "headers", [b"Transfer-Encoding: chunked \r\n", b"Transfer-Encoding: chunked\r\nExpect: 100-continue \r\n"]
+    )
+    def test_spaces_after_a_value_do_not_belong_to_it(
+        self, connect: Connect, shared_server: Server, samples: dict[str, bytes], headers: bytes
+    ) -> None:
+        image, wire = samples["ef2ec"], connect(shared_server)
+        wire.send(PREDICT + headers + b"\r\n")
+        if b"Expect" in headers:
+            assert wire.answer()[0] == 100
+        wire.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(image), image))
+        assert wire.text() == "ef2ec"
+
+    def test_a_client_of_http_1_0_is_not_told_to_go_on(
+        self, connect: Connect, shared_server: Server, samples: dict[str, bytes]
+    ) -> None:
+        image, wire = samples["ef2ec"], connect(shared_server)
+        wire.send(b"POST /predict HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(image))
+        wire.send(image)
+        assert wire.text() == "ef2ec"
 
 
 class TestPipelines:
