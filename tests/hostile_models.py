@@ -23,8 +23,8 @@ def write_without_steps(folder: Path) -> None:
     _write(folder, [], blank=BLANK[:, :0])
 
 
-def write_looping(folder: Path) -> None:
-    """A model that counts to 10⁹ first."""
+def write_looping(folder: Path, times: int = 10**9) -> None:
+    """A model that counts first, by default to 10⁹."""
     scalars = {"goes_on": TensorProto.BOOL, "count": TensorProto.FLOAT}
     body = helper.make_graph(
         [
@@ -40,7 +40,7 @@ def write_looping(folder: Path) -> None:
         helper.make_node("Loop", ["times", "always", "nothing"], ["counted"], body=body),
         helper.make_node("Mul", ["counted", "nothing"], ["none"]),
     ]
-    _write(folder, nodes, times=np.int64(10**9), always=np.bool_(1))
+    _write(folder, nodes, times=np.int64(times), always=np.bool_(1))
 
 
 def write_allocating(folder: Path, gigabytes: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.inference.images import CheckedImage, ImageLimits
 from app.inference.images.exif import TRANSPOSED
-from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.models.model import BATCH_IMAGES, QUICK_SECONDS, ImageToTextModel
 
 MAX_PICTURES = 4
 """Maximum pixels of all images of a request, as a multiple of the limit per image: about a second of decoding."""
@@ -43,11 +43,20 @@ def check_cost(
 
 
 def images_in_event_loop(model: ImageToTextModel) -> int:
-    """Return how many small images a model may read at a time without blocking the event loop too long; 0 if none."""
-    if model.codec.prior is not None:
+    """Return how many small images a model may read at a time without blocking the event loop too long; 0 if none.
+
+    The number is estimated from sizes, so that it is the same at each start. The measured time, which other processes
+    may increase, only excludes networks that take long although they are small.
+    """
+    if model.codec.prior is not None or model.seconds > QUICK_SECONDS:
         return 0
     numbers = model.steps * model.codec.classes
-    return min(BATCH_IMAGES, QUICK_FILE_BYTES // model.file_bytes, QUICK_STEPS // model.steps, QUICK_NUMBERS // numbers)
+    return min(
+        BATCH_IMAGES,
+        QUICK_FILE_BYTES // model.file_bytes,
+        QUICK_STEPS // model.steps,
+        QUICK_NUMBERS // numbers,
+    )
 
 
 def _search_cost(model: ImageToTextModel, image: CheckedImage) -> float:

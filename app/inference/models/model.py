@@ -5,6 +5,7 @@ import itertools
 import math
 import random
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ BATCH_IMAGES = 8
 """Images per run of the network; larger batches exceed the CPU's caches and take longer per image."""
 GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
+QUICK_SECONDS, SLOW_GROUP = 0.005, 2
+"""CPU time of an image in slow networks, and images that these read together: as many as at loading, since memory and
+time for more are not tested."""
 MAX_MESSAGE = 1000
 """Maximum length of an error message, which may quote keys, names and texts of the files."""
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -152,6 +156,7 @@ class ImageToTextModel(OnnxInferenceModel):
         width, height, channels: size of the input, with the maximum width if images keep their proportions; pixel
             values are 0…255.
         steps: output steps of an image with the full input width.
+        seconds: CPU time of this thread to read one such image, measured at loading.
         sums: checksums, see `model_sums`.
         golden: golden image; None without one.
 
@@ -211,7 +216,7 @@ class ImageToTextModel(OnnxInferenceModel):
     ) -> Iterator[list[Decoded]]:
         remaining = iter(images)
         # A search is slow, so each image is taken only after the previous one is done.
-        size = GROUP_IMAGES if search is None else 1
+        size = 1 if search is not None else GROUP_IMAGES if self.seconds <= QUICK_SECONDS else SLOW_GROUP
         while group := [self._fit(image) for image in itertools.islice(remaining, size)]:
             texts: dict[int, Decoded] = {}
             for indices in _by_width(group):
@@ -299,7 +304,9 @@ class ImageToTextModel(OnnxInferenceModel):
         noise = np.frombuffer(random.Random(0).randbytes(math.prod(size)), np.uint8).reshape(size)  # noqa: S311
         try:
             output = self.run(self._to_batch([blank, noise]))
+            started = time.thread_time()
             alone = self.run(self._to_batch([noise]))
+            self.seconds = time.thread_time() - started
             narrow = noise[:, :NARROWEST] if self.configs.keep_proportions else noise
             narrow_output = self.run(self._to_batch([narrow]))
         except Exception as error:

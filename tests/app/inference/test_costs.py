@@ -1,14 +1,17 @@
 """Limits on the cost of a request, checked in advance."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.inference.costs import TooCostlyError, check_cost, images_in_event_loop
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.images import CheckedImage, ImageLimits, check_image
-from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.images import CheckedImage, ImageLimits, Pixels, check_image
+from app.inference.models.model import BATCH_IMAGES, QUICK_SECONDS, ImageToTextModel
+from tests.hostile_models import write_looping
 
 LIMITS = ImageLimits(max_pixels=1000, max_side=1000)
 CHINESE = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
@@ -70,12 +73,45 @@ class TestInTheEventLoop:
 
     @pytest.mark.parametrize(
         ("attribute", "size", "images"),
-        [("file_bytes", 800_000, 4), ("file_bytes", 4_000_000, 0), ("steps", 120, 3), ("steps", 500, 0)],
+        [
+            ("file_bytes", 800_000, 4),
+            ("file_bytes", 4_000_000, 0),
+            ("steps", 120, 3),
+            ("steps", 500, 0),
+            ("seconds", 0.006, 0),
+        ],
     )
-    def test_larger_ones_fewer_or_none(self, model: ImageToTextModel, attribute: str, size: int, images: int) -> None:
+    def test_larger_ones_fewer_or_none(self, model: ImageToTextModel, attribute: str, size: float, images: int) -> None:
         setattr(model, attribute, size)
         assert images_in_event_loop(model) == images
 
     def test_those_of_many_characters_fewer(self, model: ImageToTextModel) -> None:
         model.codec = CtcCodec(CHINESE)
         assert images_in_event_loop(model) == 3
+
+    def test_those_that_take_long_although_they_are_small_none(self, model: ImageToTextModel, tmp_path: Path) -> None:
+        write_looping(tmp_path / "1", times=100_000)
+        assert images_in_event_loop(ImageToTextModel(tmp_path / "1")) == 0
+        assert model.seconds < QUICK_SECONDS
+
+
+def test_slow_networks_read_few_images_together(
+    model: ImageToTextModel, image: CheckedImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deadline is checked in between, and no more memory is needed than at loading."""
+    taken, taken_before_runs = [], []
+    run = model.run
+
+    def images() -> Iterator[Pixels]:
+        for number in range(5):
+            taken.append(number)
+            yield image.decode()
+
+    def record(batch: Any) -> Any:
+        taken_before_runs.append(len(taken))
+        return run(batch)
+
+    monkeypatch.setattr(model, "run", record)
+    model.seconds = 1.0
+    assert [reading.text for reading in model.predict(images())] == ["ef2ec"] * 5
+    assert taken_before_runs == [2, 4, 5]
