@@ -23,6 +23,11 @@ def write_without_steps(folder: Path) -> None:
     _write(folder, [], blank=BLANK[:, :0])
 
 
+def write_with_many_steps(folder: Path) -> None:
+    """A model of 10,000 output steps."""
+    _write(folder, [], blank=np.tile(BLANK, (1, 2000, 1)))
+
+
 def write_looping(folder: Path, times: int = 10**9) -> None:
     """A model that counts first, by default to 10⁹."""
     scalars = {"goes_on": TensorProto.BOOL, "count": TensorProto.FLOAT}

@@ -10,6 +10,9 @@ MAX_PICTURES = 4
 """Maximum pixels of all images of a request, as a multiple of the limit per image: about a second of decoding."""
 MAX_SEARCH = 5000
 """Maximum weighted steps searched per request, about a second of CPU time; see `_search_cost`."""
+MAX_GREEDY = 40_000_000
+"""Maximum sum of the squared steps of a request without a search, about a second: so does the time of unsure images
+grow."""
 SLOW_STEPS, SLOW_CLASSES = 500, 5000
 """Number of steps, and of classes, at which the cost of a searched step has doubled."""
 QUICK_FILE_BYTES, QUICK_STEPS, QUICK_NUMBERS = 3_200_000, 400, 1_000_000
@@ -33,7 +36,15 @@ def check_cost(
         raise TooCostlyError(
             f"The images of the request have {pixels:,} pixels in total; the limit is {max_pixels:,}. Send fewer."
         )
-    cost = sum(_search_cost(model, image) for image in images) if is_searched else 0.0
+    if not is_searched:
+        squares = sum(_steps(model, image) ** 2 for image in images) if model.steps > SLOW_STEPS else 0
+        if squares > MAX_GREEDY:
+            raise TooCostlyError(
+                f"Reading {len(images)} images is too costly with this model; the limit is about "
+                f"{len(images) * MAX_GREEDY // squares} such images per request. Send fewer."
+            )
+        return
+    cost = sum(_search_cost(model, image) for image in images)
     if cost > MAX_SEARCH:
         raise TooCostlyError(
             f"A search over {len(images)} images is too costly with this model; the limit is about "
@@ -61,6 +72,10 @@ def images_in_event_loop(model: ImageToTextModel) -> int:
 
 def _search_cost(model: ImageToTextModel, image: CheckedImage) -> float:
     """Return the steps of an image, weighted by the time per step, which grows with steps and classes."""
-    width, height = (image.height, image.width) if image.orientation in TRANSPOSED else (image.width, image.height)
-    steps = model.steps_of(image_width=width, image_height=height)
+    steps = _steps(model, image)
     return steps * (1 + steps / SLOW_STEPS + model.codec.classes / SLOW_CLASSES)
+
+
+def _steps(model: ImageToTextModel, image: CheckedImage) -> int:
+    width, height = (image.height, image.width) if image.orientation in TRANSPOSED else (image.width, image.height)
+    return model.steps_of(image_width=width, image_height=height)

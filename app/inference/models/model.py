@@ -39,8 +39,9 @@ BATCH_IMAGES = 8
 GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
 QUICK_SECONDS, SLOW_GROUP = 0.005, 2
-"""CPU time of an image in slow networks, and images that these read together: as many as at loading, since memory and
-time for more are not tested."""
+"""CPU time of an image from which a network is slow, and images that it then reads together, as at loading."""
+MAX_STEPS = 5000
+"""Maximum output steps: decoding an unsure image then takes half a second."""
 MAX_MESSAGE = 1000
 """Maximum length of an error message, which may quote keys, names and texts of the files."""
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -309,8 +310,7 @@ class ImageToTextModel(OnnxInferenceModel):
             self.seconds = time.thread_time() - started
             narrow = noise[:, :NARROWEST] if self.configs.keep_proportions else noise
             narrow_output = self.run(self._to_batch([narrow]))
-        except Exception as error:
-            # ONNX Runtime raises many undocumented types.
+        except Exception as error:  # ONNX Runtime raises many undocumented types
             raise ModelError(f"{MODEL_FILE} fails on a batch of {self.width}×{self.height} images") from error
         if output.ndim != 3 or output.shape[0] != 2 or output.shape[2] != self.codec.classes:
             raise ModelError(
@@ -322,6 +322,8 @@ class ImageToTextModel(OnnxInferenceModel):
                 f"{MODEL_FILE} must return the same number of steps for each image, at least one, but returns "
                 f"{list(output.shape)} for two images and {list(alone.shape)} for one"
             )
+        if output.shape[1] > MAX_STEPS:
+            raise ModelError(f"{MODEL_FILE} returns {output.shape[1]:,} steps for an image; at most {MAX_STEPS:,}")
         if output.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
             raise ModelError(f"{MODEL_FILE} must return floats, but returns {output.dtype}")
         if narrow_output.shape[1] * self.width != output.shape[1] * narrow.shape[1]:

@@ -10,7 +10,7 @@ import pytest
 from app.inference.costs import TooCostlyError, check_cost, images_in_event_loop
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import CheckedImage, ImageLimits, Pixels, check_image
-from app.inference.models.model import BATCH_IMAGES, QUICK_SECONDS, ImageToTextModel
+from app.inference.models.model import BATCH_IMAGES, MAX_STEPS, QUICK_SECONDS, ImageToTextModel
 from tests.hostile_models import write_looping
 
 LIMITS = ImageLimits(max_pixels=1000, max_side=1000)
@@ -65,6 +65,22 @@ class TestOfARequest:
             searched(general, [wide] * 64)
         with pytest.raises(TooCostlyError, match="about 33 such images"):
             searched(general, [replace(wide, width=50, height=1000, orientation=6)] * 64)
+
+
+class TestWithoutASearch:
+    def test_networks_of_many_steps_read_fewer_images(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        model.steps = 2000
+        check_cost(model, [image] * 10, ImageLimits(), is_searched=False)
+        with pytest.raises(TooCostlyError, match="about 10 such images"):
+            check_cost(model, [image] * 64, ImageLimits(), is_searched=False)
+
+    def test_a_full_batch_of_usual_networks_is_read(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        model.steps = 500
+        check_cost(model, [image] * 64, ImageLimits(), is_searched=False)
+
+    def test_one_image_is_always_read(self, model: ImageToTextModel, image: CheckedImage) -> None:
+        model.steps = MAX_STEPS
+        check_cost(model, [image], ImageLimits(), is_searched=False)
 
 
 class TestInTheEventLoop:

@@ -215,6 +215,14 @@ def test_hostile_patterns_are_compiled_or_refused_at_once(pattern: str) -> None:
     assert time.thread_time() - started < HOSTILE
 
 
+@pytest.mark.parametrize("pattern", [".?" * 99, r"\w?" * 66, "".join(f"[^{chr(0x4E00 + n)}]?" for n in range(40))])
+def test_patterns_are_compiled_at_once_for_a_vocabulary_of_20_000_characters(pattern: str) -> None:
+    vocab = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
+    started = time.thread_time()
+    compile_pattern(pattern, vocab)
+    assert time.thread_time() - started < HOSTILE / 5
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+", "(a|aa)+", "(a|a?)+", "(.*)*", "(.*a){20}"])
 def test_patterns_that_cause_backtracking_take_linear_time(pattern: str) -> None:
     started = time.thread_time()

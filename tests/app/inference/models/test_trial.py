@@ -15,7 +15,13 @@ from app.inference.models import trial
 from app.inference.models.model import MAX_MESSAGE, ModelError, model_sums
 from app.inference.models.store import ModelStore
 from app.inference.models.trial import STOPPING, TOO_LARGE, TOO_SLOW, begin_trials, load_tried
-from tests.hostile_models import write_allocating, write_good, write_looping, write_without_steps
+from tests.hostile_models import (
+    write_allocating,
+    write_good,
+    write_looping,
+    write_with_many_steps,
+    write_without_steps,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +57,9 @@ def test_a_good_model_is_loaded(tmp_path: Path) -> None:
         (lambda folder: write_allocating(folder, 8), TOO_LARGE),
         (lambda folder: write_allocating(folder, 8_000_000), TOO_LARGE),
         (write_without_steps, "returns [2, 0, 4]"),
+        (write_with_many_steps, "returns 10,000 steps"),
     ],
-    ids=["loops", "gigabytes", "petabytes", "no steps"],
+    ids=["loops", "gigabytes", "petabytes", "no steps", "many steps"],
 )
 def test_a_hostile_model_is_refused_and_the_others_are_loaded(
     tmp_path: Path, write: Callable[[Path], None], reason: str
