@@ -17,6 +17,9 @@ from app.observability.logs import get_logger
 
 MAX_AT_ONCE = 128  # connections accepted per round of the event loop
 PAUSE_SECONDS = 1.0
+MAX_UNSENT_BYTES = 131_072
+"""Bytes of a response that the system buffers for a connection before it can send them. By default it takes megabytes
+from clients that read nothing, and these are then noticed late."""
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 Factory = Callable[[], Any]
@@ -88,6 +91,8 @@ class Listener:
         self._opening: set[asyncio.Task[Any]] = set()
         for each in sockets:
             each.setblocking(False)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_UNSENT_BYTES)  # of each connection
             each.listen(backlog)
             loop.add_reader(each, self._accept, each)
 

@@ -115,6 +115,33 @@ def run_in_worker_loop(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
+def test_the_system_takes_little_of_a_response_from_clients_that_read_nothing() -> None:
+    """By default it takes megabytes, in memory that counts towards the container's."""
+
+    class Flood(Greeter):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.Transport, transport)
+            self.transport.write(bytes(10_000_000))
+            connected.set()
+
+    connected = asyncio.Event()
+
+    async def unsent() -> int:
+        flood = Flood(b"")
+        server = await asyncio.get_running_loop().create_server(lambda: flood, "127.0.0.1", 0, backlog=64)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(server.sockets[0].getsockname())
+            await connected.wait()
+            size = flood.transport.get_write_buffer_size()
+            flood.transport.abort()
+        server.close()
+        return size
+
+    with asyncio.Runner(loop_factory=WorkerLoop) as runner:
+        assert runner.run(unsent()) > 9_000_000
+
+
 def test_all_waiting_connections_are_accepted_in_a_few_rounds() -> None:
     async def main() -> None:
         taken: list[Greeter] = []
