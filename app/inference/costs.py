@@ -7,7 +7,8 @@ from app.inference.images.exif import TRANSPOSED
 from app.inference.models.model import BATCH_IMAGES, QUICK_SECONDS, ImageToTextModel
 
 MAX_PICTURES = 4
-"""Maximum pixels of all images of a request, as a multiple of the limit per image: about a second of decoding."""
+"""Maximum pixels of all images of a request, with all frames and tiles, as a multiple of the limit per image: about a
+second of decoding."""
 MAX_SEARCH = 5000
 """Maximum weighted steps searched per request, about a second of CPU time; see `_search_cost`."""
 MAX_GREEDY = 40_000_000
@@ -31,10 +32,11 @@ def check_cost(
     Raises:
         TooCostlyError: if the cost exceeds the limits, which follow from those per image.
     """
-    pixels, max_pixels = sum(image.width * image.height for image in images), MAX_PICTURES * limits.max_pixels
-    if pixels > max_pixels:
+    pixels, max_pixels = sum(image.decoded_pixels for image in images), MAX_PICTURES * limits.max_pixels
+    if pixels > max_pixels and len(images) > 1:  # one image is limited by its format
         raise TooCostlyError(
-            f"The images of the request have {pixels:,} pixels in total; the limit is {max_pixels:,}. Send fewer."
+            f"The images of the request have {pixels:,} pixels in total; the limit is {max_pixels:,}, "
+            "with all frames and tiles. Send fewer."
         )
     if not is_searched:
         squares = sum(_steps(model, image) ** 2 for image in images) if model.steps > SLOW_STEPS else 0

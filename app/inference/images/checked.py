@@ -20,6 +20,7 @@ class CheckedImage:
         decoder: decodes `data`, given the format's name, width and height; raises `DamagedImageError` on failure.
         orientation: of EXIF; 1 is upright.
         is_quick: whether the decoding time follows from the size; False for files that take decoders longer.
+        more_pixels: pixels that are decoded, if that are more than in the image: those of all frames or tiles.
     """
 
     format: str
@@ -29,6 +30,12 @@ class CheckedImage:
     decoder: Callable[[bytes, str, int, int], DecodedPixels]
     orientation: int = UPRIGHT
     is_quick: bool = True
+    more_pixels: int = 0
+
+    @property
+    def decoded_pixels(self) -> int:
+        """Return the number of pixels to decode, which determines the time."""
+        return max(self.width * self.height, self.more_pixels)
 
     @property
     def is_small(self) -> bool:

@@ -1,11 +1,13 @@
 """Limits on the cost of a request, checked in advance."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.inference.costs import TooCostlyError, check_cost, images_in_event_loop
 from app.inference.decoding.ctc import CtcCodec
@@ -65,6 +67,37 @@ class TestOfARequest:
             searched(general, [wide] * 64)
         with pytest.raises(TooCostlyError, match="about 33 such images"):
             searched(general, [replace(wide, width=50, height=1000, orientation=6)] * 64)
+
+
+class TestOfFramesAndTiles:
+    def frames(self, count: int) -> CheckedImage:
+        """A GIF animation of so many frames of 400×400 pixels."""
+        images = [Image.new("L", (400, 400), number % 250) for number in range(count)]
+        content = io.BytesIO()
+        images[0].save(content, "GIF", save_all=True, append_images=images[1:])
+        return check_image(content.getvalue(), ImageLimits())
+
+    def test_all_frames_count(self, model: ImageToTextModel) -> None:
+        """A batch of 64 such animations would take 15 seconds."""
+        animation = self.frames(90)
+        check_cost(model, [animation], ImageLimits(), is_searched=False)
+        with pytest.raises(TooCostlyError, match="frames and tiles"):
+            check_cost(model, [animation] * 2, ImageLimits(), is_searched=False)
+
+    def test_small_frames_on_a_large_canvas_count_as_the_images_that_are_combined(
+        self, model: ImageToTextModel
+    ) -> None:
+        canvas, dot = Image.new("L", (350, 350)), Image.new("L", (350, 350))
+        dot.putpixel((0, 0), 255)
+        content = io.BytesIO()
+        canvas.save(content, "GIF", save_all=True, append_images=[dot, canvas] * 16)
+        animation = check_image(content.getvalue(), ImageLimits())
+        check_cost(model, [animation] * 3, ImageLimits(), is_searched=False)
+        with pytest.raises(TooCostlyError):
+            check_cost(model, [animation] * 5, ImageLimits(), is_searched=False)
+
+    def test_a_batch_of_still_images_is_read(self, model: ImageToTextModel) -> None:
+        check_cost(model, [self.frames(1)] * 64, ImageLimits(), is_searched=False)
 
 
 class TestWithoutASearch:

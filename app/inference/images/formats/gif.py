@@ -30,6 +30,8 @@ MAX_FRAMES_PIXELS = 4
 """Maximum pixels of all frames, as a multiple of the limit per image."""
 MAX_COMPOSED_FRAMES, MAX_COMPOSED_PIXELS = 32, 4_000_000
 """Maximum number and total pixels of the frames combined; evenly spaced ones are chosen from a larger animation."""
+FRAME_PIXELS = 4000
+"""Pixels that take as long to decode as the rest of a frame."""
 
 _EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
 _PADDING = re.compile(rb"\0*")
@@ -82,7 +84,10 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
             f"the limit is {MAX_FRAMES_PIXELS * limits.max_pixels:,}; send one of its frames."
         )
     is_quick = len(frames) <= QUICK_FRAMES and len(frames) * width * height <= SMALL_PIXELS
-    return CheckedImage("GIF", data, width, height, partial(_decode, frames=frames), is_quick=is_quick)
+    composed = _composed_frames(len(frames), width, height) * width * height if len(frames) > 1 else 0
+    more_pixels = max(pixels, composed) + len(frames) * FRAME_PIXELS
+    decoder = partial(_decode, frames=frames)
+    return CheckedImage("GIF", data, width, height, decoder, is_quick=is_quick, more_pixels=more_pixels)
 
 
 GIF = Format(
@@ -163,7 +168,7 @@ def _skip_blocks(data: bytes, position: int, blocks: int) -> tuple[int, int]:
 
 
 def _decode(data: bytes, _: str, width: int, height: int, *, frames: Sequence[_Frame]) -> DecodedPixels:
-    count = min(len(frames), MAX_COMPOSED_FRAMES, max(1, MAX_COMPOSED_PIXELS // (width * height)))
+    count = _composed_frames(len(frames), width, height)
     chosen = frozenset(np.linspace(len(frames) - 1, 0, count).astype(int).tolist())  # the last frame, if only one
     played = enumerate(_play(data, frames, (height, width)))
     shown = np.stack([canvas.copy() for number, canvas in played if number in chosen])
@@ -173,6 +178,10 @@ def _decode(data: bytes, _: str, width: int, height: int, *, frames: Sequence[_F
     # All frames as one tall image, so that `on_white` treats all in the same way.
     opaque = on_white(pixels)
     return compose(opaque.reshape(len(shown), height, width, *opaque.shape[2:]))
+
+
+def _composed_frames(frames: int, width: int, height: int) -> int:
+    return min(frames, MAX_COMPOSED_FRAMES, max(1, MAX_COMPOSED_PIXELS // (width * height)))
 
 
 def _play(data: bytes, frames: Sequence[_Frame], shape: tuple[int, int]) -> Iterator[NDArray[np.uint32]]:

@@ -95,7 +95,8 @@ def _inspect(data: bytes, limits: ImageLimits) -> CheckedImage:
     picture = write_tiff(byte_order(data), _kept_tags(tags, page, pieces), contents)
     is_quick = pieces.number <= QUICK_PIECES and pieces.pixels <= SMALL_PIXELS
     orientation = _one(tags, tag.ORIENTATION, UPRIGHT)
-    return CheckedImage("TIFF", picture, page.width, page.height, partial(_decode, page=page), orientation, is_quick)
+    decoder = partial(_decode, page=page)
+    return CheckedImage("TIFF", picture, page.width, page.height, decoder, orientation, is_quick, pieces.pixels)
 
 
 TIFF = Format(
