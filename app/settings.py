@@ -25,9 +25,13 @@ MAX_CHECKSUM_FILE_BYTES = 1_000_000
 def _readable_store(path: Path) -> Path:
     if path == MODEL_STORE:  # the default
         path = model_store()
-    if not path.is_dir():
-        context = {"path": str(path.absolute()), "suggestion": did_you_mean(path.absolute())}
-        raise PydanticCustomError("no_folder", "There is no folder {path}.{suggestion}", context)
+    try:
+        if not path.is_dir():
+            context = {"path": str(path.absolute()), "suggestion": did_you_mean(path.absolute())}
+            raise PydanticCustomError("no_folder", "There is no folder {path}.{suggestion}", context)
+    except OSError as error:  # such as a folder above it that may not be entered
+        context = {"path": str(path.absolute()), "reason": str(error.strerror)}
+        raise PydanticCustomError("closed", "Cannot read {path}: {reason}", context) from error
     if not os.access(path, os.R_OK | os.X_OK):
         raise PydanticCustomError("closed", "This user may not read {path}", {"path": str(path.absolute())})
     return path

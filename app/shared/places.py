@@ -23,7 +23,7 @@ def working_folder() -> Path:
     It is the current folder in a checkout, or if it contains a `model_store`. Otherwise an installed package uses the
     user's data folder, such as `~/.local/share/captcha-reader`.
     """
-    if not SHIPPED_MODELS.is_dir() or MODEL_STORE.is_dir():
+    if not SHIPPED_MODELS.is_dir() or _is_folder(MODEL_STORE):
         return Path()
     return user_data_path("captcha-reader", appauthor=False)
 
@@ -31,23 +31,38 @@ def working_folder() -> Path:
 def model_store() -> Path:
     """Return the folder of models, and copy missing shipped models into the user's.
 
-    The first copy is reported on standard error. If nothing can be written, return the folder of the shipped models.
+    The first copy is reported on standard error. If a model cannot be copied, the reason is reported; return the
+    folder of the shipped models if the user's has none.
     """
     if working_folder() == Path():
         return MODEL_STORE
     store = working_folder() / MODEL_STORE
-    is_new = not store.exists()
     try:
+        is_new = not store.exists()
         for version in sorted(SHIPPED_MODELS.glob("*/*/")):
             destination = store / version.relative_to(SHIPPED_MODELS)
             if not destination.exists():
                 with write_folder(destination) as folder:
-                    shutil.copytree(version, folder, dirs_exist_ok=True)
-    except OSError:
-        return store if store.is_dir() else SHIPPED_MODELS
+                    for file in version.iterdir():
+                        shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        used = store if _has_models(store) else SHIPPED_MODELS
+        sys.stderr.write(f"warning: cannot copy models to {store}: {error.strerror}; using {used}\n")
+        return used
     if is_new:
         sys.stderr.write(f"models are kept in {store}\n")
     return store
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a folder above it that may not be entered
+        return False
+
+
+def _has_models(store: Path) -> bool:
+    return _is_folder(store) and any(store.glob("[!.]*/[!.]*/"))
 
 
 def runs() -> Path:

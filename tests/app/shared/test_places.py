@@ -1,5 +1,6 @@
 """Folders of models and runs: the current one in a checkout, the user's data folder for an installed package."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,41 @@ def test_a_newer_package_only_adds_models(shipped: Path, data: Path) -> None:
     assert (store / "captcha" / "1" / "model.onnx").read_text() == "first"
 
 
-def test_if_nothing_can_be_written_the_shipped_models_are_used(shipped: Path, data: Path) -> None:
+def test_if_nothing_can_be_written_the_shipped_models_are_used(
+    shipped: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data.parent.write_text("no folder")
     assert places.model_store() == shipped
+    assert f"cannot copy models to {data / 'model_store'}: Not a directory; using {shipped}" in capsys.readouterr().err
+
+
+def test_if_the_users_folder_cannot_be_reached_the_shipped_models_are_used(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "user_data_path", lambda name, **_: tmp_path / ("long" * 100) / name)
+    assert places.model_store() == shipped
+
+
+class TestFullDisk:
+    @pytest.fixture(autouse=True)
+    def full(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A disk on which folders can be created, but no files."""
+
+        def copyfile(source: Path, destination: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", str(source))
+
+        monkeypatch.setattr("shutil.copyfile", copyfile)
+
+    def test_the_shipped_models_are_used(
+        self, shipped: Path, data: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert places.model_store() == shipped
+        assert "No space left on device" in capsys.readouterr().err
+        assert places.model_store() == shipped
+
+    def test_the_users_own_models_are_still_used(self, shipped: Path, data: Path) -> None:
+        (data / "model_store" / "mine" / "1").mkdir(parents=True)
+        assert places.model_store() == data / "model_store"
 
 
 def test_the_service_uses_them_by_default(shipped: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
