@@ -6,9 +6,11 @@ import shutil
 import tarfile
 import tempfile
 import urllib.request
+import zlib
 from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
 
 from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import MAX_FILE_BYTES, VALID_NAME, model_folders, version_folders
@@ -23,6 +25,8 @@ TIMEOUT_SECONDS = 30
 """Socket timeout of a download."""
 CHUNK_BYTES = 1 << 16
 SCHEMES = {"http", "https", "file"}
+RESERVED = "!#$%&'()*+,/:;=?@[]~"
+"""Characters that have a meaning in a URL, besides letters and digits; others, such as spaces and ü, are escaped."""
 HUGGING_FACE = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 
 
@@ -59,23 +63,40 @@ def fetch_models(url: str, sha256: str, store: Path) -> list[Path]:
             else:
                 _fetch_folder(address, sha256.lower(), folder)
             return _move_in(folder, store)
-    except (FileError, tarfile.TarError, EOFError) as error:
+    except (FileError, tarfile.TarError, EOFError, zlib.error) as error:
         raise FetchError(f"{url}: {error}.") from error
     except (OSError, HTTPException) as error:
-        reason = error_in_words(error, store) if isinstance(error, OSError) else error
-        raise FetchError(f"{url} cannot be fetched: {reason}.") from error
+        raise FetchError(f"{url} cannot be fetched: {_reason(error, store)}.") from error
+
+
+def _reason(error: OSError | HTTPException, store: Path) -> str:
+    match error:
+        case HTTPError() | HTTPException():
+            return str(error)
+        case URLError(reason=OSError(strerror=str(said)) as cause):
+            return ": ".join(filter(None, [cause.filename, said]))
+        case URLError(reason=reason):
+            return str(reason)
+    return error_in_words(error, store)
 
 
 def _address(url: str) -> str:
-    """Return the URL in a form that `urllib` accepts."""
-    if match := HUGGING_FACE.fullmatch(url):
-        repository, revision, path = match.groups()
-        return f"https://huggingface.co/{repository}/resolve/{revision or 'main'}/{path}"
+    """Return the URL in a form that `urllib` accepts; raise FetchError if there is none."""
     if "://" not in url:
         return Path(url).absolute().as_uri()
-    if urlsplit(url).scheme not in SCHEMES:
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise FetchError(f"{url!r} is not a URL: {error}.") from error
+    if scheme == "hf":
+        match = HUGGING_FACE.fullmatch(url)
+        if match is None:
+            raise FetchError(f"{url!r} must have the form hf://owner/repository[@revision]/path.")
+        repository, revision, path = match.groups()
+        url = f"https://huggingface.co/{repository}/resolve/{revision or 'main'}/{path}"
+    elif scheme not in SCHEMES:
         raise FetchError(f"{url!r} must start with https://, http://, hf://owner/repository/ or file://, or be a path.")
-    return url.rstrip("/")
+    return quote(url, safe=RESERVED).rstrip("/")
 
 
 def _fetch_archive(address: str, sha256: str, folder: Path) -> None:
@@ -118,6 +139,8 @@ def _download(address: str, file: Path, max_bytes: int, sha256: str) -> None:
                 raise FetchError(f"{address} is larger than the limit of {max_bytes:,} bytes.")
             digest.update(chunk)
             opened.write(chunk)
+        if missing := getattr(answer, "length", None):  # of the announced length, over HTTP
+            raise FetchError(f"The download of {address} broke off, {missing:,} bytes before its end; try again.")
     if digest.hexdigest() != sha256:
         raise FetchError(f"{address} has the SHA-256 {digest.hexdigest()}; expected {sha256}.")
 

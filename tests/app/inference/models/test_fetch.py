@@ -2,15 +2,18 @@
 
 import hashlib
 import io
+import re
 import shutil
 import tarfile
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from app.inference.models import fetch
 from app.inference.models.fetch import FetchError, fetch_models
-from tests.web_server import serving_files
+from tests.ports import held_port
+from tests.web_server import serving, serving_files
 
 
 @pytest.fixture
@@ -89,6 +92,17 @@ def test_files_of_hugging_face_repositories_are_fetched(
     assert asked[0].removesuffix("/SHA256SUMS") == address
 
 
+def test_spaces_and_other_characters_are_escaped(archive: Path, store: Path) -> None:
+    folder = archive.parent / "Zähler 1"
+    folder.mkdir()
+    shutil.move(archive, folder)
+    digest = sha256(folder / archive.name)
+    with serving_files(archive.parent) as site:
+        assert fetch_models(f"{site}/Zähler 1/models.tar.gz", digest, store)
+        shutil.rmtree(store)
+        assert fetch_models(f"{site}/Z%C3%A4hler%201/models.tar.gz", digest, store)
+
+
 class TestRefused:
     def refused(self, url: object, digest: str, store: Path, reason: str) -> None:
         """Check that fetching fails and leaves the store empty."""
@@ -123,18 +137,52 @@ class TestRefused:
     def test_an_unsupported_scheme(self, store: Path) -> None:
         self.refused("ftp://example.com/meters/3", "0" * 64, store, "must start with https://")
 
+    @pytest.mark.parametrize("url", ["hf://someone", "hf://someone/models/", "hf://someone/models@/meters/3"])
+    def test_an_incomplete_hugging_face_address(self, url: str, store: Path) -> None:
+        self.refused(url, "0" * 64, store, r"must have the form hf://owner/repository\[@revision\]/path")
+
+    def test_what_is_not_a_url(self, store: Path) -> None:
+        self.refused("http://[example/meters/3", "0" * 64, store, "is not a URL")
+
+    def test_a_download_that_breaks_off(self, store: Path) -> None:
+        class BreaksOff(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"x" * 100)
+
+        with serving(BreaksOff) as site:
+            self.refused(f"{site}/models.tar.gz", "0" * 64, store, "broke off, 900 bytes before its end")
+
     def test_an_address_without_a_version(self, store: Path) -> None:
         self.refused("https://example.com/", "0" * 64, store, "must end in <model>/<version>")
 
     def test_a_missing_address(self, tmp_path: Path, store: Path) -> None:
         with serving_files(tmp_path) as site:
             self.refused(f"{site}/meters/3", "0" * 64, store, "404")
-        self.refused(tmp_path / "nowhere.tar.gz", "0" * 64, store, "cannot be fetched")
+        nowhere = tmp_path / "nowhere.tar.gz"
+        self.refused(nowhere, "0" * 64, store, re.escape(f"cannot be fetched: {nowhere}: No such file or directory."))
+
+    def test_a_server_that_does_not_answer(self, store: Path) -> None:
+        with held_port() as port:
+            url = f"http://127.0.0.1:{port}/models.tar.gz"
+            self.refused(url, "0" * 64, store, "cannot be fetched: Connection refused.")
 
     def test_an_invalid_archive(self, tmp_path: Path, store: Path) -> None:
         file = tmp_path / "models.tar.gz"
         file.write_bytes(b"nothing")
         self.refused(file, sha256(file), store, "models.tar.gz")
+
+    def test_a_damaged_archive(self, version: Path, tmp_path: Path, store: Path) -> None:
+        file = tmp_path / "models.tar.gz"
+        with tarfile.open(file, "w:gz", compresslevel=0) as opened:
+            opened.add(version.parent, "meters")
+        content = bytearray(file.read_bytes())
+        start = content.index(b"\xff\xff", len(content) // 2)
+        content[start : start + 70_000] = b"\xff" * 70_000  # several heads of blocks
+        file.write_bytes(content)
+        self.refused(file, sha256(file), store, "models.tar.gz: ")
 
     def test_an_archive_without_a_model(self, tmp_path: Path, store: Path) -> None:
         file = tmp_path / "models.tar.gz"
