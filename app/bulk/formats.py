@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from app.bulk.job import BulkError
 from app.shared.csv_files import without_formula, write_rows
+from app.shared.extras import how_to_add
 from app.shared.files import write_atomically
 
 ROW_GROUP = 10_000
@@ -24,7 +25,8 @@ def check_format(output: Path) -> None:
     if output.suffix.lower() not in WRITERS:
         raise BulkError(f"{output}: the name of the output must end with .csv, .jsonl or .parquet.")
     if output.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
-        raise BulkError(f"{output}: Parquet needs pyarrow, which is not installed: python -m pip install pyarrow")
+        add = how_to_add("parquet", "python -m pip install pyarrow")
+        raise BulkError(f"{output}: Parquet needs pyarrow, which is not installed; {add}")
 
 
 def write_output(output: Path, columns: Sequence[str], rows: Iterable[bytes]) -> None:

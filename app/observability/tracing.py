@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability.logs import get_logger
 from app.observability.metrics import Work
+from app.shared.extras import how_to_add
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -44,7 +45,8 @@ def make_tracer_provider() -> "TracerProvider | None":
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        log.warning("no traces: OpenTelemetry is not installed; requirements/tracing.txt has it", variable=variable)
+        add = how_to_add("tracing", "python -m pip install --requirement requirements/tracing.txt")
+        log.warning(f"no traces: OpenTelemetry is not installed; {add}", variable=variable)
         return None
     resource = Resource({"service.name": SERVICE_NAME}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 
 from app.shared.errors import UserError
+from app.shared.extras import how_to_add
 from app.shared.streams import stderr_silenced
 
 ENVIRONMENT = {
@@ -34,9 +35,8 @@ def check_ray() -> None:
     """Raise `ClusterError` if Ray is not installed."""
     missing = [name for name in ("ray", "pyarrow") if find_spec(name) is None]
     if missing:
-        raise ClusterError(
-            f"--engine ray needs {' and '.join(missing)}, not installed here: python -m pip install 'ray[data]' pyarrow"
-        )
+        add = how_to_add("ray", "python -m pip install 'ray[data]' pyarrow")
+        raise ClusterError(f"--engine ray needs {' and '.join(missing)}, not installed here; {add}")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typer.core import TyperCommand
 from app.inference.models.folders import version_folders
 from app.inference.models.model import MODEL_FILE
 from app.shared.errors import UserError
+from app.shared.extras import how_to_add
 from app.shared.files import error_in_words, write_json
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import Sample
@@ -30,10 +31,10 @@ from training.data.validation import DataReport, OnImage, validate_samples
 INTERRUPTED = 130
 NEEDED_BYTES = 100 << 20
 """Free disk space that a training needs: checkpoints, logs and the model, some of them twice during replacement."""
-MISSING = """\
-this needs the extra `training`, which is not installed: TensorFlow and others, about 2.2 GB on disk. In a checkout, run
-`make install`; otherwise reinstall the command with the extra, for example:
-  pipx install --force 'captcha-reader[training]'"""
+MISSING = (
+    "this needs the extra `training`, which is not installed: TensorFlow and others, about 2.2 GB on disk; "
+    f"{how_to_add('training', 'make install')}"
+)
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)

@@ -100,9 +100,7 @@ class TestFullDisk:
 
         monkeypatch.setattr("shutil.copyfile", copyfile)
 
-    def test_the_shipped_models_are_used(
-        self, shipped: Path, data: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_the_shipped_models_are_used(self, shipped: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert places.model_store() == shipped
         assert "No space left on device" in capsys.readouterr().err
         assert places.model_store() == shipped
