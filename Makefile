@@ -77,7 +77,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate
 	--python-version 3.11 --custom-compile-command "make lock"
 
 version: $(DEV_STAMP) ## VERSION=1.2.3: set the version and move the unreleased changes under it
-	$(BIN)/python .ci/release.py version $(VERSION)
+	$(BIN)/python .ci/release.py version "$(VERSION)"
 	$(BIN)/python -m docs.generate
 
 release: $(DEV_STAMP) ## build and check sdist, wheel, notes, SBOM and SHA256SUMS of the last commit in dist/

@@ -25,9 +25,16 @@ class ReleaseError(Exception):
 
 def main() -> None:
     """Run the step given on the command line."""
-    step, *arguments = sys.argv[1:]
     try:
-        {"version": set_version, "build": build, "sums": write_sums}[step](*arguments)
+        match sys.argv[1:]:
+            case "version", version:
+                set_version(version)
+            case ["build"]:
+                build()
+            case ["sums"]:
+                write_sums()
+            case _:
+                raise ReleaseError("the steps are: version 1.2.3, build, sums")
     except (ReleaseError, OSError) as error:
         sys.exit(f"error: {error}")
 

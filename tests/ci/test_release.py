@@ -69,7 +69,12 @@ class TestVersion:
         assert heading in (project / "CHANGELOG.md").read_text()
 
     @pytest.mark.parametrize(
-        ("version", "complaint"), [("new", "is not a version"), ("0.1.0", "already has a section 0.1.0")]
+        ("version", "complaint"),
+        [
+            ("new", "is not a version"),
+            ("", "is not a version; make version VERSION=1.2.3"),
+            ("0.1.0", "already has a section 0.1.0"),
+        ],
     )
     def test_another_is_refused(self, project: Path, repository: Path, version: str, complaint: str) -> None:
         done = release(project, repository, "version", version)
@@ -106,3 +111,11 @@ class TestBuild:
         done = release(project, repository, "build")
         assert done.returncode == 1
         assert "make version VERSION=0.3.0" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("version",), ("biuld",), ("build", "now")])
+def test_another_step_is_refused_with_those_that_exist(
+    project: Path, repository: Path, arguments: tuple[str, ...]
+) -> None:
+    done = release(project, repository, *arguments)
+    assert (done.returncode, done.stderr) == (1, "error: the steps are: version 1.2.3, build, sums\n")
