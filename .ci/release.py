@@ -56,13 +56,19 @@ def set_version(version: str) -> None:
 
 
 def build() -> None:
-    """Build sdist and wheel from the last commit, twice; raise ReleaseError unless both builds are identical."""
+    """Build sdist and wheel from the last commit, twice; raise ReleaseError unless both builds are identical.
+
+    Uncommitted changes are refused: the notes, the SBOM and the test of the wheel come from the working tree.
+    """
+    if _git("status", "--porcelain", "--untracked-files=no"):
+        raise ReleaseError("there are uncommitted changes; commit them first, or git stash")
     version = current_version()
+    tags = _git("tag", "--points-at", "HEAD", "v*").split()
+    if tags and f"v{version}" not in tags:
+        raise ReleaseError(f"the commit has the tag {tags[0]}, but its version is {version}")
     notes = section(CHANGELOG.read_text(encoding="utf-8"), version) if CHANGELOG.exists() else None
     if notes is None:
         raise ReleaseError(f"{CHANGELOG} has no section {version}; make version VERSION={version} writes it")
-    if _git("status", "--porcelain", "--untracked-files=no"):
-        print("uncommitted changes are not in the release", file=sys.stderr)
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
     with tempfile.TemporaryDirectory() as again:

@@ -108,9 +108,22 @@ class TestBuild:
     def test_a_version_that_the_changelog_does_not_have_is_none(self, project: Path, repository: Path) -> None:
         source = project / "app" / "__init__.py"
         source.write_text(source.read_text().replace("0.1.0", "0.3.0"))
+        commit(project)
         done = release(project, repository, "build")
         assert done.returncode == 1
         assert "make version VERSION=0.3.0" in done.stderr
+
+    def test_uncommitted_changes_are_refused(self, project: Path, repository: Path) -> None:
+        """Otherwise the notes of the next version would be published with the last one."""
+        assert release(project, repository, "version", "0.2.0").returncode == 0
+        done = release(project, repository, "build")
+        assert (done.returncode, done.stderr.startswith("error: there are uncommitted changes")) == (1, True)
+        assert not (project / "dist").exists()
+
+    def test_a_tag_of_another_version_is_refused(self, project: Path, repository: Path) -> None:
+        git(project, "tag", "v0.2.0")
+        done = release(project, repository, "build")
+        assert (done.returncode, done.stderr) == (1, "error: the commit has the tag v0.2.0, but its version is 0.1.0\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("version",), ("biuld",), ("build", "now")])
