@@ -23,6 +23,7 @@ from app.inference.models.model import MODEL_FILE
 from app.shared.errors import UserError
 from app.shared.extras import how_to_add
 from app.shared.files import error_in_words, write_json
+from app.shared.places import MODEL_STORE, working_folder
 from app.shared.suggestions import did_you_mean
 from training.data.dataset import Sample
 from training.data.layouts import Dataset, LayoutName, read_dataset
@@ -156,7 +157,9 @@ def write_json_file(report: dict[str, Any], path: Path | None) -> None:
 def model_folder(path: Path) -> Path:
     """Return a model version's folder; given a folder of versions, the newest. Exit with status 1 if it is neither."""
     if not path.is_dir():
-        fail(f"{path} is not a model folder.{did_you_mean(path)}")
+        elsewhere = working_folder() != Path()
+        kept = f" Models are kept in {working_folder() / MODEL_STORE}." if elsewhere else ""
+        fail(f"{path} is not a model folder.{kept}{did_you_mean(path)}")
     if (path / MODEL_FILE).exists():
         return path
     versions = [version for version in version_folders(path) if (version / MODEL_FILE).exists()]

@@ -29,3 +29,9 @@ def test_a_file_in_a_missing_folder_is_refused_with_a_suggestion(tmp_path: Path)
 def test_a_read_only_folder_is_refused() -> None:
     with pytest.raises(UserError, match=r"/proc cannot be written to \(.+\); --output names the file to write"):
         check_place(Path("/proc/a.csv"), "--output")
+
+
+def test_a_path_that_cannot_be_reached_is_refused(tmp_path: Path) -> None:
+    """Such as below a folder that may not be entered; here, one with too long a name."""
+    with pytest.raises(UserError, match=r"long cannot be written to \(.+\); --output names the file to write"):
+        check_place(tmp_path / ("long" * 100) / "a.csv", "--output")
