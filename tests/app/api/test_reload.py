@@ -239,7 +239,7 @@ class TestFaults:
     def test_a_loaded_version_is_kept_and_the_reason_reported(
         self, store: Path, client: TestClient, samples: dict[str, bytes], harm: Callable[[Path], None], reason: str
     ) -> None:
-        shutil.copytree(store / "captcha" / "10", store / "spare")
+        shutil.copytree(store / "captcha" / "10", store.parent / "spare")
         harm(store / "captcha" / "10")
         with structlog.testing.capture_logs() as lines:
             changes = reload(client)
@@ -255,7 +255,7 @@ class TestFaults:
         assert reads_with(client, samples["ef2ec"]) == "10"
 
         shutil.rmtree(store / "captcha" / "10")
-        (store / "spare").rename(store / "captcha" / "10")
+        (store.parent / "spare").rename(store / "captcha" / "10")
         assert reload(client) == NOTHING | {"unchanged": [{"name": "captcha", "version": "10"}]}
         assert client.get("/models").json()["broken"] == []
 
@@ -318,11 +318,11 @@ def test_an_internal_error_changes_nothing(
 def test_a_service_becomes_ready_when_its_default_model_is_added(
     store: Path, start: Start, problem: Problem, samples: dict[str, bytes]
 ) -> None:
-    (store / "captcha" / "10").rename(store / "spare")
+    (store / "captcha" / "10").rename(store.parent / "spare")
     client = start(model_store=store, admin_key="sesame")
     problem(client.get("/readyz"), 503)
     problem(client.post("/models/reload", headers=KEY), 503)
-    (store / "spare").rename(store / "captcha" / "10")
+    (store.parent / "spare").rename(store / "captcha" / "10")
     assert reload(client)["loaded"] == [{"name": "captcha", "version": "10"}]
     assert client.get("/readyz").status_code == 200
     assert reads_with(client, samples["ef2ec"]) == "10"
