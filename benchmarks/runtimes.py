@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.runtimes [IMAGE_FOLDER …] [--into docs/how-to/other-runtimes.md]
 
 Each runtime runs in its own environment, created by uv; images are drawn unless folders are given. Exits with status 1
-if a text differs. Runtimes that cannot be installed, for example without a network, are reported and skipped.
+if a text differs, except in OpenVINO with its low-precision transformations, which change probabilities. Runtimes that
+cannot be installed, for example without a network, are reported and skipped.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from benchmarks.report import replace_tables, to_markdown
 from training.drawing.draw import draw_folder
 
 OPENVINO = "openvino==2026.4.1"
+APPROXIMATE = f"openvino {OPENVINO.partition('==')[2]}"
+"""The runtime with low-precision transformations, as it is shown."""
 DRAWN = 100
 Batches = dict[str, np.ndarray]
 
@@ -54,7 +57,7 @@ def main() -> None:
     else:
         document = options.into.read_text(encoding="utf-8")
         options.into.write_text(replace_tables(document, {"runtimes": table}), encoding="utf-8")
-    if any(row["same"] != len(files) for row in rows):
+    if any(row["same"] != len(files) for row in rows if row["runtime"] != APPROXIMATE):
         sys.exit("a runtime reads different texts")
 
 
