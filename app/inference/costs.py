@@ -12,8 +12,8 @@ second of decoding."""
 MAX_SEARCH = 5000
 """Maximum weighted steps searched per request, about a second of CPU time; see `_search_cost`."""
 MAX_GREEDY = 40_000_000
-"""Maximum sum of the squared steps of a request without a search, about a second: so does the time of unsure images
-grow."""
+"""Maximum sum of the squared steps of all images of a request without a search: about a second of CPU time, since the
+time to decode an unsure image grows with the square of its steps."""
 SLOW_STEPS, SLOW_CLASSES = 500, 5000
 """Number of steps, and of classes, at which the cost of a searched step has doubled."""
 QUICK_FILE_BYTES, QUICK_STEPS, QUICK_NUMBERS = 3_200_000, 400, 1_000_000
@@ -64,12 +64,7 @@ def images_in_event_loop(model: ImageToTextModel) -> int:
     if model.codec.prior is not None or model.seconds > QUICK_SECONDS:
         return 0
     numbers = model.steps * model.codec.classes
-    return min(
-        BATCH_IMAGES,
-        QUICK_FILE_BYTES // model.file_bytes,
-        QUICK_STEPS // model.steps,
-        QUICK_NUMBERS // numbers,
-    )
+    return min(BATCH_IMAGES, QUICK_FILE_BYTES // model.file_bytes, QUICK_STEPS // model.steps, QUICK_NUMBERS // numbers)
 
 
 def _search_cost(model: ImageToTextModel, image: CheckedImage) -> float:

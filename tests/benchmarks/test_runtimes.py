@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,21 @@ def test_equal_runtimes_read_the_same_and_others_show_their_difference(
     assert equal == {"model": "captcha", "runtime": "equal 1", "same": len(files), "difference": "0.0000"}
     assert reversed_["same"] == 0
     assert float(str(reversed_["difference"])) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("runtime", "status"),
+    [("onnxruntime 1.20", "a runtime reads different texts"), ("openvino 2026.4.1", None)],
+)
+def test_a_different_text_is_a_failure_except_in_openvino_with_its_transformations(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, runtime: str, status: str | None
+) -> None:
+    row = {"model": "captcha", "runtime": runtime, "same": 0, "difference": "0.5"}
+    monkeypatch.setattr(runtimes, "compare", lambda *_: [row])
+    monkeypatch.setattr(sys, "argv", ["benchmarks.runtimes", str(repository / "samples")])
+    with pytest.raises(SystemExit) if status else nullcontext() as failure:
+        runtimes.main()
+    assert failure is None or failure.value.code == status
 
 
 def test_runtimes_that_cannot_be_installed_are_reported_and_skipped(

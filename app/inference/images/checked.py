@@ -20,7 +20,7 @@ class CheckedImage:
         decoder: decodes `data`, given the format's name, width and height; raises `DamagedImageError` on failure.
         orientation: of EXIF; 1 is upright.
         is_quick: whether the decoding time follows from the size; False for files that take decoders longer.
-        more_pixels: pixels that are decoded, if that are more than in the image: those of all frames or tiles.
+        more_pixels: pixels of all frames or tiles, for formats that decode more pixels than the image has.
     """
 
     format: str

@@ -39,7 +39,7 @@ BATCH_IMAGES = 8
 GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
 QUICK_SECONDS, SLOW_GROUP = 0.005, 2
-"""CPU time of an image from which a network is slow, and images that it then reads together, as at loading."""
+"""A network is slow if an image takes more CPU time. It then reads this many images together, as tested at loading."""
 MAX_STEPS = 5000
 """Maximum output steps: decoding an unsure image then takes half a second."""
 MAX_MESSAGE = 1000

@@ -15,8 +15,7 @@ from app.shared.files import FileError, read_file
 METRICS_FILE = "metrics.json"
 MAX_METRICS_BYTES = 16_000_000
 MISNAMED = "invalid name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
-
-WITHOUT_VERSION = "its files are not in a folder of a version: move them into <name>/<version>/, such as {name}/1/"
+WITHOUT_VERSION = "its files are not in a version folder: move them into <name>/<version>/, such as {name}/1/"
 
 
 class UnknownModelError(Exception):

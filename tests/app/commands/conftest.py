@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,19 +39,25 @@ def read(folder: Path) -> Iterator[Callable[..., Result]]:
     signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def starting(repository: Path, module: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Yield a function that starts `python -m MODULE read …` in its own process group; end what it started."""
+    with ExitStack() as stack:
+        yield lambda *words: stack.enter_context(ending(start_command(repository, (module, "read", *words), {})))
+
+
 @pytest.fixture
 def start(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return a function that starts the command in its own process group, like a shell."""
-    with ExitStack() as stack:
-        yield lambda *words: stack.enter_context(ending(start_command(repository, ("app", "read", *words), {})))
+    with starting(repository, "app") as start:
+        yield start
 
 
 @pytest.fixture
 def start_paused(folder: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return a function that does the same, but the command stops after some rows until it gets a signal."""
-    paused = "tests.app.commands.paused_read"
-    with ExitStack() as stack:
-        yield lambda *words: stack.enter_context(ending(start_command(repository, (paused, "read", *words), {})))
+    """Return a function that does the same, but the command pauses after some rows until a signal ends it."""
+    with starting(repository, "tests.app.commands.paused_read") as start:
+        yield start
 
 
 @pytest.fixture

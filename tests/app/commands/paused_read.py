@@ -1,4 +1,4 @@
-"""`python -m app read` that stops after some rows until a signal ends it, however late that comes."""
+"""`python -m app read` that pauses after some rows until a signal ends it, however late that comes."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -11,11 +11,11 @@ from app.bulk.job import Chunk, Job
 from app.bulk.run import read_all
 
 CHUNKS = 3
-"""Number of chunks that are read."""
+"""Number of chunks to read before the pause."""
 
 
 def read_some(job: Job, paths: Iterator[str], workers: int) -> Generator[Chunk, None, None]:
-    """Yield the first chunks, then wait for ever."""
+    """Yield the first chunks, then wait forever."""
     with closing(read_all(job, paths, workers)) as chunks:
         yield from islice(chunks, CHUNKS)
         threading.Event().wait()

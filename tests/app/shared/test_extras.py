@@ -1,5 +1,6 @@
 """How to add an extra."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,6 +26,6 @@ def test_all_of_them_exist(repository: Path) -> None:
     """Every call names an extra of the package."""
     known = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     sources = "".join(path.read_text() for room in ("app", "training") for path in (repository / room).rglob("*.py"))
-    named = {part.split('"')[0].split("'")[0] for quote in "\"'" for part in sources.split(f"how_to_add({quote}")[1:]}
+    named = set(re.findall(r"how_to_add\(['\"](\w+)", sources))
     assert named == {"parquet", "ray", "tracing", "training"}
     assert named <= set(known)

@@ -50,7 +50,7 @@ def test_ambiguous_characters_are_read_like_their_neighbours(unsure: list[dict[s
     assert text_of(preferred(logits)) == wanted
 
 
-def test_the_more_characters_a_text_has_the_more_likely_are_those_of_its_alphabet() -> None:
+def test_a_short_text_is_no_reason_to_doubt_a_likely_character() -> None:
     unsure = {"l": 0.95, "1": 0.05}
     assert text_of(preferred(logits_of({"4": 1.0}, unsure))) == "4l"
 
