@@ -61,7 +61,7 @@ def _search_image(codec: CtcCodec, probabilities: Floats, search: Search) -> Dec
     value = most_probable_sum((text.text, text.confidence) for text in texts) if search.evaluate else None
     if not texts:
         return Decoded("", 0.0, (), sum=value)
-    spans = codec.align(probabilities, texts[0].text)
+    (spans,) = codec.align(probabilities[np.newaxis], [texts[0].text])
     return Decoded(texts[0].text, texts[0].confidence, spans, tuple(texts[: search.alternatives]), value)
 
 

@@ -7,7 +7,7 @@ import itertools
 import math
 import operator
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.forward import probabilities_of_labels, probability_of_label
+from app.inference.decoding.forward import MAX_PROBABILITIES, probabilities_of_labels, probability_of_label
 from app.inference.decoding.sums import Sum
 
 if TYPE_CHECKING:
@@ -149,41 +149,55 @@ class CtcCodec:
             return greedy
         return self.prior.decode(self, greedy, calibrated)
 
-    def align(self, probabilities: NDArray[np.float64], text: str) -> tuple[Span, ...]:
-        """Return the spans of a text's characters in its most probable alignment (Viterbi).
+    def align(self, probabilities: NDArray[np.floating], texts: Sequence[str]) -> list[tuple[Span, ...]]:
+        """Return the spans of each text's characters in its most probable alignment with its image (Viterbi).
 
         Args:
-            probabilities: (steps, classes); zeros count as very small values, so that every text has an alignment.
-            text: a text that fits the steps.
+            probabilities: (images, steps, classes); zeros count as very small values, so that every text has an
+                alignment.
+            texts: a text for each image that fits the steps.
 
         Raises:
-            LabelError: if a character is not in the vocabulary, or the text needs more steps than there are.
+            LabelError: if a character is not in the vocabulary, or a text needs more steps than there are.
         """
-        if self.steps_needed(text) > len(probabilities):
-            raise LabelError(f"the label {text!r} needs {self.steps_needed(text)} steps, not {len(probabilities)}")
-        extended = np.full(2 * len(text) + 1, self.blank_index)
-        extended[1::2] = self.encode(text)
-        emitted = np.log(np.maximum(probabilities[:, extended], SMALLEST))
-        skips = np.full(len(extended), -np.inf)
-        skips[2:][extended[2:] != extended[:-2]] = 0.0  # not between blanks or equal characters
+        steps = probabilities.shape[1]
+        for text in texts:
+            if self.steps_needed(text) > steps:
+                raise LabelError(f"the label {text!r} needs {self.steps_needed(text)} steps, not {steps}")
+        states = 2 * max(map(len, texts), default=0) + 1
+        size = max(1, MAX_PROBABILITIES // (steps * states))
+        chunks = [slice(start, start + size) for start in range(0, len(texts), size)]
+        return [spans for chunk in chunks for spans in self._align(probabilities[chunk], texts[chunk], states)]
+
+    def _align(
+        self, probabilities: NDArray[np.floating], texts: Sequence[str], states: int
+    ) -> Iterator[tuple[Span, ...]]:
+        lengths = np.array([*map(len, texts)])
+        extended = np.full((len(texts), states), self.blank_index)
+        for row, text in zip(extended, texts, strict=True):
+            row[1 : 2 * len(text) : 2] = self.encode(text)
+        emitted = np.take_along_axis(probabilities, extended[:, np.newaxis], axis=2).astype(np.float64)
+        emitted = np.log(np.maximum(emitted, SMALLEST)).transpose(1, 0, 2)
+        skips = np.full(extended.shape, -np.inf)
+        skips[:, 2:][extended[:, 2:] != extended[:, :-2]] = 0.0  # not between blanks or equal characters
 
         # Two additional states before the others have no probability.
-        best = np.full(len(extended) + 2, -np.inf)
-        best[2:4] = emitted[0, :2]
-        moves = np.zeros(emitted.shape, np.intp)
+        best = np.full((len(texts), states + 2), -np.inf)
+        best[:, 2:4] = emitted[0, :, :2]
+        moves = np.zeros(emitted.shape, np.int8)
         for step in range(1, len(emitted)):
-            ways = np.stack([best[2:], best[1:-1], best[:-2] + skips])
+            ways = np.stack([best[:, 2:], best[:, 1:-1], best[:, :-2] + skips])
             moves[step] = ways.argmax(axis=0)
-            best[2:] = ways.max(axis=0) + emitted[step]
-        state = len(extended) - 2 + int(best[-2:].argmax())
-        states = np.empty(len(emitted), np.intp)
+            best[:, 2:] = ways.max(axis=0) + emitted[step]
+        rows = np.arange(len(texts))
+        state = 2 * lengths - 1 + (best[rows, 2 * lengths + 2] > best[rows, 2 * lengths + 1])
+        classes = np.empty(probabilities.shape[:2], np.intp)
         for step in reversed(range(len(emitted))):
-            states[step] = state
-            state -= moves[step, state]
-        classes = extended[states]
-        relevant = np.flatnonzero((probabilities[:, self.blank_index] < CERTAIN) | (classes != self.blank_index))
-        (path,) = self._paths(classes[np.newaxis], probabilities[np.newaxis], relevant)
-        return self._spans(path.runs, _segment_probabilities(path)[0])
+            classes[:, step] = extended[rows, state]
+            state = state - moves[step, rows, state]
+        relevant = (probabilities[:, :, self.blank_index] < CERTAIN) | (classes != self.blank_index)
+        for path in self._paths(classes, probabilities, np.flatnonzero(relevant)):
+            yield self._spans(path.runs, _segment_probabilities(path)[0])
 
     def _paths(
         self, classes: NDArray[np.intp], probabilities: NDArray[np.floating], relevant: NDArray[np.intp]

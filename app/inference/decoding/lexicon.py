@@ -36,11 +36,11 @@ class Lexicon:
 
     def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
         """Return the most probable of the greedy text and the known ones for each image; see `TextPrior`."""
-        known = self._likelihoods(codec, probabilities)
-        return [
-            most_probable(codec, one, self._posterior({one.text: one.confidence}, likelihoods), image)
-            for one, likelihoods, image in zip(greedy, known, probabilities, strict=True)
+        weighed = [
+            self._posterior({one.text: one.confidence}, likelihoods)
+            for one, likelihoods in zip(greedy, self._likelihoods(codec, probabilities), strict=True)
         ]
+        return most_probable(codec, greedy, weighed, probabilities)
 
     def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the probabilities of some texts and all known ones; see `TextPrior`."""

@@ -34,8 +34,15 @@ class TextPrior(Protocol):
         """
 
 
-def most_probable(codec: CtcCodec, greedy: Decoded, weighed: Mapping[str, float], probabilities: Floats) -> Decoded:
-    """Return the first of the weighed texts as the decoding of an image with probabilities (steps, classes)."""
-    text, confidence = next(iter(weighed.items()))
-    spans = greedy.spans if text == greedy.text else codec.align(probabilities.astype(np.float64), text)
-    return replace(greedy, text=text, confidence=confidence, spans=spans)
+def most_probable(
+    codec: CtcCodec, greedy: Sequence[Decoded], weighed: Sequence[Mapping[str, float]], probabilities: Floats
+) -> list[Decoded]:
+    """Return the first of each image's weighed texts as its decoding, for probabilities (images, steps, classes)."""
+    best = [next(iter(texts.items())) for texts in weighed]
+    changed = [index for index, one in enumerate(greedy) if best[index][0] != one.text]
+    aligned = codec.align(probabilities[changed], [best[index][0] for index in changed])
+    spans = dict(zip(changed, aligned, strict=True))
+    return [
+        replace(one, text=text, confidence=confidence, spans=spans.get(index, one.spans))
+        for index, (one, (text, confidence)) in enumerate(zip(greedy, best, strict=True))
+    ]

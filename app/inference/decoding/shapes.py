@@ -1,6 +1,5 @@
 """Shapes of texts: their length and the positions of digits, letters and other characters."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -50,18 +49,23 @@ class Shapes:
         decoded = [self._reweighed(one) for one in greedy]
         doubtful = [index for index, one in enumerate(decoded) if one.confidence < 0.5]
         size = max(1, MAX_PROBABILITIES // probabilities[0].size) if doubtful else 1
-        chunks = [doubtful[start : start + size] for start in range(0, len(doubtful), size)]
-        others = itertools.chain.from_iterable(self._likeliest_texts(codec, probabilities[chunk]) for chunk in chunks)
-        for index, texts in zip(doubtful, others, strict=True):
-            one, image = greedy[index], probabilities[index]
-            weighed = self._posterior({one.text: one.confidence, **_likelihoods(codec, texts, image)})
-            decoded[index] = most_probable(codec, one, weighed, image)
+        for start in range(0, len(doubtful), size):
+            chunk = doubtful[start : start + size]
+            images, ones = probabilities[chunk], [greedy[index] for index in chunk]
+            likelihoods = _likelihoods(codec, self._likeliest_texts(codec, images), images)
+            weighed = [
+                self._posterior({one.text: one.confidence, **others})
+                for one, others in zip(ones, likelihoods, strict=True)
+            ]
+            for index, one in zip(chunk, most_probable(codec, ones, weighed, images), strict=True):
+                decoded[index] = one
         return decoded
 
     def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the probabilities of some texts and the best text of each shape; see `TextPrior`."""
-        (others,) = self._likeliest_texts(codec, probabilities[np.newaxis])
-        return self._posterior({**_likelihoods(codec, others, probabilities), **texts})
+        image = probabilities[np.newaxis]
+        (others,) = _likelihoods(codec, self._likeliest_texts(codec, image), image)
+        return self._posterior({**others, **texts})
 
     def _reweighed(self, greedy: Decoded) -> Decoded:
         """Return a text with its posterior confidence, as if all other texts had the most probable shape."""
@@ -105,9 +109,12 @@ class Shapes:
         ]
 
 
-def _likelihoods(codec: CtcCodec, texts: Sequence[str], probabilities: Floats) -> dict[str, float]:
-    likely = probabilities_of_labels(list(map(codec.encode, texts)), [probabilities] * len(texts), codec.blank_index)
-    return dict(zip(texts, likely.tolist(), strict=True))
+def _likelihoods(codec: CtcCodec, texts: Sequence[Sequence[str]], probabilities: Floats) -> list[dict[str, float]]:
+    """Return the network's probabilities of each image's texts."""
+    images = [image for image, own in zip(probabilities, texts, strict=True) for _ in own]
+    labels = [codec.encode(text) for own in texts for text in own]
+    likely = iter(probabilities_of_labels(labels, images, codec.blank_index).tolist())
+    return [dict(zip(own, likely, strict=False)) for own in texts]
 
 
 def _best_characters(characters: Floats, path: NDArray[np.intp], shape: Sequence[int]) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.inference.decoding import ctc
 from app.inference.decoding.automaton import MAX_STATES, Automaton, ConstraintError, any_text, union
 from app.inference.decoding.beam import BEAM_WIDTH, Search, _Step, most_probable_texts, search_texts
 from app.inference.decoding.constraints import CACHE_SIZE, make_constraint
@@ -298,9 +299,9 @@ def test_an_alignment_is_the_most_probable_path_of_the_text(
     text = data.draw(st.text(st.sampled_from(codec.vocab), max_size=steps))
     if codec.steps_needed(text) > steps:
         with pytest.raises(LabelError, match="steps"):
-            codec.align(probabilities, text)
+            codec.align(probabilities[np.newaxis], [text])
         return
-    spans = codec.align(probabilities, text)
+    (spans,) = codec.align(probabilities[np.newaxis], [text])
     assert "".join(span.character for span in spans) == text
     path = path_of(spans, codec, steps)
     assert collapsed(path, codec) == text
@@ -325,12 +326,21 @@ def test_the_alignment_of_the_greedy_text_is_the_greedy_one(seed: int, steps: in
     codec = CtcCodec("abcd", 2)
     probabilities = np.random.default_rng(seed).dirichlet(np.full(5, 0.3), size=steps)
     decoded = codec.decode(probabilities[np.newaxis])[0]
-    assert codec.align(probabilities, decoded.text) == decoded.spans
+    assert codec.align(probabilities[np.newaxis], [decoded.text]) == [decoded.spans]
+
+
+def test_several_images_are_aligned_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec, texts = CtcCodec("abcd"), ["abba", "", "dd", "c"]
+    probabilities = np.random.default_rng(0).dirichlet(np.full(5, 0.3), size=(4, 9))
+    alone = [codec.align(image[np.newaxis], [text])[0] for image, text in zip(probabilities, texts, strict=True)]
+    assert codec.align(probabilities, texts) == alone
+    monkeypatch.setattr(ctc, "MAX_PROBABILITIES", 1)
+    assert codec.align(probabilities, texts) == alone
 
 
 def test_an_alignment_through_zeros_is_found() -> None:
     codec = CtcCodec("ab")
-    spans = codec.align(np.array([[0.0, 0.0, 1.0]] * 6), "aab")
+    (spans,) = codec.align(np.array([[[0.0, 0.0, 1.0]] * 6]), ["aab"])
     assert [span.character for span in spans] == ["a", "a", "b"]
     assert [span.confidence for span in spans] == [0.0, 0.0, 0.0]
 
