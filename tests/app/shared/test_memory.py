@@ -110,6 +110,30 @@ release_free_pages()
 print(free, megabytes() - before)
 """
 
+REUSE = """
+import ctypes, resource, threading
+from app.shared.memory import keep_large_buffers
+
+keep_large_buffers()
+libc, size = ctypes.CDLL(None), 100 << 20
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+def take_and_free():
+    block = libc.malloc(size)
+    ctypes.memset(block, 1, size)
+    libc.free(block)
+
+def faults_of_another():
+    take_and_free()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    take_and_free()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+thread = threading.Thread(target=faults_of_another)
+thread.start()
+thread.join()
+"""
+
 CYCLE = """
 import gc, weakref
 from app.shared.memory import release_free_pages
@@ -144,3 +168,8 @@ def test_free_pages_between_used_ones_are_returned() -> None:
 
 def test_reference_cycles_are_collected() -> None:
     assert printed(CYCLE) == "True\n"
+
+
+@needs_glibc
+def test_a_kept_buffer_is_used_again_in_any_thread() -> None:
+    assert int(printed(REUSE)) < 1_000, "page faults; a new buffer takes 25,600"
