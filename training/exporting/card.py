@@ -172,8 +172,8 @@ def _training(training: dict[str, Any], *, drawn: bool) -> str:
     interrupted = "The training was interrupted by hand. " if training["interrupted"] else ""
     return _paragraph(
         f"{training['epochs']} epochs{_duration(training)} on {processors(training['cpus'])}. "
-        f"{interrupted}The weights are from epoch {training['best_epoch']}, the best by validation words right, then "
-        f"by characters, then the latest{', averaged with the initial weights' if averaged else ''}."
+        f"{interrupted}The weights are from epoch {training['best_epoch']}, the latest that read about as many "
+        f"validation words right as the best one{', averaged with the initial weights' if averaged else ''}."
     )
 
 

@@ -78,24 +78,34 @@ class AugmentationRamp(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """A callback that saves the weights of the best epoch: fewest wrong words, then characters, then the latest.
+    """A callback that saves the weights of the latest epoch that reads about as many words right as the best one.
 
-    The latest, because a small validation set hardly separates good epochs, and weights still improve as the learning
-    rate falls.
+    With few validation images, the epoch with the fewest errors is best by chance, and weights still improve as the
+    learning rate falls.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, words: int) -> None:
         super().__init__()
-        self._path = path
-        self.best: list[float] = [math.inf] * 2
+        self._path, self._words = path, words
+        self.fewest_wrong = words
         self.best_epoch = -1
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save the weights unless earlier ones were better."""
-        score = [float(logs["val_wer"]), float(logs["val_cer"])]
-        if score <= self.best:
-            self.best, self.best_epoch = score, epoch
+        wrong = round(float(logs["val_wer"]) * self._words)
+        self.fewest_wrong = min(wrong, self.fewest_wrong)
+        if about_as_good(wrong, self.fewest_wrong):
+            self.best_epoch = epoch
             save_variables(self._path, self.model.variables)
+
+
+def about_as_good(wrong: int, fewest: int) -> bool:
+    """Return whether a number of wrong words is at most one standard error above the fewest.
+
+    One-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984. The error is that of a Poisson
+    count, plus one word because a single image may be read wrong by chance even if the others are right.
+    """
+    return wrong <= fewest + math.sqrt(fewest + 1)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -121,7 +131,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.history = state["history"]
         self._batches.epoch = len(self.history)
         self._batches.strength = state["strength"]
-        self._best.best, self._best.best_epoch = state["best"], state["best_epoch"]
+        self._best.fewest_wrong, self._best.best_epoch = state["fewest_wrong"], state["best_epoch"]
         self._states = state["callbacks"]
         return len(self.history)
 
@@ -137,7 +147,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = {
             "history": history,
             "strength": self._batches.strength,
-            "best": self._best.best,
+            "fewest_wrong": self._best.fewest_wrong,
             "best_epoch": self._best.best_epoch,
             "callbacks": [_counters(callback) for callback in self._stateful],
         }

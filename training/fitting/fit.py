@@ -87,7 +87,7 @@ def fit(
         HelperError: the second process has ended.
         KeyboardInterrupt: the training was interrupted during the first epoch.
     """
-    best = BestWeights(run.best_weights)
+    best = BestWeights(run.best_weights, len(validation.labels))
     scheduled = _callbacks_of_schedule(config)
     checkpoint = Checkpoint(run.checkpoint, run.history_csv, batches, best, scheduled)
     averages = [AveragedWeights()] if config.averaging else []

@@ -14,7 +14,7 @@ from training.data.text_prior import text_prior_of
 from training.drawing.alphabet import draw_like
 from training.exporting.export import check_free
 from training.fitting.batches import TrainingBatches
-from training.fitting.callbacks import Logs
+from training.fitting.callbacks import Logs, about_as_good
 from training.fitting.config import TrainingConfig, resolve_config
 from training.fitting.fit import FitResult, best_of, fit, keeping_time, start_network
 from training.fitting.network import build_network
@@ -139,13 +139,14 @@ def _learn_from_unlabelled(
     """Train again on the labelled images and pseudo-labelled others, while that helps.
 
     Returns:
-        The result with the most validation words right; the latest if tied.
+        The latest result that reads about as many validation words right as the best one.
     """
     state, before = run.read_state(), run
     codec = CtcCodec(state.vocab, prior=text_prior_of(train.labels))
     # Validation labels are compared only with their own images' readings, so this prior may include them.
     full_codec = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels]))
     pseudo, sure = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+    words = fewest_wrong = len(validation.labels)
     for number in range(1, MAX_ROUNDS + 1):
         together = _together(train, pseudo)
         config = resolve_config(len(together.labels), _continued(state.config, before))
@@ -160,14 +161,14 @@ def _learn_from_unlabelled(
             student = fit(network, config, student_run, batches, validation, codec, on_epoch, helper_threads)
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
-        words, words_before = (round((1 - one.best["val_wer"]) * len(validation.labels)) for one in (student, teacher))
-        used = len(pseudo.labels)
+        wrong, wrong_before = (round(one.best["val_wer"] * words) for one in (student, teacher))
         summary = (
-            f"round {number}: {used} of {len(unlabelled.labels)} unlabelled images used; "
-            f"validation words right: {words_before} before, {words} after, of {len(validation.labels)}"
+            f"round {number}: {len(pseudo.labels)} of {len(unlabelled.labels)} unlabelled images used; "
+            f"validation words right: {words - wrong_before} before, {words - wrong} after, of {words}"
         )
         run.write_state(run.read_state().model_copy(update={"gained": summary}))
-        if words < words_before:
+        fewest_wrong = min(fewest_wrong, wrong_before)
+        if not about_as_good(wrong, fewest_wrong):
             return replace(teacher, interrupted=student.interrupted)
         teacher, before = student, student_run
         if student.interrupted:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,7 +12,8 @@ import pytest
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import LabelledImages
 from training.fitting.batches import TrainingBatches
-from training.fitting.callbacks import AugmentationRamp
+from training.fitting.callbacks import AugmentationRamp, BestWeights
+from training.fitting.checkpoints import read_variables
 from training.fitting.config import resolve_config
 from training.fitting.network import CtcLoss
 from training.fitting.schedules import OneCycle, Trapezoid
@@ -107,6 +109,29 @@ def test_half_of_each_batch_is_drawn_if_there_are_drawn_images() -> None:
         assert (images[half:] == 255).all()
         assert (labels[half:] == 9).all()
         np.testing.assert_array_equal(images[:half].ravel(), labels[:half].ravel())
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "epoch"),
+    [
+        (10, [9, 5, 2, 1, 0], 5),
+        (10, [9, 0, 1, 2, 2], 3),  # a single word more is chance, two are not
+        (10, [9, 3, 5, 6, 9], 3),
+        (100, [50, 15, 18, 20], 3),
+        (2, [2, 2, 2], 3),
+        (1000, [400, 0, 1, 2, 3, 30], 3),
+    ],
+)
+def test_the_latest_epoch_that_is_about_as_good_as_the_best_one_is_kept(
+    words: int, wrong: list[int], epoch: int, tmp_path: Path
+) -> None:
+    best = BestWeights(tmp_path / "best.npz", words)
+    best.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)]))
+    for number, count in enumerate(wrong, 1):
+        best.model.layers[0].kernel.assign([[number]])
+        best.on_epoch_end(number - 1, {"val_wer": count / words})
+    assert read_variables(tmp_path / "best.npz") == [[[epoch]]]
+    assert best.best_epoch == epoch - 1
 
 
 def test_augmentation_rises_within_a_tenth_of_the_epochs_once_the_network_reads() -> None:
