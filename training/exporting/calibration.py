@@ -51,7 +51,7 @@ def fit_temperature(
 
     @cache
     def loss(index: int) -> float:
-        decoded = codec.decode(exact, float(TEMPERATURES[index]))
+        decoded = codec.decode_texts(exact, float(TEMPERATURES[index]))
         confidences = np.array([one.confidence for one in decoded])
         right = np.array([one.text == label for one, label in zip(decoded, labels, strict=True)])
         targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.ctc import CtcCodec, Decoded
+from app.inference.decoding.ctc import Alternative, CtcCodec
 from app.inference.decoding.forward import probabilities_of_all
-from app.inference.decoding.prior import Floats, most_probable
+from app.inference.decoding.prior import Floats
 
 END = ""
 """Marker before the first and after the last character of a text."""
@@ -34,13 +34,13 @@ class Lexicon:
         self._pairs, self._firsts = Counter(pairs), Counter(first for first, _ in pairs)
         self._followers = len({second for _, second in pairs}) + 1  # plus one for characters that no known text has
 
-    def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
+    def choose(self, codec: CtcCodec, greedy: Sequence[Alternative], probabilities: Floats) -> list[Alternative]:
         """Return the most probable of the greedy text and the known ones for each image; see `TextPrior`."""
         weighed = [
             self._posterior({one.text: one.confidence}, likelihoods)
             for one, likelihoods in zip(greedy, self._likelihoods(codec, probabilities), strict=True)
         ]
-        return most_probable(codec, greedy, weighed, probabilities)
+        return [Alternative(*next(iter(texts.items()))) for texts in weighed]
 
     def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the probabilities of some texts and all known ones; see `TextPrior`."""

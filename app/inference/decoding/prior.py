@@ -1,13 +1,12 @@
 """Prior probabilities of texts, and their combination with a network's output."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.ctc import CtcCodec, Decoded
+from app.inference.decoding.ctc import Alternative, CtcCodec
 
 Floats = NDArray[np.floating]
 
@@ -15,12 +14,12 @@ Floats = NDArray[np.floating]
 class TextPrior(Protocol):
     """Prior probability of texts, for a codec to choose the most probable one."""
 
-    def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
+    def choose(self, codec: CtcCodec, greedy: Sequence[Alternative], probabilities: Floats) -> list[Alternative]:
         """Return the most probable text of each image.
 
         Args:
             codec: the vocabulary and the blank.
-            greedy: greedy decoding of each image.
+            greedy: greedily decoded text of each image.
             probabilities: (images, steps, classes).
         """
 
@@ -32,17 +31,3 @@ class TextPrior(Protocol):
             texts: texts with the network's probabilities, 0…1, best first.
             probabilities: (steps, classes).
         """
-
-
-def most_probable(
-    codec: CtcCodec, greedy: Sequence[Decoded], weighed: Sequence[Mapping[str, float]], probabilities: Floats
-) -> list[Decoded]:
-    """Return the first of each image's weighed texts as its decoding, for probabilities (images, steps, classes)."""
-    best = [next(iter(texts.items())) for texts in weighed]
-    changed = [index for index, one in enumerate(greedy) if best[index][0] != one.text]
-    aligned = codec.align(probabilities[changed], [best[index][0] for index in changed])
-    spans = dict(zip(changed, aligned, strict=True))
-    return [
-        replace(one, text=text, confidence=confidence, spans=spans.get(index, one.spans))
-        for index, (one, (text, confidence)) in enumerate(zip(greedy, best, strict=True))
-    ]

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.decoding.ctc import CtcCodec, Decoded
+from app.inference.decoding.ctc import Alternative, CtcCodec
 from app.inference.decoding.forward import MAX_PROBABILITIES, probabilities_of_labels
-from app.inference.decoding.prior import Floats, most_probable
+from app.inference.decoding.prior import Floats
 
 DIGIT, LOWER, UPPER, ANY = "0aAx"
 """Symbols of a shape: digit, lower-case letter, upper-case letter, letter or digit. Other characters stand for
@@ -44,22 +44,19 @@ class Shapes:
         rest = max(0.0, 1 - sum(probabilities.values()))
         self._weight_of_others = min(1.0, rest / (len(probabilities) + 1) / likeliest)
 
-    def decode(self, codec: CtcCodec, greedy: Sequence[Decoded], probabilities: Floats) -> list[Decoded]:
+    def choose(self, codec: CtcCodec, greedy: Sequence[Alternative], probabilities: Floats) -> list[Alternative]:
         """Return the most probable of the greedy text and the best text of each shape; see `TextPrior`."""
-        decoded = [self._reweighed(one) for one in greedy]
-        doubtful = [index for index, one in enumerate(decoded) if one.confidence < 0.5]
+        chosen = [self._reweighed(one) for one in greedy]
+        doubtful = [index for index, one in enumerate(chosen) if one.confidence < 0.5]
         size = max(1, MAX_PROBABILITIES // probabilities[0].size) if doubtful else 1
         for start in range(0, len(doubtful), size):
             chunk = doubtful[start : start + size]
-            images, ones = probabilities[chunk], [greedy[index] for index in chunk]
+            images = probabilities[chunk]
             likelihoods = _likelihoods(codec, self._likeliest_texts(codec, images), images)
-            weighed = [
-                self._posterior({one.text: one.confidence, **others})
-                for one, others in zip(ones, likelihoods, strict=True)
-            ]
-            for index, one in zip(chunk, most_probable(codec, ones, weighed, images), strict=True):
-                decoded[index] = one
-        return decoded
+            for index, others in zip(chunk, likelihoods, strict=True):
+                weighed = self._posterior({greedy[index].text: greedy[index].confidence, **others})
+                chosen[index] = Alternative(*next(iter(weighed.items())))
+        return chosen
 
     def weigh(self, codec: CtcCodec, texts: Mapping[str, float], probabilities: Floats) -> dict[str, float]:
         """Return the probabilities of some texts and the best text of each shape; see `TextPrior`."""
@@ -67,7 +64,7 @@ class Shapes:
         (others,) = _likelihoods(codec, self._likeliest_texts(codec, image), image)
         return self._posterior({**others, **texts})
 
-    def _reweighed(self, greedy: Decoded) -> Decoded:
+    def _reweighed(self, greedy: Alternative) -> Alternative:
         """Return a text with its posterior confidence, as if all other texts had the most probable shape."""
         likelihood = greedy.confidence * self._weight(greedy.text)
         if likelihood == greedy.confidence:
