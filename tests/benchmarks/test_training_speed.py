@@ -14,7 +14,8 @@ def test_prints_the_seconds_per_epoch_on_one_processor_and_on_all(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     processors = os.sched_getaffinity(0)
-    monkeypatch.setattr(sys, "argv", ["benchmarks.training_speed", "--images", "20", "--epochs", "2", "--rounds", "1"])
+    options = ["--images", "20", "--epochs", "2", "--rounds", "1", "--train-options", "--architecture conv_ctc"]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.training_speed", *options])
     training_speed.main()
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if re.match(r"\| \d", line)]
     assert [int(row[0]) for row in rows] == [1, len(processors)]

@@ -25,10 +25,10 @@ from tests.waiting import GENEROUS_SECONDS, ending
 
 RunServer = Callable[..., Any]
 KEY = {"X-API-Key": "sesame"}
-RELOADS = 60
+RELOADS = 30
 READERS = 2
 MAX_GROWTH_KIB = 8 * 1024
-"""Of 60 reloads; a network that is not given back takes 2 MiB each time."""
+"""Of 30 reloads; a network that is not given back takes 2 MiB each time."""
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.waiting import GENEROUS_SECONDS
 
 Run = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]
-SMALL = ("--folds", "2", "--epochs", "1", "--width", "96", "--height", "32")
+SMALL = ("--architecture", "conv_ctc", "--folds", "2", "--epochs", "1", "--width", "96", "--height", "32")
 CROSSVAL = ("training", "crossval", "--data", "drawn", *SMALL)
 
 
