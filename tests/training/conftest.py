@@ -1,6 +1,7 @@
 """Drawn images, and one small training shared by the tests of its results."""
 
 import contextlib
+import gc
 import hashlib
 import math
 from collections.abc import Callable, Iterator
@@ -33,7 +34,11 @@ FEW = 100
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_trainings() -> Iterator[None]:
-    """Calibrate and compare by a tenth of the copies, and begin no second process: each takes as long as a training."""
+    """Calibrate and compare by a tenth of the copies, and begin no second process: each takes as long as a training.
+
+    Nor is TensorFlow searched for garbage again in every training, as the commands see to.
+    """
+    gc.freeze()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(calibration, "READINGS", FEW)
         monkeypatch.setattr(out_of_distribution, "COPIES", FEW)
