@@ -225,19 +225,23 @@ class TestStopping:
         expect(page.locator("#rows tr")).to_have_count(1)
 
 
-def test_hundreds_of_images_leave_it_smooth(page: Page, tmp_path: Path, samples: dict[str, bytes]) -> None:
+def test_of_hundreds_of_images_only_those_in_view_are_decoded(
+    page: Page, tmp_path: Path, samples: dict[str, bytes]
+) -> None:
     paths = [tmp_path / f"{index}.png" for index in range(MANY)]
     for path in paths:
         path.write_bytes(samples["b5wn6"])
-    answer = {"text": "b5wn6", "confidence": 1, "alternatives": [], "model": {"name": "m", "version": "1"}}
     characters = [{"character": character, "confidence": 1, "box": None} for character in "b5wn6"]
-    page.route("**/predict?*", lambda route: route.fulfill(json=answer | {"characters": characters}))
+    answer = {"text": "b5wn6", "confidence": 1, "alternatives": [], "model": {"name": "m", "version": "1"}}
     page.evaluate(
-        "() => { window.longest = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) => {"
-        "window.longest = Math.max(window.longest, entry.duration)})).observe({type: 'longtask'}) }"
+        """(answer) => {
+            const fetch = window.fetch;
+            window.fetch = async (url, ...rest) =>
+                String(url).includes("/predict?") ? Response.json(answer) : fetch(url, ...rest);
+        }""",
+        answer | {"characters": characters},
     )
     choose(page, *paths)
     expect(page.locator("#progress-words")).to_have_text(f"{MANY} of {MANY}")
     assert page.locator("#rows tr").count() == MANY
-    assert page.locator("#rows img[src]").count() < MANY / 10, "only those in view are decoded"
-    assert page.evaluate("window.longest") < 10_000, "milliseconds; on a busy machine"
+    assert page.locator("#rows img[src]").count() < MANY / 10
