@@ -43,7 +43,7 @@ def test_a_model_trained_on_values_reads_other_sums(store: Path, in_folder: Path
     samples = [Sample(path, str(value)) for path, _, value in pictures]
     write_csv(samples[:KNOWN], in_folder / "known.csv")
     write_csv(samples[KNOWN:], in_folder / "unseen.csv")
-    options = ("--architecture", "conv_ctc", "--name", "sums", "--epochs", 40)
+    options = ("--architecture", "conv_ctc", "--name", "sums", "--epochs", 24)
     trained = run("train", "--values", "--data", "known.csv", *options)
     assert trained.exit_code == 0, trained.output
     assert f"of {KNOWN} images; the others are left out" in trained.output

@@ -34,7 +34,7 @@ def test_is_read_as_it_was_typed(in_folder: Path) -> None:
     write_csv(samples[UNSEEN:], in_folder / "known.csv")
     write_csv(samples[:UNSEEN], in_folder / "unseen.csv")
     trained = run(
-        "train", "--architecture", "conv_ctc", "--data", "known.csv", "--output", "store/hebrew/1", "--epochs", 60
+        "train", "--architecture", "conv_ctc", "--data", "known.csv", "--output", "store/hebrew/1", "--epochs", 40
     )
     assert trained.exit_code == 0, trained.output
     assert "direction: rtl" in Path("store/hebrew/1/configs.yaml").read_text()
