@@ -131,7 +131,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.history = state["history"]
         self._batches.epoch = len(self.history)
         self._batches.strength = state["strength"]
-        self._best.fewest_wrong, self._best.best_epoch = state["fewest_wrong"], state["best_epoch"]
+        self._best.best_epoch = state["best_epoch"]
+        self._best.fewest_wrong = state.get("fewest_wrong", self._best.fewest_wrong)  # older ones lack it
         self._states = state["callbacks"]
         return len(self.history)
 

@@ -12,8 +12,8 @@ import pytest
 from app.inference.decoding.ctc import CtcCodec
 from training.data.dataset import LabelledImages
 from training.fitting.batches import TrainingBatches
-from training.fitting.callbacks import AugmentationRamp, BestWeights
-from training.fitting.checkpoints import read_variables
+from training.fitting.callbacks import AugmentationRamp, BestWeights, Checkpoint
+from training.fitting.checkpoints import read_variables, save_variables
 from training.fitting.config import resolve_config
 from training.fitting.network import CtcLoss
 from training.fitting.schedules import OneCycle, Trapezoid
@@ -132,6 +132,18 @@ def test_the_latest_epoch_that_is_about_as_good_as_the_best_one_is_kept(
         best.on_epoch_end(number - 1, {"val_wer": count / words})
     assert read_variables(tmp_path / "best.npz") == [[[epoch]]]
     assert best.best_epoch == epoch - 1
+
+
+def test_a_checkpoint_without_the_number_of_wrong_words_is_restored(tmp_path: Path) -> None:
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.compile("sgd")
+    network.optimizer.build(network.trainable_variables)
+    state = {"history": [{"loss": 1.0}] * 3, "strength": 0.5, "best_epoch": 1, "callbacks": []}
+    save_variables(tmp_path / "checkpoint.npz", [*network.variables, *network.optimizer.variables], state)
+    best = BestWeights(tmp_path / "best.npz", words=10)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", tmp_path / "history.csv", training_batches(1), best, [])
+    assert checkpoint.restore(network) == 3
+    assert best.best_epoch == 1
 
 
 def test_augmentation_rises_within_a_tenth_of_the_epochs_once_the_network_reads() -> None:
