@@ -148,11 +148,9 @@ class CtcCodec:
         if self.prior is None:
             return greedy
         texts = self.prior.choose(self, [Alternative(one.text, one.confidence) for one in greedy], calibrated)
-        changed = [
-            index for index, (one, chosen) in enumerate(zip(greedy, texts, strict=True)) if one.text != chosen.text
-        ]
-        aligned = self.align(calibrated[changed], [texts[index].text for index in changed])
-        spans = dict(zip(changed, aligned, strict=True))
+        pairs = enumerate(zip(greedy, texts, strict=True))
+        changed = {index: chosen.text for index, (one, chosen) in pairs if one.text != chosen.text}
+        spans = dict(zip(changed, self.align(calibrated[[*changed]], [*changed.values()]), strict=True))
         return [
             replace(one, text=chosen.text, confidence=chosen.confidence, spans=spans.get(index, one.spans))
             for index, (one, chosen) in enumerate(zip(greedy, texts, strict=True))
