@@ -1,7 +1,6 @@
 """Drawn images, and one small training shared by the tests of its results."""
 
 import contextlib
-import gc
 import hashlib
 import math
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from app.shared.memory import freeze_objects
 from tests.drawn import draw_plain_folder
 from tests.locks import locked
 from tests.training.data.download_site import IMAGES, Site
@@ -36,9 +36,9 @@ FEW = 100
 def quick_trainings() -> Iterator[None]:
     """Calibrate and compare by a tenth of the copies, and begin no second process: each takes as long as a training.
 
-    Nor is TensorFlow searched for garbage again in every training, as the commands see to.
+    Exclude TensorFlow's objects from garbage collection, as the commands do.
     """
-    gc.freeze()
+    freeze_objects()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(calibration, "READINGS", FEW)
         monkeypatch.setattr(out_of_distribution, "COPIES", FEW)

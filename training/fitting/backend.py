@@ -1,12 +1,10 @@
 """Import of TensorFlow, quickly and without its log output."""
 
-import gc
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from typing import Any
 
-from app.shared.memory import keep_large_buffers
+from app.shared.memory import disable_garbage_collection, freeze_objects, keep_large_buffers
 from app.shared.processes import end_with_parent
 from app.shared.streams import stderr_silenced
 
@@ -17,28 +15,16 @@ def load_tensorflow(threads: int | None = None) -> None:
     It uses at most this many threads; if None, it chooses.
     """
     keep_large_buffers()
-    with stderr_silenced(), objects_kept():
+    first = "tensorflow" not in sys.modules
+    if first:
+        disable_garbage_collection()
+    with stderr_silenced():
         import tensorflow as tf
+    if first:
+        freeze_objects()  # TensorFlow creates a million
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-@contextmanager
-def objects_kept() -> Iterator[None]:
-    """Search no objects for garbage that the block creates, neither in the block nor later.
-
-    TensorFlow creates a million: a fifth of its import, and most of every later collection.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if not gc.get_freeze_count():  # once: an earlier training may have left garbage
-            gc.freeze()
-        if enabled:
-            gc.enable()
 
 
 def start_worker(threads: int) -> None:

@@ -102,8 +102,8 @@ class BestWeights(keras.callbacks.Callback):
 def about_as_good(wrong: int, fewest: int) -> bool:
     """Return whether a number of wrong words is at most one standard error above the fewest.
 
-    One-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984. The error is that of a Poisson
-    count, plus one word because a single image may be read wrong by chance even if the others are right.
+    One-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984. The standard error is that of
+    a Poisson count of `fewest` + 1: even if the best epoch has no wrong word, a single one may be due to chance.
     """
     return wrong <= fewest + math.sqrt(fewest + 1)
 
@@ -132,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._batches.epoch = len(self.history)
         self._batches.strength = state["strength"]
         self._best.best_epoch = state["best_epoch"]
-        self._best.fewest_wrong = state.get("fewest_wrong", self._best.fewest_wrong)  # older ones lack it
+        self._best.fewest_wrong = state.get("fewest_wrong", self._best.fewest_wrong)  # older checkpoints lack it
         self._states = state["callbacks"]
         return len(self.history)
 

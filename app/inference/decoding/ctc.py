@@ -148,12 +148,12 @@ class CtcCodec:
         if self.prior is None:
             return greedy
         texts = self.prior.choose(self, [Alternative(one.text, one.confidence) for one in greedy], calibrated)
-        pairs = enumerate(zip(greedy, texts, strict=True))
-        changed = {index: chosen.text for index, (one, chosen) in pairs if one.text != chosen.text}
+        pairs = list(zip(greedy, texts, strict=True))
+        changed = {index: chosen.text for index, (one, chosen) in enumerate(pairs) if one.text != chosen.text}
         spans = dict(zip(changed, self.align(calibrated[[*changed]], [*changed.values()]), strict=True))
         return [
             replace(one, text=chosen.text, confidence=chosen.confidence, spans=spans.get(index, one.spans))
-            for index, (one, chosen) in enumerate(zip(greedy, texts, strict=True))
+            for index, (one, chosen) in enumerate(pairs)
         ]
 
     def decode_texts(self, probabilities: NDArray[np.floating], temperature: float = 1.0) -> list[Alternative]:

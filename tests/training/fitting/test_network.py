@@ -8,11 +8,10 @@ from training.fitting.config import resolve_config
 from training.fitting.network import compile_network
 from training.fitting.schedules import OneCycle
 
-SIZE = {"architecture": "conv_ctc", "width": 16, "height": 32}
-
 
 def test_the_optimiser_takes_the_steps_of_adamw() -> None:
-    config = resolve_config(8, SIZE | {"epochs": 3, "weight_decay": 0.1, "averaging": 0.9})
+    options = {"width": 16, "height": 32, "epochs": 3, "weight_decay": 0.1, "averaging": 0.9}
+    config = resolve_config(8, options)
     inputs = keras.Input((4,))
     network = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(3)(inputs)))
     networks = [network, keras.models.clone_model(network)]

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from app.inference.decoding.ctc import NEGLIGIBLE, CtcCodec, LabelError
 from app.inference.decoding.forward import probabilities_of_labels
+from app.inference.decoding.lexicon import Lexicon
+from app.inference.decoding.prior import TextPrior
+from app.inference.decoding.shapes import Shapes
 from tests.app.inference.decoding.brute_force import Probabilities, collapsed, symbols_of, texts_by_brute_force
 from tests.properties import examples
 
@@ -318,3 +321,13 @@ def test_decoding_does_not_modify_its_input() -> None:
     before = probabilities.copy()
     codec.decode(probabilities, 2.5)
     np.testing.assert_array_equal(probabilities, before)
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0])
+@pytest.mark.parametrize("prior", [None, Shapes({"00": 0.9, "0a": 0.05}), Lexicon(["11", "a1"], 0.9)])
+def test_texts_alone_are_those_of_the_whole_decoding(prior: TextPrior | None, temperature: float) -> None:
+    codec, rng = CtcCodec("a1.", prior=prior), np.random.default_rng(0)
+    images = np.concatenate([rng.dirichlet(np.full(4, 0.4), size=(50, 6)), np.tile([0.0, 0.0, 0.0, 1.0], (1, 6, 1))])
+    texts, decoded = codec.decode_texts(images, temperature), codec.decode(images, temperature)
+    assert [one.text for one in texts] == [one.text for one in decoded]
+    assert [one.confidence for one in texts] == pytest.approx([one.confidence for one in decoded], abs=1e-6)

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.constraints import make_constraint
 from app.inference.decoding.ctc import CtcCodec
-from app.inference.decoding.lexicon import Lexicon
-from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.shapes import Shapes, shape_of
 from tests.app.inference.decoding.brute_force import Probabilities, texts_by_brute_force
 
@@ -113,13 +111,3 @@ def test_alternatives_are_weighed_and_stay_within_their_constraint() -> None:
         (found,) = search_texts(codec, image_of(seed, 6)[np.newaxis], 1.0, Search(constraint, alternatives=9))
         assert all(len(other.text) == 3 for other in found.alternatives)
         assert found.text == found.alternatives[0].text
-
-
-@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0])
-@pytest.mark.parametrize("prior", [None, Shapes({"00": 0.9, "0a": 0.05}), Lexicon(["11", "a1"], 0.9)])
-def test_texts_alone_are_those_of_the_whole_decoding(prior: TextPrior | None, temperature: float) -> None:
-    codec = CtcCodec(VOCAB, prior=prior)
-    images = np.stack([*(image_of(seed, 6) for seed in range(50)), np.tile([0.0, 0.0, 0.0, 1.0], (6, 1))])
-    texts, decoded = codec.decode_texts(images, temperature), codec.decode(images, temperature)
-    assert [one.text for one in texts] == [one.text for one in decoded]
-    assert [one.confidence for one in texts] == pytest.approx([one.confidence for one in decoded], abs=1e-6)
