@@ -11,7 +11,7 @@ import keras
 
 from app.inference.decoding.ctc import CtcCodec
 from app.shared.files import write_atomically
-from training.data.dataset import LabelledImages
+from training.data.dataset import LabelledImages, encode_labels
 from training.evaluation.metrics import character_error_rate, word_error_rate
 from training.fitting.batches import Batches
 from training.fitting.checkpoints import load_variables, read_state, save_variables
@@ -41,17 +41,23 @@ class AveragedWeights(keras.callbacks.Callback):
             average.assign(value)
 
 
-class ValidationRates(keras.callbacks.Callback):
-    """A callback that adds `val_cer` and `val_wer` of the greedily decoded validation images to the epoch's logs."""
+class ValidationMetrics(keras.callbacks.Callback):
+    """A callback that adds `val_loss`, and `val_cer` and `val_wer` of the greedily decoded texts, to the epoch's logs.
+
+    Keras's own validation would run the network a second time, and before the weights are averaged.
+    """
 
     def __init__(self, validation: LabelledImages, codec: CtcCodec) -> None:
         super().__init__()
         self._validation, self._codec = validation, codec
+        self._labels = encode_labels(validation.labels, codec)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Read all validation images."""
         logits = self.model.predict(self._validation.images, batch_size=EVALUATION_BATCH, verbose=0)
-        texts = [decoded.text for decoded in self._codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))]
+        probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+        texts = [decoded.text for decoded in self._codec.decode_texts(probabilities)]
+        logs["val_loss"] = float(self.model.loss(self._labels, logits))
         logs["val_cer"] = character_error_rate(self._validation.labels, texts)
         logs["val_wer"] = word_error_rate(self._validation.labels, texts)
 

@@ -8,16 +8,15 @@ import keras
 import tensorflow as tf
 
 from app.inference.decoding.ctc import CtcCodec
-from training.data.dataset import LabelledImages, encode_labels
+from training.data.dataset import LabelledImages
 from training.fitting.batches import Batches
 from training.fitting.callbacks import (
-    EVALUATION_BATCH,
     AugmentationRamp,
     AveragedWeights,
     BestWeights,
     Checkpoint,
     Logs,
-    ValidationRates,
+    ValidationMetrics,
 )
 from training.fitting.checkpoints import load_variables, read_state
 from training.fitting.config import TrainingConfig
@@ -93,7 +92,7 @@ def fit(
     averages = [AveragedWeights()] if config.averaging else []
     callbacks = [
         *averages,
-        ValidationRates(validation, codec),
+        ValidationMetrics(validation, codec),
         AugmentationRamp(batches, config.epochs),
         best,
         *averages,
@@ -115,8 +114,6 @@ def fit(
                     dataset.apply(tf.data.experimental.assert_cardinality(batches.steps)),
                     epochs=config.epochs,
                     initial_epoch=first_epoch,
-                    validation_data=(validation.images, encode_labels(validation.labels, codec)),
-                    validation_batch_size=EVALUATION_BATCH,
                     callbacks=callbacks,
                     shuffle=False,
                     verbose=0,
