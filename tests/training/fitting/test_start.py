@@ -6,7 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from app.inference import Reader
 from app.inference.decoding.ctc import CtcCodec
+from training.data.dataset import InputSize, fit_image, fitted_width
+from training.drawing.alphabet import draw_like
+from training.drawing.texts import ALPHABET
+from training.exporting.alphabet_prior import with_alphabet_prior
 from training.fitting.config import shipped_start
 from training.fitting.run import RunError, RunFolder
 from training.fitting.start import StartError, load_start, save_start
@@ -87,6 +92,21 @@ def test_the_shipped_weights_cover_letters_and_digits_and_are_small() -> None:
     before = logits(model)
     load_start("shipped", "conv_ctc", model, CtcCodec("".join(sorted("0123456789abcdefghijklmnopqrstuvwxyz"))))
     assert not np.allclose(before[..., :10], logits(model)[..., :10])
+
+
+def test_trainings_start_from_the_general_model() -> None:
+    model = get_architecture("residual_ctc").build((48, None, 3), len(ALPHABET) + 1)
+    load_start("shipped", "residual_ctc", model, CtcCodec(ALPHABET))
+    model = with_alphabet_prior(model, ALPHABET)
+    size = InputSize(480, 48, 3, True)
+    images = [image for image, _ in draw_like(["12345", "abcde", "QRSTU", "0123.4"], 40, seed=0)]
+    general = Reader("model_store/general").model
+    differences = []
+    for image in images:
+        batch = fit_image(image, size)[np.newaxis, :, : fitted_width(image, size)]
+        probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(model(batch)))
+        differences.append(np.abs(probabilities - general.run(batch)).max())
+    assert np.median(differences) < 0.1  # the general model computes in 8 bits
 
 
 class TestRejected:
