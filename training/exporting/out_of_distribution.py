@@ -102,11 +102,20 @@ def _find_nodes(graph: Any) -> tuple[Any, list[Any]]:
 
 
 def _session_of(model: Any, features: str) -> onnxruntime.InferenceSession:
-    """Return a session that puts out features instead of probabilities."""
+    """Return a session that puts out features instead of probabilities, and computes nothing else."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    del changed.graph.output[:]
-    changed.graph.output.append(onnx.ValueInfoProto(name=features))
+    graph = changed.graph
+    needed, nodes = {features}, []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    constants = [constant for constant in graph.initializer if constant.name in needed]
+    del graph.node[:], graph.initializer[:], graph.output[:]
+    graph.node.extend(reversed(nodes))
+    graph.initializer.extend(constants)
+    graph.output.append(onnx.ValueInfoProto(name=features))
     return onnxruntime.InferenceSession(changed.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
