@@ -24,7 +24,8 @@ from training.data.layouts import read_samples
 DRAWN = 20
 LABELS = 12
 """All labels of the digits; two images of the letters stay unlabelled."""
-OPTIONS, ENDLESS = "--epochs 1 --architecture conv_ctc", "--epochs 1000000 --architecture conv_ctc"
+SMALL = "--architecture conv_ctc --width 96 --height 32"
+OPTIONS, ENDLESS = f"{SMALL} --epochs 1", f"{SMALL} --epochs 1000000"
 
 
 @dataclass(frozen=True)

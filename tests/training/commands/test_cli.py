@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from typer.testing import Result
 
 from app.inference.models.model import ImageToTextModel
 from tests.command import start_command
+from tests.drawn import draw_plain_folder
 from tests.training.commands.conftest import SMALL, run
 from tests.waiting import GENEROUS_SECONDS, ending
 from training.__main__ import EXAMPLES, app
@@ -194,15 +196,31 @@ class TestValidate:
         assert "Traceback" not in result.output
 
 
+@dataclass(frozen=True)
+class Started:
+    """A training of forty images that started from an earlier run, in an empty folder, and what it printed."""
+
+    folder: Path
+    result: Result
+
+
+@pytest.fixture(scope="module")
+def started(trained_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Started:
+    folder = tmp_path_factory.mktemp("started")
+    draw_plain_folder(folder / "few", 40, seed=2)
+    with chdir(folder):
+        result = run("train", "--data", "few", "--epochs", 2, "--learning-rate", 1e-5, "--init", trained_run.path)
+    return Started(folder, result)
+
+
 class TestTrain:
-    def test_writes_to_the_model_store_by_default(self, few_digits: Path, in_folder: Path) -> None:
-        result = run("train", "--data", few_digits, *SMALL)
-        assert result.exit_code == 0, result.output
-        assert "the name of the model is few" in result.output
-        (version,) = (in_folder / "model_store" / "few").iterdir()
+    def test_writes_to_the_model_store_by_default(self, started: Started) -> None:
+        assert started.result.exit_code == 0, started.result.output
+        assert "the name of the model is few" in started.result.output
+        (version,) = (started.folder / "model_store" / "few").iterdir()
         assert re.fullmatch(r"\d{12}", version.name)
-        assert (in_folder / "runs" / "few" / version.name / "run.json").exists()
-        assert len(re.findall(r"epoch +\d+ .*CER.*WER", result.output)) == 2
+        assert (started.folder / "runs" / "few" / version.name / "run.json").exists()
+        assert len(re.findall(r"epoch +\d+ .*CER.*WER", started.result.output)) == 2
 
     def test_rejects_an_existing_output(self, few_digits: Path, tmp_path: Path, in_folder: Path) -> None:
         result = run("train", "--data", few_digits, "--output", tmp_path, *SMALL)
@@ -222,13 +240,9 @@ class TestTrain:
         assert "is not the folder of a training run" in result.output
         assert not (in_folder / "runs").exists()
 
-    def test_starts_from_an_earlier_run_with_more_images(
-        self, few_digits: Path, trained_run: RunFolder, in_folder: Path
-    ) -> None:
-        options = ["--data", few_digits, "--output", "store/2", "--epochs", 1, "--learning-rate", 1e-5]
-        result = run("train", *options, "--init", trained_run.path)
-        assert result.exit_code == 0, result.output
-        metrics = json.loads((in_folder / "store" / "2" / "metrics.json").read_text())
+    def test_starts_from_an_earlier_run_with_more_images(self, started: Started, trained_run: RunFolder) -> None:
+        (written,) = started.folder.glob("model_store/few/*/metrics.json")
+        metrics = json.loads(written.read_text())
         assert metrics["training"]["config"]["init"] == str(trained_run.path)
         assert metrics["validation"]["words_right"] >= 3
 

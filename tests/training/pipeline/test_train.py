@@ -4,8 +4,8 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from training.data.dataset import read_image
 from training.data.layouts import read_samples
 from training.fitting.callbacks import Logs
 from training.fitting.checkpoints import save_variables
-from training.fitting.fit import FitResult
 from training.fitting.run import RunError, RunFolder, RunState, newest_unfinished
 from training.pipeline.train import export_run, run_training, start_run
 
@@ -36,6 +35,20 @@ def interrupt_after(epoch: int) -> Callable[[Logs], None]:
             raise KeyboardInterrupt
 
     return on_epoch
+
+
+@contextmanager
+def interrupted_checkpoint(run: RunFolder, epoch: int) -> Iterator[None]:
+    """Interrupt a run while it writes the checkpoint of an epoch."""
+
+    def save(path: Path, variables: Any, state: Any = None) -> None:
+        if path == run.checkpoint and len(state["history"]) == epoch:
+            raise KeyboardInterrupt
+        save_variables(path, variables, state)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.fitting.callbacks.save_variables", save)
+        yield
 
 
 def ignore(logs: Logs) -> None:
@@ -135,11 +148,12 @@ class TestAFinishedTraining:
 
 @dataclass(frozen=True)
 class Parted:
-    """A training of four epochs that was interrupted after two and resumed, and its state in between."""
+    """A training of four epochs that was interrupted in the third checkpoint and resumed, and its state in between."""
 
     run: RunFolder
     interrupted: bool
     epochs: int
+    exported_epochs: int
     seconds: float
     card: str
     newest_unfinished: RunFolder
@@ -148,18 +162,20 @@ class Parted:
 @pytest.fixture(scope="module")
 def parted(prepare_run: PrepareRun, tmp_path_factory: pytest.TempPathFactory) -> Parted:
     run = prepare_run(tmp_path_factory.mktemp("parted"), epochs=4, **SMALL)
-    interrupted = run_training(run, interrupt_after(2))["training"]["interrupted"]
+    with interrupted_checkpoint(run, 3):
+        training = run_training(run, ignore)["training"]
     state = run.read_state()
     card = (Path(state.output) / "MODEL_CARD.md").read_text()
-    between = run.epochs_done(), state.seconds, card, newest_unfinished(run.path.parent.parent, run.path.parent.name)
+    unfinished = newest_unfinished(run.path.parent.parent, run.path.parent.name)
+    between = training["interrupted"], run.epochs_done(), training["epochs"], state.seconds, card, unfinished
     assert not run_training(run, ignore)["training"]["interrupted"]
-    return Parted(run, interrupted, *between)
+    return Parted(run, *between)
 
 
 class TestAnInterruptedTraining:
     def test_keeps_its_progress(self, parted: Parted) -> None:
         assert parted.interrupted
-        assert parted.epochs == 2
+        assert parted.epochs == parted.exported_epochs == 2
         assert parted.seconds > 0
         assert parted.newest_unfinished.path == parted.run.path
 
@@ -184,28 +200,12 @@ class TestAnInterruptedTraining:
         assert json.loads((output / "metrics.json").read_text())["training"]["epochs"] == 4
         assert [path.name for path in output.parent.iterdir()] == [output.name]
 
-    @pytest.mark.parametrize("epoch", [1, 2])
-    def test_during_a_checkpoint_falls_back_to_the_previous_checkpoint(
-        self, epoch: int, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        results: list[FitResult] = []
-
-        def export(_run: object, _state: object, result: FitResult, *_: object) -> dict[str, Any]:
-            results.append(result)
-            return {}
-
-        def save(path: Path, variables: Any, state: Any = None) -> None:
-            if path == run.checkpoint and len(state["history"]) == epoch:
-                raise KeyboardInterrupt
-            save_variables(path, variables, state)
-
-        monkeypatch.setattr("training.fitting.callbacks.save_variables", save)
-        monkeypatch.setattr("training.pipeline.train.write_model_folder", export)
+    def test_during_its_first_checkpoint_writes_nothing(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
         run = prepare_run(tmp_path, epochs=2, **SMALL)
-        with pytest.raises(KeyboardInterrupt) if epoch == 1 else nullcontext():
+        with interrupted_checkpoint(run, 1), pytest.raises(KeyboardInterrupt):
             run_training(run, ignore)
-        assert [(result.interrupted, len(result.history)) for result in results] == [(True, 1)] * (epoch - 1)
-        assert run.epochs_done() == epoch - 1
+        assert run.epochs_done() == 0
+        assert not Path(run.read_state().output).exists()
 
     def test_may_replace_its_own_model(
         self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ def taught(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempP
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(training, "resolve_config", lambda images, options: resolve_config(images, options | short))
         monkeypatch.setattr(training, "MORE", 0.0)  # a second round, whatever the first one brings
+        monkeypatch.setattr(training, "MAX_ROUNDS", 2)
         run_training(run, on_epoch)
     return Taught(run, epochs, gained)
 
