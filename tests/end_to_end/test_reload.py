@@ -25,10 +25,10 @@ from tests.waiting import GENEROUS_SECONDS, ending
 
 RunServer = Callable[..., Any]
 KEY = {"X-API-Key": "sesame"}
-RELOADS = 30
+RELOADS = 20
 READERS = 2
 MAX_GROWTH_KIB = 8 * 1024
-"""Of 30 reloads; a network that is not given back takes 2 MiB each time."""
+"""Of the last ten reloads, eight of which load; a network that is not given back takes 2 MiB each time."""
 
 
 @pytest.fixture
