@@ -20,10 +20,14 @@ MIXED = 3
 """If separating letters from digits multiplies the shapes by more than this, letters and digits mix freely."""
 
 
-def text_prior_of(labels: Sequence[str]) -> TextPrior | None:
-    """Return the prior that the labels suggest: a lexicon if texts repeat, shapes if only shapes repeat, else None."""
+def text_prior_of(labels: Sequence[str], *, lexicon: bool = True) -> TextPrior | None:
+    """Return the prior that the labels suggest.
+
+    It is a lexicon if texts repeat, unless `lexicon` is false; shapes if only shapes repeat; otherwise None.
+    """
     counts = Counter(labels)
-    if 0 < table_size(counts) <= MAX_KNOWN and all(counts) and (known := _probability_seen(counts)) >= MIN_KNOWN:
+    lexicon = lexicon and 0 < table_size(counts) <= MAX_KNOWN and all(counts)
+    if lexicon and (known := _probability_seen(counts)) >= MIN_KNOWN:
         return Lexicon(sorted(counts), known)
     fine, coarse = (Counter(shape_of(label, coarse=coarse) for label in labels if label) for coarse in (False, True))
     shapes = fine if len(fine) <= MIXED * len(coarse) else coarse

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.inference.decoding.bidi import runs_right_to_left
+from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import ModelConfigs
 from app.inference.models.model import MODEL_FILE
 from app.inference.models.store import METRICS_FILE
@@ -27,6 +28,7 @@ from training.fitting.fit import FitResult
 from training.fitting.learning_curves import plot_learning_curves
 from training.fitting.run import RunFolder, RunState
 from training.networks import get_architecture
+from training.pipeline.lexicon import is_useful
 from training.pipeline.run_data import RunData
 
 CARD_FILE = "MODEL_CARD.md"
@@ -53,15 +55,17 @@ def write_model_folder(
         FileExistsError: the folder exists and is not from this run.
     """
     config, typical = state.config, data.train_images if data.train else data.validation_images
+    codec = CtcCodec(state.vocab, prior=text_prior_of(data.train_images.labels))
+    lexicon = is_useful(result.model, codec, data.validation_images)
     architecture = get_architecture(config.architecture)
     exported = export_folder(
         result.model,
-        _configs(state, data),
+        _configs(state, data, lexicon=lexicon),
         {"data_sha256": state.data_sha256, "architecture": config.architecture},
         augmented_copies(data.validation_images, config.seed),
         len(data.validation),
         Path(state.output),
-        held_out_prior=text_prior_of(data.train_images.labels),
+        held_out_prior=text_prior_of(data.train_images.labels, lexicon=lexicon),
         quantize_by=typical.images[:TYPICAL_IMAGES] if architecture.quantized else None,
         like=data.as_served(TYPICAL_IMAGES) if data.train and architecture.time_axis else None,
         replace=state.exported,
@@ -82,7 +86,7 @@ def write_model_folder(
     return metrics
 
 
-def _configs(state: RunState, data: RunData) -> ModelConfigs:
+def _configs(state: RunState, data: RunData, *, lexicon: bool) -> ModelConfigs:
     config = state.config
     labels = [*data.train_images.labels, *data.validation_images.labels] if data.train else []
     return ModelConfigs(
@@ -99,7 +103,7 @@ def _configs(state: RunState, data: RunData) -> ModelConfigs:
         time_axis=get_architecture(config.architecture).time_axis,
         direction="rtl" if runs_right_to_left(state.vocab) else None,
         keep_proportions=config.keep_proportions or None,
-        **as_configs(text_prior_of(labels)),
+        **as_configs(text_prior_of(labels, lexicon=lexicon)),
     )
 
 

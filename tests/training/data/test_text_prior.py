@@ -21,6 +21,12 @@ def test_repeated_labels_give_a_lexicon() -> None:
     assert prior.probability == pytest.approx(1 - 2 / 8)  # one of six labels occurs once: (1 + 1) / (6 + 2)
 
 
+def test_without_a_lexicon_the_same_labels_give_shapes() -> None:
+    prior = text_prior_of(["0012", "0013", "0012", "0013", "0012"] * 4, lexicon=False)
+    assert as_configs(prior)["lexicon"] is None
+    assert list(as_configs(prior)["shapes"]) == ["0000"]
+
+
 def test_it_is_never_certain_that_a_text_is_known() -> None:
     prior = text_prior_of(["on", "off"] * 1_000)
     assert isinstance(prior, Lexicon)
