@@ -15,8 +15,8 @@ from training.data.dataset import LabelledImages, encode_labels
 from training.evaluation.metrics import character_error_rate, word_error_rate
 from training.fitting.batches import Batches
 from training.fitting.checkpoints import load_variables, read_state, save_variables
+from training.fitting.network import PREDICTION_BATCH
 
-EVALUATION_BATCH = 64
 RAMP = 0.1  # fraction of all epochs
 LEARNED_LOSS = 0.5  # CTC loss per character below which the network has left the all-blank plateau
 
@@ -54,7 +54,7 @@ class ValidationMetrics(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Read all validation images."""
-        logits = self.model.predict(self._validation.images, batch_size=EVALUATION_BATCH, verbose=0)
+        logits = self.model.predict(self._validation.images, batch_size=PREDICTION_BATCH, verbose=0)
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
         texts = [decoded.text for decoded in self._codec.decode_texts(probabilities)]
         logs["val_loss"] = float(self.model.loss(self._labels, logits))

@@ -12,6 +12,8 @@ from training.fitting.config import TrainingConfig
 from training.fitting.schedules import SCHEDULES
 from training.networks import get_architecture
 
+PREDICTION_BATCH = 64
+
 Average = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes the gradients of one process (weights,) and returns their mean over all processes."""
 
@@ -59,6 +61,13 @@ def build_network(config: TrainingConfig, classes: int, *, bfloat16: bool = Fals
         return get_architecture(config.architecture).build((config.height, width, config.channels), classes)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def predict(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probabilities (images, steps, classes) of a network that outputs logits."""
+    logits = network.predict(images, batch_size=PREDICTION_BATCH, verbose=0)
+    probabilities: NDArray[np.float32] = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    return probabilities
 
 
 def output_steps(network: keras.Model, config: TrainingConfig) -> int:

@@ -7,13 +7,13 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.decoding.forward import probabilities_of_labels
 from app.inference.decoding.lexicon import Lexicon
 from training.data.dataset import LabelledImages
-from training.fitting.callbacks import EVALUATION_BATCH
+from training.fitting.network import predict
 
 SMALLEST = 1e-12
 """Smallest probability of a label that counts."""
 
 
-def is_useful(network: keras.Model, codec: CtcCodec, held_out: LabelledImages) -> bool:
+def lexicon_is_useful(network: keras.Model, codec: CtcCodec, held_out: LabelledImages) -> bool:
     """Return whether a network should read with the lexicon that the training labels suggest.
 
     Names repeat because there are few. Numbers repeat too, but unknown ones are as likely as known ones: with a
@@ -28,8 +28,7 @@ def is_useful(network: keras.Model, codec: CtcCodec, held_out: LabelledImages) -
     prior = codec.prior
     if not isinstance(prior, Lexicon):
         return True
-    logits = network.predict(held_out.images, batch_size=EVALUATION_BATCH, verbose=0)
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    probabilities = predict(network, held_out.images)
     labels = [codec.encode(label) for label in held_out.labels]
     without = probabilities_of_labels(labels, list(probabilities), codec.blank_index)
     with_lexicon = [

@@ -28,7 +28,7 @@ from training.fitting.fit import FitResult
 from training.fitting.learning_curves import plot_learning_curves
 from training.fitting.run import RunFolder, RunState
 from training.networks import get_architecture
-from training.pipeline.lexicon import is_useful
+from training.pipeline.lexicon import lexicon_is_useful
 from training.pipeline.run_data import RunData
 
 CARD_FILE = "MODEL_CARD.md"
@@ -55,8 +55,9 @@ def write_model_folder(
         FileExistsError: the folder exists and is not from this run.
     """
     config, typical = state.config, data.train_images if data.train else data.validation_images
-    codec = CtcCodec(state.vocab, prior=text_prior_of(data.train_images.labels))
-    lexicon = is_useful(result.model, codec, data.validation_images)
+    known = data.train_images.labels
+    codec = CtcCodec(state.vocab, prior=text_prior_of(known))
+    lexicon = lexicon_is_useful(result.model, codec, data.validation_images)
     architecture = get_architecture(config.architecture)
     exported = export_folder(
         result.model,
@@ -65,7 +66,7 @@ def write_model_folder(
         augmented_copies(data.validation_images, config.seed),
         len(data.validation),
         Path(state.output),
-        held_out_prior=text_prior_of(data.train_images.labels, lexicon=lexicon),
+        held_out_prior=text_prior_of(known, lexicon=lexicon),
         quantize_by=typical.images[:TYPICAL_IMAGES] if architecture.quantized else None,
         like=data.as_served(TYPICAL_IMAGES) if data.train and architecture.time_axis else None,
         replace=state.exported,

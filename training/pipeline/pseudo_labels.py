@@ -15,7 +15,7 @@ from app.inference.images import ImageError, Pixels
 from app.inference.images.paths import image_paths
 from training.data.dataset import InputSize, LabelledImages, fit_images, read_image
 from training.evaluation.views import read_views
-from training.fitting.callbacks import EVALUATION_BATCH
+from training.fitting.network import predict
 
 MIN_CONFIDENCE = 0.5
 """Minimum mean probability over all views for a pseudo-label."""
@@ -48,8 +48,7 @@ def pseudo_label(
     """
 
     def read(images: Sequence[Pixels]) -> list[Decoded]:
-        logits = network.predict(np.stack(images), batch_size=EVALUATION_BATCH, verbose=0)
-        return codec.decode(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
+        return codec.decode(predict(network, np.stack(images)))
 
     if not len(unlabelled.labels):
         return unlabelled, 0

@@ -19,7 +19,7 @@ from training.fitting.config import TrainingConfig, resolve_config
 from training.fitting.fit import FitResult, best_of, fit, keeping_time, start_network
 from training.fitting.network import build_network
 from training.fitting.run import RunError, RunFolder, RunState
-from training.pipeline.lexicon import is_useful
+from training.pipeline.lexicon import lexicon_is_useful
 from training.pipeline.model_folder import write_model_folder
 from training.pipeline.pseudo_labels import load_unlabelled, pseudo_label
 from training.pipeline.run_data import RunData
@@ -144,7 +144,7 @@ def _learn_from_unlabelled(
     """
     state, before = run.read_state(), run
     codec = CtcCodec(state.vocab, prior=text_prior_of(train.labels))
-    lexicon = is_useful(teacher.model, codec, validation)
+    lexicon = lexicon_is_useful(teacher.model, codec, validation)
     # Validation labels are compared only with their own images' readings, so this prior may include them.
     full_codec = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels], lexicon=lexicon))
     pseudo, sure = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)

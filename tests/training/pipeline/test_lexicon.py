@@ -9,10 +9,10 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.decoding.lexicon import Lexicon
 from training.data.dataset import LabelledImages
 from training.data.text_prior import text_prior_of
-from training.pipeline.lexicon import is_useful
+from training.pipeline.lexicon import lexicon_is_useful
 
 
-class Reading:
+class Network:
     """A network whose readings of images, logits (images, steps, classes), are known."""
 
     def __init__(self, codec: CtcCodec, texts: list[str], mistaken_for: list[str]) -> None:
@@ -30,15 +30,15 @@ class Reading:
 def usefulness(known: list[str], held_out: list[str], mistaken_for: list[str]) -> bool:
     codec = CtcCodec("".join(sorted(set().union(*known, *held_out, *mistaken_for))), prior=text_prior_of(known))
     images = LabelledImages(np.zeros((len(held_out), 8, 8, 1), np.uint8), held_out)
-    return is_useful(Reading(codec, held_out, mistaken_for), codec, images)
+    return lexicon_is_useful(Network(codec, held_out, mistaken_for), codec, images)
 
 
-def test_names_that_come_again_make_a_lexicon_useful() -> None:
+def test_repeated_names_make_it_useful() -> None:
     names = ["anna", "otto", "ines", "timo"]
     assert usefulness(names * 5, names, ["amna", "ottu", "imes", "tino"])
 
 
-def test_numbers_between_known_ones_do_not() -> None:
+def test_numbers_between_known_ones_make_it_harmful() -> None:
     known = [f"{number:04}" for number in range(0, 60, 3)]
     held_out = [f"{number:04}" for number in range(1, 60, 3)]
     assert not usefulness(known * 5, held_out, known)
@@ -49,4 +49,6 @@ def test_other_priors_are_left_alone(known: list[str]) -> None:
     prior = text_prior_of(known, lexicon=False)
     assert not isinstance(prior, Lexicon)
     codec = CtcCodec("0123456789", prior=prior)
-    assert is_useful(Reading(codec, ["11"], ["12"]), codec, LabelledImages(np.zeros((1, 8, 8, 1), np.uint8), ["11"]))
+    assert lexicon_is_useful(
+        Network(codec, ["11"], ["12"]), codec, LabelledImages(np.zeros((1, 8, 8, 1), np.uint8), ["11"])
+    )
