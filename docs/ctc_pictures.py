@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from app.inference.decoding.automaton import any_text
-from app.inference.decoding.beam import Search
+from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.ctc import CtcCodec, with_temperature
 from app.inference.decoding.forward import probabilities_of_labels
 from app.inference.images import Pixels
@@ -123,7 +123,8 @@ def draw_search(model: ImageToTextModel, blurred: Pixels) -> Figure:
     searches = {"any text": anything, f"texts of {len(TEXT)} characters": anything.of_length(len(TEXT))}
     for name, (title, constraint) in zip("AL", searches.items(), strict=True):
         axes = axes_of[name]
-        found = model.predict([blurred], Search(constraint, 5))[0].alternatives
+        (searched,) = search_texts(model.codec, calibrated(model, blurred)[np.newaxis], 1.0, Search(constraint, 5))
+        found = searched.alternatives
         bars = axes.barh(range(len(found)), [one.confidence for one in found], height=0.66)
         bars[0].set_color(BLUE)
         for bar in bars[1:]:

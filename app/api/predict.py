@@ -21,7 +21,7 @@ from app.inference.batcher import in_thread
 from app.inference.costs import check_cost
 from app.inference.decoding.beam import Search
 from app.inference.images import CheckedImage, ImageError, ImageLimits, ImageTooLargeError, Pixels, check_image
-from app.inference.models.model import Reading
+from app.inference.models.reading import Reading
 from app.inference.models.store import StoredModel
 from app.inference.reader import is_accepted
 from app.observability.metrics import Work

@@ -15,7 +15,8 @@ from anyio.to_thread import run_sync
 from app.inference.costs import images_in_event_loop
 from app.inference.decoding.beam import Search
 from app.inference.images import CheckedImage, ImageError, Pixels
-from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.models.reading import Reading
 from app.inference.reader import Decoder, read_each
 from app.shared.stopwatch import WAIT, Stopwatch
 

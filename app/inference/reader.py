@@ -18,7 +18,8 @@ from app.inference.decoding.sums import Evaluation
 from app.inference.images import ImageError, Pixels, decode_image, load_image
 from app.inference.models.configs import CONFIGS_FILE
 from app.inference.models.folders import version_folders
-from app.inference.models.model import ImageToTextModel, Reading
+from app.inference.models.model import ImageToTextModel
+from app.inference.models.reading import Reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,7 +11,8 @@ import litserve
 from fastapi import Request
 
 from app.inference.images import decode_image
-from app.inference.models.model import ImageToTextModel, Reading
+from app.inference.models.model import ImageToTextModel
+from app.inference.models.reading import Reading
 
 WORKERS = 2
 

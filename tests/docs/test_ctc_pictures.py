@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.inference.decoding.automaton import any_text
-from app.inference.decoding.beam import Search
+from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import Pixels
 from app.inference.models.model import ImageToTextModel
@@ -72,11 +72,12 @@ def test_the_path_of_the_page_is_the_networks(model: ImageToTextModel, image: Pi
 
 def test_the_confidences_of_the_page_are_the_models(model: ImageToTextModel, blurred: Pixels) -> None:
     anything = any_text(len(model.codec.vocab))
-    greedy = model.predict([blurred])[0]
+    probabilities = calibrated(model, blurred)[np.newaxis]
+    greedy = model.codec.decode(probabilities)[0]
     assert f"reads `{greedy.text}`, with a low confidence of {greedy.confidence:.2f}" in PAGE
-    best, second = model.predict([blurred], Search(anything, 2))[0].alternatives
+    best, second = search_texts(model.codec, probabilities, 1.0, Search(anything, 2))[0].alternatives
     assert f"any text {best.text} {best.confidence:.3f}, {second.text} {second.confidence:.3f}" in PAGE
-    constrained = model.predict([blurred], Search(anything.of_length(len(TEXT)), 1))[0]
+    (constrained,) = search_texts(model.codec, probabilities, 1.0, Search(anything.of_length(len(TEXT)), 1))
     assert constrained.text == TEXT
     assert f"*all* texts, {constrained.confidence:.3f}" in PAGE
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.inference.decoding.beam import BEAM_WIDTH
 from app.inference.decoding.sums import SIGNS, value_of
 from app.inference.images import ImageError
-from app.inference.models.model import Reading
+from app.inference.models.reading import Reading
 from app.inference.reader import Reader
 from training.data.dataset import DataError, Sample
 

@@ -9,7 +9,7 @@ from typing import Any
 from app.inference.decoding.ctc import Decoded
 from app.inference.images import ImageError
 from app.inference.models.drift import histogram
-from app.inference.models.model import Character, Reading
+from app.inference.models.reading import Character, Reading
 from app.inference.reader import Picture, Reader, decode_picture, read_each
 from training.data.dataset import Sample
 from training.evaluation.metrics import character_error_rate, character_errors, confusions, word_error_rate

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.inference.decoding.ctc import Decoded
 from app.inference.images import Pixels
-from app.inference.models.model import Reading
+from app.inference.models.reading import Reading
 
 ACROSS = (-0.01, -0.005, 0.0, 0.005, 0.01)
 """Horizontal shifts, relative to the width."""

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from app.inference.images import ImageError, Pixels
-from app.inference.models.model import Character
+from app.inference.models.reading import Character
 from app.shared.files import write_atomically
 from training.data.dataset import read_image
 from training.evaluation.evaluate import Line

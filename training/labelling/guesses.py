@@ -8,7 +8,8 @@ from pathlib import Path
 
 from app.inference.decoding.automaton import ConstraintError
 from app.inference.decoding.beam import Search
-from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.models.reading import Reading
 from app.inference.reader import Reader, make_search, read_each
 from training.labelling.images import ImageFolder
 

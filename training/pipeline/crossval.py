@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.inference.decoding.boxes import Box
-from app.inference.models.model import Character
+from app.inference.models.reading import Character
 from app.inference.reader import Reader
 from app.shared.cpus import available_cpus
 from app.shared.files import write_json

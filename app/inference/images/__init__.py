@@ -6,7 +6,7 @@ The table in `formats` lists the supported formats. Contains no texts, networks 
 from app.inference.images.checked import CheckedImage
 from app.inference.images.decoding import check_image, decode_image, load_image
 from app.inference.images.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
-from app.inference.images.fitting import fit_to_input
+from app.inference.images.fitting import fit_to_input, zoom
 from app.inference.images.formats import ACCEPTED, FORMATS, SUFFIXES, find_format
 from app.inference.images.limits import ImageLimits
 from app.inference.images.pixels import Pixels
@@ -27,4 +27,5 @@ __all__ = [
     "find_format",
     "fit_to_input",
     "load_image",
+    "zoom",
 ]

@@ -1,6 +1,7 @@
 """Conversion of pixels to a network's input."""
 
 import cv2
+import numpy as np
 
 from app.inference.images.pixels import Pixels
 
@@ -19,3 +20,11 @@ def fit_to_input(pixels: Pixels, *, width: int, height: int, channels: int) -> P
         shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return pixels.reshape(height, width, channels)
+
+
+def zoom(image: Pixels, factor: float) -> Pixels:
+    """Return an image of the same size, scaled about its centre: cut off, or with its border replicated."""
+    height, width = image.shape[:2]
+    rest = (1 - factor) / 2
+    matrix = np.array([[factor, 0, rest * width], [0, factor, rest * height]])
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE).reshape(image.shape)

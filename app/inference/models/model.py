@@ -7,9 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -18,16 +16,17 @@ from numpy.typing import NDArray
 from app.inference.decoding.beam import Search, search_texts
 from app.inference.decoding.bidi import in_logical_order
 from app.inference.decoding.boxes import Box, character_boxes
-from app.inference.decoding.ctc import CONFIDENCE_DIGITS, Alternative, CtcCodec, Decoded
+from app.inference.decoding.ctc import CtcCodec, Decoded
 from app.inference.decoding.lexicon import Lexicon
 from app.inference.decoding.prior import TextPrior
 from app.inference.decoding.shapes import Shapes
-from app.inference.decoding.sums import Sum
-from app.inference.images import ImageError, Pixels, decode_image, fit_to_input
+from app.inference.decoding.vote import has_majority, unzoomed, vote
+from app.inference.images import ImageError, Pixels, decode_image, fit_to_input, zoom
 from app.inference.models.configs import CONFIGS_FILE, ModelConfigs, read_configs
 from app.inference.models.folders import MAX_FILE_BYTES
 from app.inference.models.input_width import NARROWEST, proportional_width
 from app.inference.models.integrity import GOLDEN_IMAGE, GOLDEN_TEXT, Golden, folder_sums, read_golden
+from app.inference.models.reading import Character, Reading
 from app.shared.errors import UserError
 from app.shared.files import FileError, read_file
 from app.shared.stopwatch import Stopwatch
@@ -40,6 +39,12 @@ GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
 QUICK_SECONDS, SLOW_GROUP = 0.005, 2
 """A network is slow if an image takes more CPU time. It then reads this many images together, as tested at loading."""
+CONFIDENT = 0.8
+"""A less confident image is read again."""
+ZOOMS = (0.93, 1.07, 0.87, 1.15)
+"""Scales of the copies in which it is read, one after the other."""
+MAX_STEPS_AGAIN = 500
+"""Images with more output steps are read only once, since the time to decode an unsure one grows with their square."""
 MAX_STEPS = 5000
 """Maximum output steps: decoding an unsure image then takes half a second."""
 MAX_MESSAGE = 1000
@@ -54,48 +59,6 @@ class ModelError(UserError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
-
-
-class Character(NamedTuple):
-    """Character of a reading."""
-
-    character: str
-    confidence: float
-    box: Box | None
-    """None if the network's output steps do not correspond to columns of the image."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Text of an image; confidences are probabilities, 0…1."""
-
-    text: str
-    confidence: float
-    characters: tuple[Character, ...]
-    alternatives: tuple[Alternative, ...] = ()
-    """Most probable texts, best first, if requested."""
-    sum: Sum | None = None
-    """Value of the sum in the image, if requested."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the reading for JSON, with confidences rounded to `CONFIDENCE_DIGITS`."""
-        fields: dict[str, Any] = {
-            "text": self.text,
-            "confidence": round(self.confidence, CONFIDENCE_DIGITS),
-            "characters": [
-                {
-                    "character": character,
-                    "confidence": round(confidence, CONFIDENCE_DIGITS),
-                    "box": None if box is None else box.to_dict(),
-                }
-                for character, confidence, box in self.characters
-            ],
-        }
-        if self.alternatives:
-            fields["alternatives"] = [alternative.to_dict() for alternative in self.alternatives]
-        if self.sum is not None:
-            fields["sum"] = {"value": self.sum.value, "confidence": round(self.sum.confidence, CONFIDENCE_DIGITS)}
-        return fields
 
 
 class OnnxInferenceModel:
@@ -219,16 +182,36 @@ class ImageToTextModel(OnnxInferenceModel):
         # A search is slow, so each image is taken only after the previous one is done.
         size = 1 if search is not None else GROUP_IMAGES if self.seconds <= QUICK_SECONDS else SLOW_GROUP
         while group := [self._fit(image) for image in itertools.islice(remaining, size)]:
-            texts: dict[int, Decoded] = {}
-            for indices in _by_width(group):
-                network_input = self._to_batch([group[index] for index in indices])
-                watch.lap("decode", len(indices))
-                starts = range(0, len(indices), BATCH_IMAGES)
-                outputs = [self.run(network_input[start : start + BATCH_IMAGES]) for start in starts]
-                probabilities = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
-                watch.lap("run", len(indices))
-                texts.update(zip(indices, self._decode(probabilities, search), strict=True))
-            yield [texts[index] for index in range(len(group))]
+            yield self._read_again(group, self._read_inputs(group, search, watch), search, watch)
+
+    def _read_inputs(self, inputs: Sequence[Pixels], search: Search | None, watch: Stopwatch) -> list[Decoded]:
+        texts: dict[int, Decoded] = {}
+        for indices in _by_width(inputs):
+            network_input = self._to_batch([inputs[index] for index in indices])
+            watch.lap("decode", len(indices))
+            starts = range(0, len(indices), BATCH_IMAGES)
+            outputs = [self.run(network_input[start : start + BATCH_IMAGES]) for start in starts]
+            probabilities = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+            watch.lap("run", len(indices))
+            texts.update(zip(indices, self._decode(probabilities, search), strict=True))
+        return [texts[index] for index in range(len(inputs))]
+
+    def _read_again(
+        self, inputs: Sequence[Pixels], decoded: Sequence[Decoded], search: Search | None, watch: Stopwatch
+    ) -> list[Decoded]:
+        """Read unsure images again in zoomed copies until most copies agree, and let the copies vote."""
+        steps = [self.steps * image.shape[1] // self.width for image in inputs]
+        unsure = [i for i, one in enumerate(decoded) if one.confidence < CONFIDENT and steps[i] <= MAX_STEPS_AGAIN]
+        if not unsure:
+            return [*decoded]
+        copies = {index: [decoded[index]] for index in unsure}
+        for factor in ZOOMS:
+            unsure = [index for index in unsure if not has_majority(copies[index], 1 + len(ZOOMS))]
+            zoomed = self._read_inputs([zoom(inputs[index], factor) for index in unsure], search, Stopwatch())
+            for index, one in zip(unsure, zoomed, strict=True):
+                copies[index].append(unzoomed(one, factor, steps[index]))
+        watch.lap("reread", len(copies))
+        return [vote(copies[index]) if index in copies else one for index, one in enumerate(decoded)]
 
     def probabilities(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """Return the network's output for images of one size: (images, steps, classes), not calibrated."""

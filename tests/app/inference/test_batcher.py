@@ -24,7 +24,8 @@ from app.inference.images import (
     check_image,
     decode_image,
 )
-from app.inference.models.model import BATCH_IMAGES, ImageToTextModel, Reading
+from app.inference.models.model import BATCH_IMAGES, ImageToTextModel
+from app.inference.models.reading import Reading
 from app.inference.reader import make_search
 from app.shared.stopwatch import Stopwatch
 from tests.waiting import GENEROUS_SECONDS

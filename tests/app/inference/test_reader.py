@@ -26,7 +26,8 @@ from app.inference.images import (
     UnsupportedImageError,
     decode_image,
 )
-from app.inference.models.model import ModelError, Reading
+from app.inference.models.model import ModelError
+from app.inference.models.reading import Reading
 from app.inference.reader import Picture
 from tests.command import loaded_modules
 from tests.drawn_text import drawn

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from app.inference.images import Pixels, decode_image
-from app.inference.models.model import ImageToTextModel, Reading
+from app.inference.models.model import ImageToTextModel
+from app.inference.models.reading import Reading
 from training.drawing.draw import draw_captcha
 from training.evaluation.views import VIEWS, read_views, shift
 

@@ -23,7 +23,8 @@ from onnx import TensorProto, helper, numpy_helper
 from app.inference.decoding.beam import Search
 from app.inference.decoding.constraints import make_constraint
 from app.inference.images import Pixels, decode_image
-from app.inference.models.model import ImageToTextModel, OnnxInferenceModel, Reading
+from app.inference.models.model import ImageToTextModel, OnnxInferenceModel
+from app.inference.models.reading import Reading
 
 WIDTH, HEIGHT, STEPS = 40, 8, 10
 COLOURS = {"b": (255, 0, 0), "g": (0, 255, 0), "r": (0, 0, 255), " ": (0, 0, 0), "-": (255, 255, 255)}
