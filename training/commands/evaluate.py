@@ -36,7 +36,6 @@ from training.commands.common import (
 )
 from training.commands.progress import COUNT, progress_bar
 from training.data.dataset import TEST
-from training.evaluation.views import VIEWS
 from training.fitting.backend import load_tensorflow
 
 if TYPE_CHECKING:
@@ -57,9 +56,6 @@ def evaluate(
     labels_from: LabelsFrom = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line per image.")] = False,
     robustness: Annotated[bool, typer.Option("--robustness", help="Also read distorted copies of the images.")] = False,
-    views: Annotated[
-        bool, typer.Option("--views", help=f"Use test-time augmentation over {VIEWS} shifted copies.")
-    ] = False,
     values: Annotated[
         bool, typer.Option("--values", help="Compare values of sums; the label of a 10-2= is 8 or 10-2=.")
     ] = False,
@@ -75,8 +71,8 @@ def evaluate(
 
     if json_file is not None:
         check_place(json_file, "--json")
-    if values and (views or robustness):
-        fail("--values cannot be combined with --views or --robustness, which compare texts.")
+    if values and robustness:
+        fail("--values cannot be combined with --robustness, which compares texts.")
     model = model_folder(model)
     samples = open_data(data, images, labels_from).samples
     if kept_back := [sample for sample in samples if sample.split == TEST]:
@@ -95,7 +91,7 @@ def evaluate(
     try:
         with progress_bar(err, COUNT, len(samples)) as bar:
             reader = Reader(model, evaluate="sum" if values else None)
-            result: Evaluation = read_all(reader, samples, on_line=show, in_views=views)
+            result: Evaluation = read_all(reader, samples, on_line=show)
     except ModelError as error:
         fail(f"{model}: {error}")
     report = result.as_json()
@@ -154,8 +150,6 @@ def crossval(
 
     report = write_report(_cross_validate(parts, folder, options, jobs, engine), folder, typed("training"))
     print_evaluation(report)
-    in_views = f"{report['words_right_in_views']} of {report['images']}"
-    out.print(f"test-time augmentation over {report['views']} shifted copies: {in_views} words right")
     out.print(f"[green]written:[/] {folder}")
 
 

@@ -1,19 +1,16 @@
 """Evaluation on labelled images, which are read with the service's own code."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from app.inference.decoding.ctc import Decoded
 from app.inference.images import ImageError
 from app.inference.models.drift import histogram
 from app.inference.models.reading import Character, Reading
-from app.inference.reader import Picture, Reader, decode_picture, read_each
+from app.inference.reader import Picture, Reader
 from training.data.dataset import Sample
 from training.evaluation.metrics import character_error_rate, character_errors, confusions, word_error_rate
-from training.evaluation.views import read_views
 
 BATCH = 64
 
@@ -82,7 +79,6 @@ def evaluate(
     pictures: Sequence[Picture] | None = None,
     *,
     on_line: Callable[[Line], None] = lambda _: None,
-    in_views: bool = False,
 ) -> Evaluation:
     """Read every image.
 
@@ -91,31 +87,23 @@ def evaluate(
         samples: images and labels.
         pictures: the images, if they are already open.
         on_line: called with each image's line, in order, as soon as it is read.
-        in_views: use test-time augmentation, which the service does not; see `training.evaluation.views`.
     """
     pictures = pictures or [sample.path for sample in samples]
-    read = partial(_read_in_views, reader) if in_views else reader.read_many
     started = time.monotonic()
     lines: list[Line] = []
     for start in range(0, len(samples), BATCH):
         chunk = slice(start, start + BATCH)
-        for sample, result in zip(samples[chunk], read(pictures[chunk]), strict=True):
+        for sample, result in zip(samples[chunk], reader.read_many(pictures[chunk]), strict=True):
             lines.append(_line(sample, result))
             on_line(lines[-1])
     return Evaluation(lines, time.monotonic() - started)
 
 
-def _read_in_views(reader: Reader, pictures: Iterable[Picture]) -> list[Decoded | ImageError]:
-    decoders = [partial(decode_picture, picture) for picture in pictures]
-    return read_each(partial(read_views, reader.model.predict), decoders)
-
-
-def _line(sample: Sample, result: Reading | Decoded | ImageError) -> Line:
+def _line(sample: Sample, result: Reading | ImageError) -> Line:
     path = sample.path.as_posix()
     if isinstance(result, ImageError):
         return Line(path, sample.label, "", 0.0, error=str(result))
     if result.sum is not None:
         value = "" if result.sum.value is None else str(result.sum.value)
         return Line(path, sample.label, value, result.sum.confidence)
-    characters = result.characters if isinstance(result, Reading) else ()
-    return Line(path, sample.label, result.text, result.confidence, characters=characters)
+    return Line(path, sample.label, result.text, result.confidence, characters=result.characters)

@@ -19,8 +19,6 @@ QUOTED = (
     "expected_calibration_error",
     "coverage_at_99.5",
     "coverage_at_99.9",
-    "words_right_in_views",
-    "views",
 )
 
 
@@ -120,22 +118,20 @@ def _crossval(quoted: list[dict[str, Any]]) -> str:
             f"{one['cer']:.2%}",
             f"{one['expected_calibration_error']:.2%}",
             *(f"{one[key]:.1%}" for key in ("coverage_at_99.5", "coverage_at_99.9")),
-            f"{one['words_right_in_views']:,}",
         )
         for one in quoted
     ]
     commands = "\n".join(f"    {one['command']}" for one in quoted)
     columns = ["labels", "words right", "WER, 95 % interval", "CER", "calibration error"]
-    columns += ["coverage, 99.5 % right", "99.9 % right", "in views"]
+    columns += ["coverage, 99.5 % right", "99.9 % right"]
     return f"""## Cross-validation
 
 Images read by models that had not seen them, trained with the same settings:
 
 {table(columns, rows)}
 
-Coverage is the largest fraction of the words, most confident first, that reaches the accuracy. "in views" is the
-number of words right with test-time augmentation over {quoted[0]["views"]} shifted copies, which the service does not
-use. The rows are from
+Coverage is the largest fraction of the words, most confident first, that reaches the accuracy. The rows are
+from
 
 {commands}
 

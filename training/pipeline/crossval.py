@@ -46,8 +46,6 @@ class PartResult:
     """Number of training images."""
     seconds: float
     lines: list[Line]
-    view_lines: list[Line]
-    """The lines with test-time augmentation, see `training.evaluation.views`."""
 
     @property
     def words_right(self) -> int:
@@ -129,10 +127,10 @@ def stored_results(
         if run.state_file.exists():
             *_, config = _division(part, options)
             _check_same(run, part, config)
-        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if "view_lines" in stored:  # earlier versions had no test-time augmentation
-            lines = {key: list(map(_stored_line, stored[key])) for key in ("lines", "view_lines")}
-            yield PartResult(**stored | lines)
+        if file.exists():
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            stored.pop("view_lines", None)  # of earlier versions
+            yield PartResult(**stored | {"lines": list(map(_stored_line, stored["lines"]))})
         else:
             left.append(part)
     return left
@@ -157,14 +155,8 @@ def run_part(part: Part, folder: Path, options: dict[str, Any]) -> PartResult:
         start_run(run, state, train, validation)
     if not run.read_state().finished:
         run_training(run, lambda _: None, data)
-    reader = Reader(model)
-    result = PartResult(
-        part.name,
-        len(part.known),
-        run.read_state().seconds,
-        evaluate(reader, part.unseen).lines,
-        evaluate(reader, part.unseen, in_views=True).lines,
-    )
+    lines = evaluate(Reader(model), part.unseen).lines
+    result = PartResult(part.name, len(part.known), run.read_state().seconds, lines)
     write_json(asdict(result), place / READINGS)
     return result
 

@@ -10,14 +10,12 @@ from app.shared.files import write_atomically, write_json
 from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors, table
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.evaluation.reliability import coverage_at, expected_calibration_error, wilson_interval
-from training.evaluation.views import VIEWS
 from training.exporting.export import VERSIONED
 from training.pipeline.crossval import PartResult, evaluation_of
 
 JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
 ACCEPTED_PRECISIONS = (0.995, 0.999)
 MAX_CONFUSIONS = 20
-MAX_WRONG_IN_VIEWS = 10
 
 
 def write_report(results: Sequence[PartResult], folder: Path, command: str) -> dict[str, Any]:
@@ -40,14 +38,10 @@ def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
     confidences = [line.confidence for line in evaluation.lines]
     right = [line.right for line in evaluation.lines]
     images = len(right)
-    in_views = [line for result in results for line in result.view_lines]
     return evaluation.as_json() | {
         "wer_interval": wilson_interval(images - sum(right), images),
         "expected_calibration_error": expected_calibration_error(confidences, right),
         **{_coverage_key(one): coverage_at(one, confidences, right) for one in ACCEPTED_PRECISIONS},
-        "views": VIEWS,
-        "words_right_in_views": sum(line.right for line in in_views),
-        "wrong_in_views": [line.as_json() for line in in_views if not line.right],
         "trainings": [
             {
                 "name": result.name,
@@ -85,7 +79,6 @@ Every image was read by a model that had not seen it.
 | | |
 |---|---|
 | words read right | **{report["words_right"]} of {report["images"]}** |
-| words read right with test-time augmentation over {report["views"]} shifted copies | {_in_views(report)} |
 | word error rate (WER) | {report["wer"]:.2%}, 95 % interval {low:.2%} to {high:.2%} |
 | character error rate (CER) | {report["cer"]:.3%} |
 | expected calibration error | {report["expected_calibration_error"]:.2%} |
@@ -116,13 +109,6 @@ The grid shows images of the data: store it only where these may be stored.
 {_confusions(report["confusions"])}
 Made with {", ".join(f"{name} {number}" for name, number in report["versions"].items())}.
 """
-
-
-def _in_views(report: dict[str, Any]) -> str:
-    wrong = ", ".join(code_cell(line["label"]) for line in report["wrong_in_views"][:MAX_WRONG_IN_VIEWS])
-    more = " …" if len(report["wrong_in_views"]) > MAX_WRONG_IN_VIEWS else ""
-    right = f"{report['words_right_in_views']} of {report['images']}"
-    return f"{right}; wrong: {wrong}{more}" if wrong else right
 
 
 def _coverage_key(precision: float) -> str:

@@ -1,24 +1,26 @@
 """Pseudo-labels: texts of unlabelled images as read by a network trained on labelled ones.
 
-Lee, "Pseudo-Label", 2013; the teacher reads each image with test-time augmentation.
+Lee, "Pseudo-Label", 2013; the teacher reads each image at several scales.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from app.inference.decoding.ctc import CtcCodec, Decoded
-from app.inference.images import ImageError, Pixels
+from app.inference.decoding.ctc import CtcCodec
+from app.inference.images import ImageError, Pixels, zoom
 from app.inference.images.paths import image_paths
+from app.inference.models.model import ZOOMS
 from training.data.dataset import InputSize, LabelledImages, fit_images, read_image
-from training.evaluation.views import read_views
 from training.fitting.network import predict
 
 MIN_CONFIDENCE = 0.5
-"""Minimum mean probability over all views for a pseudo-label."""
+"""Minimum mean probability over all copies for a pseudo-label."""
 SURE = 0.9
 """Minimum mean probability of a confident pseudo-label, which more training would hardly change."""
 
@@ -35,7 +37,7 @@ def load_unlabelled(folder: Path, size: InputSize) -> LabelledImages:
 def pseudo_label(
     network: keras.Model, codec: CtcCodec, unlabelled: LabelledImages, labels: Sequence[str]
 ) -> tuple[LabelledImages, int]:
-    """Read unlabelled images with test-time augmentation.
+    """Read unlabelled images and zoomed copies of them.
 
     Args:
         network: network that outputs logits.
@@ -46,18 +48,19 @@ def pseudo_label(
     Returns:
         The images with pseudo-labels, and the number of confident ones.
     """
-
-    def read(images: Sequence[Pixels]) -> list[Decoded]:
-        return codec.decode(predict(network, np.stack(images)))
-
     if not len(unlabelled.labels):
         return unlabelled, 0
+    votes: list[defaultdict[str, float]] = [defaultdict(float) for _ in unlabelled.labels]
+    for factor in (1.0, *ZOOMS):
+        copies = np.stack([zoom(image, factor) for image in unlabelled.images])
+        for vote, reading in zip(votes, codec.decode_texts(predict(network, copies)), strict=True):
+            vote[reading.text] += reading.confidence / (1 + len(ZOOMS))
+    best = [max(vote.items(), key=itemgetter(1)) for vote in votes]
     lengths = [len(label) for label in labels]
-    readings = read_views(read, list(unlabelled.images))
     likely = [
         index
-        for index, reading in enumerate(readings)
-        if reading.confidence >= MIN_CONFIDENCE and min(lengths) <= len(reading.text) <= max(lengths)
+        for index, (text, confidence) in enumerate(best)
+        if confidence >= MIN_CONFIDENCE and min(lengths) <= len(text) <= max(lengths)
     ]
-    images = LabelledImages(unlabelled.images[likely], [readings[index].text for index in likely])
-    return images, sum(readings[index].confidence >= SURE for index in likely)
+    images = LabelledImages(unlabelled.images[likely], [best[index][0] for index in likely])
+    return images, sum(best[index][1] >= SURE for index in likely)

@@ -13,15 +13,11 @@ MIN_CONFIDENCE = 0.5
 
 
 def find_suspects(results: Sequence[PartResult]) -> list[Suspect]:
-    """Return the labels that a cross-validation contradicts, most confident first.
-
-    Args:
-        results: the results of the parts. Readings with test-time augmentation are used, as they have fewer errors.
-    """
+    """Return the labels that a cross-validation contradicts, most confident first."""
     suspects = [
         Suspect(line.path, line.label, line.prediction, line.confidence)
         for result in results
-        for line in result.view_lines
+        for line in result.lines
         if line.error is None and not line.right and line.confidence >= MIN_CONFIDENCE
     ]
     return sorted(suspects, key=lambda suspect: -suspect.confidence)

@@ -16,7 +16,7 @@ COMMAND = "python -m training crossval"
 
 
 def result_of(*lines: Line) -> PartResult:
-    return PartResult("part", known=10, seconds=60.0, lines=list(lines), view_lines=list(lines[1:]))
+    return PartResult("part", known=10, seconds=60.0, lines=list(lines))
 
 
 def markdown_of(*lines: Line) -> str:
@@ -33,12 +33,6 @@ class TestConfusions:
         markdown = markdown_of(*(Line("1", chr(ord("a") + index), "z", 0.9) for index in range(25)))
         assert markdown.count("| `z` | 1 |") == 20
         assert "has 5 more" in markdown
-
-    def test_with_test_time_augmentation_are_listed(self) -> None:
-        markdown = markdown_of(Line("1", "nn", "mm", 0.9), Line("2", "ab", "ab", 0.9), Line("3", "cc", "cd", 0.9))
-        assert (
-            "| words read right with test-time augmentation over 15 shifted copies | 1 of 3; wrong: `cc` |" in markdown
-        )
 
     def test_have_no_table_if_there_are_none(self) -> None:
         markdown = markdown_of(Line("1", "ab", "ab", 0.9))

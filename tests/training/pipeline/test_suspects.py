@@ -22,8 +22,8 @@ SHARE = 0.05
 """Fraction of the labels that are changed at random."""
 
 
-def results(*view_lines: Line) -> list[PartResult]:
-    return [PartResult(str(index), 9, 1.0, [], [line]) for index, line in enumerate(view_lines)]
+def results(*lines: Line) -> list[PartResult]:
+    return [PartResult(str(index), 9, 1.0, [line]) for index, line in enumerate(lines)]
 
 
 class TestASuspect:
