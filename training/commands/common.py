@@ -206,17 +206,16 @@ def check_data(
         out.print("[green]no errors in the data[/]")
 
 
-def prepare_network(samples: list[Sample], known: list[Sample], config: Any, on_image: OnImage | None = None) -> Any:
+def prepare_network(samples: list[Sample], vocab: str, config: Any, on_image: OnImage | None = None) -> Any:
     """Check the data; return an untrained network with its initial weights.
 
-    `samples` are all images, `known` those for training and validation. For `on_image` see `validate_samples`.
+    `samples` are all images, `vocab` the characters to read. For `on_image` see `validate_samples`.
     """
     from app.inference.decoding.ctc import CtcCodec
-    from training.data.dataset import vocabulary_of
     from training.fitting.network import build_network, output_steps
     from training.fitting.start import load_start
 
-    codec = CtcCodec(vocabulary_of(known))
+    codec = CtcCodec(vocab)
     network = build_network(config, codec.classes, bfloat16=config.bfloat16)
     check_data(samples, output_steps(network, config), on_image=on_image)
     load_start(config.init, config.architecture, network, codec)

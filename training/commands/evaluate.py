@@ -35,7 +35,7 @@ from training.commands.common import (
     write_json_file,
 )
 from training.commands.progress import COUNT, progress_bar
-from training.data.dataset import TEST
+from training.data.dataset import TEST, vocabulary_of
 from training.fitting.backend import load_tensorflow
 
 if TYPE_CHECKING:
@@ -141,7 +141,9 @@ def crossval(
     from training.pipeline.crossval_report import write_report
 
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
-    prepare_network(samples, samples, make_config(samples, **options))  # exits if these cannot be trained on
+    prepare_network(
+        samples, vocabulary_of(samples), make_config(samples, **options)
+    )  # exits if these cannot be trained on
     parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
     parts = parts[:first]
     kind = {"folds": folds} if labels is None else {"labels": labels}
@@ -178,7 +180,9 @@ def suspects(
     from training.pipeline.suspects import find_suspects
 
     options = {"architecture": architecture, "epochs": epochs}
-    prepare_network(samples, samples, make_config(samples, **options))  # exits if these cannot be trained on
+    prepare_network(
+        samples, vocabulary_of(samples), make_config(samples, **options)
+    )  # exits if these cannot be trained on
     parts = fold_parts(samples, folds, repeats=1)
     folder = default_folder(data, samples, {"folds": folds} | options)
     check_writable(folder, instead="start the command in another folder")

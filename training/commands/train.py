@@ -37,6 +37,7 @@ from training.commands.common import (
     resumable,
 )
 from training.commands.progress import training_progress
+from training.data.alphabet import unseen_characters
 from training.data.dataset import Sample, divide_samples, vocabulary_of
 from training.fitting.backend import load_tensorflow
 
@@ -260,19 +261,29 @@ def _start(
     train_part, validation = divide_samples(samples, 0.1 if fraction is None else fraction, options["seed"] or 0)
     config = make_config(train_part, **options)
     known = [*train_part, *validation]
+    vocab = _alphabet(known, config)
     run_data = RunData(train_part, validation, config)
-    network = prepare_network(samples, known, config, run_data.add)
+    network = prepare_network(samples, vocab, config, run_data.add)
     state = RunState(
         command=typed("training"),
         data=str(data),
         data_sha256=run_data.sha256,
         output=str(output),
-        vocab=vocabulary_of(known),
+        vocab=vocab,
         config=config,
         unlabelled=None if unlabelled is None else str(unlabelled),
     )
     start_run(RunFolder(run_dir), state, train_part, validation)
     return run_data, network
+
+
+def _alphabet(known: list[Sample], config: Any) -> str:
+    """Return the characters of the labels and, if drawn pictures teach them, others of their alphabets."""
+    characters = vocabulary_of(known)
+    unseen = "".join(unseen_characters([sample.label for sample in known])) if config.drawn else ""
+    if unseen:
+        out.print(f"the labels are few, so their images may show other characters; these are also read: {unseen}")
+    return "".join(sorted(characters + unseen))
 
 
 def _train(run_dir: Path, options: dict[str, Any], data: Any = None, network: Any = None) -> None:

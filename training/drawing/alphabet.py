@@ -1,9 +1,10 @@
 """Drawn texts that resemble some labels, in every style: they keep a network with few labels from forgetting."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.inference.decoding.shapes import shape_of
 from app.inference.images import Pixels
@@ -15,29 +16,43 @@ TYPEFACES = 150
 """Maximum number of typefaces; more do not help and take seconds to search."""
 
 
-def draw_like(labels: Sequence[str], count: int, seed: int) -> list[tuple[Pixels, str]]:
+def draw_like(labels: Sequence[str], unseen: Mapping[str, float], count: int, seed: int) -> list[tuple[Pixels, str]]:
     """Draw texts with the characters and shapes of the labels.
+
+    Args:
+        labels: the texts to resemble.
+        unseen: other characters to draw, with their expected number in as many labels.
+        count: number of pictures.
+        seed: the same seed gives the same pictures.
 
     Returns:
         Pictures, uint8 (height, width, 3), and their texts; empty if no typeface has all characters.
     """
     spelled = [label for label in labels if label]
-    characters = set("".join(spelled))
+    frequencies = {**Counter("".join(spelled)), **unseen}
+    characters = set(frequencies)
     if characters <= READINGS:
         characters = characters.union(*UNITS)  # units appear beside numbers
     families = by_family(find_typefaces("".join(sorted(characters)), limit=TYPEFACES))
     if not families or not spelled:
         return []
-    rng = np.random.default_rng(seed)
-    alike: defaultdict[str, list[str]] = defaultdict(list)
-    for character in "".join(spelled):
-        alike[shape_of(character)].append(character)
+    rng, alike = np.random.default_rng(seed), _alike(frequencies)
     return [draw_scene(families, rng, _text_like(_any(spelled, rng), alike, rng)) for _ in range(count)]
 
 
-def _text_like(label: str, alike: Mapping[str, Sequence[str]], rng: np.random.Generator) -> str:
+def _alike(frequencies: Mapping[str, float]) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
+    """Return the characters of each kind, and their shares of it."""
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for character in frequencies:
+        kinds[shape_of(character)].append(character)
+    weights = {kind: np.array([frequencies[one] for one in characters]) for kind, characters in kinds.items()}
+    return {kind: (characters, weights[kind] / weights[kind].sum()) for kind, characters in kinds.items()}
+
+
+def _text_like(label: str, alike: Mapping[str, tuple[list[str], NDArray[np.float64]]], rng: np.random.Generator) -> str:
     """Return a random text of a label's shape, with characters as frequent as in all labels."""
-    return "".join(_any(alike[shape_of(character)], rng) for character in label)
+    chosen = [alike[shape_of(character)] for character in label]
+    return "".join(str(rng.choice(characters, p=shares)) for characters, shares in chosen)
 
 
 def _any(items: Sequence[str], rng: np.random.Generator) -> str:

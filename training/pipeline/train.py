@@ -1,6 +1,6 @@
 """Training from the data to the model folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from app.inference.decoding.ctc import CtcCodec
+from training.data.alphabet import unseen_characters
 from training.data.dataset import LabelledImages, Sample, fit_images, read_csv, write_csv
 from training.data.text_prior import text_prior_of
 from training.drawing.alphabet import draw_like
@@ -78,7 +79,7 @@ def run_training(
     codec = CtcCodec(state.vocab, prior=text_prior_of(images.labels))
     network = network or start_network(config, codec, run)
     after_epoch = keeping_time(run, on_epoch)
-    drawn = _drawn_like(config, images.labels)
+    drawn = _drawn_like(config, images.labels, _unseen(state.vocab, [*images.labels, *validation.labels]))
     batches = TrainingBatches(config, images, codec, drawn)
     result = fit(network, config, run, batches, validation, codec, after_epoch, helper_threads)
     if state.unlabelled and not result.interrupted:
@@ -195,7 +196,12 @@ def _together(train: LabelledImages, pseudo: LabelledImages) -> LabelledImages:
     return LabelledImages(images, train.labels * times + pseudo.labels)
 
 
-def _drawn_like(config: TrainingConfig, labels: Sequence[str]) -> LabelledImages | None:
+def _unseen(vocab: str, labels: Sequence[str]) -> dict[str, float]:
+    """Return the characters that the labels lack, as far as the run reads them, and their expected frequency."""
+    return {character: count for character, count in unseen_characters(labels).items() if character in vocab}
+
+
+def _drawn_like(config: TrainingConfig, labels: Sequence[str], unseen: Mapping[str, float]) -> LabelledImages | None:
     """Return drawn images of texts like the labels; None if the training uses none or no typeface has the alphabet."""
-    pictures = draw_like(labels, config.drawn, config.seed) if config.drawn else []
+    pictures = draw_like(labels, unseen, config.drawn, config.seed) if config.drawn else []
     return fit_images(pictures, len(pictures), config.input_size) if pictures else None

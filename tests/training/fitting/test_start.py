@@ -99,7 +99,7 @@ def test_trainings_start_from_the_general_model() -> None:
     load_start("shipped", "residual_ctc", model, CtcCodec(ALPHABET))
     model = with_alphabet_prior(model, ALPHABET)
     size = InputSize(480, 48, 3, True)
-    images = [image for image, _ in draw_like(["12345", "abcde", "QRSTU", "0123.4"], 40, seed=0)]
+    images = [image for image, _ in draw_like(["12345", "abcde", "QRSTU", "0123.4"], {}, 40, seed=0)]
     general = Reader("model_store/general").model
     differences = []
     for image in images:
