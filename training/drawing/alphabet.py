@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.shapes import shape_of
 from app.inference.images import Pixels
+from training.data.alphabet import expected_counts
 from training.drawing.devices import READINGS, UNITS
 from training.drawing.scenes import draw_scene
 from training.drawing.typefaces import by_family, find_typefaces
@@ -29,7 +30,7 @@ def draw_like(labels: Sequence[str], unseen: Mapping[str, float], count: int, se
         Pictures, uint8 (height, width, 3), and their texts; empty if no typeface has all characters.
     """
     spelled = [label for label in labels if label]
-    frequencies = {**Counter("".join(spelled)), **unseen}
+    frequencies = expected_counts(Counter("".join(spelled))) | dict(unseen)
     characters = set(frequencies)
     if characters <= READINGS:
         characters = characters.union(*UNITS)  # units appear beside numbers
@@ -50,7 +51,7 @@ def _alike(frequencies: Mapping[str, float]) -> dict[str, tuple[list[str], NDArr
 
 
 def _text_like(label: str, alike: Mapping[str, tuple[list[str], NDArray[np.float64]]], rng: np.random.Generator) -> str:
-    """Return a random text of a label's shape, with characters as frequent as in all labels."""
+    """Return a random text of a label's shape, with characters as frequent as expected."""
     chosen = [alike[shape_of(character)] for character in label]
     return "".join(str(rng.choice(characters, p=shares)) for characters, shares in chosen)
 

@@ -14,6 +14,7 @@ from training.data.dataset import LabelledImages, Sample, fit_images, read_csv, 
 from training.data.text_prior import text_prior_of
 from training.drawing.alphabet import draw_like
 from training.exporting.export import check_free
+from training.fitting.balance import balance
 from training.fitting.batches import TrainingBatches
 from training.fitting.callbacks import Logs, about_as_good
 from training.fitting.config import TrainingConfig, resolve_config
@@ -82,6 +83,7 @@ def run_training(
     drawn = _drawn_like(config, images.labels, _unseen(state.vocab, [*images.labels, *validation.labels]))
     batches = TrainingBatches(config, images, codec, drawn)
     result = fit(network, config, run, batches, validation, codec, after_epoch, helper_threads)
+    balance(result.model, codec, images.labels)
     if state.unlabelled and not result.interrupted:
         unlabelled = load_unlabelled(Path(state.unlabelled), config.input_size)
         result = _learn_from_unlabelled(run, result, images, validation, unlabelled, drawn, after_epoch, helper_threads)
@@ -118,6 +120,7 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
     data = _open_data(run, state)
     network = build_network(state.config, CtcCodec(state.vocab).classes)
     result = best_of(run, network, interrupted=not state.finished)
+    balance(network, CtcCodec(state.vocab), data.train_images.labels)
     return write_model_folder(run, state, result, data, reports)
 
 
@@ -162,6 +165,7 @@ def _learn_from_unlabelled(
         try:
             network = start_network(config, codec, student_run)
             student = fit(network, config, student_run, batches, validation, codec, on_epoch, helper_threads)
+            balance(student.model, codec, [*train.labels, *pseudo.labels])
         except KeyboardInterrupt:
             return replace(teacher, interrupted=True)
         wrong, wrong_before = (round(one.best["val_wer"] * words) for one in (student, teacher))

@@ -39,15 +39,19 @@ def test_empty_labels_are_ignored() -> None:
 
 
 def test_frequent_characters_are_drawn_often() -> None:
-    counts = Counter("".join(text for _, text in draw_like(["aaab", "aaaa"], {}, 60, seed=0)))
+    counts = Counter("".join(text for _, text in draw_like(["aaab", "aaaa"] * 10, {}, 60, seed=0)))
     assert counts["a"] > 3 * counts["b"] > 0
 
 
+def test_characters_that_are_rare_by_chance_are_drawn_as_often_as_others() -> None:
+    counts = Counter("".join(text for _, text in draw_like(["abc", "bcd", "bce", "abd"], {}, 100, seed=0)))
+    assert counts["e"] > counts["b"] / 2
+
+
 def test_unseen_characters_are_drawn_as_often_as_expected() -> None:
-    counts = Counter("".join(text for _, text in draw_like(["aabb", "7"], {"c": 4.0, "9": 1.0}, 60, seed=0)))
-    assert counts["c"] > counts["a"] > 0
-    assert counts["7"] > 0
-    assert counts["9"] > 0
+    counts = Counter("".join(text for _, text in draw_like(["ab", "7"] * 20, {"c": 1.0, "9": 10.0}, 60, seed=0)))
+    assert counts["a"] > 5 * counts["c"]
+    assert counts["7"] > counts["9"] > 0
 
 
 def test_the_same_seed_gives_the_same_pictures() -> None:

@@ -22,6 +22,7 @@ from training.data.dataset import read_image
 from training.data.layouts import read_samples
 from training.fitting.callbacks import Logs
 from training.fitting.checkpoints import save_variables
+from training.fitting.fit import FitResult
 from training.fitting.run import RunError, RunFolder, RunState, newest_unfinished
 from training.pipeline.train import export_run, run_training, start_run
 
@@ -219,7 +220,9 @@ class TestAnInterruptedTraining:
             output.mkdir(parents=True, exist_ok=True)
             raise SystemExit
 
-        monkeypatch.setattr("training.pipeline.train.fit", lambda *_: None)
+        monkeypatch.setattr(
+            "training.pipeline.train.fit", lambda network, *_: FitResult(network, [], 1, interrupted=False)
+        )
         monkeypatch.setattr("training.pipeline.train.write_model_folder", killed_once_written)
         for _ in range(2):
             with pytest.raises(SystemExit):
@@ -230,7 +233,9 @@ class TestAnInterruptedTraining:
         self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = prepare_run(tmp_path, **SMALL)
-        monkeypatch.setattr("training.pipeline.train.fit", lambda *_: None)
+        monkeypatch.setattr(
+            "training.pipeline.train.fit", lambda network, *_: FitResult(network, [], 1, interrupted=False)
+        )
         Path(run.read_state().output).mkdir(parents=True)
         for _ in range(2):
             with pytest.raises(FileExistsError):
