@@ -12,16 +12,15 @@ from app.shared.streams import stderr_silenced
 def load_tensorflow(threads: int | None = None) -> None:
     """Import TensorFlow, suppress messages that none of its settings suppress, and keep the memory that it frees.
 
-    It uses at most this many threads; if None, it chooses.
+    It uses at most this many threads; if None, it chooses. If it is imported already, only the memory is kept.
     """
     keep_large_buffers()
-    first = "tensorflow" not in sys.modules
-    if first:
-        disable_garbage_collection()
+    if "tensorflow" in sys.modules:
+        return
+    disable_garbage_collection()
     with stderr_silenced():
         import tensorflow as tf
-    if first:
-        freeze_objects()  # TensorFlow creates a million
+    freeze_objects()  # TensorFlow creates a million
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
