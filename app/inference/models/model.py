@@ -39,8 +39,8 @@ GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
 QUICK_SECONDS, SLOW_GROUP = 0.005, 2
 """A network is slow if an image takes more CPU time. It then reads this many images together, as tested at loading."""
-CONFIDENT = 0.8
-"""A less confident image is read again."""
+HOPELESS, CONFIDENT = 0.2, 0.8
+"""Images with a confidence from the first to below the second are read again; others would hardly gain."""
 ZOOMS = (0.93, 1.07, 0.87, 1.15)
 """Scales of the copies in which it is read, one after the other."""
 MAX_STEPS_AGAIN = 500
@@ -201,7 +201,11 @@ class ImageToTextModel(OnnxInferenceModel):
     ) -> list[Decoded]:
         """Read unsure images again in zoomed copies until most copies agree, and let the copies vote."""
         steps = [self.steps * image.shape[1] // self.width for image in inputs]
-        unsure = [i for i, one in enumerate(decoded) if one.confidence < CONFIDENT and steps[i] <= MAX_STEPS_AGAIN]
+        unsure = [
+            index
+            for index, one in enumerate(decoded)
+            if HOPELESS <= one.confidence < CONFIDENT and steps[index] <= MAX_STEPS_AGAIN
+        ]
         if not unsure:
             return [*decoded]
         copies = {index: [decoded[index]] for index in unsure}

@@ -10,7 +10,7 @@ from app.inference.decoding.constraints import make_constraint
 from app.inference.decoding.ctc import Decoded
 from app.inference.decoding.vote import vote
 from app.inference.images import Pixels, zoom
-from app.inference.models.model import CONFIDENT, MAX_STEPS_AGAIN, ZOOMS, ImageToTextModel
+from app.inference.models.model import CONFIDENT, HOPELESS, MAX_STEPS_AGAIN, ZOOMS, ImageToTextModel
 from app.shared.stopwatch import Stopwatch
 from training.drawing.draw import draw_captcha
 
@@ -34,11 +34,15 @@ def read_once(model: ImageToTextModel, image: Pixels) -> Decoded:
     return model.codec.decode(model.probabilities([image]), model.configs.calibration.temperature)[0]
 
 
+def is_unsure(reading: Decoded) -> bool:
+    return HOPELESS <= reading.confidence < CONFIDENT
+
+
 def read_one_by_one(model: ImageToTextModel, image: Pixels) -> Decoded:
     """Read as many copies as the vote needs."""
     readings = [read_once(model, image)]
     fitted = np.asarray(model.prepare([image])[0], np.uint8)
-    for factor in () if readings[0].confidence >= CONFIDENT else ZOOMS:
+    for factor in ZOOMS if is_unsure(readings[0]) else ():
         texts = [reading.text for reading in readings]
         if max(map(texts.count, texts)) < 3:
             readings.append(read_once(model, zoom(fitted, factor)))
@@ -84,16 +88,18 @@ def stages(model: ImageToTextModel, image: Pixels) -> list[str]:
     return [stage for stage, *_ in watch.stages]
 
 
-def test_sure_images_are_read_once(model: ImageToTextModel, noisy: list[Pixels]) -> None:
+def test_sure_and_hopeless_images_are_read_once(model: ImageToTextModel, noisy: list[Pixels]) -> None:
     sure = next(image for image in noisy if read_once(model, image).confidence >= CONFIDENT)
-    unsure = next(image for image in noisy if read_once(model, image).confidence < CONFIDENT)
+    unsure = next(image for image in noisy if is_unsure(read_once(model, image)))
+    hopeless = next(image for image in noisy if read_once(model, image).confidence < HOPELESS)
+    assert stages(model, hopeless) == ["decode", "run", "text"]
     assert stages(model, sure) == ["decode", "run", "text"]
     assert stages(model, unsure) == ["decode", "run", "reread", "text"]
 
 
 def test_images_with_very_many_steps_are_read_once(shipped_model: Path, noisy: list[Pixels]) -> None:
     model = ImageToTextModel(shipped_model)
-    unsure = next(image for image in noisy if read_once(model, image).confidence < CONFIDENT)
+    unsure = next(image for image in noisy if is_unsure(read_once(model, image)))
     assert "reread" in stages(model, unsure)
     model.steps = MAX_STEPS_AGAIN + 1
     assert "reread" not in stages(model, unsure)
