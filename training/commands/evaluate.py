@@ -141,9 +141,8 @@ def crossval(
     from training.pipeline.crossval_report import write_report
 
     options = {"architecture": architecture, "width": width, "height": height, "init": init, "epochs": epochs}
-    prepare_network(
-        samples, vocabulary_of(samples), make_config(samples, **options)
-    )  # exits if these cannot be trained on
+    # Exits if these cannot be trained on.
+    prepare_network(samples, vocabulary_of(samples), make_config(samples, **options))
     parts = label_parts(samples, labels, seeds) if labels is not None else fold_parts(samples, folds, seeds)
     parts = parts[:first]
     kind = {"folds": folds} if labels is None else {"labels": labels}
@@ -180,9 +179,8 @@ def suspects(
     from training.pipeline.suspects import find_suspects
 
     options = {"architecture": architecture, "epochs": epochs}
-    prepare_network(
-        samples, vocabulary_of(samples), make_config(samples, **options)
-    )  # exits if these cannot be trained on
+    # Exits if these cannot be trained on.
+    prepare_network(samples, vocabulary_of(samples), make_config(samples, **options))
     parts = fold_parts(samples, folds, repeats=1)
     folder = default_folder(data, samples, {"folds": folds} | options)
     check_writable(folder, instead="start the command in another folder")

@@ -130,8 +130,8 @@ Images read by models that had not seen them, trained with the same settings:
 
 {table(columns, rows)}
 
-Coverage is the largest fraction of the words, most confident first, that reaches the accuracy. The rows are
-from
+Coverage is the largest fraction of the words, most confident first, that reaches the accuracy.
+The rows are from
 
 {commands}
 

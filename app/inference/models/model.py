@@ -42,7 +42,7 @@ QUICK_SECONDS, SLOW_GROUP = 0.005, 2
 HOPELESS, CONFIDENT = 0.2, 0.8
 """Images with a confidence from the first to below the second are read again; others would hardly gain."""
 ZOOMS = (0.93, 1.07, 0.87, 1.15)
-"""Scales of the copies in which it is read, one after the other."""
+"""Scales of the copies in which they are read, one after the other."""
 MAX_STEPS_AGAIN = 500
 """Images with more output steps are read only once, since the time to decode an unsure one grows with their square."""
 MAX_STEPS = 5000
