@@ -12,7 +12,7 @@ from app.shared.streams import stderr_silenced
 def load_tensorflow(threads: int | None = None) -> None:
     """Import TensorFlow, suppress messages that none of its settings suppress, and keep the memory that it frees.
 
-    It uses at most this many threads; if None, it chooses. If it is imported already, only the memory is kept.
+    It uses at most this many threads; if None, it chooses. If it is imported already, it keeps its threads.
     """
     keep_large_buffers()
     if "tensorflow" in sys.modules:

@@ -12,7 +12,7 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 def has_majority(readings: Sequence[Decoded], of: int) -> bool:
-    """Return whether more than half of a number of readings have the same text, whatever the missing ones have."""
+    """Return whether one text has more than half of the votes when there will be `of` readings."""
     return 2 * max(Counter(reading.text for reading in readings).values()) > of
 
 

@@ -39,7 +39,7 @@ GROUP_IMAGES = 4 * BATCH_IMAGES
 """Images that pass each stage together, so that the stage's code stays in the CPU's caches."""
 QUICK_SECONDS, SLOW_GROUP = 0.005, 2
 """A network is slow if an image takes more CPU time. It then reads this many images together, as tested at loading."""
-HOPELESS, CONFIDENT = 0.2, 0.8
+MIN_UNSURE, MAX_UNSURE = 0.2, 0.8
 """Images with a confidence from the first to below the second are read again; others would hardly gain."""
 ZOOMS = (0.93, 1.07, 0.87, 1.15)
 """Scales of the copies in which they are read, one after the other."""
@@ -200,11 +200,10 @@ class ImageToTextModel(OnnxInferenceModel):
         self, inputs: Sequence[Pixels], decoded: Sequence[Decoded], search: Search | None, watch: Stopwatch
     ) -> list[Decoded]:
         """Read unsure images again in zoomed copies until most copies agree, and let the copies vote."""
-        steps = [self.steps * image.shape[1] // self.width for image in inputs]
         unsure = [
             index
             for index, one in enumerate(decoded)
-            if HOPELESS <= one.confidence < CONFIDENT and steps[index] <= MAX_STEPS_AGAIN
+            if MIN_UNSURE <= one.confidence < MAX_UNSURE and self._steps_of_input(inputs[index]) <= MAX_STEPS_AGAIN
         ]
         if not unsure:
             return [*decoded]
@@ -213,7 +212,7 @@ class ImageToTextModel(OnnxInferenceModel):
             unsure = [index for index in unsure if not has_majority(copies[index], 1 + len(ZOOMS))]
             zoomed = self._read_inputs([zoom(inputs[index], factor) for index in unsure], search, Stopwatch())
             for index, one in zip(unsure, zoomed, strict=True):
-                copies[index].append(unzoomed(one, factor, steps[index]))
+                copies[index].append(unzoomed(one, factor, self._steps_of_input(inputs[index])))
         watch.lap("reread", len(copies))
         return [vote(copies[index]) if index in copies else one for index, one in enumerate(decoded)]
 
@@ -228,6 +227,9 @@ class ImageToTextModel(OnnxInferenceModel):
     def steps_of(self, *, image_width: int, image_height: int) -> int:
         """Return the output steps of an image, whose size is given in pixels."""
         return self.steps * self._input_width(image_width=image_width, image_height=image_height) // self.width
+
+    def _steps_of_input(self, fitted: Pixels) -> int:
+        return self.steps * fitted.shape[1] // self.width
 
     def _decode(self, probabilities: NDArray[np.float32], search: Search | None) -> list[Decoded]:
         temperature = self.configs.calibration.temperature

@@ -45,14 +45,13 @@ class Model(ImageToTextModel):
     def __init__(self, folder: Path) -> None:
         self.may_run = threading.Event()
         self.may_run.set()
-        self.runs: list[int] = []
-        self.in_event_loop: list[bool] = []
+        self.forget()  # loading runs it too
         super().__init__(folder)
         self.forget()
 
     def forget(self) -> None:
-        self.runs.clear()
-        self.in_event_loop.clear()
+        self.runs: list[int] = []
+        self.in_event_loop: list[bool] = []
 
     def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         self.runs.append(len(batch))

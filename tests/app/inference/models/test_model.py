@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from app.inference.decoding.beam import Search
 from app.inference.decoding.constraints import make_constraint
 from app.inference.images import Pixels, decode_image
-from app.inference.models.model import CONFIDENT, ImageToTextModel, OnnxInferenceModel
+from app.inference.models.model import MAX_UNSURE, ImageToTextModel, OnnxInferenceModel
 from app.inference.models.reading import Reading
 
 WIDTH, HEIGHT, STEPS = 40, 8, 10
@@ -224,7 +224,7 @@ def test_temperature_lowers_confidences_and_keeps_the_text(tmp_path: Path) -> No
     plain = ImageToTextModel(model_folder(tmp_path)).predict([dim])[0]
     calibrated = ImageToTextModel(model_folder(tmp_path, {"calibration": {"temperature": 2.0}})).predict([dim])[0]
     assert calibrated.text == plain.text != ""
-    assert CONFIDENT < calibrated.confidence < plain.confidence  # each image is read once
+    assert MAX_UNSURE < calibrated.confidence < plain.confidence  # each image is read once
     for cooler, character in zip(calibrated.characters, plain.characters, strict=True):
         assert cooler.confidence < character.confidence
 

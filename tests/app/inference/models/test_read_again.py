@@ -10,7 +10,7 @@ from app.inference.decoding.constraints import make_constraint
 from app.inference.decoding.ctc import Decoded
 from app.inference.decoding.vote import vote
 from app.inference.images import Pixels, zoom
-from app.inference.models.model import CONFIDENT, HOPELESS, MAX_STEPS_AGAIN, ZOOMS, ImageToTextModel
+from app.inference.models.model import MAX_STEPS_AGAIN, MAX_UNSURE, MIN_UNSURE, ZOOMS, ImageToTextModel
 from app.shared.stopwatch import Stopwatch
 from training.drawing.draw import draw_captcha
 
@@ -35,7 +35,7 @@ def read_once(model: ImageToTextModel, image: Pixels) -> Decoded:
 
 
 def is_unsure(reading: Decoded) -> bool:
-    return HOPELESS <= reading.confidence < CONFIDENT
+    return MIN_UNSURE <= reading.confidence < MAX_UNSURE
 
 
 def read_one_by_one(model: ImageToTextModel, image: Pixels) -> Decoded:
@@ -88,11 +88,11 @@ def stages(model: ImageToTextModel, image: Pixels) -> list[str]:
     return [stage for stage, *_ in watch.stages]
 
 
-def test_sure_and_hopeless_images_are_read_once(model: ImageToTextModel, noisy: list[Pixels]) -> None:
-    sure = next(image for image in noisy if read_once(model, image).confidence >= CONFIDENT)
+def test_sure_and_illegible_images_are_read_once(model: ImageToTextModel, noisy: list[Pixels]) -> None:
+    sure = next(image for image in noisy if read_once(model, image).confidence >= MAX_UNSURE)
     unsure = next(image for image in noisy if is_unsure(read_once(model, image)))
-    hopeless = next(image for image in noisy if read_once(model, image).confidence < HOPELESS)
-    assert stages(model, hopeless) == ["decode", "run", "text"]
+    illegible = next(image for image in noisy if read_once(model, image).confidence < MIN_UNSURE)
+    assert stages(model, illegible) == ["decode", "run", "text"]
     assert stages(model, sure) == ["decode", "run", "text"]
     assert stages(model, unsure) == ["decode", "run", "reread", "text"]
 
