@@ -1,18 +1,16 @@
 """Reading in several processes."""
 
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 
 from app.bulk.job import BulkError, Chunk, Job
 from app.shared.memory import disable_garbage_collection, freeze_objects, release_large_buffers
-from app.shared.processes import end_with_parent
+from app.shared.processes import end_with_parent, interrupts_blocked
 
 WINDOW = 4
 """Maximum chunks in flight per process; enough for others to overtake a slow one."""
@@ -28,7 +26,7 @@ def read_in_processes(job: Job, chunks: Iterator[Sequence[str]], workers: int) -
     pending: deque[tuple[Sequence[str], Future[Chunk]]] = deque()
     try:
         while True:
-            with _interrupts_ignored():
+            with interrupts_blocked():
                 for chunk in islice(chunks, WINDOW * workers - len(pending)):
                     pending.append((chunk, pool.submit(_read, job, chunk)))
             if not pending:
@@ -58,13 +56,3 @@ def _reader(job: Job) -> Callable[[Sequence[str]], Chunk]:
     read = open_reader(job)
     freeze_objects()
     return read
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Let processes started in this context ignore Ctrl-C, which reaches them too; their parent ends them."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

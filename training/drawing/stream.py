@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.inference.decoding.ctc import CtcCodec
 from app.inference.images import fit_to_input
-from app.shared.processes import end_with_parent
+from app.shared.processes import end_with_parent, interrupts_blocked
 from training.drawing.scenes import draw_scene
 from training.drawing.texts import ALPHABET
 from training.drawing.typefaces import Typeface, by_family
@@ -45,7 +45,8 @@ class DrawingPool:
         """Yield the batches of some chunks, drawing slightly ahead."""
         ahead: deque[Future[list[Drawn]]] = deque()
         for number in chunks:
-            ahead.append(self._pool.submit(_draw_chunk, [self._seed, number], self._height, self._size))
+            with interrupts_blocked():
+                ahead.append(self._pool.submit(_draw_chunk, [self._seed, number], self._height, self._size))
             if len(ahead) > 3:
                 yield from ahead.popleft().result()
         while ahead:

@@ -1,6 +1,5 @@
 """Import of TensorFlow, quickly and without its log output."""
 
-import signal
 import sys
 from typing import Any
 
@@ -27,8 +26,7 @@ def load_tensorflow(threads: int | None = None) -> None:
 
 
 def start_worker(threads: int) -> None:
-    """Prepare a worker process for training; only its parent handles Ctrl-C and stops workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a worker process for training."""
     end_with_parent()
     load_tensorflow(threads)
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from app.shared.errors import UserError
+from app.shared.processes import interrupts_blocked
 from training.fitting.backend import help_training
 from training.fitting.batches import Batch, Batches
 from training.fitting.config import TrainingConfig
@@ -47,7 +48,8 @@ class Helper:
             args=(threads, config.model_dump(), classes, steps_per_epoch, theirs, self._mean),
             daemon=True,
         )
-        self._process.start()
+        with interrupts_blocked():
+            self._process.start()
         theirs.close()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()

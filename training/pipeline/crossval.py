@@ -16,6 +16,7 @@ from app.inference.reader import Reader
 from app.shared.cpus import available_cpus
 from app.shared.files import write_json
 from app.shared.places import runs
+from app.shared.processes import interrupts_blocked
 from training.data.dataset import DataError, Sample, data_checksum, split_samples, vocabulary_of
 from training.evaluation.evaluate import Evaluation, Line, evaluate
 from training.fitting.backend import start_worker
@@ -102,7 +103,8 @@ def run_parts(
     threads = max(1, available_cpus() // jobs)
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=start_worker, initargs=(threads,)) as pool:
         try:
-            futures = [pool.submit(run_part, part, folder, options) for part in left]
+            with interrupts_blocked():
+                futures = [pool.submit(run_part, part, folder, options) for part in left]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:

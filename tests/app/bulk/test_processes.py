@@ -51,6 +51,21 @@ def test_processes_end_with_the_generator(job: Callable[..., Job], chunk: list[s
     assert active_children() == []
 
 
+def test_an_interrupt_is_not_lost_while_chunks_are_taken(job: Callable[..., Job], chunk: list[str]) -> None:
+    def chunks() -> Iterator[list[str]]:
+        yield chunk
+        os.kill(os.getpid(), signal.SIGINT)
+        yield chunk
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(read_in_processes(job(), chunks(), 1))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert active_children() == []
+
+
 def test_a_killed_process_is_reported(job: Callable[..., Job], chunk: list[str]) -> None:
     results = read_in_processes(job(), (chunk for _ in range(1_000_000)), 1)
     next(results)

@@ -1,7 +1,14 @@
-"""Child processes end with their parent."""
+"""Child processes end with their parent, and leave Ctrl-C to it."""
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+
+import pytest
+
+from app.shared.processes import interrupts_blocked
 
 SCRIPT = """
 import os, multiprocessing, sys, time
@@ -29,3 +36,38 @@ def test_a_process_without_a_parent_continues() -> None:
     script = "from app.shared.processes import end_with_parent; end_with_parent(); print('done')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "done\n"
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt, also if these tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("handled")
+class TestInterruptsBlocked:
+    def test_an_interrupt_takes_effect_at_the_end_of_the_block(self) -> None:
+        progress = []
+
+        def interrupted() -> None:
+            with interrupts_blocked():
+                os.kill(os.getpid(), signal.SIGINT)
+                progress.append("at the end of the block")
+            progress.append("after the block")
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert progress == ["at the end of the block"]
+
+    def test_interrupts_never_reach_processes_started_in_the_block(self) -> None:
+        script = "print('started', flush=True); input(); print('still running')"
+        with interrupts_blocked():
+            child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"started\n"
+            child.send_signal(signal.SIGINT)
+            out, _ = child.communicate(b"\n")
+        assert (child.returncode, out) == (0, b"still running\n")
