@@ -1,11 +1,13 @@
 """Fixtures that several packages of tests use."""
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from httpx._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
+from httpx._transports import default as httpx_transports
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -21,6 +23,8 @@ settings.register_profile("quick", settings.get_profile("full"), max_examples=25
 settings.load_profile("quick")
 for phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, phase, GENEROUS_SECONDS)
+# HTTPX reads all certificates for each request that has no client, which takes longer than most answers.
+vars(httpx_transports)["create_ssl_context"] = functools.cache(create_ssl_context)
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processes that share the tests have the processors busy
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
