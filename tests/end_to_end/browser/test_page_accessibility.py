@@ -150,12 +150,12 @@ class TestByKeyboard:
         assert reached[11:13] == ["copy-text", "c"]
 
     def test_files_are_chosen_with_the_space_bar(self, page: Page, repository: Path) -> None:
-        # Before the keys: the browser is told of a listener without waiting for it to have understood.
-        page.on("filechooser", lambda chooser: chooser.set_files(repository / "samples" / "7ydp3.png"))
-        page.keyboard.press("Tab")
-        page.keyboard.press("Tab")
-        assert page.locator("#drop").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
-        page.keyboard.press("Space")
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Tab")
+            page.keyboard.press("Tab")
+            assert page.locator("#drop").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
+            page.keyboard.press("Space")
+        chooser.value.set_files(repository / "samples" / "7ydp3.png")
         expect_text(page, "7ydp3")
         expect_announcement(page, "7ydp3.png: 7ydp3, confidence 99.9\u00a0%.")
 
