@@ -2,13 +2,16 @@
 
 import re
 import signal
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -17,6 +20,13 @@ from tests.waiting import GENEROUS_SECONDS, ending
 from training.data.dataset import Sample
 from training.data.layouts import read_samples
 from training.drawing.draw import draw_folder
+from training.labelling.access import HOST, Access
+from training.labelling.decisions import Decisions
+from training.labelling.guesses import Expected
+from training.labelling.images import find_images
+from training.labelling.schemas import Folder
+from training.labelling.server import create_app
+from training.labelling.session import Session
 
 
 @dataclass
@@ -51,6 +61,28 @@ def label(repository: Path) -> Iterator[Callable[..., Command]]:
     """Starts the command on a folder."""
     with ExitStack() as stack:
         yield lambda folder, *options: stack.enter_context(labelling(folder, repository, *options))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Serves the page for a folder in this process, perhaps with labels of a length and of some characters."""
+    with ExitStack() as stack:
+
+        def serve(folder: Path, length: int | None = None, charset: str = "") -> str:
+            images = find_images(folder)
+            session = stack.enter_context(closing(Session(images, Decisions(folder / "labels.csv", images))))
+            session.guesses.expect(Expected(length, charset))
+            access = Access()
+            made = create_app(session, Folder(folder=str(folder), labels_file="labels.csv", train_command=""), access)
+            listener = stack.enter_context(socket.create_server((HOST, 0)))
+            server = uvicorn.Server(uvicorn.Config(made, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+            thread = threading.Thread(target=server.run, args=([listener],))
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            return f"http://{HOST}:{listener.getsockname()[1]}/{access.token}/"
+
+        yield serve
 
 
 @pytest.fixture

@@ -71,9 +71,9 @@ def test_guesses_are_of_the_length_and_the_characters_that_are_expected(
 
 
 def test_a_label_that_is_not_as_expected_is_saved_when_that_is_said_twice(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    page = open_page(label(folder, "--length", 3, "--charset", "abc").address)
+    page = open_page(serve(folder, length=3, charset="abc"))
     message = page.locator("#message")
     page.keyboard.type("ab")
     page.keyboard.press("Enter")
@@ -89,9 +89,9 @@ def test_a_label_that_is_not_as_expected_is_saved_when_that_is_said_twice(
 
 
 def test_the_last_labels_are_listed_and_can_be_reopened(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    page = open_page(label(folder).address)
+    page = open_page(serve(folder))
     last = page.get_by_role("region", name="Last labels").get_by_role("button")
     expect(last).to_have_count(0)
     type_label(page, "wrong")
@@ -109,11 +109,11 @@ def test_the_last_labels_are_listed_and_can_be_reopened(
 
 
 def test_a_wide_picture_can_be_enlarged_while_one_types(
-    label: Callable[..., Command], open_page: Callable[..., Page], tmp_path: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "wide.png"), np.full((40, 4000), 200, np.uint8))
-    page = open_page(label(tmp_path / "images").address)
+    page = open_page(serve(tmp_path / "images"))
     height = page.locator("#image").evaluate("image => image.clientHeight")
     assert height >= 24
     page.keyboard.type("a")
@@ -125,9 +125,9 @@ def test_a_wide_picture_can_be_enlarged_while_one_types(
 
 
 def test_keys_are_hinted_at_where_there_is_a_keyboard(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    address = label(folder).address
+    address = serve(folder)
     page = open_page(address)
     expect(page.locator("kbd >> visible=true")).to_have_count(5)
     phone = open_page(address, has_touch=True, is_mobile=True, viewport={"width": 375, "height": 800})

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.command import start_command
@@ -53,8 +52,8 @@ def test_ten_images_are_labelled_with_the_keyboard_alone(
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == ["labels.csv", "sub"]
 
 
-def test_nothing_is_no_label(label: Callable[..., Command], open_page: Callable[..., Page], folder: Path) -> None:
-    page = open_page(label(folder).address)
+def test_nothing_is_no_label(serve: Callable[..., str], open_page: Callable[..., Page], folder: Path) -> None:
+    page = open_page(serve(folder))
     page.keyboard.press("Enter")
     expect(page.locator("#message")).to_contain_text("Type the text first")
     page.keyboard.type("  ")
@@ -64,9 +63,9 @@ def test_nothing_is_no_label(label: Callable[..., Command], open_page: Callable[
 
 
 def test_skipped_images_come_again_and_unreadable_ones_do_not(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    page = open_page(label(folder).address)
+    page = open_page(serve(folder))
     page.keyboard.press("ArrowDown")
     expect(page.locator("#message")).to_have_text("Skipped until the end: 0.png")
     page.keyboard.press("Control+Enter")
@@ -82,9 +81,9 @@ def test_skipped_images_come_again_and_unreadable_ones_do_not(
 
 
 def test_earlier_decisions_can_be_corrected(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    page = open_page(label(folder).address)
+    page = open_page(serve(folder))
     for text in ("wrong", "b"):
         type_label(page, text)
     waiting = shown(page)
@@ -104,10 +103,8 @@ def test_earlier_decisions_can_be_corrected(
     assert len(labels_of(folder)) == 2
 
 
-def test_all_that_keys_do_buttons_do(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
-) -> None:
-    page = open_page(label(folder).address)
+def test_all_that_keys_do_buttons_do(serve: Callable[..., str], open_page: Callable[..., Page], folder: Path) -> None:
+    page = open_page(serve(folder))
     page.locator("#text").fill("a")
     for button, said in (("Save", "Saved: a"), ("Skip", "Skipped"), ("Unreadable", "Marked as unreadable")):
         page.get_by_role("button", name=button).click()
@@ -120,9 +117,9 @@ def test_all_that_keys_do_buttons_do(
 
 
 def test_the_counts_wait_for_the_next_image(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    page = open_page(label(folder).address)
+    page = open_page(serve(folder))
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -142,45 +139,48 @@ def test_the_counts_wait_for_the_next_image(
 
 
 def test_loaded_again_the_page_shows_the_same_image(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
-    command = label(folder)
-    page = open_page(command.address)
+    address = serve(folder)
+    page = open_page(address)
     type_label(page, "a")
     image = shown(page)
     page.reload()
     expect(page.locator("#name")).to_have_text(image)
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_the_command_goes_on_where_it_was(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path, by: signal.Signals
+def test_the_command_goes_on_where_it_was_however_it_is_ended(
+    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
 ) -> None:
     command = label(folder)
     page = open_page(command.address)
-    type_label(page, "a")
-    page.keyboard.press("ArrowDown")
-    expect(page.locator("#message")).to_contain_text("Skipped")
-    page.close()
-    command.stop(by)
-    assert command.process.returncode == (-by if by == signal.SIGKILL else 0)
+    ends = {signal.SIGINT: "2,b.png", signal.SIGTERM: '4".png', signal.SIGHUP: "6.png", signal.SIGKILL: "sub/8.png"}
+    for count, (by, following) in enumerate(ends.items(), start=1):
+        type_label(page, str(count))
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#message")).to_contain_text("Skipped")
+        page.goto("about:blank")
+        command.stop(by)
+        assert command.process.returncode == (-by if by == signal.SIGKILL else 0)
 
-    page = open_page(label(folder).address)
-    expect(page.locator("#counts")).to_have_text("1 of 10 labelled · 1 skipped · 9 left")
-    assert shown(page) == "2,b.png"
+        command = label(folder)
+        page.goto(command.address)
+        expect(page.locator("#counts")).to_have_text(f"{count} of 10 labelled · {count} skipped · {10 - count} left")
+        expect(page.locator("#text")).to_be_focused()
+        assert shown(page) == following
     page.keyboard.press("ArrowUp")
-    expect(page.locator("#text")).to_have_value("a")
+    expect(page.locator("#text")).to_have_value("4")
 
 
 def test_two_tabs_have_different_images_and_overwrite_nothing(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path, complaints: list[str]
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path, complaints: list[str]
 ) -> None:
     for path in sorted(folder.rglob("*.png"))[2:]:
         path.unlink()
-    command = label(folder)
-    one, two = open_page(command.address), open_page(command.address)
+    address = serve(folder)
+    one, two = open_page(address), open_page(address)
     assert (shown(one), shown(two)) == ("0.png", "1 a.png")
-    third = open_page(command.address)  # there are not enough
+    third = open_page(address)  # there are not enough
     assert shown(third) == "0.png"
     type_label(one, "first")
     third.keyboard.type("third")
@@ -212,10 +212,10 @@ def test_without_the_command_the_page_keeps_what_was_typed(
 
 
 def test_a_broken_image_is_told_and_can_be_set_aside(
-    label: Callable[..., Command], open_page: Callable[..., Page], folder: Path
+    serve: Callable[..., str], open_page: Callable[..., Page], folder: Path
 ) -> None:
     (folder / "0.png").write_text("<svg/>")
-    page = open_page(label(folder).address)
+    page = open_page(serve(folder))
     expect(page.locator("#broken")).to_contain_text("This file cannot be used for training.")
     page.keyboard.type("x")
     page.keyboard.press("Enter")
