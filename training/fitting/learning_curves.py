@@ -37,5 +37,5 @@ def plot_learning_curves(history: Sequence[Logs], best_epoch: int, path: Path) -
         axes.axvline(best_epoch, color="grey", linewidth=1, linestyle=":", label=f"best epoch ({best_epoch})")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        axes.legend(loc="upper right", frameon=False)
     figure.savefig(path)
