@@ -27,6 +27,7 @@ RunServer = Callable[..., Any]
 KEY = {"X-API-Key": "sesame"}
 RELOADS = 20
 READERS = 2
+PAUSE_SECONDS = 0.01
 MAX_GROWTH_KIB = 8 * 1024
 """Of the last ten reloads, eight of which load; a network that is not given back takes 2 MiB each time."""
 
@@ -65,7 +66,7 @@ def readers(server: Any, image: bytes) -> Iterator[list[int]]:
 
     def read() -> None:
         with httpx.Client(base_url=server.url) as client:
-            while not stop.is_set():
+            while not stop.wait(PAUSE_SECONDS):
                 response = client.post("/predict", content=image)
                 assert response.status_code == 200, response.text
                 assert response.json()["text"] == "ef2ec"

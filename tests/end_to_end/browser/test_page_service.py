@@ -192,9 +192,13 @@ class TestAbsence:
 
 
 class TestKeys:
+    @pytest.fixture(scope="class")
+    def guarding(self, run_module_server: RunServer) -> str:
+        return run_module_server(OCR_API_KEY=KEY).url
+
     @pytest.fixture
-    def guarded(self, open_page: OpenPage, run_server: RunServer) -> Page:
-        return open_page(run_server(OCR_API_KEY=KEY).url, refusals=True)
+    def guarded(self, open_page: OpenPage, guarding: str) -> Page:
+        return open_page(guarding, refusals=True)
 
     def test_it_is_asked_for_and_the_image_read_then(self, guarded: Page, repository: Path, tmp_path: Path) -> None:
         field = guarded.get_by_label("This service needs an API key")
@@ -288,21 +292,27 @@ class TestModels:
         )
         assert json.loads(done.stdout)["text"] == text
 
+    @pytest.fixture(scope="class")
+    def without_default(
+        self, run_module_server: RunServer, tmp_path_factory: pytest.TempPathFactory, shipped_model: Path
+    ) -> str:
+        """A service whose only model is not the default one."""
+        store = tmp_path_factory.mktemp("without") / "store"
+        shutil.copytree(shipped_model, store / "mine" / "7")
+        return run_module_server(wait=False, OCR_MODEL_STORE=str(store)).url
+
     def test_without_the_default_model_another_is_named(
-        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+        self, open_page: OpenPage, without_default: str, shipped_model: Path
     ) -> None:
-        shutil.copytree(shipped_model, tmp_path / "store" / "mine" / "7")
-        server = run_server(wait=False, OCR_MODEL_STORE=str(tmp_path / "store"))
-        page = open_page(server.url)
+        page = open_page(without_default)
         choose(page, shipped_model / "golden.png")
         expect_text(page, (shipped_model / "golden.txt").read_text().strip())
         expect(page.locator("#model-used")).to_have_text("mine 7")
 
     def test_an_image_that_comes_before_they_are_known_waits_for_them(
-        self, open_page: OpenPage, run_server: RunServer, tmp_path: Path, shipped_model: Path
+        self, open_page: OpenPage, without_default: str, shipped_model: Path
     ) -> None:
-        shutil.copytree(shipped_model, tmp_path / "store" / "mine" / "7")
-        page = open_page(run_server(wait=False, OCR_MODEL_STORE=str(tmp_path / "store")).url)
+        page = open_page(without_default)
         asked: list[Route] = []
 
         def hold(route: Route) -> None:
