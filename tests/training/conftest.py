@@ -4,11 +4,13 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import pytest
 from matplotlib.figure import Figure
 
@@ -30,6 +32,11 @@ from training.fitting.run import RunFolder, RunState
 from training.pipeline.train import run_training, start_run
 
 FEW = 100
+
+
+def run_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let networks train without a graph: an epoch of a few steps ends before one would be built."""
+    monkeypatch.setattr(keras.Model, "compile", partialmethod(keras.Model.compile, run_eagerly=True))
 
 
 @pytest.fixture(scope="session", autouse=True)

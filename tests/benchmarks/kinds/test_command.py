@@ -4,21 +4,25 @@ import contextlib
 import io
 import json
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.common import ROOT, newest_model
 from benchmarks.kinds import __main__ as command
-from benchmarks.kinds import rejection
+from benchmarks.kinds import cells, rejection
 from benchmarks.kinds.cells import RESULT
 from benchmarks.kinds.folders import read_kinds
+from benchmarks.kinds.processes import Processors, run_on
 from tests.benchmarks.kinds.conftest import TESTED
 from tests.command import start_command
 from tests.waiting import ending
+from training.__main__ import app
 from training.data.layouts import read_samples
 
 DRAWN = 20
@@ -80,11 +84,24 @@ def run_here(arguments: list[str]) -> str:
     handler = signal.getsignal(signal.SIGTERM)
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cells, "run_on", run_trainings_here)
             command.main(arguments)
     finally:
         signal.signal(signal.SIGTERM, handler)
     return printed.getvalue()
+
+
+async def run_trainings_here(processors: Processors, words: Sequence[str | Path], text: str = "") -> str:
+    """Run a command of `training` in this process, which saves the time to import TensorFlow; others as they are."""
+    _, _, package, *options = map(str, words)
+    if package != "training":
+        return await run_on(processors, words, text=text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [package, *options])  # which the model names as its command
+        done = CliRunner().invoke(app, options, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def running_commands() -> Iterator[str]:
@@ -94,6 +111,7 @@ def running_commands() -> Iterator[str]:
             yield (process / "cmdline").read_text(errors="replace").replace("\0", " ")
 
 
+@pytest.mark.slow
 class TestTheCommand:
     def test_interrupted_says_so_and_keeps_what_is_done(self, run: Run) -> None:
         assert run.interrupted_status == 130
@@ -149,6 +167,8 @@ class TestTheCommand:
         assert (general["model"], general["right"] + general["wrong"]) == ("general", 2 * TESTED)
         assert general["foreign"]["other kinds"] == 0
 
+
+class TestWithoutTraining:
     def test_a_folder_is_used_by_one_command_at_a_time(self, drawn_kinds: Path, limits: None, tmp_path: Path) -> None:
         with command.locked(tmp_path), pytest.raises(SystemExit, match="another command uses"):
             command.main([str(drawn_kinds), "--labels", "2", "--results", str(tmp_path)])

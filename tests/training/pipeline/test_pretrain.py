@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partialmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.configs import read_configs
 from app.inference.models.model import ImageToTextModel
 from tests.drawn import draw_plain
+from tests.training.conftest import run_eagerly
 from training.data.dataset import read_csv, read_image
 from training.drawing.stream import CHUNK, EASY_IMAGES, Drawn
 from training.drawing.texts import ALPHABET
@@ -74,8 +74,7 @@ def pretrained(
     patched.setattr(pretraining, "EPOCH_CHUNKS", 1)
     patched.setattr(pretraining, "EPOCH_IMAGES", 32)
     patched.setattr(pretraining, "drawing_pool", one_batch_a_chunk)
-    # An epoch of one step ends before its graph would be built.
-    patched.setattr(keras.Model, "compile", partialmethod(keras.Model.compile, run_eagerly=True))
+    run_eagerly(patched)
     folder = tmp_path_factory.mktemp("pretrained")
     run, weights = RunFolder(folder / "run"), folder / "weights.npz"
     state = pretraining_state("python -m training pretrain", EPOCHS * 32, typefaces, folder / "general" / "1")

@@ -18,6 +18,7 @@ import pytest
 from app.inference.models.configs import read_configs
 from app.inference.models.drift import reference_counts
 from app.inference.models.model import ImageToTextModel
+from tests.training.conftest import run_eagerly
 from training.data.dataset import read_image
 from training.data.layouts import read_samples
 from training.fitting.callbacks import Logs
@@ -201,7 +202,10 @@ class TestAnInterruptedTraining:
         assert json.loads((output / "metrics.json").read_text())["training"]["epochs"] == 4
         assert [path.name for path in output.parent.iterdir()] == [output.name]
 
-    def test_during_its_first_checkpoint_writes_nothing(self, prepare_run: PrepareRun, tmp_path: Path) -> None:
+    def test_during_its_first_checkpoint_writes_nothing(
+        self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_eagerly(monkeypatch)
         run = prepare_run(tmp_path, epochs=2, **SMALL)
         with interrupted_checkpoint(run, 1), pytest.raises(KeyboardInterrupt):
             run_training(run, ignore)
@@ -267,6 +271,7 @@ class TestThePlateauSchedule:
         self, prepare_run: PrepareRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("training.pipeline.train.write_model_folder", lambda *_: {})
+        run_eagerly(monkeypatch)
         options = SMALL | {"schedule": "plateau", "patience": 2, "learning_rate": 1e-12}
         run = prepare_run(tmp_path, epochs=30, **options)
         run_training(run, interrupt_after(2))

@@ -9,6 +9,7 @@ import pytest
 
 from app.inference.models.model import ImageToTextModel
 from tests.drawn import draw_plain, draw_plain_folder
+from tests.training.conftest import run_eagerly
 from training.fitting.callbacks import Logs
 from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
@@ -49,6 +50,7 @@ def taught(prepare_run: Callable[..., RunFolder], tmp_path_factory: pytest.TempP
         monkeypatch.setattr(training, "resolve_config", lambda images, options: resolve_config(images, options | short))
         monkeypatch.setattr(training, "MORE", 0.0)  # a second round, whatever the first one brings
         monkeypatch.setattr(training, "MAX_ROUNDS", 2)
+        run_eagerly(monkeypatch)
         run_training(run, on_epoch)
     return Taught(run, epochs, gained)
 
