@@ -105,6 +105,7 @@ def test_all_replicas_are_found_and_used(proxy: str, replicas: Replicas, samples
     wait_until(all_have_read)
 
 
+@pytest.mark.slow
 def test_a_rolling_update_fails_no_request(proxy: str, replicas: Replicas, samples: dict[str, bytes]) -> None:
     with Load(proxy, samples["ef2ec"]) as load:
         for address in ADDRESSES:

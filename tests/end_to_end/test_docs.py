@@ -39,6 +39,8 @@ README, TUTORIAL, FOLDERS, CLIENT, DEPLOY, CTC = (
         "docs/ctc.md",
     )
 )
+TRAINING = (README, TUTORIAL)
+"""Pages that train, which takes long."""
 
 RAY_READ = ".venv/bin/python -m app read --engine ray 's3://scans/2026/**/*.png' --output s3://scans/readings"
 RAY_CROSSVAL = ".venv/bin/python -m training crossval --data my_images --engine ray --jobs 2"
@@ -207,7 +209,11 @@ def comparable(output: str) -> list[str]:
     return [re.sub(r"(?<=\.\d\d)\d+|;.*", "", line).rstrip() for line in output.splitlines()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page in TRAINING else ()) for page in PAGES],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_the_commands_of_a_page_work(page: Path, world: World, service: str) -> None:
     run_page(page, world, service)
 
@@ -218,14 +224,15 @@ def test_the_substitutions_are_for_commands_that_stand_there() -> None:
 
 
 def test_the_readme_begins_with_a_service_and_shows_its_answer(world: World, service: str) -> None:
-    run_page(README, world, service)
     assert commands(README)[0] == "make serve"
     (command,) = (command for command in commands(README) if command.startswith("curl"))
+    world.run(command, service)
     shown = json.loads(block_with(README, '"text"', "json"))
     assert rounded(json.loads(world.printed[command])) == rounded(shown)
     assert httpx.get(f"http://{service}/docs").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_training_of_the_readme_reads_what_it_drew(world: World, service: str) -> None:
     run_page(README, world, service)
     (metrics,) = world.folder.glob("model_store/drawn/*/metrics.json")
@@ -233,6 +240,7 @@ def test_the_training_of_the_readme_reads_what_it_drew(world: World, service: st
     assert validation["words_right"] >= 0.9 * validation["images"]
 
 
+@pytest.mark.slow
 def test_the_tutorial_shows_what_its_commands_print(world: World, service: str) -> None:
     run_page(TUTORIAL, world, service)
     validated = world.printed[f"{PYTHON} -m training validate --data scans/labels.csv"]

@@ -46,7 +46,7 @@ def test_the_others_are_served_and_the_log_says_why(run_server: RunServer, store
         server.wait_for_log(f'"model":"{name}".*"model broken"')
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_one_that_loops_is_refused_by_a_reload_and_does_not_hold_up_the_end(
     run_server: RunServer, store: Path, workers: int
 ) -> None:

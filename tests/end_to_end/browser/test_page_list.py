@@ -225,6 +225,7 @@ class TestStopping:
         expect(page.locator("#rows tr")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_of_hundreds_of_images_only_those_in_view_are_decoded(
     page: Page, tmp_path: Path, samples: dict[str, bytes]
 ) -> None:

@@ -19,7 +19,7 @@ from tests.deploy.load import Load, wait_until_ready
 from tests.end_to_end.containers.docker import run
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(1200)  # the first build downloads the requirements
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # the first build downloads the requirements
 
 NOTICED_SECONDS = 3
 """By when the proxy has found one that has come back."""
