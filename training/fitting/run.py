@@ -1,5 +1,6 @@
 """The folder of a run: the files needed to resume, export and inspect it."""
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -32,6 +33,8 @@ class RunState(BaseModel):
     """The folder of pictures without labels, if any."""
     gained: str = ""
     """The improvement from unlabelled pictures, in words."""
+    best_round: int = 0
+    """The round whose weights count; 0: the first training."""
     seconds: float = 0.0
     """Time spent training so far, including earlier attempts."""
     finished: bool = False
@@ -50,6 +53,7 @@ class RunFolder:
         best_weights: the weights of the best epoch.
         history_csv: one line per epoch.
         worst_readings: the worst validation readings; shows images of the data, so it is not in the model folder.
+        labels_file: of a round: the labels of its images, pseudo-labels included.
         tensorboard: event files for TensorBoard.
     """
 
@@ -60,11 +64,21 @@ class RunFolder:
         self.checkpoint, self.best_weights = path / "checkpoint.npz", path / "best.npz"
         self.history_csv = path / "history.csv"
         self.worst_readings = path / "worst_readings.png"
+        self.labels_file = path / "labels.json"
         self.tensorboard = path / "tensorboard"
 
     def round(self, number: int) -> "RunFolder":
         """Return the folder of a training round that also uses unlabelled pictures, numbered from 1."""
         return RunFolder(self.path / f"round-{number}")
+
+    def best(self) -> "RunFolder":
+        """Return the folder of the round whose weights count, or this one. Raise like `read_state`."""
+        number = self.read_state().best_round
+        return self.round(number) if number else self
+
+    def read_labels(self) -> list[str]:
+        """Return the labels that a round was trained on; none if this is not a round."""
+        return json.loads(self.labels_file.read_text(encoding="utf-8")) if self.labels_file.exists() else []
 
     def read_state(self) -> RunState:
         """Return the run's state.

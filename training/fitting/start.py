@@ -82,9 +82,10 @@ def _likely_spellings(character: str, known: str, wanted: str) -> list[str]:
 def _read_run(folder: Path) -> tuple[list[NDArray[np.float32]], str, str]:
     run = RunFolder(folder)
     state = run.read_state()
-    if not run.best_weights.exists():
+    weights = run.best().best_weights
+    if not weights.exists():
         raise StartError(f"{folder} has no weights yet: no epoch is complete.")
-    arrays, _ = _arrays(run.best_weights)
+    arrays, _ = _arrays(weights)
     return arrays, state.config.architecture, state.vocab
 
 

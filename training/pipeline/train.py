@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from app.inference.decoding.ctc import CtcCodec
+from app.shared.files import write_json
 from training.data.alphabet import unseen_characters
 from training.data.dataset import LabelledImages, Sample, fit_images, read_csv, write_csv
 from training.data.text_prior import text_prior_of
@@ -117,10 +118,10 @@ def export_run(run: RunFolder, destination: Path, reports: Sequence[dict[str, An
     state = run.read_state().model_copy(update={"output": str(destination), "exported": False})
     if not run.checkpoint.exists():
         raise RunError(f"{run.path} has no weights yet: its first epoch is not finished.")
-    data = _open_data(run, state)
+    data, best = _open_data(run, state), run.best()
     network = build_network(state.config, CtcCodec(state.vocab).classes)
-    result = best_of(run, network, interrupted=not state.finished)
-    balance(network, CtcCodec(state.vocab), data.train_images.labels)
+    result = best_of(best, network, interrupted=not state.finished)
+    balance(network, CtcCodec(state.vocab), best.read_labels() or data.train_images.labels)
     return write_model_folder(run, state, result, data, reports)
 
 
@@ -161,6 +162,7 @@ def _learn_from_unlabelled(
         student_run = run.round(number)
         student_run.path.mkdir(exist_ok=True)
         student_run.write_state(state.model_copy(update={"config": config}))
+        write_json(together.labels, student_run.labels_file)
         batches = TrainingBatches(config, together, codec, drawn if config.drawn else None)
         try:
             network = start_network(config, codec, student_run)
@@ -178,6 +180,7 @@ def _learn_from_unlabelled(
         if not about_as_good(wrong, fewest_wrong):
             return replace(teacher, interrupted=student.interrupted)
         teacher, before = student, student_run
+        run.write_state(run.read_state().model_copy(update={"best_round": number}))
         if student.interrupted:
             break
         sure_before = sure

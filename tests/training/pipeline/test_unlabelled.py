@@ -5,16 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from app.inference.decoding.ctc import CtcCodec
 from app.inference.models.model import ImageToTextModel
 from tests.drawn import draw_plain, draw_plain_folder
 from tests.training.conftest import run_eagerly
 from training.fitting.callbacks import Logs
+from training.fitting.checkpoints import read_variables
 from training.fitting.config import resolve_config
 from training.fitting.run import RunFolder
+from training.fitting.start import load_start
+from training.networks import get_architecture
 from training.pipeline import train as training
-from training.pipeline.train import run_training
+from training.pipeline.train import export_run, run_training
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,18 @@ def test_a_run_remembers_what_a_round_gained_while_the_next_one_is_trained(taugh
 def test_writes_a_model_that_reads(taught: Taught) -> None:
     model = ImageToTextModel(Path(taught.run.read_state().output))
     assert model.predict([draw_plain("2468", seed=5)])[0].text == "2468"
+
+
+def test_what_it_learned_is_exported_again_and_starts_other_trainings(taught: Taught, tmp_path: Path) -> None:
+    state = taught.run.read_state()
+    last = taught.run.round(state.best_round)
+    assert state.best_round == len(taught.epochs) - 1
+    export_run(taught.run, tmp_path / "again")
+    first, again = (ImageToTextModel(folder) for folder in (Path(state.output), tmp_path / "again"))
+    images = [draw_plain("2468", seed=seed) for seed in range(20)]
+    np.testing.assert_allclose(first.probabilities(images), again.probabilities(images), atol=1e-6)
+
+    network = get_architecture("conv_ctc").build((50, 200, 1), 1 + len(state.vocab))
+    load_start(str(taught.run.path), "conv_ctc", network, CtcCodec(state.vocab))
+    for ours, theirs in zip(network.variables, read_variables(last.best_weights), strict=True):
+        np.testing.assert_array_equal(np.array(ours), theirs)
