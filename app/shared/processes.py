@@ -29,7 +29,7 @@ def interrupts_blocked() -> Iterator[None]:
     """Block SIGINT; processes started in this block never receive it.
 
     Ctrl-C reaches all processes of a terminal, but only the first should handle it and end the others. A Ctrl-C during
-    this block takes effect at its end. On Windows, do nothing.
+    this block takes effect at its end, or at once if another thread does not block SIGINT. On Windows, do nothing.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -51,18 +51,16 @@ def test_processes_end_with_the_generator(job: Callable[..., Job], chunk: list[s
     assert active_children() == []
 
 
-def test_an_interrupt_is_not_lost_while_chunks_are_taken(job: Callable[..., Job], chunk: list[str]) -> None:
+def test_an_interrupt_is_not_lost_while_chunks_are_taken(
+    job: Callable[..., Job], chunk: list[str], interrupt: Callable[[], None]
+) -> None:
     def chunks() -> Iterator[list[str]]:
         yield chunk
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt()
         yield chunk
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            list(read_in_processes(job(), chunks(), 1))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        list(read_in_processes(job(), chunks(), 1))
     assert active_children() == []
 
 

@@ -1,10 +1,9 @@
 """Child processes end with their parent, and leave Ctrl-C to it."""
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -38,22 +37,13 @@ def test_a_process_without_a_parent_continues() -> None:
     assert done.stdout == "done\n"
 
 
-@pytest.fixture
-def handled() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt, also if these tests run in the background of a shell, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("handled")
 class TestInterruptsBlocked:
-    def test_an_interrupt_takes_effect_at_the_end_of_the_block(self) -> None:
+    def test_an_interrupt_takes_effect_at_the_end_of_the_block(self, interrupt: Callable[[], None]) -> None:
         progress = []
 
         def interrupted() -> None:
             with interrupts_blocked():
-                os.kill(os.getpid(), signal.SIGINT)
+                interrupt()
                 progress.append("at the end of the block")
             progress.append("after the block")
 

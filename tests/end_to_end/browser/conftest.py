@@ -68,8 +68,9 @@ def complaints() -> list[str]:
 
 @pytest.fixture
 def open_page(browser: Browser, complaints: list[str], kept_pages: list[Page]) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a browser session of its own, with options of such a session; no page may complain.
+    """Opens an address with options of a browser session; no page may complain.
 
+    The first page of a test may be the one that the test before it left; others have a session of their own.
     With `refusals`, what the browser itself says of answers that are errors, and of answers that never come, is none.
     """
     with ExitStack() as stack:
