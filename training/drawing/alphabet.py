@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.inference.decoding.shapes import shape_of
 from app.inference.images import Pixels
 from training.data.alphabet import expected_counts
-from training.drawing.devices import READINGS, UNITS
+from training.drawing.devices import LEGEND_CHARACTERS, READINGS
 from training.drawing.scenes import draw_scene
 from training.drawing.typefaces import by_family, find_typefaces
 
@@ -33,7 +33,7 @@ def draw_like(labels: Sequence[str], unseen: Mapping[str, float], count: int, se
     frequencies = expected_counts(Counter("".join(spelled))) | dict(unseen)
     characters = set(frequencies)
     if characters <= READINGS:
-        characters = characters.union(*UNITS)  # units appear beside numbers
+        characters |= LEGEND_CHARACTERS  # legends appear beside numbers
     families = by_family(find_typefaces("".join(sorted(characters)), limit=TYPEFACES))
     if not families or not spelled:
         return []

@@ -37,13 +37,17 @@ def photograph(picture: Picture, rng: np.random.Generator) -> Picture:
     return np.clip(sometimes(_OF_PHOTOGRAPHS, picture, rng), 0, 255)
 
 
-def _tilted(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Change the perspective slightly."""
+def _tilted(picture: Picture, rng: np.random.Generator, most: float = 0.07) -> Picture:
+    """Change the perspective: move each corner by up to a fraction of the height."""
     height, width = picture.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    seen = corners + rng.uniform(-0.07, 0.07, (4, 2)).astype(np.float32) * np.float32(height)
+    seen = corners + rng.uniform(-most, most, (4, 2)).astype(np.float32) * np.float32(height)
     matrix = cv2.getPerspectiveTransform(corners, seen)
     return cv2.warpPerspective(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _held_askew(picture: Picture, rng: np.random.Generator) -> Picture:
+    return _tilted(picture, rng, 0.2)
 
 
 def _blurred(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -101,6 +105,15 @@ def _glaring(picture: Picture, rng: np.random.Generator) -> Picture:
     return picture + np.float32(rng.uniform(40, 160)) * np.exp(-(x * x + y * y))[:, :, np.newaxis]
 
 
+def _reflecting(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Add reflections of the surroundings: patches with soft edges, through which little is visible."""
+    height, width = picture.shape[:2]
+    patches = np.float32(smooth_noise(height, width, height * rng.uniform(0.7, 3), rng) > rng.uniform(0.5, 0.8))
+    veil = cv2.GaussianBlur(patches, (0, 0), rng.uniform(0.01, 0.15) * height + 0.3)[:, :, np.newaxis]
+    veil *= np.float32(rng.uniform(0.3, 0.9))
+    return picture * (1 - veil) + np.float32(rng.uniform(150, 255)) * veil
+
+
 def _recoloured(picture: Picture, rng: np.random.Generator) -> Picture:
     """Change contrast and brightness."""
     return (picture - 128) * np.float32(rng.uniform(0.4, 1.2)) + 128 + np.float32(rng.uniform(-40, 40))
@@ -123,9 +136,10 @@ def _grey(picture: Picture, _rng: np.random.Generator) -> Picture:
 
 
 _OF_PHOTOGRAPHS = (
-    (0.3, _tilted),
+    (0.4, _held_askew),
     (0.4, _unevenly_lit),
     (0.3, _glaring),
+    (0.2, _reflecting),
     (0.3, _blurred),
     (0.1, _motion_blurred),
     (0.3, _recoloured),

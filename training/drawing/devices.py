@@ -22,6 +22,10 @@ from training.drawing.typefaces import SIZES, Typeface, glyph
 READINGS, LONGEST_READING = set(string.digits + ".,:-"), 10
 """The characters of segment displays, and the maximum length of a reading."""
 UNITS = ("kWh", "kW", "m3", "V", "A")
+LEGEND_CHARACTERS = set(string.ascii_uppercase).union(*UNITS)
+"""The characters of what is printed beside numbers."""
+_POINTS = set(".,")
+"""Characters in the gap between two digits."""
 _SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc", "5": "afgcd", "6": "afgedc", "7": "abc",
     "8": "abcdefg", "9": "abcdfg", "-": "g",
@@ -32,40 +36,45 @@ _SEGMENTS = {
 def segment_display(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:
     """Draw a number on a seven-segment display, slanted, with unlit segments sometimes visible.
 
-    Small units in the typeface, not part of the text, may surround it. `height` is the height of the digits in pixels.
+    Legends in the typeface, not part of the text, may surround it. `height` is the height of the digits in pixels.
     """
     ground = _display_colour(rng)
     colour = contrasting_colour(ground, float(rng.choice([15, 25, 45, 70])), rng)
     width, thick = height * rng.uniform(0.4, 0.68), height * rng.uniform(0.07, 0.17)
-    gap, cut = height * rng.uniform(0.1, 0.45), rng.uniform(0.02, 0.12) * thick
+    gap, cut = height * rng.uniform(0.25 if set(text) & _POINTS else 0.1, 0.45), rng.uniform(0.02, 0.12) * thick
     lean = height * rng.uniform(0, 0.18)
-    margins = (rng.uniform(0.02, 0.5, 4) * height).astype(int)
+    margins = (_random_margins(rng) * height).astype(int)
     ghost = np.float32(rng.uniform(0, 0.22) if rng.random() < 0.4 else 0)
     layer = empty_layer(
         height + margins[0] + margins[1], int(len(text) * (width + gap) + margins[2] + margins[3] + lean)
     )
     x = margins[2] + lean
-    point = thick * rng.uniform(0.5, 1.1)
+    point = max(thick * rng.uniform(0.6, 1.2), 0.08 * height)
     scale, decimals = 1.0, rng.uniform(0.45, 0.85) if rng.random() < 0.4 else 1.0
     for character in text:
         stroke = scale * (point if character in ".,:" else thick)
         lit, unlit = _segments(character, round(height * scale), width * scale, stroke, cut)
-        inside = character in ".,"  # points fit between digits
-        left, top = round(x - 0.7 * gap if inside else x), int(margins[0]) + height - lit.shape[0]
+        inside = character in _POINTS
+        left, top = round(x - (gap + lit.shape[1]) / 2 if inside else x), int(margins[0]) + height - lit.shape[0]
         set_ink(layer, unlit * ghost, left, top, colour)
         set_ink(layer, lit, left, top, colour)
-        x += 0.2 * gap if inside else lit.shape[1] + gap
+        x += 0 if inside else lit.shape[1] + gap
         scale = decimals if inside else scale
     if lean:
         matrix = np.array([[1, -lean / height, lean * (margins[0] / height)], [0, 1, 0]])
         layer = cv2.warpAffine(layer, matrix, (layer.shape[1], layer.shape[0]))
     layer = layer[:, : max(8, round(x - gap + margins[3]))]
-    if set().union(*UNITS) <= set(face.characters):
-        if rng.random() < 0.4:
-            layer = np.hstack([layer, _unit_after(face, layer.shape[0], height, colour, rng)])
-        if rng.random() < 0.3:
-            _add_units_around(layer, margins[0], height, face, colour, rng)
+    if set(face.characters) >= LEGEND_CHARACTERS:
+        layer = _with_legends(layer, margins[0], height, face, colour, rng)
     return _on_plate(layer, ground, rng)
+
+
+def _random_margins(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the margins above, below, before and after a number, relative to its height."""
+    margins = rng.uniform(0.02, 0.5, 4)
+    if rng.random() < 0.3:
+        margins[2 + int(rng.integers(2))] = rng.uniform(0.5, 2.5)
+    return margins
 
 
 def _display_colour(rng: np.random.Generator) -> Colour:
@@ -79,42 +88,49 @@ def _display_colour(rng: np.random.Generator) -> Colour:
     return cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0].astype(np.float32)
 
 
-def _unit_after(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
-    """Draw a small unit of measurement after the number, at a random height."""
-    unit = _unit(face, height, rng)
-    layer = empty_layer(rows, unit.shape[1] + height // 4)
-    set_ink(layer, unit, 0, int(rows * rng.uniform(0.45, 0.95)) - unit.shape[0], colour)
+def _with_legends(
+    layer: Layer, above: int, height: int, face: Typeface, colour: Colour, rng: np.random.Generator
+) -> Layer:
+    """Draw legends after and before the number, and above or below it, cut off at the edge of the display."""
+    if rng.random() < 0.4:
+        layer = np.hstack([layer, _legend_beside(face, layer.shape[0], height, colour, rng)])
+    if rng.random() < 0.25:
+        layer = np.hstack([_legend_beside(face, layer.shape[0], height, colour, rng), layer])
+    for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.45 else 0):
+        legend = _legend(face, height, rng)
+        top = above - legend.shape[0] if rng.random() < 0.5 else above + height
+        set_ink(layer, legend, int(rng.integers(layer.shape[1])), int(top), colour)
     return layer
 
 
-def _add_units_around(
-    layer: Layer, above: int, height: int, face: Typeface, colour: Colour, rng: np.random.Generator
-) -> None:
-    """Draw one to three units above or below the number, cut off at the edge of the display."""
-    for _ in range(int(rng.integers(1, 4))):
-        unit = _unit(face, height, rng)
-        top = above - unit.shape[0] if rng.random() < 0.5 else above + height
-        set_ink(layer, unit, int(rng.integers(layer.shape[1])), int(top), colour)
+def _legend_beside(face: Typeface, rows: int, height: int, colour: Colour, rng: np.random.Generator) -> Layer:
+    """Draw a legend at a random height."""
+    legend = _legend(face, height, rng)
+    layer = empty_layer(rows, legend.shape[1] + height // 4)
+    set_ink(layer, legend, 0, int(rows * rng.uniform(0.45, 0.95)) - legend.shape[0], colour)
+    return layer
 
 
-def _unit(face: Typeface, height: int, rng: np.random.Generator) -> Mask:
-    """Draw a unit of measurement, a fifth to two fifths as high as the number."""
-    letters = [glyph(face, letter, SIZES[0], smooth=True).mask for letter in str(rng.choice(UNITS))]
-    scale = height * rng.uniform(0.2, 0.4) / SIZES[0]
+def _legend(face: Typeface, height: int, rng: np.random.Generator) -> Mask:
+    """Draw a unit of measurement or some capital letters, a fifth to three fifths as high as the number."""
+    capitals = "".join(rng.choice(list(string.ascii_uppercase), int(rng.integers(1, 6))))
+    text = str(rng.choice(UNITS)) if rng.random() < 0.4 else capitals
+    letters = [glyph(face, letter, SIZES[0], smooth=True).mask for letter in text]
+    scale = height * rng.uniform(0.2, 0.6) / SIZES[0]
     small = [cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for mask in letters]
-    unit = np.zeros((max(mask.shape[0] for mask in small), sum(mask.shape[1] + 1 for mask in small)), np.uint8)
+    legend = np.zeros((max(mask.shape[0] for mask in small), sum(mask.shape[1] + 1 for mask in small)), np.uint8)
     x = 0
     for mask in small:
-        unit[-mask.shape[0] :, x : x + mask.shape[1]] = mask
+        legend[-mask.shape[0] :, x : x + mask.shape[1]] = mask
         x += mask.shape[1] + 1
-    return _coverage(unit)
+    return _coverage(legend)
 
 
 def _segments(character: str, height: int, width: float, thick: float, cut: float) -> tuple[Mask, Mask]:
     """Return the masks of the lit and the unlit segments."""
     columns = round(thick * 1.2) if character in ".,:" else round(width)
     lit, unlit = (np.zeros((height, max(2, columns)), np.uint8) for _ in range(2))
-    if character in ".,":
+    if character in _POINTS:
         cv2.circle(lit, (columns // 2, round(height - thick / 2)), max(1, round(thick * 0.6)), 255, -1, cv2.LINE_AA)
     elif character == ":":
         for y in (0.3, 0.7):
@@ -157,11 +173,16 @@ def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator
     rows = int(rng.integers(9, 14))
     top = min(drawn.top for drawn in glyphs)
     bottom = max(drawn.top + drawn.mask.shape[0] for drawn in glyphs)
-    line = empty_layer(bottom - top, int(sum(drawn.mask.shape[1] + 3 for drawn in glyphs)))
+    dot_size = (bottom - top) // rows + 1
+    masks = [
+        _visible_point(drawn.mask, dot_size) if character in _POINTS else drawn.mask
+        for character, drawn in zip(text, glyphs, strict=True)
+    ]
+    line = empty_layer(bottom - top, sum(mask.shape[1] + 3 for mask in masks))
     x = 0
-    for drawn in glyphs:
-        set_ink(line, _coverage(drawn.mask), x, drawn.top - top, np.zeros(3, np.float32))
-        x += drawn.mask.shape[1] + 3
+    for mask, drawn in zip(masks, glyphs, strict=True):
+        set_ink(line, _coverage(mask), x, drawn.top - top, np.zeros(3, np.float32))
+        x += mask.shape[1] + 3
     columns = max(4, round(line.shape[1] * rows / line.shape[0]))
     lit = cv2.resize(line[:, :, 3], (columns, rows), interpolation=cv2.INTER_AREA) > 0.4
     pitch = max(2, round(height / rows))
@@ -169,12 +190,17 @@ def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator
     radius = pitch * rng.uniform(0.3, 0.55)
     y, x_ = np.indices((pitch, pitch)) - (pitch - 1) / 2
     dot[:] = np.clip(radius + 0.5 - np.hypot(x_, y), 0, 1) if rng.random() < 0.7 else 1
-    mask = np.kron(lit.astype(np.float32), dot)
+    dots = np.kron(lit.astype(np.float32), dot)
     ground = random_colour(rng) * np.float32(0.3 if rng.random() < 0.6 else 1)
-    margin = int(rng.uniform(0.1, 0.5) * mask.shape[0])
-    layer = empty_layer(mask.shape[0] + 2 * margin, mask.shape[1] + 2 * margin)
-    set_ink(layer, mask.astype(np.float32), margin, margin, contrasting_colour(ground, 70, rng))
+    margin = int(rng.uniform(0.1, 0.5) * dots.shape[0])
+    layer = empty_layer(dots.shape[0] + 2 * margin, dots.shape[1] + 2 * margin)
+    set_ink(layer, dots.astype(np.float32), margin, margin, contrasting_colour(ground, 70, rng))
     return _on_plate(layer, ground, rng)
+
+
+def _visible_point(mask: NDArray[np.uint8], dot_size: int) -> NDArray[np.uint8]:
+    """Return a point at least as large as a dot, with as much space on both sides."""
+    return np.pad(cv2.dilate(mask, np.ones((dot_size, dot_size))), ((0, 0), (dot_size, dot_size)))
 
 
 def drums(text: str, face: Typeface, height: int, rng: np.random.Generator) -> Picture:

@@ -21,7 +21,7 @@ MAX_WIDTH = 400
 """Maximum width of a text in pixels; wider ones are scaled down."""
 CAP_HEIGHT = 0.72
 """Height of capitals in most typefaces, relative to the em."""
-_EMPTY, _DEVICE, _PHOTOGRAPHED, _STRETCHED, _DEGRADED = 0.03, 0.26, 0.6, 0.3, 0.6
+_EMPTY, _DEVICE, _PHOTOGRAPHED, _STRETCHED, _DEGRADED = 0.03, 0.35, 0.6, 0.3, 0.6
 _TYPED_X = 0.9
 """Probability that × is labelled with the letter x, which is on keyboards."""
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.properties import examples
-from training.drawing.devices import dot_display, drums, framed, segment_display
+from training.drawing.devices import LEGEND_CHARACTERS, dot_display, drums, framed, segment_display
 from training.drawing.layers import Picture
 from training.drawing.texts import random_reading
 from training.drawing.typefaces import Typeface
@@ -46,11 +46,46 @@ def test_a_segment_display_shows_any_reading(typefaces: list[Typeface], seed: in
 @pytest.mark.parametrize(("few", "many"), [("1", "7"), ("7", "3"), ("3", "8")])
 def test_a_digit_with_more_segments_has_more_ink(few: str, many: str, typefaces: list[Typeface]) -> None:
     def ink(digit: str, seed: int) -> int:
-        picture = segment_display(digit, typefaces[0], 40, np.random.default_rng(seed))
+        face = typefaces[0]._replace(characters="0123456789")  # no legends
+        picture = segment_display(digit, face, 40, np.random.default_rng(seed))
         return int((np.abs(picture - picture[0, 0]).max(axis=2) > 20).sum())
 
     # A third of the displays have shadows, which grow with the ink.
     assert all(ink(few, seed) < ink(many, seed) for seed in range(20))
+
+
+def test_a_point_stands_apart_from_its_digits(typefaces: list[Typeface]) -> None:
+    def parts(seed: int) -> int:
+        """Count what stands side by side in the lowest rows of the number."""
+        face = typefaces[0]._replace(characters="0123456789.")  # no legends
+        picture = segment_display("0.0", face, 16, np.random.default_rng(seed))
+        difference = np.abs(picture - picture[0, 0]).max(axis=2)
+        ink = difference > 0.6 * difference.max()
+        lowest = int(np.flatnonzero(ink.any(axis=1))[-1])
+        columns = ink[lowest - 1 : lowest + 1].any(axis=0)
+        return int((np.diff(columns.astype(int), prepend=0) > 0).sum())
+
+    assert all(parts(seed) >= 3 for seed in range(40))
+
+
+def test_a_point_in_dots_is_rarely_lost(typefaces: list[Typeface]) -> None:
+    def ink(text: str, face: Typeface, seed: int) -> int:
+        picture = dot_display(text, face, 40, np.random.default_rng(seed))
+        return int((np.abs(picture - picture[0, 0]).max(axis=2) > 60).sum())
+
+    assert np.mean([ink("0.0", face, seed) > ink("00", face, seed) for face in typefaces for seed in range(8)]) > 0.95
+
+
+def test_legends_beside_a_number_are_smaller_than_it(typefaces: list[Typeface]) -> None:
+    plain = typefaces[0]._replace(characters="0123456789")
+    labelled = typefaces[0]._replace(characters="".join(sorted(LEGEND_CHARACTERS)))
+    sizes = []
+    for seed in range(40):
+        without, with_them = (segment_display("8", face, 60, np.random.default_rng(seed)) for face in (plain, labelled))
+        assert with_them.shape[0] == without.shape[0]
+        sizes.append(with_them.shape[1] - without.shape[1])
+    assert min(sizes) == 0
+    assert max(sizes) > 20
 
 
 @pytest.mark.parametrize("device", DEVICES)
