@@ -14,6 +14,7 @@ from app.shared.streams import stderr_silenced
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage reports to its makers
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray logs errors from which it recovers
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # a thread of Ray Data that ends after the connection would start another Ray
 }
 OBJECT_STORE_BYTES = 256 << 20
 """Size for a local cluster; the objects are small."""
