@@ -1,4 +1,4 @@
-"""Fuzzing of images: each of tens of thousands of damaged files is read or refused quickly."""
+"""Fuzzing of images: each damaged file is read or refused quickly."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from app.inference.images import decode_image
 from benchmarks import fuzz
 
 
-@pytest.mark.parametrize("count", [5_000, pytest.param(50_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [5_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_each_is_read_or_refused_and_none_takes_long(count: int) -> None:
     result = fuzz.fuzz(count, seed=0)
     assert result.decoded + result.refused == count
