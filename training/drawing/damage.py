@@ -1,5 +1,7 @@
 """Degradations of a picture: warping, blur, low resolution, noise, few colours, compression, uneven light."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -37,17 +39,13 @@ def photograph(picture: Picture, rng: np.random.Generator) -> Picture:
     return np.clip(sometimes(_OF_PHOTOGRAPHS, picture, rng), 0, 255)
 
 
-def _tilted(picture: Picture, rng: np.random.Generator, most: float = 0.07) -> Picture:
-    """Change the perspective: move each corner by up to a fraction of the height."""
+def _tilted(picture: Picture, rng: np.random.Generator, reach: float = 0.07) -> Picture:
+    """Change the perspective: move each corner by up to this fraction of the height."""
     height, width = picture.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    seen = corners + rng.uniform(-most, most, (4, 2)).astype(np.float32) * np.float32(height)
+    seen = corners + rng.uniform(-reach, reach, (4, 2)).astype(np.float32) * np.float32(height)
     matrix = cv2.getPerspectiveTransform(corners, seen)
     return cv2.warpPerspective(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-
-
-def _held_askew(picture: Picture, rng: np.random.Generator) -> Picture:
-    return _tilted(picture, rng, 0.2)
 
 
 def _blurred(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -136,7 +134,7 @@ def _grey(picture: Picture, _rng: np.random.Generator) -> Picture:
 
 
 _OF_PHOTOGRAPHS = (
-    (0.4, _held_askew),
+    (0.4, partial(_tilted, reach=0.2)),
     (0.4, _unevenly_lit),
     (0.3, _glaring),
     (0.2, _reflecting),
