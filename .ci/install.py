@@ -1,6 +1,6 @@
 """Install locked requirements with pip and show the progress: `install.py FILE "WHAT"`.
 
-pip itself prints too much, or with `--quiet` nothing for minutes. It also compiles all modules on one processor.
+pip itself prints too much, or with `--quiet` nothing for minutes, and compiles modules on one processor only.
 """
 
 import compileall

@@ -19,7 +19,7 @@ except cluster.ClusterError:
 """
 
 
-def test_without_a_connection_no_ray_is_started(repository: Path, folder: Path) -> None:
+def test_without_a_connection_no_ray_is_started(repository: Path) -> None:
     command = [sys.executable, "-c", USES_RAY_WITHOUT_A_CONNECTION]
     environment = {"PYTHONPATH": str(repository), "RAY_ADDRESS": "127.0.0.1:1"}
     done = subprocess.run(

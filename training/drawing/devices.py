@@ -21,8 +21,8 @@ from training.drawing.typefaces import SIZES, Typeface, glyph
 
 READINGS, LONGEST_READING = set(string.digits + ".,:-"), 10
 """The characters of segment displays, and the maximum length of a reading."""
-UNITS = ("kWh", "kW", "m3", "V", "A")
-LEGEND_CHARACTERS = set(string.ascii_uppercase).union(*UNITS)
+_UNITS = ("kWh", "kW", "m3", "V", "A")
+LEGEND_CHARACTERS = set(string.ascii_uppercase).union(*_UNITS)
 """The characters of what is printed beside numbers."""
 _POINTS = set(".,")
 """Characters in the gap between two digits."""
@@ -58,8 +58,10 @@ def segment_display(text: str, face: Typeface, height: int, rng: np.random.Gener
         left, top = round(x - (gap + lit.shape[1]) / 2 if inside else x), int(margins[0]) + height - lit.shape[0]
         set_ink(layer, unlit * ghost, left, top, colour)
         set_ink(layer, lit, left, top, colour)
-        x += 0 if inside else lit.shape[1] + gap
-        scale = decimals if inside else scale
+        if inside:
+            scale = decimals
+        else:
+            x += lit.shape[1] + gap
     if lean:
         matrix = np.array([[1, -lean / height, lean * (margins[0] / height)], [0, 1, 0]])
         layer = cv2.warpAffine(layer, matrix, (layer.shape[1], layer.shape[0]))
@@ -114,7 +116,7 @@ def _legend_beside(face: Typeface, rows: int, height: int, colour: Colour, rng: 
 def _legend(face: Typeface, height: int, rng: np.random.Generator) -> Mask:
     """Draw a unit of measurement or some capital letters, a fifth to three fifths as high as the number."""
     capitals = "".join(rng.choice(list(string.ascii_uppercase), int(rng.integers(1, 6))))
-    text = str(rng.choice(UNITS)) if rng.random() < 0.4 else capitals
+    text = str(rng.choice(_UNITS)) if rng.random() < 0.4 else capitals
     letters = [glyph(face, letter, SIZES[0], smooth=True).mask for letter in text]
     scale = height * rng.uniform(0.2, 0.6) / SIZES[0]
     small = [cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for mask in letters]
@@ -194,7 +196,7 @@ def dot_display(text: str, face: Typeface, height: int, rng: np.random.Generator
     ground = random_colour(rng) * np.float32(0.3 if rng.random() < 0.6 else 1)
     margin = int(rng.uniform(0.1, 0.5) * dots.shape[0])
     layer = empty_layer(dots.shape[0] + 2 * margin, dots.shape[1] + 2 * margin)
-    set_ink(layer, dots.astype(np.float32), margin, margin, contrasting_colour(ground, 70, rng))
+    set_ink(layer, dots, margin, margin, contrasting_colour(ground, 70, rng))
     return _on_plate(layer, ground, rng)
 
 
