@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,10 +32,19 @@ PrepareRun = Callable[..., RunFolder]
 SMALL = {"images": 60, "width": 96, "height": 32, "batch_size": 16}
 
 
+class InterruptedWhenDestroyed:
+    """An object whose destructor Ctrl-C interrupts."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
 def interrupt_after(epoch: int) -> Callable[[Logs], None]:
+    """Press Ctrl-C after an epoch, where Python would ignore a KeyboardInterrupt."""
+
     def on_epoch(logs: Logs) -> None:
         if logs["epoch"] == epoch:
-            raise KeyboardInterrupt
+            InterruptedWhenDestroyed()
 
     return on_epoch
 
