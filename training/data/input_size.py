@@ -14,6 +14,8 @@ from training.data.dataset import Sample
 COLUMNS_A_STEP = 4
 PIXELS_PER_CHARACTER = 12  # three output steps of four pixels: character, blank, spare
 MIN_WIDTH, MAX_WIDTH = 48, 2048
+MAX_ENLARGED_WIDTH = 200
+"""Small images are not enlarged beyond this width: more columns take time and show nothing more."""
 MAX_WIDTH_RATIO = 1.25
 """Maximum ratio of the widest to the narrowest image, at equal height, for resizing all to one size."""
 _IMAGES_INSPECTED = 200
@@ -22,9 +24,9 @@ _IMAGES_INSPECTED = 200
 def input_size(samples: Sequence[Sample], *, height: int, width: int | None, open_width: bool) -> dict[str, Any]:
     """Choose the size of a network's input.
 
-    Images of similar shape are all resized to the median aspect ratio. Images of varying widths keep their proportions
-    if the network takes any width; the input is then nearly as wide as the widest image. The longest label fits in
-    both cases.
+    Images of similar shape are all resized to the median aspect ratio, or made narrower if they are wide and low.
+    Images of varying widths keep their proportions if the network takes any width; the input is then nearly as wide as
+    the widest image. The longest label fits in all cases.
 
     Args:
         samples: the training images; some are inspected, unreadable ones are skipped.
@@ -37,22 +39,23 @@ def input_size(samples: Sequence[Sample], *, height: int, width: int | None, ope
     """
     if width is not None:
         return {"width": width, "height": height, "keep_proportions": False}
-    ratios = _aspect_ratios(samples) or [4.0]
-    narrowest, median, widest = np.quantile(ratios, [0.03, 0.5, 0.97])
+    widths, heights = np.transpose(_sizes(samples) or [(200, 50)])
+    narrowest, median, widest = np.quantile(widths / heights, [0.03, 0.5, 0.97])
     keeps = open_width and widest > MAX_WIDTH_RATIO * narrowest
-    by_shape = height * float(widest if keeps else median)
+    enlarged = max(MAX_ENLARGED_WIDTH, float(np.median(widths)))
+    by_shape = height * float(widest) if keeps else min(height * float(median), enlarged)
     by_label = PIXELS_PER_CHARACTER * max(len(sample.label) for sample in samples)
     multiple = MULTIPLE if keeps else COLUMNS_A_STEP
     columns = round(max(by_shape, by_label) / multiple) * multiple
     return {"width": min(max(columns, MIN_WIDTH), MAX_WIDTH), "height": height, "keep_proportions": bool(keeps)}
 
 
-def _aspect_ratios(samples: Sequence[Sample]) -> list[float]:
-    """Return width / height of images evenly spread over the samples, from their headers."""
-    ratios = []
+def _sizes(samples: Sequence[Sample]) -> list[tuple[int, int]]:
+    """Return width and height of images evenly spread over the samples, from their headers."""
+    sizes = []
     for sample in samples[:: max(1, len(samples) // _IMAGES_INSPECTED)]:
         with suppress(ImageError):
             image = check_image(load_image(sample.path), ImageLimits())
-            ratio = image.width / image.height
-            ratios.append(1 / ratio if image.orientation in TRANSPOSED else ratio)
-    return ratios
+            turned = image.orientation in TRANSPOSED
+            sizes.append((image.height, image.width) if turned else (image.width, image.height))
+    return sizes

@@ -21,8 +21,6 @@ from training.fitting.network import predict
 
 MIN_CONFIDENCE = 0.5
 """Minimum mean probability over all copies for a pseudo-label."""
-SURE = 0.9
-"""Minimum mean probability of a confident pseudo-label, which more training would hardly change."""
 
 
 def load_unlabelled(folder: Path, size: InputSize) -> LabelledImages:
@@ -36,7 +34,7 @@ def load_unlabelled(folder: Path, size: InputSize) -> LabelledImages:
 
 def pseudo_label(
     network: keras.Model, codec: CtcCodec, unlabelled: LabelledImages, labels: Sequence[str]
-) -> tuple[LabelledImages, int]:
+) -> LabelledImages:
     """Read unlabelled images and zoomed copies of them.
 
     Args:
@@ -46,10 +44,10 @@ def pseudo_label(
         labels: labels of the labelled images; texts longer or shorter than all of them are dropped.
 
     Returns:
-        The images with pseudo-labels, and the number of confident ones.
+        The images with pseudo-labels.
     """
     if not len(unlabelled.labels):
-        return unlabelled, 0
+        return unlabelled
     votes: list[defaultdict[str, float]] = [defaultdict(float) for _ in unlabelled.labels]
     for factor in (1.0, *ZOOMS):
         copies = np.stack([zoom(image, factor) for image in unlabelled.images])
@@ -62,5 +60,4 @@ def pseudo_label(
         for index, (text, confidence) in enumerate(best)
         if confidence >= MIN_CONFIDENCE and min(lengths) <= len(text) <= max(lengths)
     ]
-    images = LabelledImages(unlabelled.images[likely], [best[index][0] for index in likely])
-    return images, sum(best[index][1] >= SURE for index in likely)
+    return LabelledImages(unlabelled.images[likely], [best[index][0] for index in likely])

@@ -32,7 +32,7 @@ MAX_ROUNDS = 5
 ROUND = 0.5
 """Epochs of a round, as a fraction of the first training's."""
 MORE = 1.05
-"""Minimum growth factor of the number of confident pseudo-labels for another round."""
+"""Minimum growth factor of the number of pseudo-labels for another round."""
 
 
 def start_run(run: RunFolder, state: RunState, train: Sequence[Sample], validation: Sequence[Sample]) -> None:
@@ -87,7 +87,7 @@ def run_training(
     balance(result.model, codec, images.labels)
     if state.unlabelled and not result.interrupted:
         unlabelled = load_unlabelled(Path(state.unlabelled), config.input_size)
-        result = _learn_from_unlabelled(run, result, images, validation, unlabelled, drawn, after_epoch, helper_threads)
+        result = _learn_from_unlabelled(run, result, images, validation, unlabelled, after_epoch, helper_threads)
     state = run.read_state()
     if not state.exported:
         # Recorded in advance, so that a run killed right after the export may replace its own model.
@@ -138,7 +138,6 @@ def _learn_from_unlabelled(
     train: LabelledImages,
     validation: LabelledImages,
     unlabelled: LabelledImages,
-    drawn: LabelledImages | None,
     on_epoch: Callable[[Logs], None],
     helper_threads: int | None,
 ) -> FitResult:
@@ -152,7 +151,7 @@ def _learn_from_unlabelled(
     lexicon = lexicon_is_useful(teacher.model, codec, validation)
     # Validation labels are compared only with their own images' readings, so this prior may include them.
     full_codec = CtcCodec(state.vocab, prior=text_prior_of([*train.labels, *validation.labels], lexicon=lexicon))
-    pseudo, sure = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+    pseudo = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
     words = fewest_wrong = len(validation.labels)
     for number in range(1, MAX_ROUNDS + 1):
         together = _together(train, pseudo)
@@ -163,7 +162,7 @@ def _learn_from_unlabelled(
         student_run.path.mkdir(exist_ok=True)
         student_run.write_state(state.model_copy(update={"config": config}))
         write_json(together.labels, student_run.labels_file)
-        batches = TrainingBatches(config, together, codec, drawn if config.drawn else None)
+        batches = TrainingBatches(config, together, codec)
         try:
             network = start_network(config, codec, student_run)
             student = fit(network, config, student_run, batches, validation, codec, on_epoch, helper_threads)
@@ -183,17 +182,17 @@ def _learn_from_unlabelled(
         run.write_state(run.read_state().model_copy(update={"best_round": number}))
         if student.interrupted:
             break
-        sure_before = sure
-        pseudo, sure = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
-        if sure <= MORE * sure_before:
+        used = len(pseudo.labels)
+        pseudo = pseudo_label(teacher.model, full_codec, unlabelled, train.labels)
+        if len(pseudo.labels) <= MORE * used:
             break
     return teacher
 
 
 def _continued(config: TrainingConfig, before: RunFolder) -> dict[str, Any]:
-    """Return the options of a training that continues from a run's best weights."""
+    """Return the options of a training that continues from a run's best weights, without drawn images."""
     kept = {"architecture", "width", "height", "keep_proportions", "channels", "seed", "validation_fraction"}
-    return config.model_dump(include=kept) | {"init": str(before.path)}
+    return config.model_dump(include=kept) | {"init": str(before.path), "drawn": 0}
 
 
 def _together(train: LabelledImages, pseudo: LabelledImages) -> LabelledImages:

@@ -33,6 +33,13 @@ def test_images_keep_their_shape_at_a_height_of_fifty_pixels(tmp_path: Path) -> 
     assert size(images(tmp_path, (640, 96))) == (332, 50)
 
 
+@pytest.mark.parametrize(
+    ("shape", "width"), [((200, 31), 200), ((124, 24), 200), ((260, 31), 260), ((72, 27), 128), ((640, 96), 320)]
+)
+def test_low_images_are_not_enlarged_beyond_200_columns(tmp_path: Path, shape: tuple[int, int], width: int) -> None:
+    assert size(images(tmp_path, shape), 48) == (width, 48)
+
+
 def test_the_median_of_mixed_shapes_is_used(tmp_path: Path) -> None:
     assert size(images(tmp_path, (100, 50), (200, 50), (1000, 50))) == (200, 50)
 

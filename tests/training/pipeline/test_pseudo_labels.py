@@ -45,17 +45,17 @@ def test_pictures_of_a_folder_and_those_within_it_are_loaded_but_not_what_is_unr
 
 
 def test_what_is_read_surely_is_labelled_so(teacher: Any, unlabelled: LabelledImages) -> None:
-    labelled, _ = pseudo_label(teacher, CtcCodec("0123456789"), unlabelled, ["123", "12345"])
+    labelled = pseudo_label(teacher, CtcCodec("0123456789"), unlabelled, ["123", "12345"])
     assert labelled.labels[:1] == ["1234"]
     assert set(labelled.labels) <= {"1234", "777"}
     np.testing.assert_array_equal(labelled.images[0], unlabelled.images[0])
 
 
 def test_no_text_is_longer_or_shorter_than_all_labels(teacher: Any, unlabelled: LabelledImages) -> None:
-    assert pseudo_label(teacher, CtcCodec("0123456789"), unlabelled, ["1234", "5678"])[0].labels == ["1234"]
-    assert pseudo_label(teacher, CtcCodec("0123456789"), unlabelled, ["12345678"])[0].labels == []
+    assert pseudo_label(teacher, CtcCodec("0123456789"), unlabelled, ["1234", "5678"]).labels == ["1234"]
+    assert pseudo_label(teacher, CtcCodec("0123456789"), unlabelled, ["12345678"]).labels == []
 
 
 def test_without_pictures_there_is_nothing_to_learn(teacher: Any, tmp_path: Path) -> None:
     nothing = load_unlabelled(tmp_path, SIZE)
-    assert pseudo_label(teacher, CtcCodec("0123456789"), nothing, ["1234"])[0].labels == []
+    assert pseudo_label(teacher, CtcCodec("0123456789"), nothing, ["1234"]).labels == []
