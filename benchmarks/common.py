@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.inference.models.model import ImageToTextModel
 from app.shared.cpus import available_cpus
 from benchmarks.figures import BenchmarkError
 from training.drawing.draw import draw_folder
+from training.exporting.versions import package_versions
 
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -26,12 +27,9 @@ UPLOADS = 64
 AS_THE_DATA_SET = (cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
 PACKAGES = (
     "fastapi",
-    "keras",
     "numpy",
-    "onnxruntime",
     "opencv-python-headless",
     "pillow",
-    "tensorflow",
     "uvicorn",
 )
 PEERS = ("mltu", "ddddocr", "litserve", "rapidocr")
@@ -119,7 +117,7 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages, and of the peers and wrk if installed."""
-    found = {package: _version(package) for package in PACKAGES}
+    found = {package: version(package) for package in PACKAGES} | package_versions()
     if PEERS_PYTHON.exists():
         found |= json.loads(run_quietly([str(PEERS_PYTHON), "-c", SHOW_VERSIONS, *PEERS]))
     try:
@@ -132,13 +130,6 @@ def versions() -> dict[str, str]:
 def environment(**variables: object) -> Mapping[str, str]:
     """Return this process's environment plus some variables."""
     return os.environ | {name: str(value) for name, value in variables.items()}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _widest_products() -> str:

@@ -25,11 +25,12 @@ from training.data.dataset import Sample
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.markdown import table
 from training.evaluation.reliability import wilson_interval
+from training.exporting.versions import package_versions
 from training.fitting.backend import load_tensorflow
 
 MIN_LABELS = 3
 INTERRUPTED = 130
-VERSIONED = ("captcha", "pillow", "opencv-python-headless", "numpy", "keras", "tensorflow", "onnxruntime")
+PACKAGES = ("captcha", "pillow", "opencv-python-headless", "numpy")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -155,7 +156,7 @@ def to_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 def write_report(rows: Sequence[Mapping[str, Any]], jobs: int, path: Path) -> None:
     """Write all figures and the conditions of the measurement as JSON."""
     cpus = available_cpus()
-    versions = {package: version(package) for package in VERSIONED}
+    versions = {package: version(package) for package in PACKAGES} | package_versions()
     with write_atomically(path) as file:
         json.dump(
             {"families": list(rows), "jobs": jobs, "cpus": cpus, "versions": versions},

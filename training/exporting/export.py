@@ -4,7 +4,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from training.exporting.calibration import fit_temperature
 from training.exporting.golden import write_checksums, write_golden
 from training.exporting.out_of_distribution import GraphError, Picture, penalize_outliers
 from training.exporting.quantize import quantize_convolutions
+from training.exporting.versions import package_versions
 
 OPSET = 17
 INPUT, OUTPUT = "image", "probabilities"
@@ -37,7 +37,6 @@ MAX_LOST = 0.005
 """Maximum fraction of the held-out words that quantisation may lose."""
 RUN_IMAGES = 64
 LAYOUT_CHANGES = {"Reshape", "Transpose"}
-VERSIONED = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
 
 
 class ExportError(UserError):
@@ -130,7 +129,7 @@ def _write_onnx(network: keras.Model, configs: ModelConfigs, metadata: dict[str,
         "width": str(configs.width),
         "height": str(height),
         "channels": str(channels),
-        **{f"{package}_version": version(package) for package in VERSIONED},
+        **{f"{package}_version": version for package, version in package_versions().items()},
         **metadata,
     }
     onnx.helper.set_model_props(model, properties)

@@ -1,7 +1,6 @@
 """The report of a cross-validation: JSON, Markdown and plots."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from app.shared.files import write_atomically, write_json
 from training.evaluation.markdown import CONFUSIONS_EXPLAINED, RELIABILITY_EXPLAINED, code_cell, processors, table
 from training.evaluation.pictures import CONFUSIONS, RELIABILITY, draw_pictures
 from training.evaluation.reliability import coverage_at, expected_calibration_error, wilson_interval
-from training.exporting.export import VERSIONED
+from training.exporting.versions import package_versions
 from training.pipeline.crossval import PartResult, evaluation_of
 
 JSON_FILE, MARKDOWN_FILE, WORST = "crossval.json", "crossval.md", "worst_readings.png"
@@ -54,7 +53,7 @@ def make_report(results: Sequence[PartResult], command: str) -> dict[str, Any]:
         ],
         "command": command,
         "cpus": available_cpus(),
-        "versions": {package: version(package) for package in VERSIONED},
+        "versions": package_versions(),
     }
 
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from training.evaluation.pictures import draw_pictures
 from training.evaluation.robustness import measure_robustness
 from training.exporting.calibration import augmented_copies
 from training.exporting.card import CURVES, quotable, write_card
-from training.exporting.export import VERSIONED, export_folder
+from training.exporting.export import export_folder
+from training.exporting.versions import package_versions
 from training.fitting.callbacks import write_history
 from training.fitting.fit import FitResult
 from training.fitting.learning_curves import plot_learning_curves
@@ -155,5 +155,5 @@ def _metrics(
         },
         "validation": evaluation.as_json(),
         "robustness": robustness,
-        "versions": {package: version(package) for package in VERSIONED},
+        "versions": package_versions(),
     }
