@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than processors: many tests wait for others."""
-    return (os.cpu_count() or 1) + 1
+    """Twice as many processes as processors: many tests wait for others."""
+    return 2 * (os.cpu_count() or 1)
 
 
 class ContainersTogether(LoadFileScheduling):
