@@ -120,11 +120,11 @@ $(SERVE_STAMP): requirements/serve.txt | $(BIN)/python
 	@touch $@
 
 $(DEV_STAMP): requirements/dev.txt | $(BIN)/python
-	@$(INSTALL) $< "the requirements of service, training and tests (2.7 GB, half of it TensorFlow)"
+	@$(INSTALL) $< "the requirements of service, training and tests (2.7 GB, much of it TensorFlow)"
 	@touch $@ $(SERVE_STAMP)
 
 $(RAY_STAMP): requirements/ray.txt | $(BIN)/python
-	@$(INSTALL) $< "the requirements of service, training, Ray and tests (3.0 GB, half of it TensorFlow)"
+	@$(INSTALL) $< "the requirements of service, training, Ray and tests (3.1 GB, much of it TensorFlow)"
 	@touch $@ $(DEV_STAMP) $(SERVE_STAMP)
 
 # benchmarks/overrides.txt drops dependencies that the packages declare and do not need.

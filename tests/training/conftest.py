@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import math
+import signal
 from collections.abc import Callable, Iterator
 from functools import partialmethod
 from http.server import BaseHTTPRequestHandler
@@ -32,6 +33,13 @@ from training.fitting.run import RunFolder, RunState
 from training.pipeline.train import run_training, start_run
 
 FEW = 100
+
+
+class InterruptedWhenDestroyed:
+    """An object whose destructor Ctrl-C interrupts."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
 
 
 def run_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:

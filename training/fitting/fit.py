@@ -20,7 +20,7 @@ from training.fitting.callbacks import (
 )
 from training.fitting.checkpoints import load_variables, read_state
 from training.fitting.config import TrainingConfig
-from training.fitting.interrupts import interrupts_noted
+from training.fitting.interrupts import interrupts_deferred
 from training.fitting.network import build_network, compile_network
 from training.fitting.parallel import dataset_of, helped
 from training.fitting.run import RunFolder
@@ -111,8 +111,10 @@ def fit(
                 if helper:
                     helper.begin(model)
                 dataset = dataset_of(helper.divide(batches) if helper else batches, model)
-                with interrupts_noted() as raise_if_noted:
-                    after_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: raise_if_noted())
+                with interrupts_deferred() as raise_if_interrupted:
+                    after_batch = keras.callbacks.LambdaCallback(
+                        on_train_batch_end=lambda *_, **__: raise_if_interrupted()
+                    )
                     model.fit(
                         dataset.apply(tf.data.experimental.assert_cardinality(batches.steps)),
                         epochs=config.epochs,

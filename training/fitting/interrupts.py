@@ -7,37 +7,37 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupts_noted() -> Iterator[Callable[[], None]]:
-    """Note signals that would raise KeyboardInterrupt at any point of the first thread.
+def interrupts_deferred() -> Iterator[Callable[[], None]]:
+    """Remember SIGINT and SIGTERM instead of raising KeyboardInterrupt wherever the main thread is.
 
-    In a destructor, Python would only print the exception and go on, and Keras and TensorFlow have many. A second
-    signal raises at once, in case the first one is never asked for.
+    If it is in a destructor, Python prints the exception and goes on; see the documentation of `object.__del__`. Only
+    the first signal is deferred: a second one raises at once.
 
     Yields:
-        A function that raises KeyboardInterrupt if a signal was noted. The end of the block does so, too.
+        A function that raises KeyboardInterrupt if a signal has arrived. The end of the block does so, too.
     """
-    noted: list[int] = []
+    arrived: list[int] = []
 
-    def note(number: int, _frame: object) -> None:
-        noted.append(number)
+    def remember(number: int, _frame: object) -> None:
+        arrived.append(number)
         signal.signal(number, signal.default_int_handler)
 
-    def raise_if_noted() -> None:
-        if noted:
+    def raise_if_interrupted() -> None:
+        if arrived:
             raise KeyboardInterrupt
 
     raising = [number for number in (signal.SIGINT, signal.SIGTERM) if _raises(number)]
     for number in raising:
-        signal.signal(number, note)
+        signal.signal(number, remember)
     try:
-        yield raise_if_noted
+        yield raise_if_interrupted
     finally:
         for number in raising:
             signal.signal(number, signal.default_int_handler)
-    raise_if_noted()
+    raise_if_interrupted()
 
 
 def _raises(number: int) -> bool:
     """Return whether a signal raises KeyboardInterrupt in this thread."""
-    first = threading.current_thread() is threading.main_thread()
-    return first and signal.getsignal(number) is signal.default_int_handler
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and signal.getsignal(number) is signal.default_int_handler

@@ -1,7 +1,6 @@
 """The commands as users type them."""
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -51,7 +50,7 @@ def interrupt_after(line_start: str, repository: Path, *arguments: object) -> st
 
 
 def run_until_stopped(*arguments: object) -> Result:
-    """Run a training in this process, without a second one, and stop it after an epoch."""
+    """Run a training in this process and stop it after an epoch."""
 
     @contextmanager
     def stopping(console: Console, epochs: int, done: int) -> Iterator[Callable[[Logs], None]]:
@@ -60,15 +59,13 @@ def run_until_stopped(*arguments: object) -> Result:
 
         yield on_epoch
 
-    handler, processors = signal.getsignal(signal.SIGTERM), os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(processors)})
+    handler = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.commands.train.training_progress", stopping)
         try:
             return run(*arguments)
         finally:
             signal.signal(signal.SIGTERM, handler)
-            os.sched_setaffinity(0, processors)
 
 
 OF_THE_EXTRA = [

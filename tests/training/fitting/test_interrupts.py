@@ -6,14 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from training.fitting.interrupts import interrupts_noted
-
-
-class Destroyed:
-    """An object whose destructor Ctrl-C interrupts."""
-
-    def __del__(self) -> None:
-        signal.raise_signal(signal.SIGINT)
+from tests.training.conftest import InterruptedWhenDestroyed
+from training.fitting.interrupts import interrupts_deferred
 
 
 def reached_in(block: Callable[[list[str]], None]) -> list[str]:
@@ -26,11 +20,11 @@ def reached_in(block: Callable[[list[str]], None]) -> list[str]:
 
 def test_one_in_a_destructor_is_raised_when_asked_for() -> None:
     def block(reached: list[str]) -> None:
-        with interrupts_noted() as raise_if_noted:
-            raise_if_noted()
-            Destroyed()
+        with interrupts_deferred() as raise_if_interrupted:
+            raise_if_interrupted()
+            InterruptedWhenDestroyed()
             reached.append("the end of the destructor")
-            raise_if_noted()
+            raise_if_interrupted()
             reached.append("the end")
 
     assert reached_in(block) == ["the end of the destructor"]
@@ -38,7 +32,7 @@ def test_one_in_a_destructor_is_raised_when_asked_for() -> None:
 
 def test_one_that_nobody_asks_for_is_raised_at_the_end() -> None:
     def block(reached: list[str]) -> None:
-        with interrupts_noted():
+        with interrupts_deferred():
             signal.raise_signal(signal.SIGINT)
             reached.append("the end")
 
@@ -47,7 +41,7 @@ def test_one_that_nobody_asks_for_is_raised_at_the_end() -> None:
 
 def test_a_second_one_is_raised_at_once() -> None:
     def block(reached: list[str]) -> None:
-        with interrupts_noted():
+        with interrupts_deferred():
             for number in ("first", "second"):
                 signal.raise_signal(signal.SIGINT)
                 reached.append(number)
@@ -60,18 +54,18 @@ def test_a_second_one_is_raised_at_once() -> None:
 def test_handlers_are_as_before(number: signal.Signals, handler: signal.Handlers) -> None:
     before = signal.signal(number, handler)
     try:
-        with interrupts_noted():
+        with interrupts_deferred():
             assert (signal.getsignal(number) is handler) == (handler is signal.SIG_IGN)
         assert signal.getsignal(number) is handler
     finally:
         signal.signal(number, before)
 
 
-def test_none_is_noted_in_other_threads() -> None:
+def test_none_is_deferred_in_other_threads() -> None:
     handlers = []
 
     def look() -> None:
-        with interrupts_noted():
+        with interrupts_deferred():
             handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)

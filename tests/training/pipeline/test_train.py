@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pytest
 from app.inference.models.configs import read_configs
 from app.inference.models.drift import reference_counts
 from app.inference.models.model import ImageToTextModel
-from tests.training.conftest import run_eagerly
+from tests.training.conftest import InterruptedWhenDestroyed, run_eagerly
 from training.data.dataset import read_image
 from training.data.layouts import read_samples
 from training.fitting.callbacks import Logs
@@ -30,13 +29,6 @@ from training.pipeline.train import export_run, run_training, start_run
 
 PrepareRun = Callable[..., RunFolder]
 SMALL = {"images": 60, "width": 96, "height": 32, "batch_size": 16}
-
-
-class InterruptedWhenDestroyed:
-    """An object whose destructor Ctrl-C interrupts."""
-
-    def __del__(self) -> None:
-        signal.raise_signal(signal.SIGINT)
 
 
 def interrupt_after(epoch: int) -> Callable[[Logs], None]:
